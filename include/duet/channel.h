@@ -1,0 +1,212 @@
+/*
+ * A channel: a session on a descriptor, or on a stream of the caller's.
+ *
+ * Calls take a time-out in milliseconds: negative waits as long as it takes, 0 never waits
+ * (polled), anything else is a deadline. A call that ran out of time says DUET_AGAIN (polled) or
+ * DUET_SLOW, and its count tells what was done; the next call goes on from there. What the
+ * application did not ask for stays in the kernel, so poll() on the descriptor tells the truth. No
+ * call raises SIGPIPE. One thread at a time for each channel. Source: docs/protocol.md §1, §4; the
+ * seed's sections 1, 3, 4.
+ */
+#ifndef DUET_CHANNEL_H
+#define DUET_CHANNEL_H
+
+#include <duet/error.h>
+#include <duet/session.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** One channel. */
+typedef struct duet_channel duet_channel;
+
+/** The memory of nonces (protocol.md §4 "Replay"): one for all channels of a program and the
+ * processes it forks. */
+typedef struct duet_replay duet_replay;
+
+#define DUET_REPLAY_DEFAULT 65536u /**< nonces */
+
+/** Make a memory of nonces in shared memory, so that forked workers share it. entries: 1 to 2^24.
+ * NULL: no memory.   Since 0.1. */
+DUET_API duet_replay *duet_replay_new(size_t entries);
+
+/** Release it in this process; NULL is fine.   Since 0.1. */
+DUET_API void duet_replay_free(duet_replay *replay);
+
+/** A stream of the caller's: TLS, a serial line, another library's connection. */
+typedef struct duet_stream {
+    void *context;
+    /** Read 1 to size octets without waiting. Returns DUET_OK; DUET_AGAIN; DUET_CLOSED at the end;
+     * DUET_E_IO. */
+    int (*read)(void *context, uint8_t *buffer, size_t size, size_t *got);
+    /** Write 1 to size octets without waiting. Returns DUET_OK; DUET_AGAIN; DUET_E_IO. */
+    int (*write)(void *context, const uint8_t *buffer, size_t size, size_t *put);
+    /** Wait until what is wanted (DUET_WANT_) may go on, or timeout_ms passed (negative: for ever).
+     * Returns DUET_OK; DUET_E_IO. */
+    int (*wait)(void *context, unsigned want, int timeout_ms);
+} duet_stream;
+
+/** The seed's states of a party, and what to poll for: a set. No SEND and no RECV: WAIT. */
+enum duet_state {
+    DUET_STATE_SEND = 1, /**< a frame is partly sent */
+    DUET_STATE_RECV = 2, /**< a frame is partly received */
+    DUET_WANT_READ = 4,  /**< poll the descriptor for reading */
+    DUET_WANT_WRITE = 8  /**< poll the descriptor for writing */
+};
+
+/**
+ * Make a channel on descriptors.
+ *
+ * channel   out: the channel; NULL on failure.
+ * config    must outlive the channel.
+ * replay    the memory of nonces; NULL only for TOP in a program that never listens.
+ * rfd, wfd  to read and to write; the same for a socket. They stay the caller's to close. Sockets
+ * are never waited on by read or write, whatever their mode; another descriptor that is in blocking
+ * mode is written in small pieces once poll() allows it.
+ *
+ * Returns DUET_OK, or as duet_session_new(); DUET_E_IO without randomness.   Since 0.1.
+ */
+DUET_API int duet_channel_open(duet_channel **channel, const duet_config *config,
+                               duet_replay *replay, enum duet_role role, int rfd, int wfd);
+
+/** Make a channel on a stream of the caller's (copied); else as duet_channel_open(). */
+DUET_API int duet_channel_open_stream(duet_channel **channel, const duet_config *config,
+                                      duet_replay *replay, enum duet_role role,
+                                      const duet_stream *stream);
+
+/** Make a channel of a preset session (protocol.md §3); stream NULL: on rfd and wfd. See
+ * duet_session_new_preset(). */
+DUET_API int duet_channel_open_preset(duet_channel **channel, duet_session *session,
+                                      const duet_stream *stream, int rfd, int wfd);
+
+/** Wipe and release; the descriptors stay open. Sends nothing: use duet_close() first. NULL is
+ * fine.   Since 0.1. */
+DUET_API void duet_channel_free(duet_channel *channel);
+
+/** The session within, for info, detail, export, receipt and duet_session_ask(); owned by the
+ * channel.   Since 0.1. */
+DUET_API duet_session *duet_channel_session(duet_channel *channel);
+
+/** What ended the channel, in a sentence; "" when nothing did. Holds the system's error after
+ * DUET_E_IO.   Since 0.1. */
+DUET_API const char *duet_channel_detail(const duet_channel *channel);
+
+/** The seed's state and what to poll for: a set of enum duet_state. Exact after a call said
+ * DUET_AGAIN.   Since 0.1. */
+DUET_API unsigned duet_channel_state(const duet_channel *channel);
+
+/**
+ * Initiate, until the peer is authenticated. Every other call does this by itself first.
+ *
+ * Returns DUET_OK; DUET_AGAIN, DUET_SLOW; DUET_E_STRANGER (silence is yours to keep: read and drop
+ * for a while before you close, see docs/protocol.md §4 "Probing"), DUET_E_UNTRUSTED, DUET_E_IO,
+ * DUET_E_FORKED. Since 0.1.
+ */
+DUET_API int duet_handshake(duet_channel *channel, int timeout_ms);
+
+/**
+ * Send octets of the stream (CODE 0), split into frames.
+ *
+ * data   in: size octets, any number.
+ * sent   out: octets accepted: sealed and written, or kept (64 KiB at most) to be written next.
+ *
+ * Returns DUET_OK when all are with the kernel; DUET_AGAIN or DUET_SLOW: go on with data + *sent
+ * (or with duet_flush() when *sent is size); DUET_E_MISUSE (closed, inside a message or frame), or
+ * a fatal result. Since 0.1.
+ */
+DUET_API int duet_send(duet_channel *channel, const void *data, size_t size, size_t *sent,
+                       int timeout_ms);
+
+/**
+ * Receive octets of the stream (CODE 0): whole frames, as many as fit.
+ *
+ * buffer  out: size octets; beyond *got its content is wiped or untouched, never unverified.
+ * got     out: verified octets.
+ * least   octets to wait for, 0 to size. size is the seed's rule: all that was asked for. 1 is
+ * read()'s.
+ *
+ * Returns DUET_OK: least were had, or the next frame does not fit into what is left; DUET_AGAIN or
+ * DUET_SLOW: time ran out before (*got counts); DUET_CLOSED: the peer closed (*got counts);
+ * DUET_E_ROOM: nothing was had as the next frame alone is larger than size (duet_next_frame() tells
+ * the need), DUET_E_CODE: it bears another code; else a fatal result (*got counts still). A frame
+ * over 1 MiB that time cuts in two goes on only into the same buffer. Source: the seed's section 3;
+ * docs/protocol.md §1.   Since 0.1.
+ */
+DUET_API int duet_recv(duet_channel *channel, void *buffer, size_t size, size_t *got, size_t least,
+                       int timeout_ms);
+
+/** The payload size of the frame that is next, once its header has come; not yet authenticated. 0:
+ * not known.   Since 0.1. */
+DUET_API uint32_t duet_next_frame(const duet_channel *channel);
+
+/**
+ * Send a message under a code, of any size; larger ones go out as MORE frames and a last one.
+ *
+ * As duet_send(): after DUET_AGAIN or DUET_SLOW go on with the rest under the same code. Code 0 is
+ * the stream's and is refused.   Since 0.1.
+ */
+DUET_API int duet_send_message(duet_channel *channel, uint32_t code, const void *data, size_t size,
+                               size_t *sent, int timeout_ms);
+
+/**
+ * Receive a message, or the next part of one that is larger than the buffer.
+ *
+ * code   out: DUET_CODE_MORE: these octets are verified, the message goes on in the next call; else
+ *        the message's code, and it is whole. Octets of the stream come under code 0.
+ * got    out: verified octets.
+ *
+ * Returns DUET_OK; DUET_AGAIN, DUET_SLOW (*got and *code hold what was had so far: DUET_CODE_MORE);
+ * DUET_CLOSED; DUET_E_ROOM; or a fatal result.   Since 0.1.
+ */
+DUET_API int duet_recv_message(duet_channel *channel, uint32_t *code, void *buffer, size_t size,
+                               size_t *got, int timeout_ms);
+
+/**
+ * Send one frame of exactly size octets, up to 2^32 - 1 and the peer's limit, in constant memory.
+ *
+ * As duet_send_message(); once begun, nothing else is sent until all of its octets are.   Since
+ * 0.1.
+ */
+DUET_API int duet_send_frame(duet_channel *channel, uint32_t code, const void *data, size_t size,
+                             size_t *sent, int timeout_ms);
+
+/** Both ways at once: as one duet_send() and one duet_recv(). */
+typedef struct duet_exchange_io {
+    const void *data; /**< in: octets to send */
+    size_t size;      /**< in */
+    size_t sent;      /**< in: where to go on; out: as duet_send() */
+    void *buffer;     /**< in: where to receive */
+    size_t room; /**< in: octets of it; all of them are waited for, as by duet_recv() with least =
+                    room */
+    size_t got;  /**< in: where to go on; out: as duet_recv() */
+} duet_exchange_io;
+
+/**
+ * Send and receive in one call, so that two peers that both send much cannot hang each other.
+ *
+ * io   sent and got start at 0; after DUET_AGAIN or DUET_SLOW call again with the same io.
+ *
+ * Returns DUET_OK when both are done; DUET_CLOSED when all is sent and the peer closed before room
+ * octets came; else as duet_send() and duet_recv().   Since 0.1.
+ */
+DUET_API int duet_exchange(duet_channel *channel, duet_exchange_io *io, int timeout_ms);
+
+/** Write what is kept and what the session owes. Returns DUET_OK, DUET_AGAIN, DUET_SLOW, or a fatal
+ * result.   Since 0.1. */
+DUET_API int duet_flush(duet_channel *channel, int timeout_ms);
+
+/**
+ * Close this side's direction: an authenticated end. The other direction goes on until the peer's
+ * CLOSE. Returns as duet_flush(); DUET_E_MISUSE inside a message or frame. A second call only
+ * flushes.   Since 0.1.
+ */
+DUET_API int duet_close(duet_channel *channel, int timeout_ms);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * duet: a private, authenticated channel between two peers that share a secret.
+ *
+ * Includes everything. Most programs need channel.h (a channel on a descriptor) and secret.h (key
+ * files); session.h is the same without I/O; frame.h is the lowest layer.
+ */
+#ifndef DUET_DUET_H
+#define DUET_DUET_H
+
+#include <duet/channel.h>
+#include <duet/error.h>
+#include <duet/frame.h>
+#include <duet/secret.h>
+#include <duet/session.h>
+
+#define DUET_VERSION_MAJOR 0
+#define DUET_VERSION_MINOR 1
+#define DUET_VERSION_PATCH 0
+#define DUET_VERSION       "0.1.0"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Set the library up: choose the CPU kernel, fetch libcrypto's objects. Done once;
+ * duet_config_new() and duet_dir_init_raw() call it by themselves. Any thread, any time.
+ *
+ * Returns DUET_OK, DUET_E_CRYPTO.   Since 0.1.
+ */
+DUET_API int duet_init(void);
+
+/** The library's version, DUET_VERSION when it was built.   Since 0.1. */
+DUET_API const char *duet_version(void);
+
+/** The name of the CPU kernel in use, such as "portable"; after duet_init().   Since 0.1. */
+DUET_API const char *duet_kernel_name(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
