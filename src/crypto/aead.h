@@ -1,0 +1,31 @@
+/*
+ * AES-256-GCM by libcrypto, with the nonce that Noise gives it (revision 34, §12.3).
+ *
+ * Serves initiation only; the frames of a session are sealed by frame/.
+ */
+#ifndef DUET_CRYPTO_AEAD_H
+#define DUET_CRYPTO_AEAD_H
+
+#include "crypto/hkdf.h"
+
+enum { DUET__TAG = 16 };
+
+struct duet__aead {
+    const uint8_t *key;     /* 32 octets */
+    uint64_t n;             /* Noise's counter nonce */
+    struct duet__octets ad; /* associated data */
+};
+
+/** Fetch the cipher; called once. Returns DUET_OK, DUET_E_CRYPTO. */
+int duet__aead_init(void);
+
+/** Encrypt size octets; out takes DUET__TAG more and may be in. Returns DUET_OK, DUET_E_CRYPTO. */
+int duet__aead_encrypt(const struct duet__aead *with, uint8_t *out, const uint8_t *in, size_t size);
+
+/**
+ * Decrypt; size counts the tag, at least DUET__TAG; out takes size - DUET__TAG octets and may be in.
+ * Returns DUET_OK; DUET_E_FORGED with out wiped; DUET_E_CRYPTO.
+ */
+int duet__aead_decrypt(const struct duet__aead *with, uint8_t *out, const uint8_t *in, size_t size);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * HKDF (RFC 5869) and info() of docs/protocol.md §2.
+ */
+#include "crypto/hkdf.h"
+
+#include "wire/wire.h"
+
+#include <string.h>
+
+void
+duet__hkdf_extract(uint8_t prk[DUET__DIGEST], struct duet__octets salt, struct duet__octets ikm)
+{
+    struct duet__hmac_key key;
+    struct duet__hmac mac;
+    duet__hmac_set_key(&key, salt.data, salt.size);
+    duet__hmac_begin(&mac, &key);
+    duet__hmac_update(&mac, ikm.data, ikm.size);
+    duet__hmac_end(&mac, prk);
+    duet_wipe(&key, sizeof key);
+}
+
+void
+duet__hkdf_expand(const uint8_t prk[DUET__DIGEST], struct duet__octets info,
+                  struct duet__octets more, uint8_t *out, size_t n)
+{
+    struct duet__hmac_key key;
+    struct duet__hmac mac;
+    uint8_t block[DUET__DIGEST];
+
+    duet__hmac_set_key(&key, prk, DUET__DIGEST);
+    for (uint8_t i = 1; n > 0; i++) {
+        duet__hmac_begin(&mac, &key);
+        if (i > 1)
+            duet__hmac_update(&mac, block, sizeof block);
+        duet__hmac_update(&mac, info.data, info.size);
+        duet__hmac_update(&mac, more.data, more.size);
+        duet__hmac_update(&mac, &i, 1);
+        duet__hmac_end(&mac, block);
+        size_t part = n < sizeof block ? n : sizeof block;
+        memcpy(out, block, part);
+        out += part;
+        n -= part;
+    }
+    duet_wipe(block, sizeof block);
+    duet_wipe(&key, sizeof key);
+}
+
+/* §2 info */
+struct duet__info
+duet__info(const char *x, const uint8_t label_digest[DUET__DIGEST])
+{
+    struct duet__info info = {.size = 0};
+    size_t size = strlen(x); /* ours, 10 at most */
+    memcpy(info.octets, WIRE_VERSION_TEXT " ", 7);
+    memcpy(info.octets + 7, x, size + 1); /* its final NUL is the 0x00 */
+    memcpy(info.octets + 8 + size, label_digest, DUET__DIGEST);
+    info.size = 8 + size + DUET__DIGEST;
+    return info;
+}
+
+void
+duet__derive(const uint8_t prk[DUET__DIGEST], const struct duet__info *info,
+             struct duet__octets more, uint8_t *out, size_t n)
+{
+    struct duet__octets start = {info->octets, info->size};
+    duet__hkdf_expand(prk, start, more, out, n);
+}

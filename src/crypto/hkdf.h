@@ -1,0 +1,33 @@
+/*
+ * HKDF with SHA-256 (RFC 5869), and the two shapes in which the protocol uses it.
+ */
+#ifndef DUET_CRYPTO_HKDF_H
+#define DUET_CRYPTO_HKDF_H
+
+#include "crypto/sha256.h"
+
+/** Octets that a derivation takes; up to two parts are joined without a copy. */
+struct duet__octets {
+    const void *data;
+    size_t size;
+};
+
+/** RFC 5869 §2.2: prk = HMAC(salt, ikm). */
+void duet__hkdf_extract(uint8_t prk[DUET__DIGEST], struct duet__octets salt, struct duet__octets ikm);
+
+/** RFC 5869 §2.3: n octets, at most 255 * 32, from prk and info ‖ more. */
+void duet__hkdf_expand(const uint8_t prk[DUET__DIGEST], struct duet__octets info,
+                       struct duet__octets more, uint8_t *out, size_t n);
+
+/** info(x) = "duet/1 " ‖ x ‖ 0x00 ‖ D, docs/protocol.md §2. */
+struct duet__info {
+    uint8_t octets[64];
+    size_t size;
+};
+struct duet__info duet__info(const char *x, const uint8_t label_digest[DUET__DIGEST]);
+
+/** Expand(prk, info(x) ‖ more, n). */
+void duet__derive(const uint8_t prk[DUET__DIGEST], const struct duet__info *info,
+                  struct duet__octets more, uint8_t *out, size_t n);
+
+#endif

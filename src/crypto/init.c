@@ -1,0 +1,37 @@
+/*
+ * duet_init: the two things that are set once for a process, the kernel and libcrypto's objects.
+ */
+#include "crypto/aead.h"
+#include "kernel/kernel.h"
+
+#include <duet/duet.h>
+#include <threads.h>
+
+static once_flag once = ONCE_FLAG_INIT;
+static int outcome = DUET_E_CRYPTO;
+
+static void
+set_up(void)
+{
+    if (duet__kernel_choose() == 0)
+        outcome = duet__aead_init();
+}
+
+int
+duet_init(void)
+{
+    call_once(&once, set_up);
+    return outcome;
+}
+
+const char *
+duet_kernel_name(void)
+{
+    return duet_init() == DUET_OK ? duet__kernel()->name : "none";
+}
+
+const char *
+duet_version(void)
+{
+    return DUET_VERSION;
+}

@@ -1,0 +1,139 @@
+/*
+ * SHA-256 and HMAC over the kernel's compression: buffering and padding, nothing else.
+ */
+#include "crypto/sha256.h"
+
+#include "base/octets.h"
+#include "kernel/kernel.h"
+
+#include <duet/secret.h>
+#include <string.h>
+
+enum { GROUP = 64 };
+
+const uint32_t duet__sha256_initial[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                          0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+
+void
+duet__sha256_begin(struct duet__sha256 *hash, const uint32_t chain[8])
+{
+    memcpy(hash->chain, chain, sizeof hash->chain);
+    hash->size = 0;
+}
+
+void
+duet__sha256_update(struct duet__sha256 *hash, const void *data, size_t size)
+{
+    const uint8_t *in = data;
+    size_t fill = hash->size % GROUP;
+    hash->size += size;
+    if (fill > 0) {
+        size_t part = size < GROUP - fill ? size : GROUP - fill;
+        if (part > 0)
+            memcpy(hash->buffer + fill, in, part);
+        if (fill + part < GROUP)
+            return;
+        duet__kernel()->compress(hash->chain, hash->buffer, 1);
+        in += part;
+        size -= part;
+    }
+    duet__kernel()->compress(hash->chain, in, size / GROUP);
+    if (size % GROUP > 0)
+        memcpy(hash->buffer, in + (size - size % GROUP), size % GROUP);
+}
+
+void
+duet__sha256_end(struct duet__sha256 *hash, uint32_t chain[8])
+{
+    uint8_t tail[2 * GROUP] = {0};
+    size_t fill = hash->size % GROUP;
+    size_t size = fill + 9 > GROUP ? 2 * GROUP : GROUP; /* 0x80 and the 64-bit count must fit */
+
+    memcpy(tail, hash->buffer, fill);
+    tail[fill] = 0x80;
+    duet__store64(tail + size - 8, hash->size * 8);
+    duet__kernel()->compress(hash->chain, tail, size / GROUP);
+    memcpy(chain, hash->chain, sizeof hash->chain);
+    duet_wipe(tail, sizeof tail);
+    duet_wipe(hash, sizeof *hash);
+}
+
+void
+duet__sha256(uint8_t out[DUET__DIGEST], const void *data, size_t size)
+{
+    struct duet__sha256 hash;
+    uint32_t chain[8];
+    duet__sha256_begin(&hash, duet__sha256_initial);
+    duet__sha256_update(&hash, data, size);
+    duet__sha256_end(&hash, chain);
+    duet__chain_store(out, chain);
+    duet_wipe(chain, sizeof chain);
+}
+
+void
+duet__chain_store(uint8_t out[DUET__DIGEST], const uint32_t chain[8])
+{
+    for (size_t i = 0; i < 8; i++)
+        duet__store32(out + 4 * i, chain[i]);
+}
+
+void
+duet__chain_load(uint32_t chain[8], const uint8_t in[DUET__DIGEST])
+{
+    for (size_t i = 0; i < 8; i++)
+        chain[i] = duet__load32(in + 4 * i);
+}
+
+/* The chain after one group of the key xored with a constant, RFC 2104 §2. */
+static void
+absorb_key(uint32_t chain[8], const uint8_t key[GROUP], uint8_t constant)
+{
+    uint8_t pad[GROUP];
+    for (size_t i = 0; i < GROUP; i++)
+        pad[i] = key[i] ^ constant;
+    memcpy(chain, duet__sha256_initial, sizeof duet__sha256_initial);
+    duet__kernel()->compress(chain, pad, 1);
+    duet_wipe(pad, sizeof pad);
+}
+
+void
+duet__hmac_set_key(struct duet__hmac_key *key, const uint8_t *octets, size_t size)
+{
+    uint8_t block[GROUP] = {0};
+    if (size > GROUP)
+        duet__sha256(block, octets, size);
+    else if (size > 0)
+        memcpy(block, octets, size);
+    absorb_key(key->inner, block, 0x36);
+    absorb_key(key->outer, block, 0x5c);
+    duet_wipe(block, sizeof block);
+}
+
+void
+duet__hmac_begin(struct duet__hmac *mac, const struct duet__hmac_key *key)
+{
+    duet__sha256_begin(&mac->hash, key->inner);
+    mac->hash.size = GROUP; /* the padded key counts */
+    memcpy(mac->outer, key->outer, sizeof mac->outer);
+}
+
+void
+duet__hmac_update(struct duet__hmac *mac, const void *data, size_t size)
+{
+    duet__sha256_update(&mac->hash, data, size);
+}
+
+void
+duet__hmac_end(struct duet__hmac *mac, uint8_t out[DUET__DIGEST])
+{
+    uint32_t chain[8];
+    duet__sha256_end(&mac->hash, chain);
+    duet__chain_store(out, chain);
+    duet__sha256_begin(&mac->hash, mac->outer);
+    mac->hash.size = GROUP;
+    duet__sha256_update(&mac->hash, out, DUET__DIGEST);
+    duet__sha256_end(&mac->hash, chain);
+    duet__chain_store(out, chain);
+    duet_wipe(chain, sizeof chain);
+    duet_wipe(mac, sizeof *mac);
+}

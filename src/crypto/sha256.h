@@ -1,0 +1,53 @@
+/*
+ * SHA-256 (FIPS 180-4) and HMAC (RFC 2104) on the kernel's compression.
+ *
+ * Libcrypto's own interface costs more for each call than a whole derivation does here, and cannot
+ * start a hash from a chain. None of these can fail; duet_init() must have succeeded.
+ */
+#ifndef DUET_CRYPTO_SHA256_H
+#define DUET_CRYPTO_SHA256_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { DUET__DIGEST = 32 };
+
+/** The standard initial value, FIPS 180-4 §5.3.3. */
+extern const uint32_t duet__sha256_initial[8];
+
+struct duet__sha256 {
+    uint32_t chain[8];
+    uint64_t size;      /* octets so far */
+    uint8_t buffer[64]; /* the unfinished group, size % 64 octets */
+};
+
+/** Begin from a chain as if at octet zero. */
+void duet__sha256_begin(struct duet__sha256 *hash, const uint32_t chain[8]);
+void duet__sha256_update(struct duet__sha256 *hash, const void *data, size_t size);
+/** Pad and give the final chain as words; the hash is wiped. */
+void duet__sha256_end(struct duet__sha256 *hash, uint32_t chain[8]);
+
+/** SHA-256 of size octets. */
+void duet__sha256(uint8_t out[DUET__DIGEST], const void *data, size_t size);
+
+/** Chain words as octets, big-endian, and back. */
+void duet__chain_store(uint8_t out[DUET__DIGEST], const uint32_t chain[8]);
+void duet__chain_load(uint32_t chain[8], const uint8_t in[DUET__DIGEST]);
+
+/** HMAC-SHA256 with its key already taken in: the two chains after the padded key. */
+struct duet__hmac_key {
+    uint32_t inner[8], outer[8];
+};
+
+struct duet__hmac {
+    struct duet__sha256 hash;
+    uint32_t outer[8];
+};
+
+void duet__hmac_set_key(struct duet__hmac_key *key, const uint8_t *octets, size_t size);
+void duet__hmac_begin(struct duet__hmac *mac, const struct duet__hmac_key *key);
+void duet__hmac_update(struct duet__hmac *mac, const void *data, size_t size);
+/** Give the MAC; everything in mac is wiped. */
+void duet__hmac_end(struct duet__hmac *mac, uint8_t out[DUET__DIGEST]);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * The protocol on one screen: every size, code, offset and string that is on the wire or in a derivation.
+ *
+ * Nothing but constants; docs/protocol.md says what they mean. What the public headers already name
+ * (header and MAC sizes, the application's last code, MORE) is taken from there.
+ */
+#ifndef DUET_WIRE_H
+#define DUET_WIRE_H
+
+#include <duet/session.h>
+
+/* §1 the frame: offsets within the header, and the cipher's block */
+enum { WIRE_LENGTH = 0, WIRE_CODE = 4, WIRE_SEQ = 8, WIRE_CHECKSUM = 12 };
+enum { WIRE_BLOCK = 16, WIRE_GROUP = 64 };
+
+/* §1 the library's codes */
+#define WIRE_RESERVED 0xFFFFFF00u
+#define WIRE_HELLO 0xFFFFFF01u
+#define WIRE_READY 0xFFFFFF02u
+#define WIRE_CLOSE 0xFFFFFF03u
+#define WIRE_PAD 0xFFFFFF04u
+#define WIRE_PING 0xFFFFFF05u
+#define WIRE_PONG 0xFFFFFF06u
+#define WIRE_ROTATE 0xFFFFFF07u
+#define WIRE_REFRESH 0xFFFFFF08u
+#define WIRE_MORE DUET_CODE_MORE
+
+/* §2, §3 keys */
+#define WIRE_VERSION_TEXT "duet/1"
+enum {
+    WIRE_DIGEST = 32,                                /* SHA-256 */
+    WIRE_KEY = 32,                                   /* AES-256 */
+    WIRE_EPOCH = WIRE_KEY + WIRE_BLOCK + WIRE_DIGEST /* K, C and Z of one epoch */
+};
+enum { WIRE_ROTATE_LEAST = 1, WIRE_ROTATE_MOST = 30 }; /* exponents */
+enum { WIRE_SALT_LEAST = 16, WIRE_SALT_MOST = 1024 };  /* octets of a preset salt */
+
+/* §4 initiation */
+enum {
+    WIRE_NONCE = DUET_NONCE_SIZE,
+    WIRE_HELLO_MOST = 16384, /* octets of a HELLO's payload */
+    WIRE_HELLO_HEAD = 3,     /* pattern(1), length(2) */
+    WIRE_PARAMS = 16,        /* octets before the extensions */
+    WIRE_SESSION_SECRET = 1024,
+    WIRE_MAX_PAYLOAD_LEAST = 256
+};
+
+/* §5 refresh: the payload's first octet */
+enum { WIRE_REFRESH_ASK = 1, WIRE_REFRESH_ANSWER = 2, WIRE_REFRESH_DONE = 3 };
+
+#endif
