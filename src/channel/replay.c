@@ -1,0 +1,164 @@
+/*
+ * The memory of nonces: which N_t a program has seen or sent (docs/protocol.md §4 "Replay").
+ *
+ * One flat piece of memory that forked workers share: a ring of entries, oldest first, and a hash
+ * table over them whose links are indices. Look-up and store are one step under one lock. The hash
+ * is keyed, so that whoever holds the secret cannot pile entries up in one chain either.
+ */
+#include "channel/replay.h"
+
+#include "base/equal.h"
+#include "base/octets.h"
+#include "os/os.h"
+
+#include <string.h>
+
+enum { WORDS = DUET_NONCE_SIZE / 4 };
+static const size_t most = (size_t)1 << 24; /* entries: 900 MiB of memory */
+
+struct entry {
+    uint8_t nonce[DUET_NONCE_SIZE];
+    uint64_t until; /* ms; 0: until it is pushed out */
+    uint32_t next;  /* in its chain: index + 1, 0 ends it */
+};
+
+/* Links and counts are written so that a death at any place leaves what mend() can put right. */
+struct duet_replay {
+    struct duet__os_lock lock;
+    uint64_t keys[WORDS + 1];
+    size_t size; /* octets of the whole */
+    uint32_t capacity, mask;
+    uint32_t first, count; /* the ring */
+    struct entry entries[];
+};
+
+static uint32_t *
+chains(duet_replay *replay)
+{
+    return (uint32_t *)(void *)(replay->entries + replay->capacity);
+}
+
+duet_replay *
+duet_replay_new(size_t entries)
+{
+    uint32_t slots = 1;
+
+    if (entries < 1 || entries > most)
+        return NULL;
+    while (slots < entries)
+        slots *= 2;
+    size_t size =
+        sizeof(duet_replay) + entries * sizeof(struct entry) + (size_t)slots * sizeof(uint32_t);
+    duet_replay *replay = duet__os_shared_new(size);
+    if (replay == NULL)
+        return NULL;
+    replay->size = size;
+    replay->capacity = (uint32_t)entries;
+    replay->mask = slots - 1;
+    if (duet__os_random((uint8_t *)replay->keys, sizeof replay->keys) != 0 ||
+        duet__os_lock_init(&replay->lock) != 0) {
+        duet__os_shared_free(replay, size);
+        return NULL;
+    }
+    return replay;
+}
+
+void
+duet_replay_free(duet_replay *replay)
+{
+    if (replay != NULL)
+        duet__os_shared_free(replay, replay->size);
+}
+
+/** The chain of a nonce: multilinear hashing, strongly universal in the sum's upper half. */
+static uint32_t *
+chain_of(duet_replay *replay, const uint8_t *nonce)
+{
+    uint64_t sum = replay->keys[WORDS];
+    for (size_t i = 0; i < WORDS; i++)
+        sum += replay->keys[i] * duet__load32(nonce + 4 * i);
+    return &chains(replay)[(uint32_t)(sum >> 32) & replay->mask];
+}
+
+static void
+link_entry(duet_replay *replay, uint32_t index)
+{
+    uint32_t *chain = chain_of(replay, replay->entries[index].nonce);
+    replay->entries[index].next = *chain;
+    *chain = index + 1;
+}
+
+static void
+drop_oldest(duet_replay *replay)
+{
+    uint32_t index = replay->first;
+    uint32_t *link = chain_of(replay, replay->entries[index].nonce);
+    while (*link != 0 && *link != index + 1)
+        link = &replay->entries[*link - 1].next;
+    if (*link != 0)
+        *link = replay->entries[index].next;
+    replay->count--;
+    replay->first = (index + 1) % replay->capacity;
+}
+
+/** The holder of the lock died in the middle: link every entry of the ring anew. */
+static void
+mend(duet_replay *replay)
+{
+    memset(chains(replay), 0, ((size_t)replay->mask + 1) * sizeof(uint32_t));
+    for (uint32_t i = 0; i < replay->count; i++)
+        link_entry(replay, (replay->first + i) % replay->capacity);
+}
+
+static int
+known(duet_replay *replay, const uint8_t *nonce)
+{
+    uint32_t at = *chain_of(replay, nonce);
+    while (at != 0) {
+        const struct entry *entry = &replay->entries[at - 1];
+        if (duet__equal(entry->nonce, nonce, DUET_NONCE_SIZE))
+            return 1;
+        at = entry->next;
+    }
+    return 0;
+}
+
+static void
+drop_expired(duet_replay *replay, uint64_t now_ms)
+{
+    while (replay->count > 0) {
+        const struct entry *oldest = &replay->entries[replay->first];
+        if (oldest->until == 0 || oldest->until > now_ms)
+            return;
+        drop_oldest(replay);
+    }
+}
+
+static void
+store(duet_replay *replay, const uint8_t *nonce, uint64_t until)
+{
+    if (replay->count == replay->capacity)
+        drop_oldest(replay);
+    uint32_t index = (replay->first + replay->count) % replay->capacity;
+    memcpy(replay->entries[index].nonce, nonce, DUET_NONCE_SIZE);
+    replay->entries[index].until = until;
+    replay->count++;
+    link_entry(replay, index);
+}
+
+int
+duet__replay_take(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t now_ms,
+                  uint64_t keep_ms)
+{
+    int taken = duet__os_lock(&replay->lock);
+    if (taken < 0)
+        return 1;
+    if (taken > 0)
+        mend(replay);
+    drop_expired(replay, now_ms);
+    int was_known = known(replay, nonce);
+    if (!was_known)
+        store(replay, nonce, keep_ms == 0 ? 0 : now_ms + keep_ms);
+    duet__os_unlock(&replay->lock);
+    return was_known;
+}

@@ -1,0 +1,21 @@
+/*
+ * The memory of nonces, as channels use it (docs/protocol.md §4 "Replay").
+ */
+#ifndef DUET_CHANNEL_REPLAY_H
+#define DUET_CHANNEL_REPLAY_H
+
+#include <duet/channel.h>
+
+/**
+ * Look a nonce up and store it, in one step.
+ *
+ * now_ms    duet__os_now_ms().
+ * keep_ms   how long it must be known; 0: until newer ones push it out.
+ *
+ * Returns 0 when it was not known, and is now; 1 when it was, or when the memory is broken: what
+ * cannot be told fresh is not fresh.
+ */
+int duet__replay_take(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t now_ms,
+                      uint64_t keep_ms);
+
+#endif

@@ -1,0 +1,175 @@
+/*
+ * The memory of nonces (docs/protocol.md §4 "Replay"): every nonce is fresh once, oldest go out
+ * first, two processes share it, and a holder killed under the lock does not break it.
+ */
+#include "channel/replay.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void
+nonce_of(uint8_t nonce[DUET_NONCE_SIZE], uint32_t number)
+{
+    for (size_t i = 0; i < DUET_NONCE_SIZE; i++)
+        nonce[i] = (uint8_t)(number >> (8 * (i % 4)) ^ (i / 4 * 37));
+}
+
+/** 0 when the nonce of a number was fresh. */
+static int
+take(duet_replay *replay, uint32_t number, uint64_t now, uint64_t keep)
+{
+    uint8_t nonce[DUET_NONCE_SIZE];
+    nonce_of(nonce, number);
+    return duet__replay_take(replay, nonce, now, keep);
+}
+
+static void
+fresh_once(void **state)
+{
+    duet_replay *replay = duet_replay_new(5000);
+    (void)state;
+    assert_non_null(replay);
+    for (uint32_t i = 0; i < 5000; i++)
+        assert_int_equal(take(replay, i, 0, 0), 0);
+    for (uint32_t i = 0; i < 5000; i++)
+        assert_int_equal(take(replay, i, 0, 0), 1);
+    duet_replay_free(replay);
+}
+
+static void
+oldest_out_first(void **state)
+{
+    duet_replay *replay = duet_replay_new(100);
+    (void)state;
+    for (uint32_t i = 0; i < 1000; i++)
+        assert_int_equal(take(replay, i, 0, 0), 0);
+    for (uint32_t i = 900; i < 1000; i++)
+        assert_int_equal(take(replay, i, 0, 0), 1);
+    /* Each that is stored anew pushes out the oldest that is left. */
+    assert_int_equal(take(replay, 899, 0, 0), 0);
+    assert_int_equal(take(replay, 900, 0, 0), 0);
+    assert_int_equal(take(replay, 902, 0, 0), 1);
+    duet_replay_free(replay);
+}
+
+static void
+one_entry(void **state)
+{
+    duet_replay *replay = duet_replay_new(1);
+    (void)state;
+    assert_int_equal(take(replay, 1, 0, 0), 0);
+    assert_int_equal(take(replay, 1, 0, 0), 1);
+    assert_int_equal(take(replay, 2, 0, 0), 0);
+    assert_int_equal(take(replay, 1, 0, 0), 0);
+    duet_replay_free(replay);
+}
+
+static void
+kept_for_their_time(void **state)
+{
+    duet_replay *replay = duet_replay_new(10);
+    (void)state;
+    assert_int_equal(take(replay, 1, 1000, 500), 0);
+    assert_int_equal(take(replay, 1, 1499, 500), 1);
+    assert_int_equal(take(replay, 1, 1500, 500), 0);
+    /* One that is kept for good holds those behind it. */
+    assert_int_equal(take(replay, 2, 1500, 0), 0);
+    assert_int_equal(take(replay, 3, 1500, 500), 0);
+    assert_int_equal(take(replay, 2, 999999, 0), 1);
+    assert_int_equal(take(replay, 3, 999999, 500), 1);
+    duet_replay_free(replay);
+}
+
+static void
+sizes(void **state)
+{
+    (void)state;
+    assert_null(duet_replay_new(0));
+    assert_null(duet_replay_new(((size_t)1 << 24) + 1));
+    duet_replay *replay = duet_replay_new(DUET_REPLAY_DEFAULT);
+    assert_non_null(replay);
+    duet_replay_free(replay);
+    duet_replay_free(NULL);
+}
+
+enum { RACE = 3000 };
+
+/** Take all nonces and count the fresh ones. */
+static int
+race(duet_replay *replay)
+{
+    int fresh = 0;
+    for (uint32_t i = 0; i < RACE; i++)
+        fresh += take(replay, i, 0, 0) == 0;
+    return fresh;
+}
+
+static void
+two_processes(void **state)
+{
+    duet_replay *replay = duet_replay_new(RACE);
+    int out[2];
+    int theirs = 0;
+    int status;
+
+    (void)state;
+    assert_int_equal(pipe(out), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        int fresh = race(replay);
+        _exit(write(out[1], &fresh, sizeof fresh) == (ssize_t)sizeof fresh ? 0 : 1);
+    }
+    int ours = race(replay);
+    assert_int_equal(read(out[0], &theirs, sizeof theirs), sizeof theirs);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(ours + theirs, RACE);
+    close(out[0]);
+    close(out[1]);
+    duet_replay_free(replay);
+}
+
+/** A process that is killed while it stores nonces, with whatever it held at that moment. */
+static void
+holder_killed(void **state)
+{
+    duet_replay *replay = duet_replay_new(50);
+    int status;
+
+    (void)state;
+    for (uint32_t round = 0; round < 20; round++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            for (uint32_t i = 0;; i++)
+                take(replay, round << 24 | i, 0, 0);
+        }
+        usleep(2000);
+        kill(child, SIGKILL);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        for (uint32_t i = 0; i < 50; i++)
+            assert_int_equal(take(replay, 0xF0000000u + (round << 8) + i, 0, 0), 0);
+        for (uint32_t i = 0; i < 50; i++)
+            assert_int_equal(take(replay, 0xF0000000u + (round << 8) + i, 0, 0), 1);
+    }
+    duet_replay_free(replay);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fresh_once),    cmocka_unit_test(oldest_out_first),
+        cmocka_unit_test(one_entry),     cmocka_unit_test(kept_for_their_time),
+        cmocka_unit_test(sizes),         cmocka_unit_test(two_processes),
+        cmocka_unit_test(holder_killed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
