@@ -1,0 +1,122 @@
+/*
+ * Opening: one direction's frames from wire to payload (docs/protocol.md §1, "A receiver").
+ */
+#include "frame/stream.h"
+
+#include "base/equal.h"
+#include "base/octets.h"
+
+#include <string.h>
+
+/* §1: CHECKSUM, then SEQ, then LENGTH */
+static int
+check_header(const struct duet__dir *d, const uint8_t clear[DUET_HEADER_SIZE])
+{
+    uint32_t length = duet__load32(clear + WIRE_LENGTH);
+    uint32_t code = duet__load32(clear + WIRE_CODE);
+    uint32_t seq = duet__load32(clear + WIRE_SEQ);
+    if ((length ^ code ^ seq) != duet__load32(clear + WIRE_CHECKSUM))
+        return DUET_E_CHECKSUM;
+    if (seq != d->seq)
+        return DUET_E_SEQUENCE;
+    return length > d->limit ? DUET_E_TOO_LONG : DUET_OK;
+}
+
+int
+duet__dir_open_header(struct duet__dir *d, const uint8_t *header)
+{
+    uint8_t clear[DUET_HEADER_SIZE];
+    if (d->state == DUET__DIR_DEAD)
+        return d->error;
+    if (d->state != DUET__DIR_IDLE)
+        return DUET_E_MISUSE;
+
+    duet__stream_begin(d);
+    int result = duet__stream_run(d, clear, header, sizeof clear, DUET__OPENING);
+    if (result == DUET_OK)
+        result = check_header(d, clear);
+    if (result != DUET_OK) {
+        duet__dir_kill(d, result);
+        return result;
+    }
+    d->length = duet__load32(clear + WIRE_LENGTH);
+    d->code = duet__load32(clear + WIRE_CODE);
+    return DUET_OK;
+}
+
+/* The MAC's octets as they came are all here: end the frame and compare. */
+static int
+check_mac(struct duet__dir *d)
+{
+    uint8_t mac[DUET_MAC_SIZE];
+    uint8_t pad[DUET_MAC_SIZE];
+    int result = duet__stream_end(d, mac, pad);
+    for (size_t i = 0; i < DUET_MAC_SIZE; i++)
+        pad[i] ^= d->mac[i];
+    if (result == DUET_OK && !duet__equal(mac, pad, DUET_MAC_SIZE))
+        result = DUET_E_FORGED;
+    duet_wipe(mac, sizeof mac);
+    duet_wipe(pad, sizeof pad);
+    return result;
+}
+
+int
+duet__dir_open_piece(struct duet__dir *d, uint8_t *out, size_t *put, const uint8_t *in, size_t len)
+{
+    *put = 0;
+    if (d->state == DUET__DIR_DEAD)
+        return d->error;
+    if (d->state != DUET__DIR_IN_FRAME || len > duet__dir_left(d))
+        return DUET_E_MISUSE;
+
+    size_t payload = duet__dir_payload_left(d);
+    payload = len < payload ? len : payload;
+    int result = duet__stream_run(d, out, in, payload, DUET__OPENING);
+    size_t rest = len - payload;
+    if (rest > 0) {
+        memcpy(d->mac + (d->at - DUET_HEADER_SIZE - d->length), in + payload, rest);
+        d->at += rest;
+    }
+    if (result == DUET_OK && duet__dir_left(d) > 0) {
+        *put = payload;
+        return DUET_AGAIN;
+    }
+    if (result == DUET_OK)
+        result = check_mac(d);
+    if (result != DUET_OK)
+        duet__dir_kill(d, result);
+    *put = payload; /* also when it failed: so much of out is to be wiped */
+    return result;
+}
+
+uint32_t
+duet__dir_payload_left(const struct duet__dir *d)
+{
+    uint64_t end = DUET_HEADER_SIZE + (uint64_t)d->length;
+    return d->state == DUET__DIR_IN_FRAME && d->at < end ? (uint32_t)(end - d->at) : 0;
+}
+
+uint64_t
+duet__dir_left(const struct duet__dir *d)
+{
+    uint64_t end = DUET_FRAME_OVERHEAD + (uint64_t)d->length;
+    return d->state == DUET__DIR_IN_FRAME ? end - d->at : 0;
+}
+
+int
+duet_open_header(duet_dir *d, uint32_t *code, uint32_t *len, const uint8_t header[DUET_HEADER_SIZE])
+{
+    struct duet__dir *dir = (struct duet__dir *)d;
+    int result = duet__dir_open_header(dir, header);
+    if (result == DUET_OK) {
+        *code = dir->code;
+        *len = dir->length;
+    }
+    return result;
+}
+
+int
+duet_open_piece(duet_dir *d, uint8_t *out, size_t *put, const uint8_t *in, size_t len)
+{
+    return duet__dir_open_piece((struct duet__dir *)d, out, put, in, len);
+}

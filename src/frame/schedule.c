@@ -1,0 +1,84 @@
+/*
+ * The key schedule of one direction: start, enter, rotate (docs/protocol.md §3).
+ */
+#include "frame/dir.h"
+
+#include "base/octets.h"
+
+#include <string.h>
+
+static const struct duet__octets nothing = {NULL, 0};
+
+void
+duet__dir_prepare(uint8_t prk[WIRE_DIGEST], enum duet_role role, const uint8_t *half, size_t size)
+{
+    static const char *const salts[2] = {WIRE_VERSION_TEXT " top", WIRE_VERSION_TEXT " bottom"};
+    struct duet__octets salt = {salts[role], strlen(salts[role])};
+    struct duet__octets ikm = {half, size};
+    duet__hkdf_extract(prk, salt, ikm);
+}
+
+/* §3 enter: K ‖ C ‖ Z, and Z into the chain as if it were a frame that is never sent */
+static void
+enter(struct duet__dir *d)
+{
+    uint8_t epoch[WIRE_EPOCH];
+    struct duet__info info = duet__info("epoch", d->label);
+    struct duet__sha256 hash;
+
+    duet__derive(d->root, &info, nothing, epoch, sizeof epoch);
+    duet_wipe(&d->key, sizeof d->key);
+    duet__kernel()->set_key(&d->key, epoch);
+    memcpy(d->block, epoch + WIRE_KEY, WIRE_BLOCK);
+    duet__sha256_begin(&hash, d->chain);
+    duet__sha256_update(&hash, epoch + WIRE_KEY + WIRE_BLOCK, WIRE_DIGEST);
+    duet__sha256_end(&hash, d->chain);
+    d->frames = 0;
+    d->blocks = 0;
+    duet_wipe(epoch, sizeof epoch);
+}
+
+/* §3 start */
+void
+duet__dir_start(struct duet__dir *d, const struct duet__dir_start *with)
+{
+    struct duet__info info = duet__info(with->use, with->label);
+    memset(d, 0, sizeof *d);
+    memcpy(d->label, with->label, sizeof d->label);
+    duet__derive(with->prk, &info, with->salt, d->root, sizeof d->root);
+    memcpy(d->chain, duet__sha256_initial, sizeof d->chain);
+    d->seq = 1;
+    d->rotate_frames = WIRE_ROTATE_MOST;
+    d->rotate_blocks = WIRE_ROTATE_MOST;
+    d->state = DUET__DIR_IDLE;
+    enter(d);
+}
+
+/* §3 rotate */
+void
+duet__dir_rotate(struct duet__dir *d, const uint8_t *fresh, size_t size)
+{
+    uint8_t salt[WIRE_DIGEST];
+    struct duet__info info = duet__info("rotate", d->label);
+    struct duet__octets ikm = {fresh, size};
+
+    duet__derive(d->root, &info, nothing, salt, sizeof salt);
+    duet__hkdf_extract(d->root, (struct duet__octets){salt, sizeof salt}, ikm);
+    enter(d);
+    duet_wipe(salt, sizeof salt);
+}
+
+int
+duet__dir_due(const struct duet__dir *d)
+{
+    return d->frames >= (uint32_t)1 << d->rotate_frames ||
+           d->blocks >= (uint64_t)1 << d->rotate_blocks;
+}
+
+void
+duet__dir_kill(struct duet__dir *d, int error)
+{
+    duet_wipe(d, sizeof *d);
+    d->state = DUET__DIR_DEAD;
+    d->error = (int8_t)error;
+}
