@@ -133,7 +133,9 @@ typedef struct duet_step {
 
 /** What duet_session_ask() can ask for. */
 enum duet_request {
-    DUET_ASK_FRESH,   /**< answer to EVENT_NONCE: the nonce was not known, and is stored now */
+    DUET_ASK_FRESH,   /**< answer to EVENT_NONCE: the nonce was not known, and is stored now;
+                         octets: NULL, or 8: the Unix milliseconds of now, big-endian, to judge
+                         the peer's clock by */
     DUET_ASK_KNOWN,   /**< answer to EVENT_NONCE: it was known; the peer is a stranger */
     DUET_ASK_CLOSE,   /**< owe CLOSE: this side sends nothing more */
     DUET_ASK_ROTATE,  /**< owe ROTATE: the sending keys change */

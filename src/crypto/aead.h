@@ -23,8 +23,8 @@ int duet__aead_init(void);
 int duet__aead_encrypt(const struct duet__aead *with, uint8_t *out, const uint8_t *in, size_t size);
 
 /**
- * Decrypt; size counts the tag, at least DUET__TAG; out takes size - DUET__TAG octets and may be in.
- * Returns DUET_OK; DUET_E_FORGED with out wiped; DUET_E_CRYPTO.
+ * Decrypt; size counts the tag, at least DUET__TAG; out takes size - DUET__TAG octets and may be
+ * in. Returns DUET_OK; DUET_E_FORGED with out wiped; DUET_E_CRYPTO.
  */
 int duet__aead_decrypt(const struct duet__aead *with, uint8_t *out, const uint8_t *in, size_t size);
 

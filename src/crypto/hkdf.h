@@ -13,7 +13,8 @@ struct duet__octets {
 };
 
 /** RFC 5869 §2.2: prk = HMAC(salt, ikm). */
-void duet__hkdf_extract(uint8_t prk[DUET__DIGEST], struct duet__octets salt, struct duet__octets ikm);
+void duet__hkdf_extract(uint8_t prk[DUET__DIGEST], struct duet__octets salt,
+                        struct duet__octets ikm);
 
 /** RFC 5869 §2.3: n octets, at most 255 * 32, from prk and info ‖ more. */
 void duet__hkdf_expand(const uint8_t prk[DUET__DIGEST], struct duet__octets info,

@@ -32,7 +32,8 @@ duet__x25519(uint8_t out[32], const uint8_t private_key[32], const uint8_t publi
     if (theirs == NULL || context == NULL || EVP_PKEY_derive_init(context) != 1 ||
         EVP_PKEY_derive_set_peer(context, theirs) != 1)
         goto out;
-    /* libcrypto refuses an all-zero result by failing; whatever else fails here would be its own fault */
+    /* libcrypto refuses an all-zero result by failing; whatever else fails here would be its own
+     * fault */
     if (EVP_PKEY_derive(context, out, &size) != 1 || size != 32 || duet__equal(out, zeros, 32)) {
         ERR_clear_error();
         result = DUET_E_PROTOCOL;

@@ -1,8 +1,8 @@
 /*
  * One direction inside: its key schedule (docs/protocol.md §3) and its frames (§1).
  *
- * A direction either seals or opens, never both. It knows nothing of codes' meanings; session/ does.
- * duet_dir of <duet/frame.h> is this struct in the caller's memory.
+ * A direction either seals or opens, never both. It knows nothing of codes' meanings; session/
+ * does. duet_dir of <duet/frame.h> is this struct in the caller's memory.
  */
 #ifndef DUET_FRAME_DIR_H
 #define DUET_FRAME_DIR_H
@@ -16,43 +16,45 @@
 enum duet__dir_state { DUET__DIR_NONE, DUET__DIR_IDLE, DUET__DIR_IN_FRAME, DUET__DIR_DEAD };
 
 struct __attribute__((may_alias)) duet__dir {
-    struct duet__key key;         /* K as the kernel wants it */
-    uint8_t block[WIRE_BLOCK];    /* C, of the frame's first block */
-    uint32_t chain[8];            /* H */
-    uint8_t root[WIRE_DIGEST];    /* R; unused in the raw direction */
-    uint8_t label[WIRE_DIGEST];   /* D; likewise */
-    uint8_t group[WIRE_GROUP];    /* the unfinished group: plaintext so far, keystream behind it */
-    uint8_t mac[DUET_MAC_SIZE];   /* opening: the MAC's octets as they came */
-    uint64_t at;                  /* octets of this frame that are done, header and MAC included */
-    uint64_t blocks;              /* counter blocks in this epoch */
-    uint32_t frames;              /* frames in this epoch */
-    uint32_t seq;                 /* the next frame's number, or this one's */
-    uint32_t code, length;        /* of the frame that is begun */
-    uint32_t limit;               /* octets of payload that opening accepts */
-    uint8_t rotate_frames;        /* exponents */
+    struct duet__key key;       /* K as the kernel wants it */
+    uint8_t block[WIRE_BLOCK];  /* C, of the frame's first block */
+    uint32_t chain[8];          /* H */
+    uint8_t root[WIRE_DIGEST];  /* R; unused in the raw direction */
+    uint8_t group[WIRE_GROUP];  /* the unfinished group: plaintext so far, keystream behind it */
+    uint8_t mac[DUET_MAC_SIZE]; /* opening: the MAC's octets as they came */
+    uint64_t at;                /* octets of this frame that are done, header and MAC included */
+    uint64_t blocks;            /* counter blocks in this epoch */
+    uint32_t frames;            /* frames in this epoch */
+    uint32_t seq;               /* the next frame's number, or this one's */
+    uint32_t code, length;      /* of the frame that is begun */
+    uint32_t limit;             /* octets of payload that opening accepts */
+    uint8_t rotate_frames;      /* exponents */
     uint8_t rotate_blocks;
-    uint8_t state;                /* enum duet__dir_state */
-    int8_t error;                 /* once dead: the result that every call gives */
+    uint8_t state; /* enum duet__dir_state */
+    int8_t error;  /* once dead: the result that every call gives */
 };
 
 _Static_assert(sizeof(struct duet__dir) <= sizeof(duet_dir), "duet_dir holds a direction");
 
-/** The inner Extract of start(), the same for every connection: prk = Extract("duet/1 " ‖ role, half). */
-void duet__dir_prepare(uint8_t prk[WIRE_DIGEST], enum duet_role role, const uint8_t *half, size_t size);
+/** The inner Extract of start(), the same for every connection: prk = Extract("duet/1 " ‖ role,
+ * half). */
+void duet__dir_prepare(uint8_t prk[WIRE_DIGEST], enum duet_role role, const uint8_t *half,
+                       size_t size);
 
 /** What start() takes beside the direction. */
 struct duet__dir_start {
-    const uint8_t *prk;       /* of duet__dir_prepare() */
-    const uint8_t *label;     /* D */
-    const char *use;          /* "hello" or "preset" */
+    const uint8_t *prk;   /* of duet__dir_prepare() */
+    const uint8_t *label; /* D */
+    const char *use;      /* "hello" or "preset" */
     struct duet__octets salt;
 };
 
-/** §3 start(): seq 1, first epoch; limit and rotation numbers are the caller's to set afterwards. */
+/** §3 start(): seq 1, first epoch; limit and rotation numbers are the caller's to set afterwards.
+ */
 void duet__dir_start(struct duet__dir *d, const struct duet__dir_start *with);
 
-/** §3 rotate(fresh): a new epoch; the old R and K are wiped. No frame may be begun. */
-void duet__dir_rotate(struct duet__dir *d, const uint8_t *fresh, size_t size);
+/** §3 rotate(fresh): a new epoch; the old R and K are wiped. No frame may be begun. label: D. */
+void duet__dir_rotate(struct duet__dir *d, const uint8_t *label, struct duet__octets fresh);
 
 /** 1 when the count asks for a rotation (§3 "After a frame there is one decision"). */
 int duet__dir_due(const struct duet__dir *d);
@@ -62,9 +64,11 @@ void duet__dir_kill(struct duet__dir *d, int error);
 
 /* As the public calls of the same names. */
 int duet__dir_seal_begin(struct duet__dir *d, uint8_t *header, uint32_t code, uint32_t len);
-int duet__dir_seal_piece(struct duet__dir *d, uint8_t *out, size_t *put, const uint8_t *in, size_t len);
+int duet__dir_seal_piece(struct duet__dir *d, uint8_t *out, size_t *put, const uint8_t *in,
+                         size_t len);
 int duet__dir_open_header(struct duet__dir *d, const uint8_t *header);
-int duet__dir_open_piece(struct duet__dir *d, uint8_t *out, size_t *put, const uint8_t *in, size_t len);
+int duet__dir_open_piece(struct duet__dir *d, uint8_t *out, size_t *put, const uint8_t *in,
+                         size_t len);
 
 /** Octets of the begun frame's payload, and of payload and MAC together, that are still to come. */
 uint32_t duet__dir_payload_left(const struct duet__dir *d);

@@ -1,5 +1,6 @@
 /*
- * The raw direction: K, C, H and seq as the caller gives them (docs/protocol.md §3 "The raw direction").
+ * The raw direction: K, C, H and seq as the caller gives them (docs/protocol.md §3 "The raw
+ * direction").
  */
 #include "frame/dir.h"
 

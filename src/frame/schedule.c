@@ -20,10 +20,10 @@ duet__dir_prepare(uint8_t prk[WIRE_DIGEST], enum duet_role role, const uint8_t *
 
 /* §3 enter: K ‖ C ‖ Z, and Z into the chain as if it were a frame that is never sent */
 static void
-enter(struct duet__dir *d)
+enter(struct duet__dir *d, const uint8_t *label)
 {
     uint8_t epoch[WIRE_EPOCH];
-    struct duet__info info = duet__info("epoch", d->label);
+    struct duet__info info = duet__info("epoch", label);
     struct duet__sha256 hash;
 
     duet__derive(d->root, &info, nothing, epoch, sizeof epoch);
@@ -44,35 +44,33 @@ duet__dir_start(struct duet__dir *d, const struct duet__dir_start *with)
 {
     struct duet__info info = duet__info(with->use, with->label);
     memset(d, 0, sizeof *d);
-    memcpy(d->label, with->label, sizeof d->label);
     duet__derive(with->prk, &info, with->salt, d->root, sizeof d->root);
     memcpy(d->chain, duet__sha256_initial, sizeof d->chain);
     d->seq = 1;
     d->rotate_frames = WIRE_ROTATE_MOST;
     d->rotate_blocks = WIRE_ROTATE_MOST;
     d->state = DUET__DIR_IDLE;
-    enter(d);
+    enter(d, with->label);
 }
 
 /* §3 rotate */
 void
-duet__dir_rotate(struct duet__dir *d, const uint8_t *fresh, size_t size)
+duet__dir_rotate(struct duet__dir *d, const uint8_t *label, struct duet__octets fresh)
 {
     uint8_t salt[WIRE_DIGEST];
-    struct duet__info info = duet__info("rotate", d->label);
-    struct duet__octets ikm = {fresh, size};
+    struct duet__info info = duet__info("rotate", label);
 
     duet__derive(d->root, &info, nothing, salt, sizeof salt);
-    duet__hkdf_extract(d->root, (struct duet__octets){salt, sizeof salt}, ikm);
-    enter(d);
+    duet__hkdf_extract(d->root, (struct duet__octets){salt, sizeof salt}, fresh);
+    enter(d, label);
     duet_wipe(salt, sizeof salt);
 }
 
 int
 duet__dir_due(const struct duet__dir *d)
 {
-    return d->frames >= (uint32_t)1 << d->rotate_frames ||
-           d->blocks >= (uint64_t)1 << d->rotate_blocks;
+    return d->frames >= (uint32_t)1 << d->rotate_frames || d->blocks >= (uint64_t)1
+                                                                            << d->rotate_blocks;
 }
 
 void

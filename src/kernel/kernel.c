@@ -12,7 +12,8 @@ static const struct duet__kernel *const table[] = {&duet__kernel_portable};
 
 static const struct duet__kernel *chosen; /* set once by duet_init(), then only read */
 
-/* Seal and open one fixed group with both; a kernel with another answer than the portable is not used. */
+/* Seal and open one fixed group with both; a kernel with another answer than the portable is not
+ * used. */
 static int
 agrees(const struct duet__kernel *kernel)
 {

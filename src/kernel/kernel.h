@@ -45,7 +45,8 @@ extern const struct duet__kernel duet__kernel_portable;
 /** Prepare the portable kernel. Returns 0, or -1 without libcrypto's AES-256-CTR. Called once. */
 int duet__kernel_portable_init(void);
 
-/** Choose a kernel. Returns 0, or -1 when not even the portable one works. Called once, by duet_init(). */
+/** Choose a kernel. Returns 0, or -1 when not even the portable one works. Called once, by
+ * duet_init(). */
 int duet__kernel_choose(void);
 
 /** The chosen kernel; NULL before duet_init(). */

@@ -1,10 +1,10 @@
 /*
  * The portable kernel: AES-256-CTR by libcrypto's EVP, SHA-256's compression in plain C.
  *
- * There is no AES in C here: table look-ups leak keys through the cache. Libcrypto's cipher contexts
- * are few, made once and lent to whoever calls: a context for each direction would be larger than
- * all the rest of a session. The compression is ours because libcrypto does not let a hash start
- * from a chain of the caller's but by deprecated calls, which serve the tests as oracle.
+ * There is no AES in C here: table look-ups leak keys through the cache. Libcrypto's cipher
+ * contexts are few, made once and lent to whoever calls: a context for each direction would be
+ * larger than all the rest of a session. The compression is ours because libcrypto does not let a
+ * hash start from a chain of the caller's but by deprecated calls, which serve the tests as oracle.
  */
 #include "kernel/kernel.h"
 
@@ -15,7 +15,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* More threads than this at once in the cipher wait for one another; each holds a context for one call. */
+/* More threads than this at once in the cipher wait for one another; each holds a context for one
+ * call. */
 enum { CONTEXTS = 16 };
 
 static struct {
@@ -126,10 +127,11 @@ extend(uint32_t w[16])
 /* FIPS 180-4 §6.2.2 step 3: one round; the caller turns the letters instead of moving the words. */
 #define ROUND(a, b, c, d, e, f, g, h, kw)                                                          \
     do {                                                                                           \
-        (h) += (turn((e), 6) ^ turn((e), 11) ^ turn((e), 25)) + ((g) ^ ((e) & ((f) ^ (g)))) + (kw); \
+        (h) +=                                                                                     \
+            (turn((e), 6) ^ turn((e), 11) ^ turn((e), 25)) + ((g) ^ ((e) & ((f) ^ (g)))) + (kw);   \
         (d) += (h);                                                                                \
-        (h) += (turn((a), 2) ^ turn((a), 13) ^ turn((a), 22)) +                                    \
-               (((a) & (b)) | ((c) & ((a) | (b))));                                                \
+        (h) +=                                                                                     \
+            (turn((a), 2) ^ turn((a), 13) ^ turn((a), 22)) + (((a) & (b)) | ((c) & ((a) | (b))));  \
     } while (0)
 
 static inline void

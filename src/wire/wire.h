@@ -1,5 +1,6 @@
 /*
- * The protocol on one screen: every size, code, offset and string that is on the wire or in a derivation.
+ * The protocol on one screen: every size, code, offset and string that is on the wire or in a
+ * derivation.
  *
  * Nothing but constants; docs/protocol.md says what they mean. What the public headers already name
  * (header and MAC sizes, the application's last code, MORE) is taken from there.
@@ -15,15 +16,15 @@ enum { WIRE_BLOCK = 16, WIRE_GROUP = 64 };
 
 /* §1 the library's codes */
 #define WIRE_RESERVED 0xFFFFFF00u
-#define WIRE_HELLO 0xFFFFFF01u
-#define WIRE_READY 0xFFFFFF02u
-#define WIRE_CLOSE 0xFFFFFF03u
-#define WIRE_PAD 0xFFFFFF04u
-#define WIRE_PING 0xFFFFFF05u
-#define WIRE_PONG 0xFFFFFF06u
-#define WIRE_ROTATE 0xFFFFFF07u
-#define WIRE_REFRESH 0xFFFFFF08u
-#define WIRE_MORE DUET_CODE_MORE
+#define WIRE_HELLO    0xFFFFFF01u
+#define WIRE_READY    0xFFFFFF02u
+#define WIRE_CLOSE    0xFFFFFF03u
+#define WIRE_PAD      0xFFFFFF04u
+#define WIRE_PING     0xFFFFFF05u
+#define WIRE_PONG     0xFFFFFF06u
+#define WIRE_ROTATE   0xFFFFFF07u
+#define WIRE_REFRESH  0xFFFFFF08u
+#define WIRE_MORE     DUET_CODE_MORE
 
 /* §2, §3 keys */
 #define WIRE_VERSION_TEXT "duet/1"

@@ -1,0 +1,232 @@
+/*
+ * Configurations: secrets, identity, trusted peers, profile and numbers
+ * (docs/protocol.md §2, §4, §6).
+ */
+#include "session/config.h"
+
+#include "base/equal.h"
+
+#include <duet/duet.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MAX_PAYLOAD = 1 << 20, /* octets; the default of §1 */
+    FRAME_SIZE = 16384,    /* octets: small enough to flow, large enough for speed */
+    FRAME_SIZE_MOST = 65536,
+    HELLO_PAD_LEAST = 0,
+    HELLO_PAD_MOST = 1000, /* octets; the default of §6 */
+    HELLO_PAD_LIMIT = 16000,
+    ROTATE_FRAMES = 16, /* exponents; the defaults of §3 */
+    ROTATE_BLOCKS = 22,
+    ALL_PATTERNS = 7
+};
+
+static const uint64_t skew_most_ms =
+    (uint64_t)366 * 24 * 3600 * 1000; /* a year: beyond it is none */
+
+static void
+hash_label(struct duet_config *config)
+{
+    duet__sha256(config->label, config->profile.label, config->profile.label_size);
+}
+
+duet_config *
+duet_config_new(void)
+{
+    if (duet_init() != DUET_OK)
+        return NULL;
+    duet_config *config = calloc(1, sizeof *config);
+    if (config == NULL)
+        return NULL;
+    config->profile.hello_pad_least = HELLO_PAD_LEAST;
+    config->profile.hello_pad_most = HELLO_PAD_MOST;
+    config->profile.rotate_frames = ROTATE_FRAMES;
+    config->profile.rotate_blocks = ROTATE_BLOCKS;
+    config->max_payload = MAX_PAYLOAD;
+    config->frame_size = FRAME_SIZE;
+    hash_label(config);
+    return config;
+}
+
+void
+duet_config_free(duet_config *config)
+{
+    if (config == NULL)
+        return;
+    for (size_t i = 0; i < config->count; i++)
+        duet__realm_wipe(&config->realms[i]);
+    free(config->realms);
+    free(config->peers.list);
+    duet_wipe(config, sizeof *config);
+    free(config);
+}
+
+/** The same realms with room for one more; the old place is wiped, as it held keys. */
+static int
+grow(struct duet_config *config)
+{
+    size_t size = config->count * sizeof *config->realms;
+    struct duet__realm *realms = malloc(size + sizeof *realms);
+
+    if (realms == NULL)
+        return DUET_E_MEMORY;
+    if (config->realms != NULL) {
+        memcpy(realms, config->realms, size);
+        duet_wipe(config->realms, size);
+    }
+    free(config->realms);
+    config->realms = realms;
+    return DUET_OK;
+}
+
+int
+duet_config_add_secret(duet_config *config, const uint8_t *octets, size_t size)
+{
+    if (config->count >= DUET_SECRETS_MOST)
+        return DUET_E_MISUSE;
+    int result = grow(config);
+    if (result != DUET_OK)
+        return result;
+    result = duet__realm_init(&config->realms[config->count], octets, size);
+    if (result == DUET_OK)
+        config->count++;
+    return result;
+}
+
+int
+duet_config_set_identity(duet_config *config, const duet_identity *identity)
+{
+    config->identity = *identity;
+    config->has_identity = 1;
+    return DUET_OK;
+}
+
+int
+duet_config_set_peers(duet_config *config, const duet_peers *peers)
+{
+    duet_peer *list = calloc(peers->count + 1, sizeof *list);
+
+    if (list == NULL)
+        return DUET_E_MEMORY;
+    if (peers->count > 0)
+        memcpy(list, peers->list, peers->count * sizeof *list);
+    free(config->peers.list);
+    config->peers.list = list;
+    config->peers.count = peers->count;
+    config->has_peers = 1;
+    return DUET_OK;
+}
+
+static int
+exponent(unsigned value)
+{
+    return value >= WIRE_ROTATE_LEAST && value <= WIRE_ROTATE_MOST;
+}
+
+int
+duet_config_set_profile(duet_config *config, const duet_profile *profile)
+{
+    if (profile->label_size > DUET_LABEL_MOST ||
+        profile->prelude_size[DUET_TOP] > DUET_PRELUDE_MOST ||
+        profile->prelude_size[DUET_BOTTOM] > DUET_PRELUDE_MOST ||
+        profile->hello_pad_most > HELLO_PAD_LIMIT ||
+        profile->hello_pad_least > profile->hello_pad_most || !exponent(profile->rotate_frames) ||
+        !exponent(profile->rotate_blocks))
+        return DUET_E_MISUSE;
+    config->profile = *profile;
+    hash_label(config);
+    return DUET_OK;
+}
+
+/** Store a value that must lie between two bounds, both included. */
+static int
+store(uint32_t *where, uint64_t value, uint32_t least, uint32_t most)
+{
+    if (value < least || value > most)
+        return DUET_E_MISUSE;
+    *where = (uint32_t)value;
+    return DUET_OK;
+}
+
+int
+duet_config_set(duet_config *config, enum duet_setting setting, uint64_t value)
+{
+    switch (setting) {
+    case DUET_SET_PATTERNS:
+        return store(&config->patterns, value, 1, ALL_PATTERNS);
+    case DUET_SET_MAX_PAYLOAD:
+        return store(&config->max_payload, value, WIRE_MAX_PAYLOAD_LEAST, UINT32_MAX);
+    case DUET_SET_FRAME_SIZE:
+        return store(&config->frame_size, value, 1, FRAME_SIZE_MOST);
+    case DUET_SET_MAX_SKEW_MS:
+        if (value > skew_most_ms)
+            return DUET_E_MISUSE;
+        config->max_skew_ms = value;
+        return DUET_OK;
+    case DUET_SET_SPEAK_FIRST:
+        if (value > 1)
+            return DUET_E_MISUSE;
+        config->speak_first = (int)value;
+        return DUET_OK;
+    }
+    return DUET_E_MISUSE;
+}
+
+/* §4: 1 and 2 unless the application says otherwise, 2 alone with a list of trusted peers, never 2
+ * without an identity. */
+unsigned
+duet__config_patterns(const struct duet_config *config, enum duet_role role)
+{
+    const unsigned identity = 1u << DUET_PATTERN_IDENTITY;
+    unsigned set = config->patterns;
+
+    if (set == 0)
+        set = identity | 1u << DUET_PATTERN_EPHEMERAL;
+    if (config->has_peers)
+        set &= identity;
+    if (!config->has_identity && (role == DUET_BOTTOM || config->patterns == 0))
+        set &= ~identity;
+    return set;
+}
+
+enum duet_pattern
+duet__config_offer(const struct duet_config *config)
+{
+    unsigned set = duet__config_patterns(config, DUET_TOP);
+
+    if (set & 1u << DUET_PATTERN_IDENTITY)
+        return DUET_PATTERN_IDENTITY;
+    return set & 1u << DUET_PATTERN_EPHEMERAL ? DUET_PATTERN_EPHEMERAL : DUET_PATTERN_SECRET;
+}
+
+int
+duet__config_trusts(const struct duet_config *config, const uint8_t key[DUET_KEY_SIZE])
+{
+    if (duet__equal(key, config->identity.public_key, DUET_KEY_SIZE))
+        return 0; /* a reflection, or a stolen identity */
+    if (!config->has_peers)
+        return 1;
+    for (size_t i = 0; i < config->peers.count; i++)
+        if (duet__equal(key, config->peers.list[i].public_key, DUET_KEY_SIZE))
+            return 1;
+    return 0;
+}
+
+uint32_t
+duet__config_frame_size(const struct duet_config *config)
+{
+    return config->frame_size;
+}
+
+int
+duet__config_speak_first(const struct duet_config *config)
+{
+    return config->speak_first;
+}
+
+uint64_t
+duet__config_max_skew_ms(const struct duet_config *config)
+{
+    return config->max_skew_ms;
+}

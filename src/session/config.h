@@ -1,0 +1,42 @@
+/*
+ * A configuration inside: what the sessions of one program share, constant once one uses it.
+ */
+#ifndef DUET_SESSION_CONFIG_H
+#define DUET_SESSION_CONFIG_H
+
+#include "shake/realm.h"
+
+#include "crypto/hkdf.h"
+
+struct duet_config {
+    struct duet__realm *realms; /* owned, in the order in which they were added */
+    size_t count;
+    duet_identity identity;
+    int has_identity;
+    duet_peers peers; /* list owned */
+    int has_peers;
+    duet_profile profile;
+    uint8_t label[WIRE_DIGEST];     /* D */
+    unsigned patterns;              /* a set of 1 << pattern; 0: by default */
+    uint32_t max_payload;           /* octets that this side accepts in a frame */
+    uint32_t frame_size;            /* octets into which channel splits */
+    uint64_t max_skew_ms;           /* 0: clocks are not trusted */
+    int speak_first;                /* 1: the application may send before the peer's READY */
+    struct duet__octets extensions; /* of our params; none are defined in version 1 */
+};
+
+/** The patterns that a role may use, as a set; 0: none. */
+unsigned duet__config_patterns(const struct duet_config *config, enum duet_role role);
+
+/** The pattern that TOP offers: the highest of its set, which is not empty. */
+enum duet_pattern duet__config_offer(const struct duet_config *config);
+
+/** 1 when a peer's identity is accepted. */
+int duet__config_trusts(const struct duet_config *config, const uint8_t key[DUET_KEY_SIZE]);
+
+/** What channel needs to know. */
+uint32_t duet__config_frame_size(const struct duet_config *config);
+int duet__config_speak_first(const struct duet_config *config);
+uint64_t duet__config_max_skew_ms(const struct duet_config *config);
+
+#endif

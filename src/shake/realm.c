@@ -1,0 +1,56 @@
+/*
+ * A shared secret and what is derived of it once (docs/protocol.md §2, §3, §4).
+ */
+#include "shake/realm.h"
+
+#include "frame/dir.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* §2, product's Id: the first octets of SHA-256("duet/1 id" ‖ secret) */
+static void
+make_id(uint8_t id[DUET_SECRET_ID_SIZE], const uint8_t *octets, size_t size)
+{
+    static const char prefix[] = WIRE_VERSION_TEXT " id";
+    struct duet__sha256 hash;
+    uint32_t chain[8];
+    uint8_t digest[WIRE_DIGEST];
+
+    duet__sha256_begin(&hash, duet__sha256_initial);
+    duet__sha256_update(&hash, prefix, sizeof prefix - 1);
+    duet__sha256_update(&hash, octets, size);
+    duet__sha256_end(&hash, chain);
+    duet__chain_store(digest, chain);
+    memcpy(id, digest, DUET_SECRET_ID_SIZE);
+}
+
+int
+duet__realm_init(struct duet__realm *realm, const uint8_t *octets, size_t size)
+{
+    static const char psk_salt[] = WIRE_VERSION_TEXT " psk";
+
+    memset(realm, 0, sizeof *realm);
+    if (size % 2 != 0 || size < DUET_SECRET_LEAST || size > DUET_SECRET_MOST)
+        return DUET_E_LENGTH;
+    realm->secret = malloc(size);
+    if (realm->secret == NULL)
+        return DUET_E_MEMORY;
+    memcpy(realm->secret, octets, size);
+    realm->size = size;
+    make_id(realm->id, octets, size);
+    duet__dir_prepare(realm->half[DUET_TOP], DUET_TOP, octets, size / 2);
+    duet__dir_prepare(realm->half[DUET_BOTTOM], DUET_BOTTOM, octets + size / 2, size / 2);
+    duet__hkdf_extract(realm->psk, (struct duet__octets){psk_salt, sizeof psk_salt - 1},
+                       (struct duet__octets){octets, size});
+    return DUET_OK;
+}
+
+void
+duet__realm_wipe(struct duet__realm *realm)
+{
+    if (realm->secret != NULL)
+        duet_wipe(realm->secret, realm->size);
+    free(realm->secret);
+    duet_wipe(realm, sizeof *realm);
+}

@@ -1,0 +1,25 @@
+/*
+ * One shared secret W as initiation uses it: with the derivations that no connection changes done
+ * once (docs/protocol.md §2, §3 "the inner Extract", §4 psk).
+ */
+#ifndef DUET_SHAKE_REALM_H
+#define DUET_SHAKE_REALM_H
+
+#include "wire/wire.h"
+
+struct duet__realm {
+    uint8_t *secret; /* owned: W */
+    size_t size;     /* octets */
+    uint8_t id[DUET_SECRET_ID_SIZE];
+    uint8_t half[2]
+                [WIRE_DIGEST]; /* the inner Extract of start(), for [DUET_TOP] and [DUET_BOTTOM] */
+    uint8_t psk[WIRE_DIGEST];  /* the inner Extract of the psk */
+};
+
+/** Copy a secret and derive. Returns DUET_OK, DUET_E_LENGTH, DUET_E_MEMORY. */
+int duet__realm_init(struct duet__realm *realm, const uint8_t *octets, size_t size);
+
+/** Wipe and release. */
+void duet__realm_wipe(struct duet__realm *realm);
+
+#endif
