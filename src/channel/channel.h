@@ -1,0 +1,165 @@
+/*
+ * A channel inside: a session, the wire under it, and what is under way in each direction.
+ *
+ * An idle channel owns no buffer: what the descriptor did not take, and a frame that time cut in
+ * two, are allocated when they come up and released when they are done.
+ */
+#ifndef DUET_CHANNEL_CHANNEL_H
+#define DUET_CHANNEL_CHANNEL_H
+
+#include "os/os.h"
+
+#include <duet/channel.h>
+
+enum {
+    DUET__BATCH = 65536 + 4 * (int)DUET_FRAME_OVERHEAD, /* octets sealed for one write; the most
+                                                           that is kept when it is not taken */
+    DUET__STASH_MOST = 1 << 20, /* octets of payload that are set aside for a cut frame */
+    DUET__TURNS = 256           /* steps of one turn: bounds a call under endless PAD or PING */
+};
+
+/** The wire: a stream of the caller's, or descriptors when stream.read is NULL. */
+struct duet__io {
+    duet_stream stream;
+    int rfd, wfd;
+    uint8_t rkind, wkind; /* enum duet__os_kind */
+};
+
+enum duet__rx_state {
+    DUET__RX_NONE,  /* an application frame is not under way */
+    DUET__RX_BEGUN, /* its header is opened, its payload or MAC is not all here */
+    DUET__RX_HELD   /* it is verified and lies in the stash */
+};
+
+struct duet_channel {
+    duet_session *session;
+    duet_replay *replay;
+    struct duet__io io;
+    char *detail; /* of the system's making; NULL: the session's holds */
+
+    uint8_t *kept; /* sealed, not yet taken by the descriptor */
+    uint32_t kept_at, kept_size;
+    uint32_t frame_size; /* octets into which payload is split */
+    uint32_t tx_code;    /* of the message or frame that is under way */
+    uint32_t tx_left;    /* octets of payload that the begun frame still wants */
+
+    uint8_t *stash;                       /* NULL: none */
+    uint8_t *rx_at;                       /* where in the caller's buffer the frame lies */
+    uint32_t rx_code, rx_length, rx_done; /* of the frame under way; octets of payload so far */
+    size_t need;                          /* octets that the session awaits; 0: ask it */
+    uint64_t keep_ms;                     /* how long nonces are kept; 0: until pushed out */
+
+    uint32_t process;         /* the process whose channel this is */
+    int8_t result;            /* fatal: every call says it */
+    int8_t tx_result;         /* the sending direction is lost, the other may still be read */
+    uint8_t rx_state;         /* enum duet__rx_state */
+    uint8_t want_tx, want_rx; /* what the last sending, receiving call waited for */
+    unsigned open : 1;        /* initiation is done, as far as the application asked */
+    unsigned speak_first : 1; /* done means: may send */
+    unsigned rx_closed : 1;   /* the peer's CLOSE came */
+    unsigned rx_message : 1;  /* a received message goes on */
+    unsigned rx_midway : 1;   /* a frame of the library's is partly received */
+    unsigned tx_message : 1;  /* a message being sent goes on */
+    unsigned tx_frame : 1;    /* a frame being sent in pieces is begun */
+    unsigned dry : 1;         /* the last read took all there was: this turn reads no more */
+    unsigned tx_closing : 1;  /* CLOSE was asked for */
+    unsigned owing : 1;       /* something came that the session may answer */
+};
+
+/** A deadline that starts to run when a call first has to wait, so that data at hand needs no
+ * clock. */
+struct duet__deadline {
+    int timeout_ms;
+    int running;
+    uint64_t at;
+};
+
+/** What a call sends. */
+enum duet__tx_kind { DUET__TX_STREAM, DUET__TX_MESSAGE, DUET__TX_FRAME };
+
+struct duet__tx {
+    enum duet__tx_kind kind;
+    uint32_t code;
+    const uint8_t *data;
+    size_t size, sent;
+    int due; /* 1: at least one more frame, or piece of one, is to be sealed */
+};
+
+/** What a call receives. */
+enum duet__rx_kind { DUET__RX_STREAM, DUET__RX_MESSAGE };
+
+struct duet__rx {
+    enum duet__rx_kind kind;
+    uint8_t *buffer;
+    size_t size, got, least;
+    uint32_t code; /* of the last frame had */
+    int whole;     /* 1: that frame ended a message */
+    int in_place;  /* 1: this call has put the frame under way into its buffer */
+};
+
+/* ---- channel.c ---- */
+
+/** End the channel with a result, the first to come; reason: errno's kind of number, or 0. */
+int duet__channel_die(duet_channel *channel, int result, const char *what, int reason);
+
+/** Take a result of the session: the fatal ones stick. Returns it. */
+int duet__channel_judge(duet_channel *channel, int result);
+
+/** 1 when the channel lives, in the process that made it; else channel->result says why not. */
+int duet__channel_alive(duet_channel *channel);
+
+/** What a call that does not fit says: DUET_E_MISUSE, or what ended the channel before. */
+int duet__channel_refuse(duet_channel *channel);
+
+/** Note the system's reason for later. */
+void duet__channel_note(duet_channel *channel, const char *what, int reason);
+
+/* ---- io.c: nothing here waits but duet__io_wait() ---- */
+
+/** As duet__os_read(), on either kind of wire. */
+int duet__io_read(duet_channel *channel, const struct duet__os_piece *pieces, unsigned count,
+                  size_t *got);
+
+/** Write as much of size octets as is taken. Returns DUET_OK when all were, DUET_AGAIN, or a
+ * result that has stuck. */
+int duet__io_write(duet_channel *channel, const uint8_t *data, size_t size, size_t *put);
+
+/** Wait for a set of DUET_WANT_. Returns DUET_OK (try again), DUET_AGAIN, DUET_SLOW, DUET_E_IO. */
+int duet__io_wait(duet_channel *channel, struct duet__deadline *deadline, unsigned want);
+
+/* ---- handshake.c ---- */
+
+/** What every call begins with: is the channel alive, in its own process, and initiated? */
+int duet__enter(duet_channel *channel, struct duet__deadline *deadline, unsigned *want);
+
+/* ---- send.c ---- */
+
+/** Send without waiting: what is kept, what is owed, what the job brings (NULL: none). Returns
+ * DUET_OK when all of it is with the descriptor, DUET_AGAIN, or a fatal result. */
+int duet__tx_step(duet_channel *channel, struct duet__tx *job);
+
+/** Run a sending call to its end. */
+int duet__tx_run(duet_channel *channel, struct duet__tx *job, struct duet__deadline *deadline);
+
+/** 1 when something waits to be written and could be. */
+int duet__tx_waits(const duet_channel *channel);
+
+/* ---- recv.c ---- */
+
+/** Take one step outside of application frames: a header, or a frame of the library's. */
+int duet__rx_control(duet_channel *channel);
+
+/** Receive without waiting. Returns DUET_OK when the job is done or cannot go on, DUET_AGAIN,
+ * DUET_CLOSED, or as duet_recv(). */
+int duet__rx_step(duet_channel *channel, struct duet__rx *job);
+
+/** End a call that receives: what lies unverified in its buffer is wiped or set aside. */
+void duet__rx_settle(duet_channel *channel, struct duet__rx *job);
+
+/** Run a receiving call to its end. */
+int duet__rx_run(duet_channel *channel, struct duet__rx *job, struct duet__deadline *deadline);
+
+/** Wipe and release the stash. */
+void duet__rx_drop_stash(duet_channel *channel);
+
+#endif

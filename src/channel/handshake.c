@@ -1,0 +1,63 @@
+/*
+ * Initiation over the wire (docs/protocol.md §4): the session says what is owed and awaited, this
+ * carries it. Every call of a channel comes through here first.
+ */
+#include "channel/channel.h"
+
+/** 1 once the application may have the channel. */
+static int
+initiated(duet_channel *channel)
+{
+    duet_info info;
+
+    duet_session_info(channel->session, &info);
+    return info.ready || (channel->speak_first && info.may_send);
+}
+
+/** One turn of initiation, without waiting. Returns DUET_OK when it is done. */
+static int
+advance(duet_channel *channel, unsigned *want)
+{
+    channel->dry = 0;
+    for (int turns = 0; turns < DUET__TURNS; turns++) {
+        int sent = duet__tx_step(channel, NULL);
+        if (sent != DUET_OK && sent != DUET_AGAIN && channel->result != DUET_OK)
+            return channel->result;
+        if (initiated(channel))
+            return DUET_OK;
+        *want = DUET_WANT_READ | (sent == DUET_AGAIN ? DUET_WANT_WRITE : 0u);
+        int got = duet__rx_control(channel);
+        if (got != DUET_OK)
+            return got;
+    }
+    return DUET_AGAIN;
+}
+
+int
+duet__enter(duet_channel *channel, struct duet__deadline *deadline, unsigned *want)
+{
+    if (!duet__channel_alive(channel))
+        return channel->result;
+    while (!channel->open) {
+        int result = advance(channel, want);
+        if (result == DUET_AGAIN)
+            result = duet__io_wait(channel, deadline, *want);
+        else if (result == DUET_OK)
+            channel->open = 1;
+        if (result != DUET_OK)
+            return result;
+    }
+    *want = 0;
+    return DUET_OK;
+}
+
+int
+duet_handshake(duet_channel *channel, int timeout_ms)
+{
+    struct duet__deadline deadline = {.timeout_ms = timeout_ms};
+    unsigned want = 0;
+
+    int result = duet__enter(channel, &deadline, &want);
+    channel->want_rx = (uint8_t)want;
+    return result;
+}

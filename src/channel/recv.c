@@ -1,0 +1,358 @@
+/*
+ * Receiving by exact reads: never an octet beyond what is awaited, so that what the application did
+ * not ask for stays in the kernel (the seed's section 3; docs/protocol.md §1 "A receiver").
+ *
+ * Payload is read straight into the application's buffer and deciphered in place. A frame that time
+ * cuts in two moves to a stash, and what is not verified never stays in the caller's hands.
+ */
+#include "channel/channel.h"
+#include "channel/replay.h"
+
+#include "base/octets.h"
+
+#include <duet/secret.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CONTROL = 4096,    /* octets read at a time for what is not the application's */
+    CHUNK = 128 * 1024 /* octets of payload read at a time, so that they stay in the cache */
+};
+
+enum { STOP = 1 }; /* the next frame is not for this call; beside the results */
+
+static size_t
+least_of(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+void
+duet__rx_drop_stash(duet_channel *channel)
+{
+    if (channel->stash != NULL)
+        duet_wipe(channel->stash, channel->rx_length);
+    free(channel->stash);
+    channel->stash = NULL;
+}
+
+/** Look the nonce of the peer's first flight up, and bring the time to judge its clock by. */
+static int
+answer_nonce(duet_channel *channel, const uint8_t *nonce)
+{
+    uint8_t now[8];
+    int known = channel->replay == NULL ||
+                duet__replay_take(channel->replay, nonce, duet__os_now_ms(), channel->keep_ms);
+
+    duet__store64(now, duet__os_unix_ms());
+    return duet_session_ask(channel->session, known ? DUET_ASK_KNOWN : DUET_ASK_FRESH, now);
+}
+
+static int
+bring_random(duet_channel *channel)
+{
+    uint8_t fresh[DUET_FRESH_SIZE];
+
+    if (duet__os_random(fresh, sizeof fresh) != 0)
+        return duet__channel_die(channel, DUET_E_IO, "no randomness", 0);
+    int result = duet_session_ask(channel->session, DUET_ASK_ANSWER, fresh);
+    duet_wipe(fresh, sizeof fresh);
+    return result;
+}
+
+/** Give the session what an event asks for, and note what it tells. */
+static int
+answer(duet_channel *channel, const struct duet_step *step)
+{
+    channel->rx_midway = 0;
+    switch (step->event) {
+    case DUET_EVENT_NONE:
+        channel->rx_midway = 1;
+        return DUET_OK;
+    case DUET_EVENT_NONCE:
+        channel->owing = 1;
+        return answer_nonce(channel, step->nonce);
+    case DUET_EVENT_RANDOM:
+        channel->owing = 1;
+        return bring_random(channel);
+    case DUET_EVENT_BEGIN:
+        channel->rx_state = DUET__RX_BEGUN;
+        channel->rx_code = step->code;
+        channel->rx_length = step->length;
+        channel->rx_done = 0;
+        return DUET_OK;
+    case DUET_EVENT_FRAME:
+        channel->rx_state = DUET__RX_HELD;
+        return DUET_OK;
+    case DUET_EVENT_CLOSE:
+        channel->rx_closed = 1;
+        return DUET_OK;
+    default:
+        channel->owing = 1;
+        return DUET_OK;
+    }
+}
+
+/** Give the session octets as they came; payload among them is deciphered in place. */
+static int
+feed(duet_channel *channel, uint8_t *octets, size_t size)
+{
+    size_t used = 0;
+
+    while (used < size) {
+        struct duet_step step = {.in = octets + used, .in_size = size - used};
+        step.out = octets + used;
+        step.out_size = size - used;
+        int result = duet_session_recv(channel->session, &step);
+        used += step.used;
+        channel->need = step.need;
+        if (result == DUET_OK)
+            result = answer(channel, &step);
+        if (result != DUET_OK)
+            return duet__channel_judge(channel, result);
+    }
+    return DUET_OK;
+}
+
+/** Octets that end what the session awaits. */
+static size_t
+needed(duet_channel *channel)
+{
+    struct duet_step step = {0};
+
+    if (channel->need == 0 && duet_session_recv(channel->session, &step) == DUET_OK)
+        channel->need = step.need;
+    return channel->need;
+}
+
+int
+duet__rx_control(duet_channel *channel)
+{
+    uint8_t scratch[CONTROL];
+    size_t got = 0;
+
+    if (channel->rx_closed)
+        return DUET_CLOSED;
+    struct duet__os_piece piece = {scratch, least_of(needed(channel), sizeof scratch)};
+    int result = duet__io_read(channel, &piece, 1, &got);
+    if (result == DUET_OK)
+        result = feed(channel, scratch, got);
+    duet_wipe(scratch, got);
+    return result;
+}
+
+/** Count the frame that has been verified. */
+static void
+deliver(duet_channel *channel, struct duet__rx *job)
+{
+    channel->rx_state = DUET__RX_NONE;
+    channel->rx_message = channel->rx_code == DUET_CODE_MORE;
+    job->in_place = 0;
+    job->got += channel->rx_length;
+    job->code = channel->rx_code;
+    job->whole = !channel->rx_message;
+}
+
+/** 1 when the frame under way is not of the kind that the call takes. */
+static int
+other_code(const duet_channel *channel, const struct duet__rx *job)
+{
+    return job->kind == DUET__RX_STREAM && (channel->rx_code != 0 || channel->rx_message);
+}
+
+/** Have a stash for the frame under way. Returns 0, or -1: it is too large, or no memory. */
+static int
+make_stash(duet_channel *channel)
+{
+    if (channel->stash != NULL)
+        return 0;
+    if (channel->rx_length > DUET__STASH_MOST)
+        return -1;
+    channel->stash = malloc(channel->rx_length + 1u);
+    return channel->stash != NULL ? 0 : -1;
+}
+
+/**
+ * A frame of another code is verified before the application is told of it: until then the code is
+ * anybody's. Only one that is too large to be set aside is refused by its header alone.
+ */
+static int
+place_other(duet_channel *channel, const struct duet__rx *job)
+{
+    if (job->got > 0)
+        return STOP;
+    if (channel->rx_state == DUET__RX_HELD || make_stash(channel) != 0)
+        return DUET_E_CODE;
+    return DUET_OK;
+}
+
+/** Decide where the frame under way goes. Returns DUET_OK, STOP, or why it goes nowhere. */
+static int
+place(duet_channel *channel, struct duet__rx *job)
+{
+    uint8_t *at = job->got < job->size ? job->buffer + job->got : job->buffer;
+
+    if (other_code(channel, job))
+        return place_other(channel, job);
+    if (channel->rx_length > job->size - job->got)
+        return job->got > 0 ? STOP : DUET_E_ROOM;
+    if (channel->stash != NULL)
+        return DUET_OK;
+    if (channel->rx_done > 0 && !job->in_place && channel->rx_at != at)
+        return DUET_E_MISUSE;
+    channel->rx_at = at;
+    job->in_place = 1;
+    return DUET_OK;
+}
+
+/** Copy a verified frame out of the stash. */
+static void
+unstash(duet_channel *channel, struct duet__rx *job)
+{
+    if (channel->rx_length > 0)
+        memcpy(job->buffer + job->got, channel->stash, channel->rx_length);
+    duet__rx_drop_stash(channel);
+    deliver(channel, job);
+}
+
+/** Read the next octets of the frame under way: payload where it belongs, then the MAC, and the
+ * header behind it where another frame will be taken anyway. */
+static int
+read_frame(duet_channel *channel, struct duet__rx *job)
+{
+    uint8_t after[DUET_MAC_SIZE + DUET_HEADER_SIZE];
+    uint8_t *payload = channel->stash != NULL ? channel->stash : channel->rx_at;
+    size_t left = channel->rx_length - channel->rx_done;
+    size_t mac = channel->need - left;
+    size_t n = least_of(left, CHUNK);
+    struct duet__os_piece pieces[2] = {{after, 0}, {after, 0}};
+    unsigned count = 0;
+    size_t got = 0;
+
+    if (n > 0) {
+        payload += channel->rx_done;
+        pieces[count++] = (struct duet__os_piece){payload, n};
+    }
+    if (n == left) {
+        int more = channel->stash == NULL && job->got + channel->rx_length < job->size;
+        pieces[count++] = (struct duet__os_piece){after, mac + (more ? DUET_HEADER_SIZE : 0)};
+    }
+    int result = duet__io_read(channel, pieces, count, &got);
+    if (result != DUET_OK)
+        return result;
+    n = least_of(n, got);
+    mac = least_of(mac, got - n);
+    channel->rx_done += (uint32_t)n;
+    result = feed(channel, payload, n);
+    if (result == DUET_OK)
+        result = feed(channel, after, mac);
+    if (result != DUET_OK || channel->rx_state != DUET__RX_HELD || channel->stash != NULL)
+        return result;
+    deliver(channel, job);
+    return feed(channel, after + mac, got - n - mac);
+}
+
+static int
+take_frame(duet_channel *channel, struct duet__rx *job)
+{
+    int result = place(channel, job);
+    if (result != DUET_OK)
+        return result;
+    if (channel->rx_state == DUET__RX_BEGUN)
+        return read_frame(channel, job);
+    unstash(channel, job);
+    return DUET_OK;
+}
+
+/** 1 when the job has all that it can have. */
+static int
+complete(const struct duet__rx *job)
+{
+    if (job->kind == DUET__RX_MESSAGE)
+        return job->whole;
+    return job->got == job->size && job->size > 0;
+}
+
+int
+duet__rx_step(duet_channel *channel, struct duet__rx *job)
+{
+    channel->dry = 0;
+    for (int turns = 0; turns < DUET__TURNS; turns++) {
+        if (complete(job))
+            return DUET_OK;
+        int result = channel->rx_state == DUET__RX_NONE ? duet__rx_control(channel)
+                                                        : take_frame(channel, job);
+        if (result == STOP)
+            return DUET_OK;
+        if (result != DUET_OK)
+            return result;
+        /* Whether the answer goes out now is no matter of this call; a fatal result is. */
+        if (channel->owing)
+            duet__tx_step(channel, NULL);
+        if (channel->result != DUET_OK)
+            return channel->result;
+    }
+    return DUET_AGAIN;
+}
+
+void
+duet__rx_settle(duet_channel *channel, struct duet__rx *job)
+{
+    if (!job->in_place || channel->rx_state != DUET__RX_BEGUN || channel->rx_done == 0)
+        return;
+    if (channel->result == DUET_OK) {
+        /* Too large, or no memory: the frame goes on only where it lies. */
+        if (make_stash(channel) != 0)
+            return;
+        memcpy(channel->stash, channel->rx_at, channel->rx_done);
+    }
+    duet_wipe(channel->rx_at, channel->rx_done);
+}
+
+/** 1 when the caller has what it waits for. */
+static int
+satisfied(const struct duet__rx *job)
+{
+    if (job->kind == DUET__RX_MESSAGE)
+        return job->whole;
+    return job->got >= job->least;
+}
+
+int
+duet__rx_run(duet_channel *channel, struct duet__rx *job, struct duet__deadline *deadline)
+{
+    unsigned want = 0;
+
+    int result = duet__enter(channel, deadline, &want);
+    while (result == DUET_OK) {
+        duet__tx_step(channel, NULL);
+        result = duet__rx_step(channel, job);
+        want = 0;
+        if (result == DUET_AGAIN && satisfied(job))
+            result = DUET_OK;
+        if (result != DUET_AGAIN)
+            break;
+        want = DUET_WANT_READ | (duet__tx_waits(channel) ? DUET_WANT_WRITE : 0u);
+        result = duet__io_wait(channel, deadline, want);
+    }
+    duet__rx_settle(channel, job);
+    channel->want_rx = (uint8_t)want;
+    if (result == DUET_CLOSED && job->got > 0 && satisfied(job))
+        return DUET_OK;
+    return result;
+}
+
+int
+duet_recv(duet_channel *channel, void *buffer, size_t size, size_t *got, size_t least,
+          int timeout_ms)
+{
+    struct duet__deadline deadline = {.timeout_ms = timeout_ms};
+    struct duet__rx job = {.kind = DUET__RX_STREAM, .buffer = buffer, .size = size, .least = least};
+
+    *got = 0;
+    if (least > size)
+        return duet__channel_refuse(channel);
+    int result = duet__rx_run(channel, &job, &deadline);
+    *got = job.got;
+    return result;
+}

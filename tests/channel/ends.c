@@ -1,0 +1,171 @@
+/*
+ * Two channels for a test, with the test in the middle of the wire; see ends.h.
+ */
+#include "channel/ends.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+duet_config *
+ends_config(void)
+{
+    uint8_t secret[128];
+    duet_config *config = duet_config_new();
+    assert_non_null(config);
+    ends_fill(secret, sizeof secret, 7);
+    assert_int_equal(duet_config_add_secret(config, secret, sizeof secret), DUET_OK);
+    return config;
+}
+
+void
+ends_fill(uint8_t *out, size_t size, uint32_t seed)
+{
+    uint32_t state = seed * 2654435761u + 1;
+    for (size_t i = 0; i < size; i++) {
+        state = state * 1664525u + 1013904223u;
+        out[i] = (uint8_t)(state >> 24);
+    }
+}
+
+int
+ends_all(const uint8_t *octets, size_t size, uint8_t value)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (octets[i] != value)
+            return 0;
+    }
+    return 1;
+}
+
+static void
+pair_of_sockets(int *one, int *other)
+{
+    int fd[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    *one = fd[0];
+    *other = fd[1];
+}
+
+void
+ends_open_with(struct ends *ends, duet_config *config, int direct)
+{
+    memset(ends, 0, sizeof *ends);
+    ends->config = config;
+    ends->replay = duet_replay_new(64);
+    assert_non_null(ends->replay);
+    if (direct) {
+        pair_of_sockets(&ends->top_fd, &ends->bottom_fd);
+        ends->top_far = ends->bottom_fd;
+        ends->bottom_far = ends->top_fd;
+    } else {
+        pair_of_sockets(&ends->top_fd, &ends->top_far);
+        pair_of_sockets(&ends->bottom_fd, &ends->bottom_far);
+    }
+    assert_int_equal(
+        duet_channel_open(&ends->top, config, NULL, DUET_TOP, ends->top_fd, ends->top_fd), DUET_OK);
+    assert_int_equal(duet_channel_open(&ends->bottom, config, ends->replay, DUET_BOTTOM,
+                                       ends->bottom_fd, ends->bottom_fd),
+                     DUET_OK);
+}
+
+void
+ends_open(struct ends *ends)
+{
+    ends_open_with(ends, ends_config(), 0);
+}
+
+void
+ends_open_direct(struct ends *ends)
+{
+    ends_open_with(ends, ends_config(), 1);
+}
+
+static void
+close_once(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+void
+ends_close(struct ends *ends)
+{
+    duet_channel_free(ends->top);
+    duet_channel_free(ends->bottom);
+    duet_replay_free(ends->replay);
+    duet_config_free(ends->config);
+    if (ends->top_far != ends->bottom_fd) {
+        close_once(&ends->top_far);
+        close_once(&ends->bottom_far);
+    }
+    close_once(&ends->top_fd);
+    close_once(&ends->bottom_fd);
+}
+
+size_t
+ends_carry(int from, int to, size_t n)
+{
+    uint8_t octets[4096];
+    size_t carried = 0;
+
+    while (carried < n) {
+        size_t want = n - carried < sizeof octets ? n - carried : sizeof octets;
+        ssize_t got = recv(from, octets, want, MSG_DONTWAIT);
+        if (got <= 0)
+            break;
+        assert_int_equal(send(to, octets, (size_t)got, MSG_NOSIGNAL), got);
+        carried += (size_t)got;
+    }
+    return carried;
+}
+
+void
+ends_carry_all(struct ends *ends)
+{
+    if (ends->top_far == ends->bottom_fd)
+        return;
+    ends_carry(ends->top_far, ends->bottom_far, SIZE_MAX);
+    ends_carry(ends->bottom_far, ends->top_far, SIZE_MAX);
+}
+
+void
+ends_shake(struct ends *ends)
+{
+    int top = DUET_AGAIN;
+    int bottom = DUET_AGAIN;
+    for (int i = 0; i < 100 && (top == DUET_AGAIN || bottom == DUET_AGAIN); i++) {
+        top = duet_handshake(ends->top, 0);
+        ends_carry_all(ends);
+        bottom = duet_handshake(ends->bottom, 0);
+        ends_carry_all(ends);
+    }
+    assert_int_equal(top, DUET_OK);
+    assert_int_equal(bottom, DUET_OK);
+    assert_int_equal(ends_waiting(ends->top_fd), 0);
+    assert_int_equal(ends_waiting(ends->bottom_fd), 0);
+}
+
+size_t
+ends_waiting(int fd)
+{
+    int n = 0;
+    assert_int_equal(ioctl(fd, FIONREAD, &n), 0);
+    return (size_t)n;
+}
+
+int
+ends_readable(int fd)
+{
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+    return poll(&one, 1, 0) > 0 && (one.revents & POLLIN) != 0;
+}

@@ -1,0 +1,222 @@
+/*
+ * Both ways at once (the seed's sections 1 and 4): two peers that send each other much through
+ * small socket buffers finish, on one call each.
+ */
+#include "channel/ends.h"
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct party {
+    duet_config *config;
+    duet_replay *replay;
+    enum duet_role role;
+    int fd;
+    int timeout_ms;
+    int result;
+    int closed;
+    duet_exchange_io io;
+};
+
+/** Run one party to its end, polling where its time-out is 0. */
+static void *
+run(void *argument)
+{
+    struct party *party = argument;
+    duet_channel *channel;
+    size_t n;
+
+    party->result = duet_channel_open(&channel, party->config, party->replay, party->role,
+                                      party->fd, party->fd);
+    if (party->result != DUET_OK)
+        return NULL;
+    do {
+        party->result = duet_exchange(channel, &party->io, party->timeout_ms);
+    } while (party->result == DUET_AGAIN || party->result == DUET_SLOW);
+    if (party->result == DUET_OK)
+        party->result = duet_close(channel, 20000);
+    party->closed = duet_recv(channel, &n, 1, &n, 1, 20000);
+    duet_channel_free(channel);
+    return NULL;
+}
+
+static void
+small_buffers(int fd)
+{
+    int size = 4096;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size), 0);
+}
+
+/** Two ends of a TCP connection over loopback. */
+static void
+tcp_pair(int fd[2])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    fd[0] = socket(AF_INET, SOCK_STREAM, 0);
+    small_buffers(listener);
+    small_buffers(fd[0]);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    assert_int_equal(connect(fd[0], (struct sockaddr *)&address, size), 0);
+    fd[1] = accept(listener, NULL, NULL);
+    assert_true(fd[1] >= 0);
+    small_buffers(fd[1]);
+    close(listener);
+}
+
+/** Exchange sizes[0] octets of TOP's for sizes[1] of BOTTOM's. */
+static void
+exchange(int fd[2], size_t out, size_t back, int timeout_ms)
+{
+    pthread_t thread;
+    struct party top = {.role = DUET_TOP, .fd = fd[0], .timeout_ms = timeout_ms};
+    struct party bottom = {.role = DUET_BOTTOM, .fd = fd[1], .timeout_ms = timeout_ms};
+    uint8_t *octets = malloc(2 * (out + back));
+
+    assert_non_null(octets);
+    ends_fill(octets, out + back, 11);
+    top.config = bottom.config = ends_config();
+    bottom.replay = duet_replay_new(16);
+    top.io = (duet_exchange_io){.data = octets, .size = out};
+    top.io.buffer = octets + 2 * out + back;
+    top.io.room = back;
+    bottom.io = (duet_exchange_io){.data = octets + out, .size = back};
+    bottom.io.buffer = octets + out + back;
+    bottom.io.room = out;
+    assert_int_equal(pthread_create(&thread, NULL, run, &bottom), 0);
+    run(&top);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(top.result, DUET_OK);
+    assert_int_equal(bottom.result, DUET_OK);
+    assert_int_equal(top.closed, DUET_CLOSED);
+    assert_int_equal(bottom.closed, DUET_CLOSED);
+    assert_true(top.io.sent == out && top.io.got == back);
+    assert_memory_equal(octets, octets + out + back, out + back);
+    duet_config_free(top.config);
+    duet_replay_free(bottom.replay);
+    free(octets);
+    close(fd[0]);
+    close(fd[1]);
+}
+
+/** Octets each way: 64 MiB where speed allows. */
+static size_t
+megabytes(void)
+{
+    const char *wish = getenv("DUET_TEST_MEGABYTES");
+    size_t most = ENDS_SANITIZED ? 8 : 64;
+    return (wish != NULL ? strtoul(wish, NULL, 10) : most) << 20;
+}
+
+static void
+much_over_small_sockets(void **state)
+{
+    int fd[2];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    small_buffers(fd[0]);
+    small_buffers(fd[1]);
+    exchange(fd, megabytes(), megabytes(), -1);
+}
+
+static void
+much_over_tcp(void **state)
+{
+    int fd[2];
+    (void)state;
+    tcp_pair(fd);
+    exchange(fd, 8 << 20, (8 << 20) + 12345, -1);
+}
+
+static void
+polled(void **state)
+{
+    int fd[2];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    small_buffers(fd[0]);
+    exchange(fd, 1 << 20, 100000, 0);
+}
+
+static void
+one_sided(void **state)
+{
+    int fd[2];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    exchange(fd, 1 << 20, 0, 3);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    exchange(fd, 0, 1, 1000);
+}
+
+/** The peer closes before all that was hoped for came. */
+static void
+closed_early(void **state)
+{
+    struct ends ends;
+    uint8_t octets[100];
+    size_t n;
+    duet_exchange_io io = {.data = "hello", .size = 5, .buffer = octets, .room = sizeof octets};
+
+    (void)state;
+    ends_open_direct(&ends);
+    ends_shake(&ends);
+    assert_int_equal(duet_send(ends.bottom, "early", 5, &n, 0), DUET_OK);
+    assert_int_equal(duet_close(ends.bottom, 0), DUET_OK);
+    assert_int_equal(duet_exchange(ends.top, &io, 1000), DUET_CLOSED);
+    assert_true(io.sent == 5 && io.got == 5);
+    assert_memory_equal(octets, "early", 5);
+    ends_close(&ends);
+}
+
+/** The peer vanishes while both send: what it sent is had, and the cut is told. */
+static void
+vanished(void **state)
+{
+    struct ends ends;
+    static uint8_t octets[1 << 20], back[1 << 20];
+    size_t n;
+    duet_exchange_io io = {.data = octets, .size = sizeof octets, .buffer = back};
+
+    (void)state;
+    assert_true(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
+    ends_open_direct(&ends);
+    ends_shake(&ends);
+    io.room = sizeof back;
+    ends_fill(octets, sizeof octets, 12);
+    assert_int_equal(duet_send(ends.bottom, octets, 10000, &n, 0), DUET_OK);
+    close(ends.bottom_fd);
+    ends.bottom_fd = -1;
+    assert_int_equal(duet_exchange(ends.top, &io, 1000), DUET_E_TRUNCATED);
+    assert_int_equal(io.got, 10000);
+    assert_memory_equal(back, octets, 10000);
+    assert_int_equal(duet_exchange(ends.top, &io, 1000), DUET_E_TRUNCATED);
+    ends_close(&ends);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(much_over_small_sockets),
+        cmocka_unit_test(much_over_tcp),
+        cmocka_unit_test(polled),
+        cmocka_unit_test(one_sided),
+        cmocka_unit_test(closed_early),
+        cmocka_unit_test(vanished),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

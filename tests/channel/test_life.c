@@ -1,0 +1,248 @@
+/*
+ * A channel's life: strangers, replays and forks; and that it costs little while idle.
+ */
+#include "channel/channel.h"
+#include "channel/ends.h"
+
+#include <malloc.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static void
+silent_towards_strangers(void **state)
+{
+    struct ends ends;
+    uint8_t noise[5000];
+    size_t n;
+
+    (void)state;
+    ends_open(&ends);
+    ends_fill(noise, sizeof noise, 41);
+    assert_int_equal(write(ends.bottom_far, noise, sizeof noise), sizeof noise);
+    assert_int_equal(duet_handshake(ends.bottom, 1000), DUET_E_STRANGER);
+    assert_int_equal(duet_handshake(ends.bottom, 1000), DUET_E_STRANGER);
+    assert_int_equal(duet_recv(ends.bottom, noise, 1, &n, 1, 1000), DUET_E_STRANGER);
+    assert_int_equal(duet_close(ends.bottom, 1000), DUET_E_STRANGER);
+    assert_true(strlen(duet_channel_detail(ends.bottom)) > 0);
+    assert_int_equal(ends_waiting(ends.bottom_far), 0);
+    ends_close(&ends);
+}
+
+static void
+silent_peer(void **state)
+{
+    struct ends ends;
+
+    (void)state;
+    ends_open(&ends);
+    assert_int_equal(duet_handshake(ends.top, 20), DUET_SLOW);
+    assert_int_equal(duet_handshake(ends.bottom, 20), DUET_SLOW);
+    assert_int_equal(duet_handshake(ends.bottom, 0), DUET_AGAIN);
+    shutdown(ends.bottom_far, SHUT_WR);
+    assert_int_equal(duet_handshake(ends.bottom, -1), DUET_E_STRANGER);
+    ends_close(&ends);
+}
+
+/** A first flight that was recorded is a stranger's the second time, and so is TOP's own when it is
+ * handed back to a listener of the same program. */
+static void
+replayed_flight(void **state)
+{
+    struct ends ends;
+    uint8_t flight[65536];
+    duet_channel *again;
+    int fd[2];
+
+    (void)state;
+    ends_open(&ends);
+    assert_int_equal(duet_handshake(ends.top, 0), DUET_AGAIN);
+    ssize_t size = recv(ends.top_far, flight, sizeof flight, MSG_PEEK);
+    assert_true(size > 0);
+    ends_shake(&ends);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    assert_int_equal(duet_channel_open(&again, ends.config, ends.replay, DUET_BOTTOM, fd[0], fd[0]),
+                     DUET_OK);
+    assert_int_equal(write(fd[1], flight, (size_t)size), size);
+    assert_int_equal(duet_handshake(again, 1000), DUET_E_STRANGER);
+    assert_int_equal(ends_waiting(fd[1]), 0);
+    duet_channel_free(again);
+    close(fd[0]);
+    close(fd[1]);
+    ends_close(&ends);
+}
+
+static void
+own_flight_comes_back(void **state)
+{
+    duet_config *config = ends_config();
+    duet_replay *replay = duet_replay_new(4);
+    duet_channel *top, *bottom;
+    int fd[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    assert_int_equal(duet_channel_open(&top, config, replay, DUET_TOP, fd[0], fd[0]), DUET_OK);
+    assert_int_equal(duet_channel_open(&bottom, config, replay, DUET_BOTTOM, fd[1], fd[1]),
+                     DUET_OK);
+    assert_int_equal(duet_handshake(top, 0), DUET_AGAIN);
+    assert_int_equal(duet_handshake(bottom, 1000), DUET_E_STRANGER);
+    assert_int_equal(ends_waiting(fd[0]), 0);
+    duet_channel_free(top);
+    duet_channel_free(bottom);
+    duet_replay_free(replay);
+    duet_config_free(config);
+    close(fd[0]);
+    close(fd[1]);
+}
+
+/** BOTTOM may speak in its first flight when it was asked to. */
+static void
+speaks_first(void **state)
+{
+    struct ends ends;
+    size_t n;
+    uint8_t octets[8];
+    duet_config *config = ends_config();
+
+    (void)state;
+    assert_int_equal(duet_config_set(config, DUET_SET_SPEAK_FIRST, 1), DUET_OK);
+    ends_open_with(&ends, config, 0);
+    assert_int_equal(duet_handshake(ends.top, 0), DUET_AGAIN);
+    ends_carry_all(&ends);
+    assert_int_equal(duet_handshake(ends.bottom, 0), DUET_OK);
+    assert_int_equal(duet_send(ends.bottom, "first", 5, &n, 0), DUET_OK);
+    ends_carry_all(&ends);
+    assert_int_equal(duet_recv(ends.top, octets, 5, &n, 5, 0), DUET_OK);
+    assert_memory_equal(octets, "first", 5);
+    /* A stranger in TOP's place is found out later. */
+    shutdown(ends.bottom_far, SHUT_WR);
+    assert_int_equal(duet_recv(ends.bottom, octets, 5, &n, 5, 0), DUET_E_STRANGER);
+    ends_close(&ends);
+}
+
+static int
+in_a_child(struct ends *ends)
+{
+    uint8_t octet;
+    size_t n;
+    for (int i = 0; i < 2; i++) {
+        if (duet_send(ends->top, "x", 1, &n, 0) != DUET_E_FORKED ||
+            duet_recv(ends->top, &octet, 1, &n, 1, 0) != DUET_E_FORKED ||
+            duet_close(ends->bottom, 0) != DUET_E_FORKED)
+            return 1;
+    }
+    ends_close(ends);
+    return 0;
+}
+
+static void
+forked(void **state)
+{
+    struct ends ends;
+    size_t n;
+    uint8_t octet;
+    int status;
+
+    (void)state;
+    ends_open_direct(&ends);
+    ends_shake(&ends);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(in_a_child(&ends));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    /* Not an octet went out, and the parent goes on. */
+    assert_int_equal(ends_waiting(ends.bottom_fd), 0);
+    assert_int_equal(duet_send(ends.top, "x", 1, &n, 0), DUET_OK);
+    assert_int_equal(duet_recv(ends.bottom, &octet, 1, &n, 1, 0), DUET_OK);
+    ends_close(&ends);
+}
+
+static void
+preset(void **state)
+{
+    duet_config *config = ends_config();
+    duet_session *session;
+    duet_channel *top, *bottom;
+    uint8_t salt[16] = "only for a test";
+    uint8_t octets[100];
+    size_t n;
+    int fd[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    assert_int_equal(duet_session_new_preset(&session, config, DUET_TOP, salt, sizeof salt),
+                     DUET_OK);
+    assert_int_equal(duet_channel_open_preset(&top, session, NULL, fd[0], fd[0]), DUET_OK);
+    assert_int_equal(duet_session_new_preset(&session, config, DUET_BOTTOM, salt, sizeof salt),
+                     DUET_OK);
+    assert_int_equal(duet_channel_open_preset(&bottom, session, NULL, fd[1], fd[1]), DUET_OK);
+    assert_int_equal(duet_handshake(top, 0), DUET_OK);
+    assert_int_equal(duet_send(top, "at once", 7, &n, 0), DUET_OK);
+    assert_int_equal(ends_waiting(fd[1]), 7 + DUET_FRAME_OVERHEAD);
+    assert_int_equal(duet_recv(bottom, octets, sizeof octets, &n, 1, 0), DUET_OK);
+    assert_memory_equal(octets, "at once", 7);
+    assert_int_equal(duet_close(bottom, 0), DUET_OK);
+    assert_int_equal(duet_recv(top, octets, sizeof octets, &n, 1, 0), DUET_CLOSED);
+    duet_channel_free(top);
+    duet_channel_free(bottom);
+    duet_config_free(config);
+    close(fd[0]);
+    close(fd[1]);
+}
+
+/** Octets of the heap that are in use. */
+static size_t
+heap(void)
+{
+    return mallinfo2().uordblks;
+}
+
+/** An idle connection has one block of the channel's and what its session needs, no buffer. */
+static void
+costs_little_while_idle(void **state)
+{
+    struct ends ends;
+    static uint8_t octets[300000];
+    size_t n;
+
+    (void)state;
+    assert_true(sizeof(struct duet_channel) <= 256);
+    ends_open_direct(&ends);
+    ends_shake(&ends);
+    size_t before = heap();
+    assert_int_equal(duet_send(ends.top, octets, 100000, &n, 0), DUET_OK);
+    assert_int_equal(duet_recv(ends.bottom, octets, 50000, &n, 50000, 0), DUET_OK);
+    assert_int_equal(duet_recv(ends.bottom, octets, 100000, &n, 1, 0), DUET_OK);
+    assert_int_equal(duet_send(ends.top, octets, sizeof octets, &n, 0), DUET_AGAIN);
+    while (duet_flush(ends.top, 0) != DUET_OK)
+        assert_true(duet_recv(ends.bottom, octets, sizeof octets, &n, 1, 0) == DUET_OK);
+    while (duet_recv(ends.bottom, octets, sizeof octets, &n, 1, 0) == DUET_OK)
+        continue;
+    assert_int_equal(heap(), before);
+    ends_close(&ends);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(silent_towards_strangers),
+        cmocka_unit_test(silent_peer),
+        cmocka_unit_test(replayed_flight),
+        cmocka_unit_test(own_flight_comes_back),
+        cmocka_unit_test(speaks_first),
+        cmocka_unit_test(forked),
+        cmocka_unit_test(preset),
+        cmocka_unit_test(costs_little_while_idle),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

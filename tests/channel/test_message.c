@@ -1,0 +1,295 @@
+/*
+ * Messages (docs/protocol.md §1, "MORE"): of any size, with boundaries, in parts where the buffer
+ * is small, and frames of any length in pieces.
+ */
+#include "channel/ends.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { MOST = 1 << 20 };
+static uint8_t sent[MOST], had[MOST + 1];
+
+/** Send a message and receive it in parts of room octets at most. */
+static void
+round_trip(struct ends *ends, uint32_t code, size_t size, size_t room)
+{
+    size_t out = 0;
+    size_t in = 0;
+    size_t n;
+    uint32_t got_code = DUET_CODE_MORE;
+    int sending = DUET_AGAIN;
+    int result = DUET_AGAIN;
+
+    while (sending == DUET_AGAIN || got_code == DUET_CODE_MORE) {
+        if (sending == DUET_AGAIN) {
+            int flushing = out == size && size > 0;
+            n = 0;
+            sending = flushing ? duet_flush(ends->top, 0)
+                               : duet_send_message(ends->top, code, sent + out, size - out, &n, 0);
+            out += n;
+            assert_true(sending == DUET_AGAIN || (sending == DUET_OK && out == size));
+        }
+        if (got_code == DUET_CODE_MORE) {
+            result = duet_recv_message(ends->bottom, &got_code, had + in,
+                                       room < MOST - in ? room : MOST - in, &n, 0);
+            assert_true(result == DUET_OK || result == DUET_AGAIN);
+            in += n;
+        }
+    }
+    assert_int_equal(got_code, code);
+    assert_int_equal(in, size);
+    assert_memory_equal(had, sent, size);
+}
+
+static void
+sizes(void **state)
+{
+    static const size_t list[] = {0,     1,     15,    255,    256,    16383,   16384,
+                                  16385, 32768, 65536, 100000, 500000, MOST - 1};
+    struct ends ends;
+
+    (void)state;
+    ends_fill(sent, MOST, 8);
+    ends_open_direct(&ends);
+    ends_shake(&ends);
+    for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
+        round_trip(&ends, 5 + (uint32_t)i, list[i], SIZE_MAX);
+        round_trip(&ends, DUET_CODE_APP_MAX, list[i], 16384);
+        round_trip(&ends, 1, list[i], 20000);
+    }
+    ends_close(&ends);
+}
+
+/** The peer accepts little: frames are split to its limit, messages to any size. */
+static void
+beyond_the_peers_limit(void **state)
+{
+    struct ends ends;
+    size_t n;
+    duet_config *config = ends_config();
+
+    (void)state;
+    assert_int_equal(duet_config_set(config, DUET_SET_MAX_PAYLOAD, 300), DUET_OK);
+    ends_open_with(&ends, config, 1);
+    ends_shake(&ends);
+    round_trip(&ends, 9, 10000, 300);
+    assert_int_equal(duet_send(ends.top, sent, 5000, &n, 0), DUET_OK);
+    assert_int_equal(duet_recv(ends.bottom, had, 5000, &n, 5000, 0), DUET_OK);
+    assert_memory_equal(had, sent, 5000);
+    assert_int_equal(duet_send_frame(ends.top, 7, sent, 301, &n, 0), DUET_E_LENGTH);
+    ends_close(&ends);
+}
+
+static void
+nothing_between_the_parts(void **state)
+{
+    struct ends ends;
+    size_t n;
+    size_t out;
+
+    (void)state;
+    ends_open(&ends);
+    ends_shake(&ends);
+    assert_int_equal(duet_send_message(ends.top, 6, sent, MOST, &out, 0), DUET_AGAIN);
+    assert_true(out > 0 && out < MOST);
+    assert_int_equal(duet_send(ends.top, sent, 1, &n, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_send_frame(ends.top, 6, sent, 1, &n, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_send_message(ends.top, 7, sent, 1, &n, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_close(ends.top, 0), DUET_E_MISUSE);
+    ends_close(&ends);
+
+    ends_open(&ends);
+    ends_shake(&ends);
+    assert_int_equal(duet_send_frame(ends.top, 6, sent, MOST, &out, 0), DUET_AGAIN);
+    assert_true(out > 0 && out < MOST);
+    assert_int_equal(duet_send(ends.top, sent, 1, &n, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_send_message(ends.top, 6, sent, 1, &n, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_send_frame(ends.top, 6, sent, 1, &n, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_close(ends.top, 0), DUET_E_MISUSE);
+    assert_true(duet_channel_state(ends.top) & DUET_STATE_SEND);
+    ends_close(&ends);
+}
+
+/** An empty message says by its result whether it was accepted, also where the socket is full. */
+static void
+empty_messages_behind_a_full_socket(void **state)
+{
+    struct ends ends;
+    size_t n;
+    uint32_t code;
+    int accepted = 0;
+    int result;
+
+    (void)state;
+    ends_open(&ends);
+    ends_shake(&ends);
+    do {
+        result = duet_send_message(ends.top, 3, NULL, 0, &n, 0);
+        accepted += result == DUET_OK;
+    } while (result == DUET_OK);
+    assert_int_equal(result, DUET_AGAIN);
+    for (int had_so_far = 0; had_so_far < accepted;) {
+        ends_carry_all(&ends);
+        assert_true(duet_flush(ends.top, 0) != DUET_E_MISUSE);
+        while ((result = duet_recv_message(ends.bottom, &code, had, 10, &n, 0)) == DUET_OK) {
+            assert_int_equal(code, 3);
+            had_so_far++;
+        }
+        assert_int_equal(result, DUET_AGAIN);
+        assert_true(had_so_far <= accepted);
+    }
+    ends_carry_all(&ends);
+    assert_int_equal(duet_recv_message(ends.bottom, &code, had, 10, &n, 0), DUET_AGAIN);
+    ends_close(&ends);
+}
+
+/** Streams and messages one after the other, each taken by its own call. */
+static void
+mixed_with_the_stream(void **state)
+{
+    struct ends ends;
+    size_t n;
+    uint32_t code;
+
+    (void)state;
+    ends_open_direct(&ends);
+    ends_shake(&ends);
+    assert_int_equal(duet_send(ends.top, "abc", 3, &n, 0), DUET_OK);
+    assert_int_equal(duet_send_message(ends.top, 1, "defg", 4, &n, 0), DUET_OK);
+    assert_int_equal(duet_send_message(ends.top, 2, NULL, 0, &n, 0), DUET_OK);
+    assert_int_equal(duet_send(ends.top, "hi", 2, &n, 0), DUET_OK);
+    assert_int_equal(duet_recv(ends.bottom, had, 100, &n, 100, 0), DUET_OK);
+    assert_int_equal(n, 3);
+    assert_int_equal(duet_recv(ends.bottom, had, 100, &n, 1, 0), DUET_E_CODE);
+    assert_int_equal(duet_recv_message(ends.bottom, &code, had, 100, &n, 0), DUET_OK);
+    assert_true(code == 1 && n == 4);
+    assert_int_equal(duet_recv_message(ends.bottom, &code, NULL, 0, &n, 0), DUET_OK);
+    assert_true(code == 2 && n == 0);
+    assert_int_equal(duet_recv_message(ends.bottom, &code, had, 100, &n, 0), DUET_OK);
+    assert_true(code == 0 && n == 2);
+    ends_close(&ends);
+}
+
+/** CLOSE inside a message cannot be sent; a stream cut inside one is truncated. */
+static void
+cut_inside_a_message(void **state)
+{
+    struct ends ends;
+    size_t n;
+    uint32_t code;
+
+    (void)state;
+    ends_open(&ends);
+    ends_shake(&ends);
+    assert_int_equal(duet_send_message(ends.top, 6, sent, 20000, &n, 0), DUET_OK);
+    ends_carry(ends.top_far, ends.bottom_far, 16384 + 30);
+    assert_int_equal(duet_recv_message(ends.bottom, &code, had, MOST, &n, 0), DUET_AGAIN);
+    assert_int_equal(n, 16384);
+    assert_int_equal(code, DUET_CODE_MORE);
+    shutdown(ends.bottom_far, SHUT_WR);
+    assert_int_equal(duet_recv_message(ends.bottom, &code, had, MOST, &n, 0), DUET_E_TRUNCATED);
+    assert_int_equal(n, 0);
+    ends_close(&ends);
+}
+
+/** The most memory that was resident so far; sanitizers' own is not ours to judge. */
+static long
+resident_kib(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return ENDS_SANITIZED ? 0 : usage.ru_maxrss;
+}
+
+/** The sender of one huge frame, in a process of its own; returns its exit status. */
+static int
+send_huge(int fd, duet_config *config, size_t size)
+{
+    duet_channel *channel;
+    size_t n;
+    uint8_t *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (data == MAP_FAILED ||
+        duet_channel_open(&channel, config, NULL, DUET_TOP, fd, fd) != DUET_OK ||
+        duet_handshake(channel, 20000) != DUET_OK)
+        return 2;
+    long before = resident_kib();
+    if (duet_send_frame(channel, 77, data, size, &n, -1) != DUET_OK || n != size)
+        return 3;
+    if (duet_close(channel, 20000) != DUET_OK)
+        return 4;
+    /* Pages of zeros that are only read cost the tables that map them: 8 octets for each 4 KiB. */
+    long allowed = 4096 + (long)(size / 4096 * 8 / 1024);
+    return resident_kib() - before < allowed ? 0 : 5;
+}
+
+/** One frame of DUET_TEST_FRAME octets: 64 MiB unless the environment says more, 4294967295 at
+ * most. The receiver's buffer is the application's; beyond it the library takes nothing. */
+static void
+one_huge_frame(void **state)
+{
+    const char *wish = getenv("DUET_TEST_FRAME");
+    size_t size = wish != NULL ? strtoul(wish, NULL, 10) : (size_t)64 << 20;
+    duet_config *config = ends_config();
+    duet_replay *replay = duet_replay_new(8);
+    duet_channel *channel;
+    uint32_t code;
+    size_t n;
+    int fd[2];
+    int status;
+
+    (void)state;
+    assert_int_equal(duet_config_set(config, DUET_SET_MAX_PAYLOAD, UINT32_MAX), DUET_OK);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        close(fd[1]);
+        _exit(send_huge(fd[0], config, size));
+    }
+    close(fd[0]);
+    uint8_t *buffer = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert_true(buffer != MAP_FAILED);
+    buffer[0] = buffer[size - 1] = 1;
+    assert_int_equal(duet_channel_open(&channel, config, replay, DUET_BOTTOM, fd[1], fd[1]),
+                     DUET_OK);
+    long before = resident_kib();
+    assert_int_equal(duet_recv_message(channel, &code, buffer, size, &n, -1), DUET_OK);
+    assert_int_equal(code, 77);
+    assert_int_equal(n, size);
+    assert_true(buffer[0] == 0 && buffer[size / 2] == 0 && buffer[size - 1] == 0);
+    assert_true(resident_kib() - before < (long)(size / 1024) + 4096);
+    assert_int_equal(duet_recv_message(channel, &code, buffer, size, &n, -1), DUET_CLOSED);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    munmap(buffer, size);
+    duet_channel_free(channel);
+    duet_replay_free(replay);
+    duet_config_free(config);
+    close(fd[1]);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sizes),
+        cmocka_unit_test(beyond_the_peers_limit),
+        cmocka_unit_test(nothing_between_the_parts),
+        cmocka_unit_test(empty_messages_behind_a_full_socket),
+        cmocka_unit_test(mixed_with_the_stream),
+        cmocka_unit_test(cut_inside_a_message),
+        cmocka_unit_test(one_huge_frame),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

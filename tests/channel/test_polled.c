@@ -1,0 +1,247 @@
+/*
+ * Polled mode, driven by duet_channel_state() alone: a party makes a call only when what its state
+ * names has come up, and nothing ever stalls, however the stream is cut.
+ */
+#include "channel/ends.h"
+
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { OCTETS = 5000 };
+
+/** One party: sends OCTETS, receives as many, closes, waits for the peer's close. */
+struct party {
+    duet_channel *channel;
+    int fd;
+    uint8_t out[OCTETS], in[OCTETS];
+    size_t sent, got;
+    int closed, done;
+};
+
+static int
+ready(const struct party *party)
+{
+    unsigned state = duet_channel_state(party->channel);
+    struct pollfd one = {.fd = party->fd};
+    if (state & DUET_WANT_READ)
+        one.events |= POLLIN;
+    if (state & DUET_WANT_WRITE)
+        one.events |= POLLOUT;
+    assert_true(one.events != 0);
+    return poll(&one, 1, 0) > 0;
+}
+
+static int
+step(struct party *party)
+{
+    size_t n;
+    int result;
+
+    if (party->sent < OCTETS) {
+        result = duet_send(party->channel, party->out + party->sent, OCTETS - party->sent, &n, 0);
+        party->sent += n;
+        if (result != DUET_OK && result != DUET_AGAIN)
+            return result;
+    }
+    if (party->got < OCTETS) {
+        result = duet_recv(party->channel, party->in + party->got, OCTETS - party->got, &n, 1, 0);
+        party->got += n;
+        return result == DUET_OK ? step(party) : result;
+    }
+    if (!party->closed && party->sent == OCTETS) {
+        result = duet_close(party->channel, 0);
+        if (result != DUET_OK)
+            return result;
+        party->closed = 1;
+    }
+    result = duet_recv(party->channel, party->in, 0, &n, 0, 0);
+    party->done = result == DUET_CLOSED;
+    return party->done ? DUET_OK : DUET_AGAIN;
+}
+
+/** Let the party go on as long as its state and poll() say so. */
+static void
+turn(struct party *party)
+{
+    for (int i = 0; i < 10000 && !party->done && ready(party); i++) {
+        int result = step(party);
+        assert_true(result == DUET_OK || result == DUET_AGAIN);
+    }
+}
+
+static void
+drive(struct ends *ends, size_t grain)
+{
+    static struct party top, bottom;
+
+    memset(&top, 0, sizeof top);
+    memset(&bottom, 0, sizeof bottom);
+    top.channel = ends->top;
+    top.fd = ends->top_fd;
+    bottom.channel = ends->bottom;
+    bottom.fd = ends->bottom_fd;
+    ends_fill(top.out, OCTETS, 21);
+    ends_fill(bottom.out, OCTETS, 22);
+    /* The first call tells the state what the application is about. */
+    step(&top);
+    step(&bottom);
+    for (int i = 0; i < 100000 && (!top.done || !bottom.done); i++) {
+        size_t there = ends_carry(ends->top_far, ends->bottom_far, grain);
+        turn(&bottom);
+        size_t back = ends_carry(ends->bottom_far, ends->top_far, grain);
+        turn(&top);
+        /* No octet moves, and nobody may go on: that would be a stall. */
+        assert_true(there + back > 0 || ends_waiting(ends->top_far) > 0 ||
+                    ends_waiting(ends->bottom_far) > 0 || (top.done && bottom.done));
+    }
+    assert_true(top.done && bottom.done);
+    assert_memory_equal(top.in, bottom.out, OCTETS);
+    assert_memory_equal(bottom.in, top.out, OCTETS);
+}
+
+static void
+every_segmentation(void **state)
+{
+    static const size_t grains[] = {1,  2,  3,   7,   8,    15,   16,    17,
+                                    24, 31, 100, 511, 1024, 4999, 100000};
+    static const unsigned frames[] = {1000, 16384, 57};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof grains / sizeof grains[0]; i++) {
+        for (size_t k = 0; k < sizeof frames / sizeof frames[0]; k++) {
+            struct ends ends;
+            duet_config *config = ends_config();
+            assert_int_equal(duet_config_set(config, DUET_SET_FRAME_SIZE, frames[k]), DUET_OK);
+            ends_open_with(&ends, config, 0);
+            drive(&ends, grains[i]);
+            ends_close(&ends);
+        }
+    }
+}
+
+/** The same where the sockets themselves take little. */
+static void
+narrow_sockets(void **state)
+{
+    struct ends ends;
+    int size = 1;
+
+    (void)state;
+    ends_open(&ends);
+    assert_int_equal(setsockopt(ends.top_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
+    assert_int_equal(setsockopt(ends.bottom_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
+    drive(&ends, 300);
+    ends_close(&ends);
+}
+
+/** What a call waits for, no more: a program that only sends is not woken by what it can read. */
+static void
+states(void **state)
+{
+    struct ends ends;
+    static uint8_t much[1 << 20];
+    size_t n;
+
+    (void)state;
+    ends_open(&ends);
+    assert_int_equal(duet_channel_state(ends.bottom), DUET_WANT_READ);
+    ends_shake(&ends);
+    assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
+    assert_int_equal(duet_send(ends.top, much, sizeof much, &n, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_state(ends.top), DUET_STATE_SEND | DUET_WANT_WRITE);
+    assert_int_equal(duet_recv(ends.top, much, 1, &n, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_state(ends.top),
+                     DUET_STATE_SEND | DUET_WANT_WRITE | DUET_WANT_READ);
+    ends_close(&ends);
+
+    ends_open(&ends);
+    ends_shake(&ends);
+    assert_int_equal(duet_send(ends.top, much, 100, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
+    ends_carry(ends.top_far, ends.bottom_far, 10);
+    assert_int_equal(duet_recv(ends.bottom, much, 100, &n, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_state(ends.bottom), DUET_STATE_RECV | DUET_WANT_READ);
+    ends_close(&ends);
+}
+
+/** The peer's PING is answered by whatever call comes by, and one call's work is bounded. */
+static void
+pings(void **state)
+{
+    struct ends ends;
+    uint8_t octet;
+    size_t n;
+    const uint8_t echo[DUET_PING_SIZE] = "12345678";
+    int size = 1 << 20;
+
+    (void)state;
+    ends_open_direct(&ends);
+    ends_shake(&ends);
+    assert_int_equal(setsockopt(ends.top_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
+    for (int i = 0; i < 300; i++) {
+        assert_int_equal(duet_session_ask(duet_channel_session(ends.top), DUET_ASK_PING, echo),
+                         DUET_OK);
+        assert_true(duet_channel_state(ends.top) & DUET_WANT_WRITE);
+        assert_int_equal(duet_flush(ends.top, 0), DUET_OK);
+    }
+    size_t before = ends_waiting(ends.bottom_fd);
+    assert_int_equal(before, 300 * (DUET_FRAME_OVERHEAD + DUET_PING_SIZE));
+    assert_int_equal(duet_recv(ends.bottom, &octet, 1, &n, 1, 0), DUET_AGAIN);
+    assert_true(ends_waiting(ends.bottom_fd) > 0 && ends_waiting(ends.bottom_fd) < before);
+    assert_int_equal(duet_recv(ends.bottom, &octet, 1, &n, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_recv(ends.bottom, &octet, 1, &n, 1, 0), DUET_AGAIN);
+    assert_int_equal(ends_waiting(ends.bottom_fd), 0);
+    assert_true(ends_waiting(ends.top_fd) > 0);
+    assert_int_equal(duet_recv(ends.top, &octet, 1, &n, 1, 0), DUET_AGAIN);
+    ends_close(&ends);
+}
+
+/** A refresh asked for by one end is carried through by ordinary calls of both. */
+static void
+refresh(void **state)
+{
+    struct ends ends;
+    uint8_t octet;
+    size_t n;
+    duet_info top, bottom;
+    uint8_t fresh[DUET_FRESH_SIZE];
+
+    (void)state;
+    ends_open(&ends);
+    ends_shake(&ends);
+    ends_fill(fresh, sizeof fresh, 31);
+    assert_int_equal(duet_session_ask(duet_channel_session(ends.top), DUET_ASK_REFRESH, fresh),
+                     DUET_OK);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(duet_recv(ends.top, &octet, 1, &n, 1, 0), DUET_AGAIN);
+        ends_carry_all(&ends);
+        assert_int_equal(duet_recv(ends.bottom, &octet, 1, &n, 1, 0), DUET_AGAIN);
+        ends_carry_all(&ends);
+    }
+    duet_session_info(duet_channel_session(ends.top), &top);
+    duet_session_info(duet_channel_session(ends.bottom), &bottom);
+    assert_false(top.refreshing || bottom.refreshing);
+    assert_true(top.tx_epoch == 1 && top.rx_epoch == 1);
+    assert_true(bottom.tx_epoch == 1 && bottom.rx_epoch == 1);
+    ends_close(&ends);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_segmentation),
+        cmocka_unit_test(narrow_sockets),
+        cmocka_unit_test(states),
+        cmocka_unit_test(pings),
+        cmocka_unit_test(refresh),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,259 @@
+/*
+ * Sending: a frame begun is accepted, nothing is lost when the descriptor takes a part, and a peer
+ * that went away raises no signal and hides nothing that it sent before.
+ */
+#include "channel/ends.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { MUCH = 3 << 20 };
+static uint8_t sent[MUCH], had[MUCH];
+
+/** Polled on both sides, whatever part of it the sockets take at a time. */
+static void
+more_than_the_socket_takes(void **state)
+{
+    struct ends ends;
+    size_t n;
+    size_t out = 0;
+    size_t in = 0;
+    unsigned kept = 0;
+
+    (void)state;
+    ends_open_direct(&ends);
+    ends_shake(&ends);
+    ends_fill(sent, MUCH, 3);
+    while (in < MUCH) {
+        int result = duet_send(ends.top, sent + out, MUCH - out, &n, 0);
+        out += n;
+        assert_true(result == DUET_AGAIN || (result == DUET_OK && out == MUCH));
+        if (result == DUET_AGAIN) {
+            assert_int_equal(duet_channel_state(ends.top) & (DUET_WANT_WRITE | DUET_WANT_READ),
+                             DUET_WANT_WRITE);
+            kept |= duet_channel_state(ends.top) & DUET_STATE_SEND;
+        }
+        result = duet_recv(ends.bottom, had + in, MUCH - in, &n, MUCH - in, 0);
+        assert_true(result == DUET_AGAIN || result == DUET_OK);
+        in += n;
+    }
+    assert_true(kept);
+    assert_int_equal(duet_flush(ends.top, 0), DUET_OK);
+    assert_memory_equal(had, sent, MUCH);
+    ends_close(&ends);
+}
+
+static void
+slow_peer(void **state)
+{
+    struct ends ends;
+    size_t n;
+
+    (void)state;
+    ends_open_direct(&ends);
+    ends_shake(&ends);
+    assert_int_equal(duet_send(ends.top, sent, MUCH, &n, 20), DUET_SLOW);
+    assert_true(n > 0 && n < MUCH);
+    assert_int_equal(duet_flush(ends.top, 10), DUET_SLOW);
+    assert_int_equal(duet_close(ends.top, 10), DUET_SLOW);
+    ends_close(&ends);
+}
+
+/** The peer sent, closed its socket and never read: what it sent is had, and then the cut is told.
+ */
+static void
+peer_went_away(void **state)
+{
+    struct ends ends;
+    size_t n;
+    int result = DUET_OK;
+
+    (void)state;
+    assert_true(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
+    ends_open_direct(&ends);
+    ends_shake(&ends);
+    ends_fill(sent, 5000, 4);
+    assert_int_equal(duet_send(ends.bottom, sent, 5000, &n, 0), DUET_OK);
+    close(ends.bottom_fd);
+    ends.bottom_fd = -1;
+    for (int i = 0; i < 100 && result == DUET_OK; i++)
+        result = duet_send(ends.top, sent, 1000, &n, 100);
+    assert_int_equal(result, DUET_E_TRUNCATED);
+    assert_true(strlen(duet_channel_detail(ends.top)) > 0);
+    assert_int_equal(duet_send(ends.top, sent, 1000, &n, 100), DUET_E_TRUNCATED);
+    assert_int_equal(duet_recv(ends.top, had, 5000, &n, 5000, 100), DUET_OK);
+    assert_memory_equal(had, sent, 5000);
+    assert_int_equal(duet_recv(ends.top, had, 5000, &n, 5000, 100), DUET_E_TRUNCATED);
+    assert_int_equal(duet_close(ends.top, 100), DUET_E_TRUNCATED);
+    ends_close(&ends);
+}
+
+/** What a peer of its own thread does. */
+struct echo {
+    duet_config *config;
+    duet_replay *replay;
+    int rfd, wfd;
+    size_t octets; /* echoed */
+    int result;    /* what the last call said */
+};
+
+static void *
+run_echo(void *argument)
+{
+    struct echo *echo = argument;
+    static uint8_t buffer[70000];
+    duet_channel *channel;
+    size_t n;
+
+    echo->result =
+        duet_channel_open(&channel, echo->config, echo->replay, DUET_BOTTOM, echo->rfd, echo->wfd);
+    while (echo->result == DUET_OK) {
+        echo->result = duet_recv(channel, buffer, sizeof buffer, &n, 1, 20000);
+        echo->octets += n;
+        if (n > 0 && duet_send(channel, buffer, n, &n, 20000) != DUET_OK)
+            break;
+    }
+    if (echo->result == DUET_CLOSED)
+        echo->result = duet_close(channel, 20000);
+    duet_channel_free(channel);
+    return NULL;
+}
+
+/** Two pipes, in blocking mode as a shell makes them. */
+static void
+over_pipes(void **state)
+{
+    struct echo echo = {.config = ends_config(), .replay = duet_replay_new(8)};
+    int there[2], back[2];
+    pthread_t thread;
+    duet_channel *channel;
+    duet_exchange_io io = {.data = sent, .size = MUCH, .buffer = had, .room = MUCH};
+    size_t n;
+
+    (void)state;
+    ends_fill(sent, MUCH, 5);
+    assert_int_equal(pipe(there), 0);
+    assert_int_equal(pipe(back), 0);
+    echo.rfd = there[0];
+    echo.wfd = back[1];
+    assert_int_equal(pthread_create(&thread, NULL, run_echo, &echo), 0);
+    assert_int_equal(duet_channel_open(&channel, echo.config, NULL, DUET_TOP, back[0], there[1]),
+                     DUET_OK);
+    assert_int_equal(duet_exchange(channel, &io, 20000), DUET_OK);
+    assert_memory_equal(had, sent, MUCH);
+    assert_int_equal(duet_close(channel, 20000), DUET_OK);
+    assert_int_equal(duet_recv(channel, had, 1, &n, 1, 20000), DUET_CLOSED);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(echo.result, DUET_OK);
+    assert_int_equal(echo.octets, MUCH);
+    assert_int_equal(fcntl(there[1], F_GETFL) & O_NONBLOCK, 0);
+    duet_channel_free(channel);
+    for (int i = 0; i < 2; i++) {
+        close(there[i]);
+        close(back[i]);
+    }
+    duet_config_free(echo.config);
+    duet_replay_free(echo.replay);
+}
+
+/** A pipe whose reader is gone: no signal, though its action is the default one. */
+static void
+broken_pipe(void **state)
+{
+    int there[2], back[2];
+    duet_config *config = ends_config();
+    duet_channel *channel;
+    sigset_t pending;
+
+    (void)state;
+    assert_true(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
+    assert_int_equal(pipe(there), 0);
+    assert_int_equal(pipe(back), 0);
+    close(there[0]);
+    assert_int_equal(duet_channel_open(&channel, config, NULL, DUET_TOP, back[0], there[1]),
+                     DUET_OK);
+    assert_int_equal(duet_handshake(channel, -1), DUET_E_STRANGER);
+    assert_non_null(strstr(duet_channel_detail(channel), "ipe"));
+    assert_int_equal(duet_handshake(channel, -1), DUET_E_STRANGER);
+    sigpending(&pending);
+    assert_false(sigismember(&pending, SIGPIPE));
+    duet_channel_free(channel);
+    duet_config_free(config);
+    close(there[1]);
+    close(back[0]);
+    close(back[1]);
+}
+
+/** A reset after READY is a cut, and the system's reason is told. */
+static void
+reset_by_the_peer(void **state)
+{
+    struct ends ends;
+    size_t n;
+
+    (void)state;
+    ends_open_direct(&ends);
+    ends_shake(&ends);
+    /* A Unix socket that is closed with octets unread resets its peer. */
+    assert_int_equal(duet_send(ends.top, sent, 1000, &n, 0), DUET_OK);
+    close(ends.bottom_fd);
+    ends.bottom_fd = -1;
+    assert_int_equal(duet_recv(ends.top, had, 10, &n, 10, -1), DUET_E_TRUNCATED);
+    assert_non_null(strstr(duet_channel_detail(ends.top), "read: "));
+    ends_close(&ends);
+}
+
+static void
+bad_arguments(void **state)
+{
+    struct ends ends;
+    duet_channel *channel;
+    size_t n = 1;
+
+    (void)state;
+    ends_open_direct(&ends);
+    assert_int_equal(duet_channel_open(&channel, ends.config, NULL, DUET_BOTTOM, 0, 0),
+                     DUET_E_MISUSE);
+    assert_null(channel);
+    assert_int_equal(duet_channel_open(&channel, ends.config, NULL, DUET_TOP, -1, -1),
+                     DUET_E_MISUSE);
+    assert_null(channel);
+    duet_stream stream = {0};
+    assert_int_equal(duet_channel_open_stream(&channel, ends.config, NULL, DUET_TOP, &stream),
+                     DUET_E_MISUSE);
+    ends_shake(&ends);
+    assert_int_equal(duet_send_message(ends.top, 0, sent, 1, &n, 0), DUET_E_MISUSE);
+    assert_int_equal(n, 0);
+    assert_int_equal(duet_send_message(ends.top, DUET_CODE_MORE, sent, 1, &n, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_send_frame(ends.top, 0xFFFFFF00u, sent, 1, &n, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_send_frame(ends.top, 0, sent, (1 << 20) + 1, &n, 0), DUET_E_LENGTH);
+    /* None of these did any harm. */
+    assert_int_equal(duet_send(ends.top, "x", 1, &n, 0), DUET_OK);
+    assert_int_equal(duet_recv(ends.bottom, had, 1, &n, 1, 0), DUET_OK);
+    duet_channel_free(NULL);
+    ends_close(&ends);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(more_than_the_socket_takes),
+        cmocka_unit_test(slow_peer),
+        cmocka_unit_test(peer_went_away),
+        cmocka_unit_test(over_pipes),
+        cmocka_unit_test(broken_pipe),
+        cmocka_unit_test(reset_by_the_peer),
+        cmocka_unit_test(bad_arguments),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
