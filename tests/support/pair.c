@@ -1,0 +1,210 @@
+/*
+ * Two sessions over memory (see pair.h).
+ */
+#include "support/pair.h"
+
+#include "crypto/x25519.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+uint8_t
+pair_octet(size_t i)
+{
+    return (uint8_t)(i * 31 + (i >> 8));
+}
+
+duet_info
+pair_info(const struct pair_end *end)
+{
+    duet_info info;
+    duet_session_info(end->session, &info);
+    return info;
+}
+
+static void
+configure(struct pair_end *end, const struct pair_options *options, uint8_t seed)
+{
+    static duet_profile profile;
+    uint8_t secret[64];
+    duet_identity identity;
+
+    memset(&profile, 0, sizeof profile);
+    profile.hello_pad_least = profile.hello_pad_most = options->hello_pad;
+    profile.rotate_frames = options->rotate_frames != 0 ? options->rotate_frames : 16;
+    profile.rotate_blocks = options->rotate_blocks != 0 ? options->rotate_blocks : 22;
+    memset(secret, 0x5a, sizeof secret);
+    end->config = duet_config_new();
+    assert_non_null(end->config);
+    assert_int_equal(duet_config_add_secret(end->config, secret, sizeof secret), DUET_OK);
+    assert_int_equal(duet_config_set_profile(end->config, &profile), DUET_OK);
+    assert_int_equal(duet_config_set(end->config, DUET_SET_PATTERNS, 1u << options->pattern),
+                     DUET_OK);
+    assert_int_equal(
+        duet_config_set(end->config, DUET_SET_SPEAK_FIRST, (uint64_t)options->speak_first),
+        DUET_OK);
+    if (options->pattern != DUET_PATTERN_IDENTITY)
+        return;
+    memset(identity.private_key, seed, sizeof identity.private_key);
+    assert_int_equal(duet__x25519_public(identity.public_key, identity.private_key), DUET_OK);
+    assert_int_equal(duet_config_set_identity(end->config, &identity), DUET_OK);
+}
+
+int
+pair_sessions(struct pair *pair)
+{
+    int result = DUET_OK;
+
+    for (int i = 0; i < 2 && result == DUET_OK; i++) {
+        struct pair_end *end = &pair->end[i];
+        duet_config *config = end->config;
+        uint8_t random[DUET_RANDOM_SIZE];
+
+        duet_session_free(end->session);
+        memset(end, 0, sizeof *end);
+        end->config = config;
+        memset(random, 0x11 + i, sizeof random);
+        result = duet_session_new(&end->session, config, (enum duet_role)i, random, 0);
+    }
+    return result;
+}
+
+void
+pair_open(struct pair *pair, const struct pair_options *options)
+{
+    memset(pair, 0, sizeof *pair);
+    configure(&pair->end[DUET_TOP], options, 0x21);
+    configure(&pair->end[DUET_BOTTOM], options, 0x42);
+    assert_int_equal(pair_sessions(pair), DUET_OK);
+}
+
+void
+pair_close(struct pair *pair)
+{
+    for (int i = 0; i < 2; i++) {
+        duet_session_free(pair->end[i].session);
+        duet_config_free(pair->end[i].config);
+    }
+}
+
+int
+pair_flush(struct pair_end *end)
+{
+    size_t put;
+    int result = duet_session_flush(end->session, end->wire + end->wire_size,
+                                    PAIR_WIRE - end->wire_size, &put);
+    end->wire_size += put;
+    return result;
+}
+
+int
+pair_send(struct pair_end *end, uint32_t code, size_t n)
+{
+    uint8_t *frame = end->wire + end->wire_size;
+
+    assert_true(end->wire_size + n + DUET_FRAME_OVERHEAD <= PAIR_WIRE);
+    for (size_t i = 0; i < n; i++)
+        frame[DUET_HEADER_SIZE + i] = pair_octet(i);
+    int result = duet_session_send(end->session, frame, frame + DUET_HEADER_SIZE, n, code);
+    if (result == DUET_OK)
+        end->wire_size += n + DUET_FRAME_OVERHEAD;
+    return result;
+}
+
+/** Answer an event, and count what it tells. */
+static int
+answer(struct pair_end *end, const struct duet_step *step)
+{
+    uint8_t random[DUET_FRESH_SIZE];
+
+    end->pending += step->put;
+    switch (step->event) {
+    case DUET_EVENT_NONCE:
+        return duet_session_ask(end->session, end->nonce_known ? DUET_ASK_KNOWN : DUET_ASK_FRESH,
+                                NULL);
+    case DUET_EVENT_RANDOM:
+        memset(random, 0x80 + end->fresh++, sizeof random);
+        return duet_session_ask(end->session, DUET_ASK_ANSWER, random);
+    case DUET_EVENT_FRAME:
+        assert_int_equal(step->length, end->pending);
+        end->got_size += end->pending;
+        end->pending = 0;
+        end->frames++;
+        end->code = step->code;
+        return DUET_OK;
+    case DUET_EVENT_PONG:
+        end->pongs++;
+        return DUET_OK;
+    default:
+        return DUET_OK;
+    }
+}
+
+int
+pair_feed(struct pair_end *end, const uint8_t *octets, size_t size, size_t piece)
+{
+    size_t used = 0;
+
+    while (used < size) {
+        size_t n = size - used;
+        if (piece != 0 && n > piece)
+            n = piece;
+        struct duet_step step = {.in = octets + used,
+                                 .in_size = n,
+                                 .out = end->got + end->got_size + end->pending,
+                                 .out_size = PAIR_WIRE - end->got_size - end->pending};
+        int result = duet_session_recv(end->session, &step);
+        used += step.used;
+        if (result == DUET_OK)
+            result = answer(end, &step);
+        if (result != DUET_OK)
+            return result;
+    }
+    return DUET_OK;
+}
+
+int
+pair_carry(struct pair_end *from, struct pair_end *to)
+{
+    size_t size = from->wire_size;
+
+    from->wire_size = 0;
+    return pair_feed(to, from->wire, size, 0);
+}
+
+int
+pair_settle(struct pair *pair)
+{
+    struct pair_end *top = &pair->end[DUET_TOP], *bottom = &pair->end[DUET_BOTTOM];
+    int result = DUET_OK;
+
+    do {
+        result = pair_flush(top);
+        if (result == DUET_OK)
+            result = pair_carry(top, bottom);
+        if (result == DUET_OK)
+            result = pair_flush(bottom);
+        if (result == DUET_OK)
+            result = pair_carry(bottom, top);
+    } while (result == DUET_OK && (pair_info(top).owed > 0 || pair_info(bottom).owed > 0));
+    return result;
+}
+
+void
+pair_shake(struct pair *pair)
+{
+    assert_int_equal(pair_settle(pair), DUET_OK);
+    assert_true(pair_info(&pair->end[DUET_TOP]).ready);
+    assert_true(pair_info(&pair->end[DUET_BOTTOM]).ready);
+}
+
+void
+pair_ready(struct pair *pair, const struct pair_options *options)
+{
+    pair_open(pair, options);
+    pair_shake(pair);
+}
