@@ -1,0 +1,488 @@
+/*
+ * The text forms of secret, identity, peers and profile: read, written, and refused with the line
+ * that is at fault (docs/protocol.md §2, §6).
+ */
+#include "secret/base64.h"
+#include "secret/ini.h"
+
+#include <duet/duet.h>
+#include <openssl/evp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+static uint8_t octets[DUET_SECRET_MOST + 2];
+
+static void
+fill(void)
+{
+    for (size_t i = 0; i < sizeof octets; i++)
+        octets[i] = (uint8_t)(i * 167 + (i >> 8) * 13 + 5);
+}
+
+static void
+base64_is_libcryptos(void **state)
+{
+    char mine[200], theirs[200];
+    uint8_t back[200];
+    size_t put;
+
+    (void)state;
+    fill();
+    for (size_t n = 0; n < 130; n++) {
+        duet__base64_encode(mine, octets + n, n);
+        int digits = EVP_EncodeBlock((unsigned char *)theirs, octets + n, (int)n);
+        assert_int_equal(digits, DUET__BASE64_SIZE(n));
+        assert_memory_equal(mine, theirs, (size_t)digits);
+        assert_int_equal(duet__base64_decode(back, n, &put, mine, (size_t)digits), 0);
+        assert_int_equal(put, n);
+        assert_memory_equal(back, octets + n, n);
+        if (n > 0)
+            assert_int_equal(duet__base64_decode(back, n - 1, &put, mine, (size_t)digits), -1);
+    }
+}
+
+static void
+base64_is_strict(void **state)
+{
+    static const char *const wrong[] = {
+        "A",    "AA",   "AAA",  "A===", "AB==",     "AAB=",  "A=AA",
+        "=AAA", "AA A", "AA-A", "AA_A", "AA==AAAA", "AA\n=", "A\xc3=="};
+    uint8_t out[16];
+    size_t put;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        if (duet__base64_decode(out, sizeof out, &put, wrong[i], strlen(wrong[i])) != -1)
+            fail_msg("'%s' was taken", wrong[i]);
+    for (int c = 0; c < 256; c++) { /* each octet that is no digit, and each that is */
+        char text[4] = {'A', (char)c, 'A', 'A'};
+        int digit =
+            c != 0 &&
+            strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", c) != NULL;
+        assert_int_equal(duet__base64_decode(out, 3, &put, text, 4), digit ? 0 : -1);
+    }
+}
+
+/* ---- Secrets ---- */
+
+static char text[200000];
+
+static size_t
+format(const duet_secret *secret)
+{
+    size_t need, size;
+
+    assert_int_equal(duet_secret_format(NULL, 0, &need, secret), DUET_E_ROOM);
+    assert_int_equal(duet_secret_format(text, need - 1, &size, secret), DUET_E_ROOM);
+    assert_int_equal(duet_secret_format(text, need, &size, secret), DUET_OK);
+    assert_int_equal(size, need);
+    text[size] = 0;
+    return size;
+}
+
+static void
+secret_sizes(void **state)
+{
+    static const size_t good[] = {64, 66, 128, 1024, 1026, 65534, 65536};
+    static const size_t bad[] = {0, 2, 62, 63, 65, 65535, 65538};
+    duet_secret secret, back;
+    duet_where where;
+
+    (void)state;
+    fill();
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_int_equal(duet_secret_init(&secret, octets, good[i]), DUET_OK);
+        size_t size = format(&secret);
+        assert_int_equal(duet_kind_of(text, size), DUET_KIND_SECRET);
+        assert_int_equal(duet_secret_parse(&back, text, size, &where), DUET_OK);
+        assert_int_equal(back.size, good[i]);
+        assert_memory_equal(back.octets, octets, good[i]);
+        assert_memory_equal(back.id, secret.id, sizeof back.id);
+        duet_secret_wipe(&secret);
+        duet_secret_wipe(&back);
+        assert_null(back.octets);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(duet_secret_init(&secret, octets, bad[i]), DUET_E_LENGTH);
+    duet_secret_wipe(NULL);
+}
+
+static void
+secret_id(void **state)
+{
+    uint8_t joined[9 + 64], digest[32];
+    unsigned size;
+    duet_secret secret;
+
+    (void)state;
+    fill();
+    memcpy(joined, "duet/1 id", 9);
+    memcpy(joined + 9, octets, 64);
+    assert_int_equal(EVP_Digest(joined, sizeof joined, digest, &size, EVP_sha256(), NULL), 1);
+    assert_int_equal(duet_secret_init(&secret, octets, 64), DUET_OK);
+    assert_memory_equal(secret.id, digest, sizeof secret.id);
+    duet_secret_wipe(&secret);
+}
+
+/** A secret's text with a line in the place of another, which begins with `old`; "" drops it. */
+static void
+edit(const char *old, const char *new)
+{
+    duet_secret secret;
+
+    fill();
+    assert_int_equal(duet_secret_init(&secret, octets, 128), DUET_OK);
+    secret.allow_keylog = 1;
+    secret.not_after = 86399;
+    format(&secret);
+    duet_secret_wipe(&secret);
+    char *at = strstr(text, old);
+    assert_non_null(at);
+    char *end = strchr(at, '\n') + 1;
+    char *rest = strdup(end);
+    snprintf(at, sizeof text - (size_t)(at - text), "%s%s", new, rest);
+    free(rest);
+}
+
+static void
+assert_refused(unsigned line, const char *why)
+{
+    duet_secret secret;
+    duet_where where;
+
+    assert_int_equal(duet_secret_parse(&secret, text, strlen(text), &where), DUET_E_FORMAT);
+    assert_null(secret.octets);
+    assert_int_equal(where.line, line);
+    if (strstr(where.reason, why) == NULL)
+        fail_msg("'%s' does not speak of '%s'", where.reason, why);
+    assert_null(strstr(where.reason, "BazTek")); /* of the secret's octets */
+}
+
+static void
+secret_refusals(void **state)
+{
+    (void)state;
+    edit("[Secret]", "[Secrets]\n"), assert_refused(1, "[Secret]");
+    edit("[Secret]", "[Secret\n"), assert_refused(1, "]");
+    edit("[Secret]", ""), assert_refused(1, "[Secret]");
+    edit("Version", "Version = 2\n"), assert_refused(2, "Version");
+    edit("Version", ""), assert_refused(0, "missing");
+    edit("Version", "Version = 1\nVersion = 1\n"), assert_refused(3, "twice");
+    edit("Version", "Version =\n"), assert_refused(2, "without a value");
+    edit("Version", "Versions = 1\n"), assert_refused(2, "unknown name");
+    edit("Version", "version = 1\n"), assert_refused(2, "unknown name");
+    edit("Version", "Version = 1\n[Peer x]\n"), assert_refused(3, "Name = value");
+    edit("Version", "Version = 1\n  more\n"), assert_refused(3, "Name = value");
+    edit("Version", "  Version = 1\n"), assert_refused(2, "indented");
+    edit("Id", "Id = 0123456789abcde\n"), assert_refused(3, "16 hex");
+    edit("Id", "Id = 0123456789abcdeg\n"), assert_refused(3, "16 hex");
+    edit("Id", "Id = 0123456789ABCDEF\n"), assert_refused(3, "16 hex");
+    edit("Id", "Id = 0123456789abcdef\n"), assert_refused(0, "not that of the Secret");
+    edit("Id", ""), assert_refused(0, "missing");
+    edit("NotAfter", "NotAfter = 2027-13-01\n"), assert_refused(4, "NotAfter");
+    edit("NotAfter", "NotAfter = 2027-02-29\n"), assert_refused(4, "NotAfter");
+    edit("NotAfter", "NotAfter = 2027-2-9\n"), assert_refused(4, "NotAfter");
+    edit("NotAfter", "NotAfter = tomorrow\n"), assert_refused(4, "NotAfter");
+    edit("AllowKeylog", "AllowKeylog = maybe\n"), assert_refused(5, "AllowKeylog");
+    edit("Secret =", ""), assert_refused(6, "Name = value");
+    edit("Secret =", "Secret = AAAA\n"), assert_refused(0, "octets");
+    edit("Secret =", "Secret = !!!!\n"), assert_refused(0, "base64");
+    edit("    ", "  !!!!\n"), assert_refused(0, "base64");
+    edit("    ", ""), assert_refused(0, "not that of the Secret");
+}
+
+static void
+secret_tolerates(void **state)
+{
+    duet_secret secret;
+    duet_where where;
+
+    (void)state;
+    edit("[Secret]", "# a comment\n; another\n\n   \n[Secret]  \n");
+    assert_int_equal(duet_secret_parse(&secret, text, strlen(text), &where), DUET_OK);
+    assert_int_equal(secret.allow_keylog, 1);
+    assert_int_equal(secret.not_after, 86399);
+    duet_secret_wipe(&secret);
+    edit("Version", "Version=1\r\n");
+    assert_int_equal(duet_secret_parse(&secret, text, strlen(text) - 1, &where), DUET_OK);
+    duet_secret_wipe(&secret);
+    edit("Version", "\tVersion=1\n");
+    assert_int_equal(duet_secret_parse(&secret, text, 0, &where), DUET_E_FORMAT);
+}
+
+static void
+dates(void **state)
+{
+    duet_secret secret;
+    duet_where where;
+
+    (void)state;
+    for (time_t day = 0; day < 200000; day += 97) { /* to the year 2517 */
+        char line[64];
+        struct tm tm;
+        time_t noon = day * 86400 + 43200;
+        gmtime_r(&noon, &tm);
+        strftime(line, sizeof line, "NotAfter = %Y-%m-%d\n", &tm);
+        edit("NotAfter", line);
+        assert_int_equal(duet_secret_parse(&secret, text, strlen(text), &where), DUET_OK);
+        assert_int_equal(secret.not_after, day * 86400 + 86399);
+        format(&secret);
+        assert_non_null(strstr(text, line));
+        duet_secret_wipe(&secret);
+    }
+}
+
+/** Whatever is done to a text, it is refused or read, and nothing else happens. */
+static void
+mutations(void **state)
+{
+    uint32_t seed = 1;
+
+    (void)state;
+    for (unsigned i = 0; i < 20000; i++) {
+        duet_secret secret;
+        duet_identity identity;
+        duet_peers peers;
+        duet_profile profile;
+        duet_where where;
+        edit("Version", "Version = 1\n");
+        size_t size = strlen(text);
+        for (unsigned k = 0; k <= i % 3; k++) {
+            seed = seed * 1664525u + 1013904223u;
+            text[(seed >> 8) % size] = i % 5 == 0 ? "\n[]="[seed >> 24 & 3] : (char)(seed >> 24);
+        }
+        if (duet_secret_parse(&secret, text, size, &where) == DUET_OK)
+            duet_secret_wipe(&secret);
+        else
+            assert_true(strlen(where.reason) > 0);
+        duet_kind_of(text, size);
+        assert_int_equal(duet_identity_parse(&identity, text, size, &where), DUET_E_FORMAT);
+        assert_int_equal(duet_peers_parse(&peers, text, size, &where), DUET_E_FORMAT);
+        assert_int_equal(duet_profile_parse(&profile, text, size, &where), DUET_E_FORMAT);
+    }
+}
+
+/* ---- Identities ---- */
+
+static int
+identity_of(const char *content, duet_identity *identity, duet_where *where)
+{
+    return duet_identity_parse(identity, content, strlen(content), where);
+}
+
+#define PRIVATE "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=" /* of RFC 7748 §6.1 */
+#define PUBLIC  "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="
+
+static void
+identities(void **state)
+{
+    duet_identity identity, back;
+    duet_where where;
+    char key[DUET_KEY_TEXT_SIZE], out[256];
+    size_t size;
+
+    (void)state;
+    assert_int_equal(identity_of(PRIVATE "\n", &identity, &where), DUET_OK); /* as wg genkey */
+    duet_key_text(key, identity.public_key);
+    assert_string_equal(key, PUBLIC);
+    assert_int_equal(duet_identity_format(NULL, 0, &size, &identity), DUET_E_ROOM);
+    assert_true(size < sizeof out);
+    assert_int_equal(duet_identity_format(out, size, &size, &identity), DUET_OK);
+    assert_int_equal(duet_kind_of(out, size), DUET_KIND_IDENTITY);
+    assert_int_equal(duet_identity_parse(&back, out, size, &where), DUET_OK);
+    assert_memory_equal(&back, &identity, sizeof back);
+    assert_int_equal(
+        identity_of("[Identity]\nPrivateKey = " PRIVATE "\nVersion = 1\n", &back, &where), DUET_OK);
+}
+
+static void
+identity_refusals(void **state)
+{
+    static const struct {
+        const char *content;
+        unsigned line;
+        const char *why;
+    } bad[] = {
+        {"", 0, "[Identity]"},
+        {"[Identity]\nVersion = 1\n", 0, "missing"},
+        {"[Identity]\nPrivateKey = " PRIVATE "\n", 0, "missing"},
+        {"[Identity]\nVersion = 1\nPrivateKey = abc\n", 3, "44 digits"},
+        {"[Identity]\nVersion = 1\nPrivateKey = " PRIVATE "\nPublicKey = " PRIVATE "\n", 0,
+         "does not belong"},
+        {"[Identity]\nVersion = 1\nPrivateKey = " PRIVATE "\nPrivateKey = " PRIVATE "\n", 4,
+         "twice"},
+        {"[Identity]\nVersion = 3\n", 2, "Version"},
+        {"[Identity]\nName = x\n", 2, "unknown name"},
+        {"[Identity]\nwords\n", 2, "neither"},
+        {"!wdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=", 1, "44 digits"},
+    };
+    duet_identity identity;
+    duet_where where;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(identity_of(bad[i].content, &identity, &where), DUET_E_FORMAT);
+        assert_int_equal(where.line, bad[i].line);
+        if (strstr(where.reason, bad[i].why) == NULL)
+            fail_msg("'%s' does not speak of '%s'", where.reason, bad[i].why);
+    }
+}
+
+/* ---- Peers ---- */
+
+static void
+peers_lists(void **state)
+{
+    static const struct {
+        const char *content;
+        unsigned line;
+        const char *why;
+    } bad[] = {
+        {"", 0, "no peer"},
+        {"[Peer a]\n", 0, "has no PublicKey"},
+        {"[Peer a]\n[Peer b]\n", 2, "has no PublicKey"},
+        {"[Peer a]\nPublicKey = " PUBLIC "\n[Peer a]\n", 3, "twice"},
+        {"[Peer a]\nPublicKey = " PUBLIC "\nPublicKey = " PUBLIC "\n", 3, "twice"},
+        {"[Peer a]\nPublicKey = " PUBLIC "\n[Peer b]\nPublicKey = " PUBLIC "\n", 0, "same"},
+        {"[Peer a]\nPublicKey = zzz\n", 2, "44 digits"},
+        {"[Peer a]\nKey = " PUBLIC "\n", 2, "unknown name"},
+        {"PublicKey = " PUBLIC "\n", 1, "must come first"},
+        {"[Friend a]\n", 1, "sections like"},
+        {"[Peer ]\n", 1, "sections like"},
+        {"[Peer a\x1b]\n", 1, "control"},
+    };
+    duet_peers peers;
+    duet_where where;
+    const char *good = "# ours\n[Peer alice]\nPublicKey = " PUBLIC "\n\n[Peer bob b.]\nPublicKey = "
+                       "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08=\n";
+
+    (void)state;
+    assert_int_equal(duet_peers_parse(&peers, good, strlen(good), &where), DUET_OK);
+    assert_int_equal(peers.count, 2);
+    assert_string_equal(peers.list[1].name, "bob b.");
+    assert_int_equal(peers.list[0].public_key[0], 0x85);
+    assert_int_equal(duet_kind_of(good, strlen(good)), DUET_KIND_PEERS);
+    duet_peers_free(&peers);
+    duet_peers_free(NULL);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(duet_peers_parse(&peers, bad[i].content, strlen(bad[i].content), &where),
+                         DUET_E_FORMAT);
+        assert_int_equal(where.line, bad[i].line);
+        if (strstr(where.reason, bad[i].why) == NULL)
+            fail_msg("'%s' does not speak of '%s'", where.reason, bad[i].why);
+    }
+}
+
+/* ---- Profiles ---- */
+
+static int
+profile_of(const char *lines, duet_profile *profile, duet_where *where)
+{
+    char content[4096];
+
+    snprintf(content, sizeof content, "[Profile]\n%s", lines);
+    return duet_profile_parse(profile, content, strlen(content), where);
+}
+
+static void
+profiles(void **state)
+{
+    duet_profile profile;
+    duet_where where;
+
+    (void)state;
+    assert_int_equal(profile_of("", &profile, &where), DUET_OK);
+    assert_int_equal(profile.hello_pad_most, 1000);
+    assert_int_equal(
+        profile_of("Label = acme 2026 \xe2\x9c\x93\nPreludeTop = GET / HTTP/1.1\\x0d\\x0A"
+                   "\\\\\nPreludeBottom = \\x00\nHelloPad = 7 16000\nPad = block:512\n"
+                   "Cover = 500 100\nRotateFrames = 1\nRotateBlocks = 30\n",
+                   &profile, &where),
+        DUET_OK);
+    assert_int_equal(profile.label_size, 13);
+    assert_int_equal(profile.prelude_size[DUET_TOP], 17);
+    assert_memory_equal(profile.prelude[DUET_TOP], "GET / HTTP/1.1\r\n\\", 17);
+    assert_int_equal(profile.prelude_size[DUET_BOTTOM], 1);
+    assert_int_equal(profile.hello_pad_least, 7);
+    assert_int_equal(profile.hello_pad_most, 16000);
+    assert_int_equal(profile.pad, DUET_PAD_BLOCK);
+    assert_int_equal(profile.pad_block, 512);
+    assert_int_equal(profile.cover_ms, 500);
+    assert_int_equal(profile.cover_size, 100);
+    assert_int_equal(profile.rotate_frames, 1);
+    assert_int_equal(profile.rotate_blocks, 30);
+}
+
+static void
+profile_refusals(void **state)
+{
+    static const char *const bad[] = {
+        "HelloPad = 1\n",
+        "HelloPad = 2 1\n",
+        "HelloPad = 0 16001\n",
+        "HelloPad = 0 1 2\n",
+        "HelloPad = -1 5\n",
+        "Pad = block\n",
+        "Pad = block:\n",
+        "Pad = block:0\n",
+        "Pad = block:65537\n",
+        "Pad = power3\n",
+        "Cover = 9 1\n",
+        "Cover = on\n",
+        "Cover = 500\n",
+        "RotateFrames = 0\n",
+        "RotateFrames = 31\n",
+        "RotateBlocks = x\n",
+        "PreludeTop = a\\\n",
+        "PreludeTop = \\x0\n",
+        "PreludeTop = \\xg0\n",
+        "PreludeTop = \\n\n",
+        "Label = \xff\n",
+        "Label = \xc0\x80\n",
+        "Label = \xed\xa0\x80\n",
+        "Label = \xe2\x9c\n",
+        "Labels = x\n",
+        "[Profile]\n",
+        "  x\n",
+        "RotateFrames = 99999999999999999999\n",
+    };
+    duet_profile profile;
+    duet_where where;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        if (profile_of(bad[i], &profile, &where) != DUET_E_FORMAT)
+            fail_msg("taken: %s", bad[i]);
+        assert_int_equal(where.line, 2);
+        assert_true(strlen(where.reason) > 0);
+    }
+    assert_int_equal(profile_of("Label = a\nLabel = b\n", &profile, &where), DUET_E_FORMAT);
+    assert_int_equal(where.line, 3);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(base64_is_libcryptos),
+        cmocka_unit_test(base64_is_strict),
+        cmocka_unit_test(secret_sizes),
+        cmocka_unit_test(secret_id),
+        cmocka_unit_test(secret_refusals),
+        cmocka_unit_test(secret_tolerates),
+        cmocka_unit_test(dates),
+        cmocka_unit_test(mutations),
+        cmocka_unit_test(identities),
+        cmocka_unit_test(identity_refusals),
+        cmocka_unit_test(peers_lists),
+        cmocka_unit_test(profiles),
+        cmocka_unit_test(profile_refusals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
