@@ -95,7 +95,8 @@ DUET_API duet_session *duet_channel_session(duet_channel *channel);
 DUET_API const char *duet_channel_detail(const duet_channel *channel);
 
 /** The seed's state and what to poll for: a set of enum duet_state. Exact after a call said
- * DUET_AGAIN.   Since 0.1. */
+ * DUET_AGAIN: a call that said DUET_OK may have read more from the descriptor than it told, so a
+ * polled program calls again until DUET_AGAIN before it polls.   Since 0.1. */
 DUET_API unsigned duet_channel_state(const duet_channel *channel);
 
 /**

@@ -151,6 +151,7 @@ typedef struct duet_info {
     int ready;                     /**< 1: the peer is authenticated */
     int may_send;                  /**< 1: application frames may be sealed now */
     int tx_closed, rx_closed;      /**< 1: CLOSE was sealed, was received */
+    int pinging;                   /**< 1: a PING is owed or sent, its PONG has not come */
     int refreshing;                /**< 1: a refresh is under way at this end */
     size_t owed;                   /**< octets that duet_session_flush() would write */
     uint32_t tx_limit, rx_limit;   /**< octets of payload in a frame: the peer's limit, mine */

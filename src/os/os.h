@@ -66,6 +66,11 @@ int duet__os_wait(int rfd, int wfd, unsigned want, int timeout_ms);
 /** Say the system's reason, of errno's kind, in a sentence of at most cap octets, NUL included. */
 void duet__os_reason(char *out, size_t cap, int reason);
 
+/* ---- Files ---- */
+
+/** Rename a file within a folder, unless the new name is taken (errno EEXIST). Returns 0, or -1. */
+int duet__os_rename_new(int folder, const char *from, const char *to);
+
 /* ---- Memory that forked processes share ---- */
 
 /** Zeroed memory of size octets, shared with every process forked from now on. NULL: none. */
@@ -82,6 +87,11 @@ int duet__os_lock_init(struct duet__os_lock *lock); /**< 0 or -1 */
 /** Take it. Returns 0; 1: taken, but its last holder died with it, so mend what it guards; -1. */
 int duet__os_lock(struct duet__os_lock *lock);
 void duet__os_unlock(struct duet__os_lock *lock);
+
+/* ---- The process ---- */
+
+/** Leave no core dump, and let no debugger of the same user look in. Returns 0, or -1. */
+int duet__os_no_dumps(void);
 
 /* ---- Forks ---- */
 

@@ -215,6 +215,7 @@ duet_session_info(const duet_session *s, duet_info *info)
     info->may_send = s->error == DUET_OK && duet__session_may_send(s);
     info->tx_closed = s->tx_phase == DUET__TX_CLOSED;
     info->rx_closed = s->rx_phase == DUET__RX_CLOSED;
+    info->pinging = s->pinged || (s->owed & DUET__OWE_PING);
     info->refreshing = s->refresh_phase != DUET__REFRESH_NONE;
     info->owed = s->error == DUET_OK ? duet__owed_size(s) : 0;
     info->tx_limit = s->tx_limit;

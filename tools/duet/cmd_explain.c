@@ -1,0 +1,108 @@
+/*
+ * duet explain: an error of the library's or an exit code, with its cause and cure.
+ */
+#include "commands.h"
+#include "say.h"
+
+#include <ctype.h>
+#include <duet/duet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct exit_line {
+    const char *name;
+    int number;
+    const char *sentence, *cure;
+} exit_lines[] = {
+#define LINE(name, number, sentence, cure) {"EXIT_" #name, number, sentence, cure},
+    EXITS(LINE)
+#undef LINE
+};
+
+static const int results[] = {
+#define NUMBER(name, number, kind, sentence, cure) number,
+    DUET_RESULTS(NUMBER)
+#undef NUMBER
+};
+
+/** 1 when the word names this, with or without DUET_, EXIT_ or E_, in any case. */
+static int
+names(const char *word, const char *name)
+{
+    static const char *const prefixes[] = {"", "DUET_", "DUET_E_", "EXIT_"};
+    char full[64];
+
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        snprintf(full, sizeof full, "%s%.40s", prefixes[i], word);
+        for (char *c = full; *c != 0; c++)
+            *c = (char)toupper((unsigned char)*c);
+        if (strcmp(full, name) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static int
+is_number(const char *word, int number)
+{
+    char *end;
+    long value = strtol(word, &end, 10);
+    return *word != 0 && *end == 0 && value == number;
+}
+
+static int
+explain(const char *word)
+{
+    int found = 0;
+
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
+        const duet_result_info *info = duet_explain(results[i]);
+        if (!names(word, info->name) && !(results[i] != 0 && is_number(word, results[i])))
+            continue;
+        printf("%s (%d): %s\n  %s\n", info->name, info->number, info->sentence, info->cure);
+        found = 1;
+    }
+    for (size_t i = 0; i < sizeof exit_lines / sizeof *exit_lines; i++) {
+        const struct exit_line *line = &exit_lines[i];
+        if (!is_number(word, line->number) && !names(word, line->name))
+            continue;
+        printf("exit code %d: %s\n  %s\n", line->number, line->sentence, line->cure);
+        found = 1;
+    }
+    return found ? EXIT_DONE
+                 : fail(EXIT_USAGE, "%s: no such error; duet explain lists them all", shown(word));
+}
+
+static void
+list(void)
+{
+    puts("Exit codes of the command:");
+    for (size_t i = 0; i < sizeof exit_lines / sizeof *exit_lines; i++)
+        printf("  %2d  %s\n", exit_lines[i].number, exit_lines[i].sentence);
+    puts("\nResults of the library:");
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
+        const duet_result_info *info = duet_explain(results[i]);
+        printf("  %3d  %-18s %s\n", info->number, info->name, info->sentence);
+    }
+}
+
+static int
+run(struct options *o)
+{
+    int code = EXIT_DONE;
+
+    if (o->operand_count == 0)
+        list();
+    else
+        code = explain(o->operands[0]);
+    return fflush(stdout) == 0 ? code : fail(EXIT_LOCAL, "standard output: %s", reason());
+}
+
+const struct command cmd_explain = {
+    .name = "explain",
+    .usage = "[NAME-OR-NUMBER]",
+    .about = "An error or an exit code: cause and cure.",
+    .most = 1,
+    .run = run,
+};

@@ -1,0 +1,149 @@
+/*
+ * duet key show: what a file is, and all of it that may be told; never a secret.
+ */
+#include "commands.h"
+#include "keys.h"
+#include "say.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static int
+bad(const char *path, int result, const duet_where *where, int code)
+{
+    if (result == DUET_E_MEMORY)
+        return fail(EXIT_LIMIT, "%s: no memory", shown(path));
+    if (where->line > 0)
+        return fail(code, "%s:%u: %s", shown(path), where->line, where->reason);
+    return fail(code, "%s: %s", shown(path), where->reason);
+}
+
+static void
+show_limit(int64_t not_after)
+{
+    time_t end = (time_t)not_after;
+    char day[32] = "";
+    struct tm tm;
+
+    if (not_after == 0)
+        return;
+    if (gmtime_r(&end, &tm) != NULL)
+        strftime(day, sizeof day, "%Y-%m-%d", &tm);
+    printf("not after: %s%s\n", day, time(NULL) > end ? " (expired)" : "");
+}
+
+static int
+show_secret(const struct text *text, const char *path)
+{
+    char id[2 * DUET_SECRET_ID_SIZE + 1];
+    duet_secret secret;
+    duet_where where;
+
+    int result = duet_secret_parse(&secret, text->at, text->size, &where);
+    if (result != DUET_OK)
+        return bad(path, result, &where, EXIT_KEY);
+    to_hex(id, secret.id, sizeof secret.id);
+    printf("kind: secret\nid: %s\nsize: %zu octets\n", id, secret.size);
+    show_limit(secret.not_after);
+    printf("keylog: %s\n", secret.allow_keylog ? "allowed" : "not allowed");
+    duet_secret_wipe(&secret);
+    return EXIT_DONE;
+}
+
+static int
+show_identity(const struct text *text, const char *path)
+{
+    char key[DUET_KEY_TEXT_SIZE];
+    duet_identity identity;
+    duet_where where;
+
+    int result = duet_identity_parse(&identity, text->at, text->size, &where);
+    if (result != DUET_OK)
+        return bad(path, result, &where, EXIT_KEY);
+    duet_key_text(key, identity.public_key);
+    duet_wipe(&identity, sizeof identity);
+    printf("kind: identity\npublic key: %s\n", key);
+    return EXIT_DONE;
+}
+
+static int
+show_peers(const struct text *text, const char *path)
+{
+    char key[DUET_KEY_TEXT_SIZE];
+    duet_peers peers;
+    duet_where where;
+
+    int result = duet_peers_parse(&peers, text->at, text->size, &where);
+    if (result != DUET_OK)
+        return bad(path, result, &where, EXIT_USAGE);
+    printf("kind: peers\ncount: %zu\n", peers.count);
+    for (size_t i = 0; i < peers.count; i++) {
+        duet_key_text(key, peers.list[i].public_key);
+        printf("%s  %s\n", key, shown(peers.list[i].name));
+    }
+    duet_peers_free(&peers);
+    return EXIT_DONE;
+}
+
+static int
+show_profile(const struct text *text, const char *path)
+{
+    static duet_profile profile;
+    duet_where where;
+
+    int result = duet_profile_parse(&profile, text->at, text->size, &where);
+    if (result != DUET_OK)
+        return bad(path, result, &where, EXIT_USAGE);
+    printf("kind: profile\nlabel: %zu octets\npreludes: %zu and %zu octets\n", profile.label_size,
+           profile.prelude_size[DUET_TOP], profile.prelude_size[DUET_BOTTOM]);
+    printf("padding of HELLO: %u to %u octets\n", profile.hello_pad_least, profile.hello_pad_most);
+    printf("rotation: 2^%u frames or 2^%u blocks\n", profile.rotate_frames, profile.rotate_blocks);
+    return EXIT_DONE;
+}
+
+static int
+show(const char *path)
+{
+    struct text text;
+
+    int code = text_read(&text, path, 0, EXIT_KEY);
+    if (code != EXIT_DONE)
+        return code;
+    enum duet_kind kind = duet_kind_of(text.at, text.size);
+    int secret =
+        kind == DUET_KIND_SECRET || kind == DUET_KIND_IDENTITY || kind == DUET_KIND_UNKNOWN;
+    text_free(&text);
+    code = text_read(&text, path, secret, EXIT_KEY);
+    if (code != EXIT_DONE)
+        return code;
+    if (kind == DUET_KIND_SECRET)
+        code = show_secret(&text, path);
+    else if (kind == DUET_KIND_PEERS)
+        code = show_peers(&text, path);
+    else if (kind == DUET_KIND_PROFILE)
+        code = show_profile(&text, path);
+    else /* also the bare key that wg genkey prints */
+        code = show_identity(&text, path);
+    text_free(&text);
+    return code;
+}
+
+static int
+run(struct options *o)
+{
+    if (strcmp(o->operands[0], "show") != 0)
+        return fail(EXIT_USAGE, "key %s: no such thing; it is duet key show FILE",
+                    shown(o->operands[0]));
+    int code = show(o->operands[1]);
+    return fflush(stdout) == 0 ? code : fail(EXIT_LOCAL, "standard output: %s", reason());
+}
+
+const struct command cmd_key = {
+    .name = "key",
+    .usage = "show FILE",
+    .about = "What a key, identity, peers or profile file is.",
+    .least = 2,
+    .most = 2,
+    .run = run,
+};

@@ -1,0 +1,147 @@
+/*
+ * duet keygen: a new shared secret, or a new identity, in a file that nobody else reads.
+ */
+#include "commands.h"
+#include "os/os.h"
+#include "say.h"
+
+#include <duet/duet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { TEXT_MOST = 128 * 1024 }; /* octets: a secret of 64 KiB takes 93,000 */
+
+static const struct poptOption own[] = {{"identity", 0, POPT_ARG_NONE, &options.make_identity, 0,
+                                         "Make an identity, not a secret", NULL},
+                                        {"output", 'o', POPT_ARG_STRING, &options.out, 0,
+                                         "Write there, not to standard output", "FILE"},
+                                        {"size", 0, POPT_ARG_STRING, &options.size, 0,
+                                         "Of the secret: even, 64 to 65536; default 1024",
+                                         "OCTETS"},
+                                        POPT_TABLEEND};
+
+static int
+write_all(int fd, const char *text, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = write(fd, text, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        text += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+/** A new file of mode 0600, all of it or nothing. */
+static int
+write_file(const char *path, const char *text, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0 && errno == EEXIST)
+        return fail(EXIT_LOCAL,
+                    "%s: is there already; a key is never overwritten, choose another "
+                    "name or move it away",
+                    shown(path));
+    if (fd < 0)
+        return fail(EXIT_LOCAL, "%s: %s", shown(path), reason());
+    int bad = fchmod(fd, 0600) != 0 || write_all(fd, text, size) != 0 || fsync(fd) != 0;
+    if (close(fd) == 0 && !bad)
+        return EXIT_DONE;
+    int code = fail(EXIT_LOCAL, "%s: %s", shown(path), reason());
+    unlink(path);
+    return code;
+}
+
+/** The text to where it goes; what may be shown to standard output if the text went to a file. */
+static int
+deliver(const struct options *o, const char *text, size_t size, const char *public_part)
+{
+    if (o->out != NULL) {
+        int code = write_file(o->out, text, size);
+        if (code == EXIT_DONE && (puts(public_part) < 0 || fflush(stdout) != 0))
+            return fail(EXIT_LOCAL, "standard output: %s", reason());
+        return code;
+    }
+    if (write_all(1, text, size) != 0)
+        return fail(EXIT_LOCAL, "standard output: %s", reason());
+    if (say_level >= 0)
+        fprintf(stderr, "%s\n", public_part);
+    return EXIT_DONE;
+}
+
+static int
+make_identity(const struct options *o, char *text)
+{
+    uint8_t private_key[DUET_KEY_SIZE];
+    duet_identity identity;
+    char key[DUET_KEY_TEXT_SIZE];
+    size_t size;
+
+    if (o->size != NULL)
+        return fail(EXIT_USAGE, "keygen: --size is for secrets; an identity has one size");
+    if (duet__os_random(private_key, sizeof private_key) != 0)
+        return fail(EXIT_FAILED, "the system has no randomness: %s", reason());
+    int result = duet_identity_init(&identity, private_key);
+    duet_wipe(private_key, sizeof private_key);
+    if (result != DUET_OK)
+        return fail(EXIT_FAILED, "%s", duet_explain(result)->sentence);
+    duet_identity_format(text, TEXT_MOST, &size, &identity);
+    duet_key_text(key, identity.public_key);
+    duet_wipe(&identity, sizeof identity);
+    return deliver(o, text, size, key);
+}
+
+static int
+make_secret(const struct options *o, char *text)
+{
+    uint64_t size = DUET_SECRET_DEFAULT;
+    char id[2 * DUET_SECRET_ID_SIZE + 1];
+    uint8_t octets[DUET_SECRET_MOST];
+    duet_secret secret;
+    size_t used;
+
+    if (o->size != NULL &&
+        (parse_number(&size, o->size, DUET_SECRET_LEAST, DUET_SECRET_MOST) != 0 || size % 2 != 0))
+        return fail(EXIT_USAGE, "keygen: --size %s: not an even number from %u to %u",
+                    shown(o->size), DUET_SECRET_LEAST, DUET_SECRET_MOST);
+    if (duet__os_random(octets, size) != 0)
+        return fail(EXIT_FAILED, "the system has no randomness: %s", reason());
+    int result = duet_secret_init(&secret, octets, size);
+    duet_wipe(octets, sizeof octets);
+    if (result != DUET_OK)
+        return fail(EXIT_FAILED, "%s", duet_explain(result)->sentence);
+    duet_secret_format(text, TEXT_MOST, &used, &secret);
+    to_hex(id, secret.id, sizeof secret.id);
+    duet_secret_wipe(&secret);
+    return deliver(o, text, used, id);
+}
+
+static int
+run(struct options *o)
+{
+    char *text = malloc(TEXT_MOST);
+
+    if (text == NULL)
+        return fail(EXIT_LIMIT, "no memory");
+    int code = o->make_identity ? make_identity(o, text) : make_secret(o, text);
+    duet_wipe(text, TEXT_MOST);
+    free(text);
+    return code;
+}
+
+const struct command cmd_keygen = {
+    .name = "keygen",
+    .usage = "[--identity] [-o FILE] [--size OCTETS]",
+    .about = "A new shared secret or identity.",
+    .own = own,
+    .run = run,
+};

@@ -1,0 +1,326 @@
+/*
+ * duet pipe: standard input and output through a channel, as nc does without one.
+ *
+ * One loop, nothing in it waits: what was read goes out before more is read, and what came in is
+ * written before more is received, so memory is constant. The peer's CLOSE closes only standard
+ * output; the end is when both directions have closed.
+ */
+#include "commands.h"
+#include "link.h"
+#include "say.h"
+
+#include "os/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Octets. What comes must have room for the largest frame that this side accepts: 1 MiB. */
+enum { OUTGOING = 256 * 1024, INCOMING = 1 << 20 };
+
+/** Octets on their way, and where they go to or come from. */
+struct flow {
+    uint8_t *octets;
+    size_t at, size; /* what is left lies from at to size */
+    int fd;          /* -1: closed */
+    int regular;     /* a file: never waits */
+    enum duet__os_kind kind;
+    const char *name;
+};
+
+struct pump {
+    struct link *link;
+    const struct options *options;
+    struct flow in, out; /* in: to the peer; out: from it */
+    int flushing;        /* 1: sealed octets wait for the wire */
+    int in_done;         /* standard input has ended */
+    int tx_done;         /* our CLOSE is with the kernel */
+    int rx_done;         /* the peer's CLOSE has come */
+    int more;            /* 1: the channel may hold more, the peer's CLOSE for one */
+    int moved;           /* 1: this turn did something */
+    uint64_t last;       /* when something moved */
+};
+
+static const struct poptOption own[] = {{"in", 0, POPT_ARG_STRING, &options.in, 0,
+                                         "Read from there, not from standard input", "FILE|fd:N"},
+                                        {"out", 0, POPT_ARG_STRING, &options.out, 0,
+                                         "Write there, not to standard output", "FILE|fd:N"},
+                                        POPT_TABLEEND};
+
+/* ---- The plain side ---- */
+
+static int
+pending(const struct flow *flow)
+{
+    return flow->at < flow->size;
+}
+
+static int
+open_flow(struct flow *flow, const char *path, int standard, int flags)
+{
+    struct stat status;
+    uint64_t number = (uint64_t)standard;
+
+    flow->name = path != NULL ? path : standard == 0 ? "standard input" : "standard output";
+    if (path != NULL && strncmp(path, "fd:", 3) == 0 &&
+        parse_number(&number, path + 3, 0, 65535) != 0)
+        return fail(EXIT_USAGE, "%s: not fd:N", shown(path));
+    flow->fd = (int)number;
+    if (path != NULL && strncmp(path, "fd:", 3) != 0)
+        flow->fd = open(path, flags | O_CLOEXEC | O_NOCTTY, 0666);
+    if (flow->fd < 0 || fstat(flow->fd, &status) != 0 || duet__os_kind(&flow->kind, flow->fd) != 0)
+        return fail(EXIT_LOCAL, "%s: %s", shown(flow->name), reason());
+    if (S_ISDIR(status.st_mode))
+        return fail(EXIT_LOCAL, "%s: is a folder where a file is meant", shown(flow->name));
+    flow->regular = S_ISREG(status.st_mode);
+    return EXIT_DONE;
+}
+
+/** A peer that speaks on descriptors 0 and 1 leaves none for the plain side. */
+static int
+open_flows(struct pump *pump)
+{
+    const struct options *o = pump->options;
+
+    if (o->stdio && (o->in == NULL || o->out == NULL))
+        return fail(EXIT_USAGE,
+                    "--stdio needs --in and --out: descriptors 0 and 1 are the channel's");
+    pump->in.octets = malloc(OUTGOING);
+    pump->out.octets = malloc(INCOMING);
+    if (pump->in.octets == NULL || pump->out.octets == NULL)
+        return fail(EXIT_LIMIT, "no memory");
+    int code = open_flow(&pump->in, o->in, 0, O_RDONLY);
+    if (code == EXIT_DONE)
+        code = open_flow(&pump->out, o->out, 1, O_WRONLY | O_CREAT | O_TRUNC);
+    return code;
+}
+
+static int
+read_input(struct pump *pump)
+{
+    struct flow *in = &pump->in;
+    ssize_t n = read(in->fd, in->octets, OUTGOING);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return EXIT_DONE;
+    if (n < 0)
+        return fail(EXIT_LOCAL, "%s: %s", shown(in->name), reason());
+    pump->moved = 1;
+    in->at = 0;
+    in->size = (size_t)n;
+    pump->in_done = n == 0;
+    return EXIT_DONE;
+}
+
+static int
+write_output(struct pump *pump)
+{
+    struct flow *out = &pump->out;
+    size_t put = 0;
+    int result = DUET_OK;
+
+    while (out->at < out->size && result == DUET_OK) {
+        if (out->regular) {
+            ssize_t n = write(out->fd, out->octets + out->at, out->size - out->at);
+            put = n > 0 ? (size_t)n : 0;
+            result = n >= 0 || errno == EINTR ? DUET_OK : DUET_E_IO;
+        } else {
+            result = duet__os_write(out->fd, out->kind, out->octets + out->at, out->size - out->at,
+                                    &put);
+        }
+        out->at += put;
+        pump->moved |= put > 0;
+    }
+    if (result == DUET_OK || result == DUET_AGAIN)
+        return EXIT_DONE;
+    return fail(EXIT_LOCAL, "%s: %s; what the peer sent is not all written", shown(out->name),
+                reason());
+}
+
+/* ---- The channel's side ---- */
+
+/** What a call of the channel's came to. Returns an exit code. */
+static int
+judge(struct pump *pump, int result)
+{
+    if (result == DUET_OK || result == DUET_AGAIN || result == DUET_CLOSED)
+        return EXIT_DONE;
+    if (result == DUET_E_CODE)
+        return fail(EXIT_FAILED,
+                    "the peer sends messages where a stream is meant: is it duet pipe?");
+    return link_fail(pump->link, result);
+}
+
+static int
+send_input(struct pump *pump)
+{
+    struct flow *in = &pump->in;
+    duet_channel *channel = pump->link->channel;
+    size_t sent = 0;
+    int result;
+
+    if (in->at < in->size) {
+        result = duet_send(channel, in->octets + in->at, in->size - in->at, &sent, 0);
+        in->at += sent;
+    } else if (pump->in_done && !pump->tx_done) {
+        result = duet_close(channel, 0);
+        pump->tx_done = result == DUET_OK;
+        sent = (size_t)pump->tx_done;
+    } else {
+        result = duet_flush(channel, 0);
+    }
+    pump->flushing = result == DUET_AGAIN;
+    pump->moved |= sent > 0;
+    return judge(pump, result);
+}
+
+static int
+receive_output(struct pump *pump)
+{
+    struct flow *out = &pump->out;
+    int result = duet_recv(pump->link->channel, out->octets, INCOMING, &out->size, 1, 0);
+
+    out->at = 0;
+    pump->more = result == DUET_OK;
+    pump->moved |= out->size > 0 || result == DUET_CLOSED;
+    if (result == DUET_CLOSED)
+        pump->rx_done = 1;
+    if (result == DUET_OK || result == DUET_AGAIN || result == DUET_CLOSED)
+        return EXIT_DONE;
+    /* What was verified is written, whatever comes of it; then the cause is told. */
+    int code = write_output(pump);
+    return code == EXIT_DONE ? judge(pump, result) : code;
+}
+
+/* ---- The loop ---- */
+
+/** All that is written: the reader sees the end. */
+static void
+close_output(struct pump *pump)
+{
+    if (!pump->rx_done || pending(&pump->out) || pump->out.fd < 0)
+        return;
+    close(pump->out.fd);
+    pump->out.fd = -1;
+}
+
+static int
+is_over(const struct pump *pump)
+{
+    return pump->tx_done && pump->rx_done && pump->out.fd < 0 && !pump->flushing;
+}
+
+/** What to poll for, in the order in, out, channel in, channel out. */
+static void
+prepare(const struct pump *pump, struct pollfd fds[4])
+{
+    unsigned state = duet_channel_state(pump->link->channel);
+    int reading = !pump->in_done && !pending(&pump->in);
+    int receiving = !pump->rx_done && !pending(&pump->out);
+    int sending = pump->flushing || state & DUET_WANT_WRITE;
+
+    fds[0] = (struct pollfd){.fd = reading ? pump->in.fd : -1, .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = pending(&pump->out) ? pump->out.fd : -1, .events = POLLOUT};
+    fds[2] = (struct pollfd){.fd = receiving ? pump->link->rfd : -1, .events = POLLIN};
+    fds[3] = (struct pollfd){.fd = sending ? pump->link->wfd : -1, .events = POLLOUT};
+}
+
+static int
+work(struct pump *pump, const struct pollfd fds[4])
+{
+    int code = EXIT_DONE;
+
+    if (fds[1].revents != 0)
+        code = write_output(pump);
+    if (code == EXIT_DONE && fds[0].revents != 0)
+        code = read_input(pump);
+    if (code == EXIT_DONE && (fds[0].revents != 0 || fds[3].revents != 0))
+        code = send_input(pump);
+    if (code == EXIT_DONE && (fds[2].revents != 0 || (pump->more && !pending(&pump->out))))
+        code = receive_output(pump);
+    if (code == EXIT_DONE && pending(&pump->out) && fds[1].fd < 0)
+        code = write_output(pump);
+    close_output(pump);
+    return code;
+}
+
+static int
+wait_for_work(struct pump *pump, struct pollfd fds[4])
+{
+    int timeout = -1;
+
+    if (pump->options->idle_ms >= 0) {
+        uint64_t idle = duet__os_now_ms() - pump->last;
+        if (idle >= (uint64_t)pump->options->idle_ms)
+            return fail(EXIT_SLOW, "nothing moved for %g s: the peer is slow",
+                        pump->options->idle_ms / 1000.0);
+        timeout = pump->options->idle_ms - (int)idle;
+    }
+    if (pump->more && !pending(&pump->out))
+        timeout = 0;
+    if (poll(fds, 4, timeout) < 0 && errno != EINTR)
+        return fail(EXIT_FAILED, "poll: %s", reason());
+    return EXIT_DONE;
+}
+
+static int
+run_pump(struct pump *pump)
+{
+    /* Frames may have come with the peer's proof, and lie in no descriptor. */
+    struct pollfd fds[4] = {{.fd = -1}, {.fd = -1}, {.fd = -1}, {.fd = -1}};
+    int code = receive_output(pump);
+
+    pump->last = duet__os_now_ms();
+    while (code == EXIT_DONE && !is_over(pump)) {
+        if (pump->moved && pump->options->idle_ms >= 0)
+            pump->last = duet__os_now_ms();
+        pump->moved = 0;
+        prepare(pump, fds);
+        code = wait_for_work(pump, fds);
+        if (code == EXIT_DONE)
+            code = work(pump, fds);
+    }
+    return code;
+}
+
+static int
+run(struct options *o)
+{
+    struct link link;
+    struct pump pump = {.link = &link, .options = o, .in = {.fd = -1}, .out = {.fd = -1}};
+    const char *address = o->operand_count > 0 ? o->operands[0] : NULL;
+
+    memset(&link, 0, sizeof link);
+    link.rfd = link.wfd = -1;
+    int code = open_flows(&pump);
+    if (code == EXIT_DONE)
+        code = link_open(&link, o, address);
+    if (code == EXIT_DONE) {
+        code = run_pump(&pump);
+        link_tell(&link);
+    }
+    link_close(&link);
+    if (pump.in.octets != NULL)
+        duet_wipe(pump.in.octets, OUTGOING);
+    if (pump.out.octets != NULL)
+        duet_wipe(pump.out.octets, INCOMING);
+    free(pump.in.octets);
+    free(pump.out.octets);
+    return code;
+}
+
+const struct command cmd_pipe = {
+    .name = "pipe",
+    .usage = "-k FILE HOST:PORT | -l [ADDR]:PORT | --exec CMD | --stdio",
+    .about = "Standard input and output through a channel.",
+    .groups = OPTIONS_KEYS | OPTIONS_LINK,
+    .own = own,
+    .least = 0,
+    .most = 1,
+    .run = run,
+};

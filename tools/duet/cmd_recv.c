@@ -1,0 +1,279 @@
+/*
+ * duet recv: what duet send sends, into a folder or to standard output.
+ *
+ * Answers each offer, writes what is verified, and acknowledges what is written (docs/transfer.md).
+ */
+#include "commands.h"
+#include "interrupt.h"
+#include "os/os.h"
+#include "progress.h"
+#include "say.h"
+#include "store.h"
+#include "transfer.h"
+
+#include <string.h>
+
+enum { ACK_OCTETS = 1 << 20, ACK_MS = 500 }; /* an acknowledgement at least so often */
+
+struct receiver {
+    struct link link;
+    struct talk talk;
+    struct progress progress;
+    struct store store;
+    const struct options *options;
+    uint32_t offers;
+    uint32_t refused;
+    int ended; /* END has come */
+    int told;  /* 1: the last offer's outcome has been told */
+    uint64_t acked, acked_ms;
+};
+
+static const struct poptOption own[] = {
+    {"output", 'o', POPT_ARG_STRING, &options.out, 0, "The folder, or - for standard output",
+     "DIR|-"},
+    {"force", 0, POPT_ARG_NONE, &options.force, 0, "Replace files that are there already", NULL},
+    POPT_TABLEEND};
+
+/* ---- Answers ---- */
+
+static int
+tell_stored(struct receiver *r)
+{
+    uint8_t message[4];
+
+    r->told = 1;
+    put_field(message, r->offers - 1, 4);
+    return talk_send(&r->talk, TRANSFER_STORED, message, sizeof message);
+}
+
+static int
+tell_refused(struct receiver *r)
+{
+    uint8_t message[4 + sizeof r->store.why];
+    size_t size = strlen(r->store.why);
+
+    progress_break(&r->progress);
+    fail(EXIT_FAILED, "%s", r->store.why);
+    r->refused++;
+    r->told = 1;
+    put_field(message, r->offers - 1, 4);
+    memcpy(message + 4, r->store.why, size);
+    return talk_send(&r->talk, TRANSFER_REFUSED, message, 4 + size);
+}
+
+static int
+tell_want(struct receiver *r)
+{
+    uint8_t message[12 + TRANSFER_HASH];
+
+    if (store_hash(&r->store, message + 12) != 0)
+        return tell_refused(r);
+    put_field(message, r->offers - 1, 4);
+    put_field(message + 4, r->store.there, 8);
+    return talk_send(&r->talk, TRANSFER_WANT, message, sizeof message);
+}
+
+static int
+acknowledge(struct receiver *r)
+{
+    uint8_t message[12];
+    uint64_t now = duet__os_now_ms();
+
+    progress_move(&r->progress, r->store.at);
+    progress_tick(&r->progress);
+    if (r->store.at - r->acked < ACK_OCTETS && now - r->acked_ms < ACK_MS)
+        return EXIT_DONE;
+    r->acked = r->store.at;
+    r->acked_ms = now;
+    put_field(message, r->offers - 1, 4);
+    put_field(message + 4, r->store.at, 8);
+    return talk_send(&r->talk, TRANSFER_ACK, message, sizeof message);
+}
+
+/* ---- What the sender says ---- */
+
+static int
+nonsense(void)
+{
+    return fail(EXIT_FAILED, "the peer's message makes no sense: is it duet send?");
+}
+
+/** 1 when the last offer is a file whose content is still coming. */
+static int
+in_file(const struct receiver *r)
+{
+    return r->offers > 0 && r->store.offer.kind == OFFER_FILE && r->store.state != STORE_IDLE;
+}
+
+static int
+on_offer(struct receiver *r, const uint8_t *octets, size_t size)
+{
+    static struct offer offer;
+
+    if (in_file(r) || r->ended || offer_read(&offer, octets, size) != 0)
+        return nonsense();
+    r->offers++;
+    r->told = 0;
+    r->acked = 0;
+    if (store_offer(&r->store, &offer) != 0) {
+        int code = tell_refused(r);
+        if (offer.kind != OFFER_FILE)
+            r->store.state = STORE_IDLE;
+        return code;
+    }
+    if (offer.kind != OFFER_FILE)
+        return tell_stored(r);
+    progress_file(&r->progress, offer.name, offer.size, 0);
+    return offer.asks ? tell_want(r) : EXIT_DONE;
+}
+
+static int
+on_start(struct receiver *r, const uint8_t *octets, size_t size)
+{
+    struct fields fields = {octets, size, 0};
+    uint64_t offset = field(&fields, 8);
+
+    if (!in_file(r) || !r->store.offer.asks || fields.bad || fields.left > 0 ||
+        (offset != 0 && offset != r->store.there))
+        return nonsense();
+    if (r->store.state == STORE_DISCARD)
+        return EXIT_DONE;
+    progress_file(&r->progress, r->store.offer.name, r->store.offer.size, offset);
+    r->acked = offset;
+    return store_start(&r->store, offset) == 0 ? EXIT_DONE : tell_refused(r);
+}
+
+static int
+on_data(struct receiver *r, const uint8_t *octets, size_t size)
+{
+    if (!in_file(r))
+        return nonsense();
+    if (store_data(&r->store, octets, size) != 0)
+        return tell_refused(r);
+    return r->store.state == STORE_DISCARD ? EXIT_DONE : acknowledge(r);
+}
+
+static int
+on_done(struct receiver *r, const uint8_t *octets, size_t size)
+{
+    if (!in_file(r) || size != 1)
+        return nonsense();
+    if (r->told) { /* refused before */
+        r->store.state = STORE_IDLE;
+        return EXIT_DONE;
+    }
+    if (store_done(&r->store, octets[0]) != 0) {
+        r->store.state = STORE_IDLE;
+        return tell_refused(r);
+    }
+    progress_move(&r->progress, r->store.at);
+    r->progress.files++;
+    return tell_stored(r);
+}
+
+static int
+on_message(void *context, uint32_t code, const uint8_t *octets, size_t size)
+{
+    struct receiver *r = context;
+
+    switch (code) {
+    case TRANSFER_OFFER:
+        return on_offer(r, octets, size);
+    case TRANSFER_START:
+        return on_start(r, octets, size);
+    case TRANSFER_DATA:
+        return on_data(r, octets, size);
+    case TRANSFER_DONE:
+        return on_done(r, octets, size);
+    case TRANSFER_END:
+        if (in_file(r) || size != 0)
+            return nonsense();
+        r->ended = 1;
+        return EXIT_DONE;
+    default:
+        return nonsense();
+    }
+}
+
+static void
+on_tick(void *context)
+{
+    struct receiver *r = context;
+    progress_tick(&r->progress);
+}
+
+/* ---- The whole ---- */
+
+static int
+receive_all(struct receiver *r)
+{
+    int code = EXIT_DONE;
+
+    while (code == EXIT_DONE && !r->talk.closed)
+        code = talk_turn(&r->talk);
+    if (code != EXIT_DONE)
+        return code;
+    if (!r->ended)
+        return fail(EXIT_TRUNCATED, "the peer closed before it had sent all");
+    code = talk_close(&r->talk);
+    if (code != EXIT_DONE)
+        return code;
+    return r->store.code != 0 ? r->store.code : r->refused > 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int
+converse(struct receiver *r, const char *address)
+{
+    char receipt[2 * DUET_RECEIPT_SIZE + 1];
+
+    int code = link_open(&r->link, r->options, address);
+    if (code != EXIT_DONE)
+        return code;
+    r->talk = (struct talk){.link = &r->link,
+                            .options = r->options,
+                            .on_message = on_message,
+                            .on_tick = on_tick,
+                            .context = r};
+    interrupt_catch();
+    r->progress.begun_ms = duet__os_now_ms();
+    code = talk_begin(&r->talk);
+    if (code == EXIT_DONE)
+        code = receive_all(r);
+    talk_end(&r->talk);
+    progress_break(&r->progress);
+    link_receipt(&r->link, receipt, r->link.role == DUET_TOP ? DUET_BOTTOM : DUET_TOP);
+    if (code == EXIT_INTERRUPTED)
+        fail(code, "interrupted; run the same command again at both ends to resume");
+    else if (receipt[0] != 0 && r->ended)
+        progress_end(&r->progress, receipt, r->options);
+    return code;
+}
+
+static int
+run(struct options *o)
+{
+    static struct receiver receiver;
+
+    receiver.options = o;
+    receiver.link.rfd = receiver.link.wfd = -1;
+    if (o->stdio && o->out != NULL && strcmp(o->out, "-") == 0)
+        return fail(EXIT_USAGE, "recv: --stdio has taken standard output");
+    int code = store_open(&receiver.store, o->out != NULL ? o->out : ".", o->force);
+    if (code == EXIT_DONE)
+        code = progress_begin(&receiver.progress, o);
+    if (code == EXIT_DONE)
+        code = converse(&receiver, o->operand_count > 0 ? o->operands[0] : NULL);
+    link_close(&receiver.link);
+    store_close(&receiver.store);
+    return code;
+}
+
+const struct command cmd_recv = {
+    .name = "recv",
+    .usage = "-k FILE -l [ADDR]:PORT [-o DIR|-]",
+    .about = "The other end of duet send.",
+    .groups = OPTIONS_KEYS | OPTIONS_LINK | OPTIONS_PROGRESS | OPTIONS_JSON,
+    .own = own,
+    .most = 1,
+    .run = run,
+};

@@ -1,0 +1,438 @@
+/*
+ * duet send: files and folders to a peer that runs duet recv, with progress, resumable.
+ *
+ * Each file is offered; a large one waits to hear how much of it is there already. Progress counts
+ * what the peer has verified and written (docs/transfer.md).
+ */
+#include "commands.h"
+#include "interrupt.h"
+#include "progress.h"
+#include "say.h"
+#include "transfer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+struct sender {
+    struct link link;
+    struct talk talk;
+    struct progress progress;
+    const struct options *options;
+    uint32_t offers;  /* so far; the last one's index is one less */
+    uint32_t settled; /* stored or refused */
+    uint32_t refused;
+    int wanted;    /* 1: the WANT for the last offer has come */
+    int dropped;   /* 1: the last offer is refused */
+    uint64_t have; /* octets that the peer has of it */
+    uint8_t hash[TRANSFER_HASH];
+    uint64_t files, sent; /* files, and octets of content, that went out */
+    int sour;             /* a source that could not be read: exit code */
+};
+
+static const struct poptOption own[] = {{"name", 0, POPT_ARG_STRING, &options.name, 0,
+                                         "What standard input (-) is called there", "NAME"},
+                                        POPT_TABLEEND};
+
+/* ---- What the receiver says ---- */
+
+static int
+on_refused(struct sender *s, struct fields *fields, uint32_t index)
+{
+    char why[512];
+    size_t size = fields->left < sizeof why - 1 ? fields->left : sizeof why - 1;
+
+    memcpy(why, fields->at, size);
+    why[size] = 0;
+    progress_break(&s->progress);
+    fail(EXIT_FAILED, "refused by the peer: %s", shown(why));
+    s->refused++;
+    s->settled++;
+    s->dropped |= index + 1 == s->offers;
+    return EXIT_DONE;
+}
+
+static int
+on_message(void *context, uint32_t code, const uint8_t *octets, size_t size)
+{
+    struct sender *s = context;
+    struct fields fields = {octets, size, 0};
+    uint32_t index = (uint32_t)field(&fields, 4);
+    int current = index + 1 == s->offers;
+
+    if (!fields.bad && index < s->offers) {
+        switch (code) {
+        case TRANSFER_WANT:
+            s->have = field(&fields, 8);
+            s->wanted = current && fields.left == TRANSFER_HASH;
+            if (!s->wanted)
+                break;
+            memcpy(s->hash, fields.at, TRANSFER_HASH);
+            return EXIT_DONE;
+        case TRANSFER_ACK:
+            if (current)
+                progress_move(&s->progress, field(&fields, 8));
+            return EXIT_DONE;
+        case TRANSFER_STORED:
+            s->settled++;
+            return EXIT_DONE;
+        case TRANSFER_REFUSED:
+            return on_refused(s, &fields, index);
+        default:
+            break;
+        }
+    }
+    return fail(EXIT_FAILED, "the peer's message makes no sense: is it duet recv?");
+}
+
+static void
+on_tick(void *context)
+{
+    struct sender *s = context;
+    progress_tick(&s->progress);
+}
+
+/* ---- One offer ---- */
+
+static int
+send_offer(struct sender *s, const struct offer *offer)
+{
+    uint8_t message[TRANSFER_MESSAGE];
+    size_t size = offer_write(message, offer);
+
+    s->offers++;
+    s->wanted = s->dropped = 0;
+    return talk_send(&s->talk, TRANSFER_OFFER, message, size);
+}
+
+/** Hear what is there already, and say from where the content comes. Returns an exit code. */
+static int
+agree_on_start(struct sender *s, int fd, const struct offer *offer, uint64_t *offset)
+{
+    uint8_t hash[TRANSFER_HASH], message[8];
+    int code = EXIT_DONE;
+
+    *offset = 0;
+    while (code == EXIT_DONE && !s->wanted && !s->dropped && !s->talk.closed)
+        code = talk_turn(&s->talk);
+    if (code != EXIT_DONE || s->dropped)
+        return code;
+    if (s->talk.closed)
+        return fail(EXIT_FAILED, "the peer closed before it took all");
+    /* public: what a file begins with */
+    if (s->have > 0 && s->have <= offer->size && hash_prefix(hash, fd, s->have) == 0 &&
+        memcmp(hash, s->hash, sizeof hash) == 0)
+        *offset = s->have;
+    progress_file(&s->progress, offer->name, offer->size, *offset);
+    put_field(message, *offset, 8);
+    return talk_send(&s->talk, TRANSFER_START, message, sizeof message);
+}
+
+/** The content from an offset; *status is what DONE will say. */
+static int
+send_content(struct sender *s, int fd, const struct offer *offer, uint64_t at, uint8_t *status)
+{
+    static uint8_t chunk[TRANSFER_DATA_MOST];
+
+    if (at > 0 && lseek(fd, (off_t)at, SEEK_SET) < 0)
+        *status = 1;
+    while (*status == 0 && at < offer->size && !s->dropped) {
+        uint64_t left = offer->size - at;
+        ssize_t n = read(fd, chunk, left < sizeof chunk ? (size_t)left : sizeof chunk);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n == 0 && offer->size == TRANSFER_UNKNOWN)
+            return EXIT_DONE;
+        if (n <= 0) {
+            *status = 1;
+            progress_break(&s->progress);
+            s->sour = fail(EXIT_LOCAL, "%s: %s", shown(offer->name),
+                           n < 0 ? reason() : "became shorter while it was read");
+            return EXIT_DONE;
+        }
+        at += (uint64_t)n;
+        s->sent += (uint64_t)n;
+        progress_tick(&s->progress);
+        int code = talk_send(&s->talk, TRANSFER_DATA, chunk, (size_t)n);
+        if (code != EXIT_DONE)
+            return code;
+    }
+    return EXIT_DONE;
+}
+
+static int
+send_file(struct sender *s, int fd, const struct offer *offer)
+{
+    uint8_t status = 0;
+    uint64_t offset = 0;
+
+    progress_file(&s->progress, offer->name, offer->size, 0);
+    int code = send_offer(s, offer);
+    if (code == EXIT_DONE && offer->asks)
+        code = agree_on_start(s, fd, offer, &offset);
+    if (code == EXIT_DONE && !(offer->asks && s->dropped))
+        code = send_content(s, fd, offer, offset, &status);
+    if (code != EXIT_DONE)
+        return code;
+    s->files++;
+    return talk_send(&s->talk, TRANSFER_DONE, &status, 1);
+}
+
+static int
+set_name(struct offer *offer, const char *folder, const char *rest)
+{
+    int size = snprintf(offer->name, sizeof offer->name, "%s%s", folder, rest);
+
+    if (size > 0 && (size_t)size < sizeof offer->name)
+        return EXIT_DONE;
+    return fail(EXIT_LOCAL, "%s: the name is too long", shown(rest));
+}
+
+static void
+describe(struct offer *offer, const struct stat *status, enum offer_kind kind)
+{
+    offer->kind = kind;
+    offer->mode = status->st_mode & 0777;
+    offer->seconds = status->st_mtim.tv_sec;
+    offer->nanoseconds = (uint32_t)status->st_mtim.tv_nsec;
+    offer->size = kind == OFFER_FILE ? (uint64_t)status->st_size : 0;
+    offer->asks = kind == OFFER_FILE && offer->size >= TRANSFER_ASK_FROM;
+}
+
+/** Open a file without following a link that took its place, and send it. */
+static int
+open_and_send(struct sender *s, const char *path, int flags, struct offer *offer)
+{
+    struct stat status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags);
+
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        progress_break(&s->progress);
+        s->sour = fail(EXIT_LOCAL, "%s: %s", shown(path), reason());
+        if (fd >= 0)
+            close(fd);
+        return EXIT_DONE;
+    }
+    int code = EXIT_DONE;
+    if (S_ISREG(status.st_mode)) {
+        describe(offer, &status, OFFER_FILE);
+        code = send_file(s, fd, offer);
+    } else {
+        warn("%s: neither file nor folder: skipped", shown(path));
+    }
+    close(fd);
+    return code;
+}
+
+/* ---- A path, with all that is below it ---- */
+
+/** One thing that the walk found. */
+static int
+send_entry(struct sender *s, const FTSENT *entry, const char *base, size_t root)
+{
+    struct offer offer;
+    const char *rest = entry->fts_path + root;
+
+    if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS) {
+        progress_break(&s->progress);
+        s->sour = fail(EXIT_LOCAL, "%s: %s", shown(entry->fts_path), strerror(entry->fts_errno));
+        return EXIT_DONE;
+    }
+    int code = set_name(&offer, base, rest);
+    if (code != EXIT_DONE) {
+        s->sour = code;
+        return EXIT_DONE;
+    }
+    switch (entry->fts_info) {
+    case FTS_D:
+    case FTS_DP:
+        describe(&offer, entry->fts_statp,
+                 entry->fts_info == FTS_D ? OFFER_FOLDER : OFFER_FOLDER_DONE);
+        return send_offer(s, &offer);
+    case FTS_F:
+        return open_and_send(s, entry->fts_accpath, entry->fts_level > 0 ? O_NOFOLLOW : 0, &offer);
+    default:
+        progress_break(&s->progress);
+        warn("%s: neither file nor folder: skipped", shown(entry->fts_path));
+        return EXIT_DONE;
+    }
+}
+
+/** The name that a path gets there: its last component. Returns 0, or -1. */
+static int
+base_of(char base[NAME_MAX + 1], const char *path)
+{
+    char *whole = realpath(path, NULL);
+    size_t size = strlen(path);
+
+    while (size > 1 && path[size - 1] == '/')
+        size--;
+    size_t start = size;
+    while (start > 0 && path[start - 1] != '/')
+        start--;
+    const char *name = path + start;
+    size_t n = size - start;
+    if (whole != NULL &&
+        ((n == 1 && name[0] == '.') || (n == 2 && name[0] == '.' && name[1] == '.'))) {
+        name = strrchr(whole, '/') + 1; /* `.` is called what it is called */
+        n = strlen(name);
+    }
+    int bad = n == 0 || n > NAME_MAX;
+    if (!bad) {
+        memcpy(base, name, n);
+        base[n] = 0;
+    }
+    free(whole);
+    return bad ? -1 : 0;
+}
+
+static int
+send_path(struct sender *s, const char *path)
+{
+    char base[NAME_MAX + 1];
+    char *copy = strdup(path);
+    char *const paths[] = {copy, NULL};
+    int code = EXIT_DONE;
+    size_t root;
+
+    if (copy == NULL)
+        return fail(EXIT_LIMIT, "no memory");
+    if (base_of(base, path) != 0) {
+        free(copy);
+        return fail(EXIT_USAGE, "%s: has no name that it could be given there", shown(path));
+    }
+    for (root = strlen(copy); root > 1 && copy[root - 1] == '/';)
+        copy[--root] = 0; /* so that what the walk adds begins with a slash */
+    FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, NULL);
+    FTSENT *entry;
+    while (code == EXIT_DONE && walk != NULL && (entry = fts_read(walk)) != NULL) {
+        code = send_entry(s, entry, base, root);
+    }
+    if (walk == NULL)
+        code = fail(EXIT_LOCAL, "%s: %s", shown(path), reason());
+    else
+        fts_close(walk);
+    free(copy);
+    return code;
+}
+
+static int
+send_stream(struct sender *s)
+{
+    struct offer offer = {.kind = OFFER_FILE, .mode = 0644, .size = TRANSFER_UNKNOWN};
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    offer.seconds = now.tv_sec;
+    int code = set_name(&offer, s->options->name != NULL ? s->options->name : "stdin", "");
+    return code == EXIT_DONE ? send_file(s, 0, &offer) : code;
+}
+
+/* ---- The whole ---- */
+
+static int
+send_all(struct sender *s, size_t count)
+{
+    int code = EXIT_DONE;
+
+    for (size_t i = 0; i < count && code == EXIT_DONE; i++)
+        code = strcmp(s->options->operands[i], "-") == 0 ? send_stream(s)
+                                                         : send_path(s, s->options->operands[i]);
+    if (code == EXIT_DONE)
+        code = talk_send(&s->talk, TRANSFER_END, NULL, 0);
+    if (code == EXIT_DONE)
+        code = talk_close(&s->talk);
+    if (code != EXIT_DONE)
+        return code;
+    /* The peer has told of every offer, so all that was sent is verified. */
+    s->progress.octets = s->sent;
+    s->progress.files = s->files > s->refused ? s->files - s->refused : 0;
+    if (s->settled != s->offers)
+        return fail(EXIT_FAILED, "the peer closed before it had stored all");
+    return s->sour != 0 ? s->sour : s->refused > 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+/** Everything that can be known to be wrong before anyone is bothered. */
+static int
+check_sources(const struct options *o, size_t count)
+{
+    int streams = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct stat status;
+        int stream = strcmp(o->operands[i], "-") == 0;
+        streams += stream;
+        if (!stream && stat(o->operands[i], &status) != 0)
+            return fail(EXIT_LOCAL, "%s: %s", shown(o->operands[i]), reason());
+    }
+    if (streams > 1)
+        return fail(EXIT_USAGE, "send: standard input can be sent once");
+    if (streams > 0 && o->stdio)
+        return fail(EXIT_USAGE, "send: --stdio has taken standard input");
+    return EXIT_DONE;
+}
+
+static int
+converse(struct sender *s, const char *address, size_t count)
+{
+    char receipt[2 * DUET_RECEIPT_SIZE + 1];
+
+    int code = link_open(&s->link, s->options, address);
+    if (code != EXIT_DONE)
+        return code;
+    s->talk = (struct talk){.link = &s->link,
+                            .options = s->options,
+                            .on_message = on_message,
+                            .on_tick = on_tick,
+                            .context = s};
+    interrupt_catch();
+    code = talk_begin(&s->talk);
+    if (code == EXIT_DONE)
+        code = send_all(s, count);
+    talk_end(&s->talk);
+    progress_break(&s->progress);
+    link_receipt(&s->link, receipt, s->link.role);
+    if (code == EXIT_INTERRUPTED)
+        fail(code, "interrupted; run the same command again at both ends to resume");
+    else if (receipt[0] != 0 && s->talk.closed)
+        progress_end(&s->progress, receipt, s->options);
+    return code;
+}
+
+static int
+run(struct options *o)
+{
+    static struct sender sender;
+    int direct = o->exec != NULL || o->stdio;
+    size_t count = o->operand_count - (direct ? 0 : 1);
+
+    sender.options = o;
+    sender.link.rfd = sender.link.wfd = -1;
+    if (count == 0 || o->operand_count == 0)
+        return fail(EXIT_USAGE, "send: nothing to send: duet send %s", cmd_send.usage);
+    int code = check_sources(o, count);
+    if (code == EXIT_DONE)
+        code = progress_begin(&sender.progress, o);
+    if (code == EXIT_DONE)
+        code = converse(&sender, direct ? NULL : o->operands[count], count);
+    link_close(&sender.link);
+    return code;
+}
+
+const struct command cmd_send = {
+    .name = "send",
+    .usage = "-k FILE PATH... HOST:PORT",
+    .about = "Files and folders to a peer; resumable.",
+    .groups = OPTIONS_KEYS | OPTIONS_LINK | OPTIONS_PROGRESS | OPTIONS_JSON,
+    .own = own,
+    .least = 1,
+    .most = 1000000,
+    .run = run,
+};

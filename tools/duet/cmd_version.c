@@ -1,0 +1,29 @@
+/*
+ * duet version: what this is, and what it runs on.
+ */
+#include "commands.h"
+#include "say.h"
+
+#include <duet/duet.h>
+#include <stdio.h>
+
+static int
+run(struct options *o)
+{
+    if (duet_init() != DUET_OK)
+        return fail(EXIT_FAILED, "libcrypto has no AES-256-CTR or AES-256-GCM");
+    if (o->json)
+        printf("{\"version\": \"%s\", \"protocol\": 1, \"kernel\": \"%s\"}\n", duet_version(),
+               duet_kernel_name());
+    else
+        printf("duet %s (protocol 1, kernel %s)\n", duet_version(), duet_kernel_name());
+    return fflush(stdout) == 0 ? EXIT_DONE : fail(EXIT_LOCAL, "standard output: %s", reason());
+}
+
+const struct command cmd_version = {
+    .name = "version",
+    .usage = "[--json]",
+    .about = "The version, the protocol's, and the CPU kernel in use.",
+    .groups = OPTIONS_JSON,
+    .run = run,
+};

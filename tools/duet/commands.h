@@ -1,0 +1,12 @@
+/*
+ * The subcommands: each is one cmd_*.c.
+ */
+#ifndef DUET_TOOL_COMMANDS_H
+#define DUET_TOOL_COMMANDS_H
+
+#include "options.h"
+
+extern const struct command cmd_keygen, cmd_key, cmd_pipe, cmd_send, cmd_recv, cmd_ping,
+    cmd_explain, cmd_version;
+
+#endif

@@ -1,0 +1,356 @@
+/*
+ * The door (see door.h). One loop polls the listener, those who may be peers and those who are not.
+ *
+ * A guest whose channel is gone is a stranger: what it sends is read and dropped, and nothing it
+ * does, its own FIN included, brings its end nearer.
+ */
+#include "door.h"
+
+#include "interrupt.h"
+#include "os/os.h"
+#include "say.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { LAST_MS = 1000 };                         /* after its time, for what is unread */
+enum { TOLD_FIRST = 20, TOLD_EVERY_MS = 60000 }; /* strangers told one by one, then by number */
+enum { SCRATCH = 16384, READS = 64 };            /* octets, and reads of one stranger at a turn */
+
+struct guest {
+    int fd;
+    duet_channel *channel; /* NULL: a stranger */
+    uint64_t since;        /* duet__os_now_ms() */
+    int ended;             /* 1: it will send nothing more */
+};
+
+/* ---- Strangers ---- */
+
+/** Read and drop. Returns 1 when nothing unread is left. */
+static int
+drop_input(struct guest *guest)
+{
+    char scratch[SCRATCH];
+
+    for (int i = 0; i < READS; i++) {
+        ssize_t n = recv(guest->fd, scratch, sizeof scratch, MSG_DONTWAIT);
+        if (n > 0)
+            continue;
+        guest->ended = n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+        return 1;
+    }
+    return 0;
+}
+
+/** Is a guest's time over? Nothing but the clock decides, and for a second what is unread. */
+static int
+is_over(struct guest *guest, uint32_t drain_ms, uint64_t now)
+{
+    if (now < guest->since + drain_ms)
+        return 0;
+    return drop_input(guest) || now >= guest->since + drain_ms + LAST_MS;
+}
+
+/** Close those whose time is over; returns the milliseconds until the next one's is, or -1. */
+static int
+close_over(struct guest *guests, unsigned *count, uint32_t drain_ms)
+{
+    uint64_t now = duet__os_now_ms(), next = UINT64_MAX;
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < *count; i++) {
+        if (is_over(&guests[i], drain_ms, now)) {
+            duet_channel_free(guests[i].channel);
+            close(guests[i].fd);
+            continue;
+        }
+        uint64_t end = guests[i].since + drain_ms;
+        uint64_t wait = end > now ? end - now : 20;
+        next = wait < next ? wait : next;
+        guests[kept++] = guests[i];
+    }
+    *count = kept;
+    return kept > 0 ? (int)next : -1;
+}
+
+/** Fill in what to poll for. */
+static void
+poll_guests(struct pollfd *fds, const struct guest *guests, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        unsigned state =
+            guests[i].channel != NULL ? duet_channel_state(guests[i].channel) : DUET_WANT_READ;
+        fds[i].fd = guests[i].ended ? -1 : guests[i].fd;
+        fds[i].events = (short)(POLLIN | (state & DUET_WANT_WRITE ? POLLOUT : 0));
+    }
+}
+
+struct watch {
+    struct guest *guests;
+    unsigned count;
+    uint32_t drain_ms;
+};
+
+/** The thread that goes on listening to strangers once the peer is found. It sees no secret. */
+static void *
+watch(void *argument)
+{
+    struct watch *w = argument;
+    struct pollfd *fds = calloc(w->count, sizeof *fds);
+
+    while (fds != NULL && w->count > 0) {
+        int wait = close_over(w->guests, &w->count, w->drain_ms);
+        poll_guests(fds, w->guests, w->count);
+        if (w->count == 0 || poll(fds, w->count, wait) < 0)
+            continue;
+        for (unsigned i = 0; i < w->count; i++)
+            if (fds[i].fd >= 0 && fds[i].revents != 0)
+                drop_input(&w->guests[i]);
+    }
+    free(fds);
+    free(w->guests);
+    free(w);
+    return NULL;
+}
+
+static void
+hand_over(struct door *door)
+{
+    struct watch *w = malloc(sizeof *w);
+    pthread_t thread;
+    sigset_t all, before;
+
+    for (unsigned i = 0; i < door->count; i++) {
+        duet_channel_free(door->guests[i].channel);
+        door->guests[i].channel = NULL;
+    }
+    if (w == NULL || door->count == 0) {
+        free(w);
+        return;
+    }
+    *w = (struct watch){door->guests, door->count, door->drain_ms};
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the main thread's */
+    if (pthread_create(&thread, NULL, watch, w) == 0) {
+        pthread_detach(thread);
+        door->guests = NULL;
+    } else {
+        free(w);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* ---- Telling ---- */
+
+static void
+name_of(char *out, size_t cap, int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    char host[128], port[16]; /* numbers, with an interface's name */
+
+    snprintf(out, cap, "a local peer");
+    if (getpeername(fd, (struct sockaddr *)&address, &size) != 0 || address.ss_family == AF_UNIX)
+        return;
+    if (getnameinfo((struct sockaddr *)&address, size, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        snprintf(out, cap, "%s port %s", host, port);
+}
+
+/** Say why a guest is a stranger; a flood of them is told by number. */
+static void
+tell(const struct guest *guest, int result)
+{
+    static unsigned told;
+    static uint64_t last;
+    char name[256], key[DUET_KEY_TEXT_SIZE];
+    duet_info info;
+    uint64_t now = duet__os_now_ms();
+
+    if (++told > TOLD_FIRST && now < last + TOLD_EVERY_MS)
+        return;
+    last = now;
+    name_of(name, sizeof name, guest->fd);
+    duet_session_info(duet_channel_session(guest->channel), &info);
+    if (result == DUET_E_UNTRUSTED && info.has_peer_key) {
+        duet_key_text(key, info.peer_key);
+        warn("%s: its identity is not trusted; if it is meant, add to the peers file: [Peer NAME] "
+             "PublicKey = %s",
+             name, key);
+        return;
+    }
+    warn("%s: %s%s", name, duet_channel_detail(guest->channel),
+         told > TOLD_FIRST ? " (one of many; the others are not told)" : "");
+}
+
+/* ---- Those who may be peers ---- */
+
+/** Make room: the oldest stranger goes, or the oldest of all. */
+static void
+evict(struct door *door)
+{
+    unsigned oldest = 0;
+
+    for (unsigned i = 0; i < door->count; i++) {
+        const struct guest *guest = &door->guests[i], *best = &door->guests[oldest];
+        int better = (guest->channel == NULL) - (best->channel == NULL);
+        if (better > 0 || (better == 0 && guest->since < best->since))
+            oldest = i;
+    }
+    duet_channel_free(door->guests[oldest].channel);
+    close(door->guests[oldest].fd);
+    door->guests[oldest] = door->guests[--door->count];
+}
+
+static void
+welcome(struct door *door, int fd)
+{
+    struct guest guest = {.fd = fd, .since = duet__os_now_ms()};
+
+    if (duet_channel_open(&guest.channel, door->config, door->replay, door->role, fd, fd) !=
+        DUET_OK) {
+        warn("no memory for another connection");
+        close(fd);
+        return;
+    }
+    if (door->count == door->most)
+        evict(door);
+    door->guests[door->count++] = guest;
+}
+
+static void
+accept_guests(struct door *door, int listener)
+{
+    for (int i = 0; i < 16; i++) {
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0) {
+            welcome(door, fd);
+            continue;
+        }
+        if ((errno == EMFILE || errno == ENFILE) && door->count > 0) {
+            evict(door);
+            continue;
+        }
+        return;
+    }
+}
+
+/** Let a guest go on with its proof. Returns 1 when it is the peer. */
+static int
+serve(struct guest *guest)
+{
+    if (guest->channel == NULL) {
+        drop_input(guest);
+        return 0;
+    }
+    int result = duet_handshake(guest->channel, 0);
+    if (result == DUET_OK)
+        return 1;
+    if (result != DUET_AGAIN) {
+        tell(guest, result);
+        duet_channel_free(guest->channel);
+        guest->channel = NULL;
+    }
+    return 0;
+}
+
+/** One turn over all guests; returns the index of the peer, or -1. */
+static int
+serve_all(struct door *door, const struct pollfd *fds, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (fds[i].fd >= 0 && fds[i].revents != 0 && serve(&door->guests[i]))
+            return (int)i;
+    return -1;
+}
+
+/** Poll everything once; returns the index of the peer, or -1. */
+static int
+turn(struct door *door, struct pollfd *fds, int wait)
+{
+    unsigned count = door->count;
+
+    poll_guests(fds, door->guests, count);
+    for (unsigned i = 0; i < door->listener.count; i++)
+        fds[count + i] = (struct pollfd){.fd = door->listener.fds[i], .events = POLLIN};
+    if (poll(fds, count + door->listener.count, wait) <= 0)
+        return -1;
+    int peer = serve_all(door, fds, count);
+    for (unsigned i = 0; i < door->listener.count && peer < 0; i++)
+        if (fds[count + i].revents != 0)
+            accept_guests(door, door->listener.fds[i]);
+    return peer;
+}
+
+static int
+wait_for_peer(struct door *door, struct pollfd *fds, int timeout_ms, int *peer)
+{
+    uint64_t begin = duet__os_now_ms();
+
+    for (*peer = -1; *peer < 0;) {
+        int wait = close_over(door->guests, &door->count, door->drain_ms);
+        if (timeout_ms >= 0) {
+            uint64_t spent = duet__os_now_ms() - begin;
+            if (spent >= (uint64_t)timeout_ms)
+                return fail(EXIT_SLOW, "no peer came within the time-out");
+            int left = timeout_ms - (int)spent;
+            wait = wait < 0 || left < wait ? left : wait;
+        }
+        *peer = turn(door, fds, wait);
+        if (*peer < 0 && interrupted())
+            return EXIT_INTERRUPTED;
+    }
+    return EXIT_DONE;
+}
+
+int
+door_wait(struct door *door, duet_channel **channel, int *fd, int timeout_ms)
+{
+    struct pollfd *fds = calloc(door->most + LISTENERS_MOST, sizeof *fds);
+    int peer = -1;
+
+    door->guests = calloc(door->most, sizeof *door->guests);
+    int code = fds != NULL && door->guests != NULL ? wait_for_peer(door, fds, timeout_ms, &peer)
+                                                   : fail(EXIT_LIMIT, "no memory");
+    if (code == EXIT_DONE) {
+        *channel = door->guests[peer].channel;
+        *fd = door->guests[peer].fd;
+        door->guests[peer] = door->guests[--door->count];
+        hand_over(door);
+    }
+    free(fds);
+    free(door->guests); /* unless the thread has them */
+    listener_close(&door->listener);
+    return code;
+}
+
+uint32_t
+door_draw(uint32_t least_ms, uint32_t most_ms)
+{
+    uint64_t draw = 0;
+
+    duet__os_random((uint8_t *)&draw, sizeof draw);
+    return least_ms + (uint32_t)(draw % ((uint64_t)most_ms - least_ms + 1));
+}
+
+void
+door_drain(int fd, uint64_t ms)
+{
+    uint64_t end = duet__os_now_ms() + ms;
+    char scratch[SCRATCH];
+
+    for (uint64_t now = duet__os_now_ms(); now < end; now = duet__os_now_ms()) {
+        struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+        if (poll(&poll_fd, 1, (int)(end - now)) > 0 && read(fd, scratch, sizeof scratch) <= 0 &&
+            errno != EAGAIN)
+            return;
+    }
+}

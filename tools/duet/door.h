@@ -1,0 +1,36 @@
+/*
+ * A listener that waits for one peer: whoever comes is let in only after proving itself, and
+ * strangers are listened to in silence beside it, all alike, until their time is over
+ * (docs/protocol.md §4 "Probing").
+ */
+#ifndef DUET_TOOL_DOOR_H
+#define DUET_TOOL_DOOR_H
+
+#include "address.h"
+#include "options.h"
+
+#include <duet/duet.h>
+
+struct door {
+    struct listener listener;
+    const duet_config *config;
+    duet_replay *replay;
+    enum duet_role role;
+    uint32_t drain_ms; /* drawn once */
+    unsigned most;     /* guests at a time */
+    struct guest *guests;
+    unsigned count;
+};
+
+/** Wait until a peer has proven itself, timeout_ms at most (negative: for ever). The channel and
+ * its descriptor are the caller's then; the strangers go on being listened to, by a thread of their
+ * own. Returns an exit code. */
+int door_wait(struct door *door, duet_channel **channel, int *fd, int timeout_ms);
+
+/** Draw how long strangers are listened to. */
+uint32_t door_draw(uint32_t least_ms, uint32_t most_ms);
+
+/** Say nothing and drop what comes on a descriptor, until its end or for ms. */
+void door_drain(int fd, uint64_t ms);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * What the command's exit code says, one list for the programs, the manual and `duet explain`.
+ */
+#ifndef DUET_TOOL_EXITS_H
+#define DUET_TOOL_EXITS_H
+
+/* X(name, number, sentence, cure) */
+#define EXITS(X)                                                                                   \
+    X(DONE, 0, "done, and the peer closed with an authenticated CLOSE", "nothing to do")           \
+    X(FAILED, 1, "another failure", "read the line above it")                                      \
+    X(USAGE, 2, "usage or configuration: a flag, an address, a peers or a profile file",           \
+      "compare with duet SUBCOMMAND --help, or with the line that the message names")              \
+    X(CONNECT, 3, "could not connect, or could not listen",                                        \
+      "is the address right, is something listening there, is the port free?")                     \
+    X(STRANGER, 4,                                                                                 \
+      "the peer is not authenticated: it was silent, closed, or sent what nothing "                \
+      "opens",                                                                                     \
+      "compare secret id (duet key show), profile and pattern at both ends; is it duet at all?")   \
+    X(INTEGRITY, 5, "integrity failure after authentication",                                      \
+      "what was written is verified; find what alters the stream, then start again")               \
+    X(TRUNCATED, 6, "truncated: the stream ended without CLOSE",                                   \
+      "what was written is verified but not complete; start again, a transfer resumes")            \
+    X(SLOW, 7, "time-out: the peer is slow", "try again, or give a longer time-out")               \
+    X(KEY, 8, "key file: missing, mode, expired, malformed",                                       \
+      "chmod 600, or copy it anew from the other end, or make one with duet keygen")               \
+    X(LOCAL, 9, "local input or output: disk full, broken pipe, no permission",                    \
+      "make room, or look at where the output goes")                                               \
+    X(LIMIT, 10, "a local limit: memory, descriptors, connections", "raise it, or free some")      \
+    X(POLICY, 11, "refused by policy: an identity that is not trusted, or a key's policy",         \
+      "add the public key that was told to the peers file, if it is meant")                        \
+    X(INTERRUPTED, 12, "interrupted, can be resumed", "run the same command again at both ends")
+
+#define EXITS_ENUM(name, number, sentence, cure) EXIT_##name = (number),
+enum exits { EXITS(EXITS_ENUM) };
+#undef EXITS_ENUM
+
+/** The exit code for a result of the library's that ended something. */
+int exit_of(int result);
+
+#endif

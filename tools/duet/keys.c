@@ -1,0 +1,319 @@
+/*
+ * Key files and configurations (see keys.h).
+ *
+ * A secret never leaves the memory that is wiped here: not in a message, an argument or a log.
+ */
+#include "keys.h"
+
+#include "say.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { FILE_MOST = 1 << 20 }; /* octets: a secret of 64 KiB takes 93,000, 4,096 peers 500,000 */
+
+/* ---- Reading a file ---- */
+
+/** systemd's credentials are readable by nobody else, whatever their mode says. */
+static int
+is_credential(const char *path)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    size_t size = folder != NULL ? strlen(folder) : 0;
+
+    return size > 0 && strncmp(path, folder, size) == 0 && path[size] == '/' &&
+           strstr(path + size, "/../") == NULL;
+}
+
+/** May this file be read? Returns an exit code. */
+static int
+check_file(const struct stat *status, const char *path, int private_only, int code)
+{
+    if (S_ISDIR(status->st_mode))
+        return fail(code, "%s: is a folder where a file is meant", shown(path));
+    if (!S_ISREG(status->st_mode))
+        return fail(code, "%s: is not a regular file", shown(path));
+    if (private_only && (status->st_mode & 066) != 0 && !is_credential(path))
+        return fail(code, "%s: others can read or write it (mode %03o); chmod 600 it", shown(path),
+                    (unsigned)status->st_mode & 0777);
+    if (status->st_size == 0)
+        return fail(code, "%s: is empty; copy it anew, or make one with duet keygen", shown(path));
+    if (status->st_size > FILE_MOST)
+        return fail(code, "%s: is too large for such a file (%lld octets)", shown(path),
+                    (long long)status->st_size);
+    return EXIT_DONE;
+}
+
+static int
+read_all(struct text *text, int fd, const char *path, int code)
+{
+    while (text->size < FILE_MOST) {
+        ssize_t n = read(fd, text->at + text->size, FILE_MOST - text->size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail(code, "%s: %s", shown(path), reason());
+        if (n == 0)
+            break;
+        text->size += (size_t)n;
+    }
+    return EXIT_DONE;
+}
+
+int
+text_read(struct text *text, const char *path, int private_only, int code_if_bad)
+{
+    struct stat status;
+
+    text->at = NULL;
+    text->size = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return fail(code_if_bad, "%s: %s", shown(path), reason());
+    int code = fstat(fd, &status) == 0 ? check_file(&status, path, private_only, code_if_bad)
+                                       : fail(code_if_bad, "%s: %s", shown(path), reason());
+    if (code == EXIT_DONE) {
+        text->at = malloc(FILE_MOST);
+        code = text->at != NULL ? read_all(text, fd, path, code_if_bad)
+                                : fail(EXIT_LIMIT, "no memory");
+    }
+    close(fd);
+    if (code != EXIT_DONE)
+        text_free(text);
+    return code;
+}
+
+void
+text_free(struct text *text)
+{
+    if (text->at != NULL)
+        duet_wipe(text->at, text->size);
+    free(text->at);
+    text->at = NULL;
+    text->size = 0;
+}
+
+/** What a reader of the library's said of a file, in a line. */
+static int
+refuse(int code, const char *path, int result, const duet_where *where)
+{
+    if (result == DUET_E_MEMORY)
+        return fail(EXIT_LIMIT, "%s: no memory", shown(path));
+    if (result != DUET_E_FORMAT)
+        return fail(code, "%s: %s", shown(path), duet_explain(result)->sentence);
+    if (where->line > 0)
+        return fail(code, "%s:%u: %s", shown(path), where->line, where->reason);
+    return fail(code, "%s: %s", shown(path), where->reason);
+}
+
+/* ---- Secrets ---- */
+
+static int
+check_secret(const duet_secret *secret, const char *path)
+{
+    char day[32];
+    time_t end = (time_t)secret->not_after;
+    struct tm tm;
+
+    if (secret->not_after == 0 || (int64_t)time(NULL) <= secret->not_after)
+        return EXIT_DONE;
+    if (gmtime_r(&end, &tm) == NULL || strftime(day, sizeof day, "%Y-%m-%d", &tm) == 0)
+        day[0] = 0;
+    return fail(EXIT_KEY, "%s: expired after %s; make a new one with duet keygen, for both ends",
+                shown(path), day);
+}
+
+static int
+add_secret(duet_config *config, const char *path)
+{
+    struct text text;
+    duet_secret secret;
+    duet_where where;
+
+    int code = text_read(&text, path, 1, EXIT_KEY);
+    if (code != EXIT_DONE)
+        return code;
+    int result = duet_secret_parse(&secret, text.at, text.size, &where);
+    text_free(&text);
+    if (result != DUET_OK)
+        return refuse(EXIT_KEY, path, result, &where);
+    code = check_secret(&secret, path);
+    if (code == EXIT_DONE) {
+        result = duet_config_add_secret(config, secret.octets, secret.size);
+        if (result == DUET_E_MISUSE)
+            code = fail(EXIT_USAGE, "%s: more than %u secrets", shown(path), DUET_SECRETS_MOST);
+        else if (result != DUET_OK)
+            code = refuse(EXIT_KEY, path, result, &where);
+    }
+    duet_secret_wipe(&secret);
+    return code;
+}
+
+static int
+is_shown_file(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+/** A key ring: every file in the folder, by name. */
+static int
+add_folder(duet_config *config, const char *folder)
+{
+    struct dirent **list;
+    char path[4096];
+    int code = EXIT_DONE;
+    int count = scandir(folder, &list, is_shown_file, alphasort);
+
+    if (count < 0)
+        return fail(EXIT_KEY, "%s: %s", shown(folder), reason());
+    if (count == 0)
+        code = fail(EXIT_KEY, "%s: holds no key file", shown(folder));
+    for (int i = 0; i < count; i++) {
+        if (code == EXIT_DONE) {
+            snprintf(path, sizeof path, "%s/%s", folder, list[i]->d_name);
+            code = add_secret(config, path);
+        }
+        free(list[i]);
+    }
+    free(list);
+    return code;
+}
+
+static int
+add_keys(duet_config *config, const struct options *o, enum duet_role role)
+{
+    struct stat status;
+
+    if (o->key_count == 0)
+        return fail(EXIT_USAGE,
+                    "no key: give the shared secret's file with -k (duet keygen makes one)");
+    if (role == DUET_TOP && o->key_count > 1)
+        return fail(EXIT_USAGE, "more than one -k: only a listener takes several");
+    for (size_t i = 0; i < o->key_count; i++) {
+        int folder = stat(o->keys[i], &status) == 0 && S_ISDIR(status.st_mode);
+        int code = folder && role == DUET_BOTTOM ? add_folder(config, o->keys[i])
+                                                 : add_secret(config, o->keys[i]);
+        if (code != EXIT_DONE)
+            return code;
+    }
+    return EXIT_DONE;
+}
+
+/* ---- Identity, peers, profile, pattern ---- */
+
+static int
+add_identity(duet_config *config, const char *path)
+{
+    struct text text;
+    duet_identity identity;
+    duet_where where;
+
+    int code = text_read(&text, path, 1, EXIT_KEY);
+    if (code != EXIT_DONE)
+        return code;
+    int result = duet_identity_parse(&identity, text.at, text.size, &where);
+    text_free(&text);
+    if (result != DUET_OK)
+        return refuse(EXIT_KEY, path, result, &where);
+    duet_config_set_identity(config, &identity);
+    duet_wipe(&identity, sizeof identity);
+    return EXIT_DONE;
+}
+
+static int
+add_peers(duet_config *config, const char *path)
+{
+    struct text text;
+    duet_peers peers;
+    duet_where where;
+
+    int code = text_read(&text, path, 0, EXIT_USAGE);
+    if (code != EXIT_DONE)
+        return code;
+    int result = duet_peers_parse(&peers, text.at, text.size, &where);
+    text_free(&text);
+    if (result == DUET_OK) {
+        result = duet_config_set_peers(config, &peers);
+        duet_peers_free(&peers);
+    }
+    return result == DUET_OK ? EXIT_DONE : refuse(EXIT_USAGE, path, result, &where);
+}
+
+static int
+add_profile(duet_config *config, const char *path)
+{
+    static duet_profile profile;
+    struct text text;
+    duet_where where;
+
+    int code = text_read(&text, path, 0, EXIT_USAGE);
+    if (code != EXIT_DONE)
+        return code;
+    int result = duet_profile_parse(&profile, text.at, text.size, &where);
+    text_free(&text);
+    if (result != DUET_OK)
+        return refuse(EXIT_USAGE, path, result, &where);
+    if (profile.pad != DUET_PAD_NONE || profile.cover_ms != 0)
+        warn("%s: Pad and Cover are not done yet; the rest of the profile is", shown(path));
+    duet_config_set_profile(config, &profile);
+    return EXIT_DONE;
+}
+
+static int
+set_pattern(duet_config *config, const struct options *o)
+{
+    static const char *const names[] = {"secret", "ephemeral", "identity"};
+
+    if (o->peers != NULL && o->identity == NULL)
+        return fail(EXIT_USAGE, "--peers needs -i: who asks for a name must have one");
+    if (o->pattern == NULL)
+        return EXIT_DONE;
+    for (unsigned i = 0; i < 3; i++) {
+        if (strcmp(o->pattern, names[i]) != 0)
+            continue;
+        if (i == DUET_PATTERN_IDENTITY && o->identity == NULL)
+            return fail(EXIT_USAGE, "--pattern identity needs -i FILE");
+        if (i != DUET_PATTERN_IDENTITY && o->peers != NULL)
+            return fail(EXIT_USAGE, "--pattern %s does not go with --peers", names[i]);
+        duet_config_set(config, DUET_SET_PATTERNS, 1u << i);
+        return EXIT_DONE;
+    }
+    return fail(EXIT_USAGE, "--pattern %s: not secret, ephemeral or identity", shown(o->pattern));
+}
+
+static int
+fill(duet_config *config, const struct options *o, enum duet_role role)
+{
+    int code = set_pattern(config, o);
+
+    if (code == EXIT_DONE)
+        code = add_keys(config, o, role);
+    if (code == EXIT_DONE && o->identity != NULL)
+        code = add_identity(config, o->identity);
+    if (code == EXIT_DONE && o->peers != NULL)
+        code = add_peers(config, o->peers);
+    if (code == EXIT_DONE && o->profile != NULL)
+        code = add_profile(config, o->profile);
+    return code;
+}
+
+int
+keys_config(duet_config **config, const struct options *o, enum duet_role role)
+{
+    *config = duet_config_new();
+    if (*config == NULL)
+        return fail(EXIT_FAILED, "libcrypto or memory could not be had");
+    int code = fill(*config, o, role);
+    if (code != EXIT_DONE) {
+        duet_config_free(*config);
+        *config = NULL;
+    }
+    return code;
+}

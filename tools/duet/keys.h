@@ -1,0 +1,25 @@
+/*
+ * Key, identity, peers and profile files: read safely, and made into a configuration.
+ */
+#ifndef DUET_TOOL_KEYS_H
+#define DUET_TOOL_KEYS_H
+
+#include "options.h"
+
+#include <duet/duet.h>
+
+/** A file's text, to be released by text_free(), which wipes it. */
+struct text {
+    char *at;
+    size_t size;
+};
+
+/** Read a small regular file. private_only 1: refuse it when others may read it. Returns an exit
+ * code; its message is printed, under code_if_bad. */
+int text_read(struct text *text, const char *path, int private_only, int code_if_bad);
+void text_free(struct text *text);
+
+/** Make the configuration that the options name. Returns an exit code. */
+int keys_config(duet_config **config, const struct options *options, enum duet_role role);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * The link: a channel to the peer, however it is reached: by connecting, listening, a command's
+ * standard streams, or this process's own.
+ */
+#ifndef DUET_TOOL_LINK_H
+#define DUET_TOOL_LINK_H
+
+#include "options.h"
+
+#include <duet/duet.h>
+#include <sys/types.h>
+
+struct link {
+    duet_config *config;
+    duet_replay *replay;
+    duet_channel *channel;
+    enum duet_role role;
+    int rfd, wfd;      /* the channel's; -1: none */
+    pid_t child;       /* of --exec; 0: none */
+    uint32_t drain_ms; /* how long a stranger is listened to */
+};
+
+/** Reach the peer, and let both prove themselves. address NULL where the options name no address.
+ * Returns an exit code; link_close() in any case. */
+int link_open(struct link *link, const struct options *options, const char *address);
+
+/** Say what ended the channel, and listen in silence for a while. Returns the exit code. */
+int link_fail(struct link *link, int result);
+
+/** Tell the receipts, the pattern and the peer with -v. */
+void link_tell(const struct link *link);
+
+/** Release everything; --exec's command is waited for. */
+void link_close(struct link *link);
+
+/** The receipt of a direction in hex; "" when there is none. */
+void link_receipt(const struct link *link, char out[2 * DUET_RECEIPT_SIZE + 1],
+                  enum duet_role role);
+
+#endif

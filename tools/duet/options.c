@@ -1,0 +1,246 @@
+/*
+ * Options by popt (see options.h): one table for each group, joined for each subcommand.
+ */
+#include "options.h"
+
+#include "say.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HANDSHAKE_MS = 10000, HANDSHAKE_MOST_MS = 29999, CONNECT_MS = 10000 };
+enum { DRAIN_LEAST_MS = 30000, DRAIN_MOST_MS = 90000, CONNECTIONS = 256 };
+
+struct options options;
+
+enum { KEY = 1 }; /* what popt hands back */
+
+static const struct poptOption keys_group[] = {
+    {"key", 'k', POPT_ARG_STRING, NULL, KEY,
+     "The shared secret's file; a listener takes several, or a folder of them", "FILE"},
+    {"identity", 'i', POPT_ARG_STRING, &options.identity, 0, "This end's identity", "FILE"},
+    {"peers", 0, POPT_ARG_STRING, &options.peers, 0, "The identities that are trusted", "FILE"},
+    {"pattern", 0, POPT_ARG_STRING, &options.pattern, 0,
+     "secret, ephemeral (default) or identity (default with -i)", "NAME"},
+    {"profile", 0, POPT_ARG_STRING, &options.profile, 0, "What the wire looks like", "FILE"},
+    POPT_TABLEEND};
+
+static const struct poptOption link_group[] = {
+    {"listen", 'l', POPT_ARG_NONE, &options.listen, 0, "Listen, and take the first true peer",
+     NULL},
+    {"exec", 0, POPT_ARG_STRING, &options.exec, 0, "Speak with a command's standard streams",
+     "CMD"},
+    {"stdio", 0, POPT_ARG_NONE, &options.stdio, 0, "Speak on descriptors 0 and 1", NULL},
+    {"top", 0, POPT_ARG_NONE, &options.top, 0, "Be TOP, who speaks first", NULL},
+    {"bottom", 0, POPT_ARG_NONE, &options.bottom, 0, "Be BOTTOM", NULL},
+    {"timeout", 0, POPT_ARG_STRING, &options.timeout, 0,
+     "To connect (default 10), or to wait for a peer (default: for ever)", "SECONDS"},
+    {"handshake-timeout", 0, POPT_ARG_STRING, &options.handshake_timeout, 0,
+     "For a peer to prove itself; default 10, less than 30", "SECONDS"},
+    {"idle-timeout", 0, POPT_ARG_STRING, &options.idle_timeout, 0,
+     "Give up when nothing moves for so long; default: never", "SECONDS"},
+    {"drain-timeout", 0, POPT_ARG_STRING, &options.drain_timeout, 0,
+     "How long strangers are listened to, drawn once; default 30-90", "MIN-MAX"},
+    {"max-connections", 0, POPT_ARG_STRING, &options.max_connections, 0,
+     "Connections that a listener holds at a time; default 256", "N"},
+    POPT_TABLEEND};
+
+static const struct poptOption progress_group[] = {{"progress", 0, POPT_ARG_STRING,
+                                                    &options.progress, 0, "How progress is shown",
+                                                    "auto|plain|json|none"},
+                                                   POPT_TABLEEND};
+
+static const struct poptOption json_group[] = {
+    {"json", 0, POPT_ARG_NONE, &options.json, 0, "Tell the outcome as JSON", NULL}, POPT_TABLEEND};
+
+static const struct poptOption common_group[] = {
+    {"verbose", 'v', POPT_ARG_NONE, NULL, 'v', "Say more", NULL},
+    {"quiet", 'q', POPT_ARG_NONE, &options.quiet, 0, "Say errors only", NULL},
+    {"help", '?', POPT_ARG_NONE, NULL, 'h', "Show this help", NULL},
+    POPT_TABLEEND};
+
+int
+parse_number(uint64_t *number, const char *text, uint64_t least, uint64_t most)
+{
+    *number = 0;
+    if (*text == 0)
+        return -1;
+    for (; *text != 0; text++) {
+        if (*text < '0' || *text > '9' || *number > most / 10)
+            return -1;
+        *number = *number * 10 + (uint64_t)(*text - '0');
+    }
+    return *number >= least && *number <= most ? 0 : -1;
+}
+
+int
+parse_seconds(int *ms, const char *text)
+{
+    char *end;
+
+    if (*text < '0' || *text > '9')
+        return -1;
+    double seconds = strtod(text, &end);
+    if (*end != 0 || !(seconds >= 0 && seconds <= 1e6))
+        return -1;
+    *ms = (int)(seconds * 1000 + 0.5);
+    return 0;
+}
+
+static int
+read_time(int *ms, const char *text, const char *name, int least)
+{
+    if (text == NULL)
+        return EXIT_DONE;
+    if (parse_seconds(ms, text) != 0 || *ms < least)
+        return fail(EXIT_USAGE, "--%s %s: not a number of seconds, such as 10 or 0.5", name,
+                    shown(text));
+    return EXIT_DONE;
+}
+
+static int
+read_drain(void)
+{
+    char copy[64];
+    int least, most;
+
+    if (options.drain_timeout == NULL)
+        return EXIT_DONE;
+    snprintf(copy, sizeof copy, "%s", options.drain_timeout);
+    char *dash = strchr(copy, '-');
+    if (dash != NULL)
+        *dash = 0;
+    if (dash == NULL || parse_seconds(&least, copy) != 0 || parse_seconds(&most, dash + 1) != 0 ||
+        least > most)
+        return fail(EXIT_USAGE, "--drain-timeout %s: not two numbers of seconds such as 30-90",
+                    shown(options.drain_timeout));
+    options.drain_least_ms = (uint32_t)least;
+    options.drain_most_ms = (uint32_t)most;
+    return EXIT_DONE;
+}
+
+static int
+read_numbers(void)
+{
+    uint64_t connections = CONNECTIONS;
+
+    options.timeout_ms = options.listen ? -1 : CONNECT_MS;
+    options.handshake_ms = HANDSHAKE_MS;
+    options.idle_ms = -1;
+    options.drain_least_ms = DRAIN_LEAST_MS;
+    options.drain_most_ms = DRAIN_MOST_MS;
+    int code = read_time(&options.timeout_ms, options.timeout, "timeout", 1);
+    if (code == EXIT_DONE)
+        code = read_time(&options.handshake_ms, options.handshake_timeout, "handshake-timeout", 1);
+    if (code == EXIT_DONE)
+        code = read_time(&options.idle_ms, options.idle_timeout, "idle-timeout", 1);
+    if (code == EXIT_DONE)
+        code = read_drain();
+    if (code != EXIT_DONE)
+        return code;
+    if (options.handshake_ms > HANDSHAKE_MOST_MS)
+        return fail(EXIT_USAGE,
+                    "--handshake-timeout %s: it must be less than 30 seconds, as "
+                    "listeners are silent towards strangers for longer",
+                    options.handshake_timeout);
+    if (options.max_connections != NULL &&
+        parse_number(&connections, options.max_connections, 1, 100000) != 0)
+        return fail(EXIT_USAGE, "--max-connections %s: not a number from 1 to 100000",
+                    shown(options.max_connections));
+    options.connections = (unsigned)connections;
+    return EXIT_DONE;
+}
+
+static int
+add_key(poptContext context, const struct command *command)
+{
+    char *file = poptGetOptArg(context);
+
+    if (options.key_count == KEYS_MOST)
+        return fail(EXIT_USAGE, "%s: more than %d -k; put the files into a folder", command->name,
+                    KEYS_MOST);
+    options.keys[options.key_count++] = file;
+    return EXIT_DONE;
+}
+
+static int
+show_help(poptContext context, const struct command *command)
+{
+    printf("duet %s %s\n%s\n\n", command->name, command->usage, command->about);
+    poptPrintHelp(context, stdout, 0);
+    return fflush(stdout) == 0 ? EXIT_DONE : fail(EXIT_LOCAL, "standard output: %s", reason());
+}
+
+/** Read all options. Returns an exit code, or -1 when the command may run. */
+static int
+read_options(poptContext context, const struct command *command)
+{
+    int got, code;
+
+    while ((got = poptGetNextOpt(context)) > 0) {
+        if (got == 'h')
+            return show_help(context, command);
+        if (got == 'v')
+            say_level++;
+        if (got == KEY && (code = add_key(context, command)) != EXIT_DONE)
+            return code;
+    }
+    if (got < -1)
+        return fail(EXIT_USAGE, "%s: %s: %s; see duet %s --help", command->name,
+                    shown(poptBadOption(context, POPT_BADOPTION_NOALIAS)), poptStrerror(got),
+                    command->name);
+    if (options.quiet)
+        say_level = -1;
+    options.operands = poptGetArgs(context);
+    while (options.operands != NULL && options.operands[options.operand_count] != NULL)
+        options.operand_count++;
+    if (options.operand_count < command->least || options.operand_count > command->most)
+        return fail(EXIT_USAGE, "%s: %s operands: duet %s %s; see duet %s --help", command->name,
+                    options.operand_count < command->least ? "too few" : "too many", command->name,
+                    command->usage, command->name);
+    code = read_numbers();
+    return code == EXIT_DONE ? -1 : code;
+}
+
+/** popt's tables want pointers that are not const, and change nothing behind them. */
+static struct poptOption
+include(const struct poptOption *group, const char *title)
+{
+    union {
+        const struct poptOption *from;
+        void *to;
+    } table = {group};
+    struct poptOption option = {NULL, 0, POPT_ARG_INCLUDE_TABLE, table.to, 0, title, NULL};
+    return option;
+}
+
+int
+options_run(const struct command *command, int argc, const char **argv)
+{
+    struct poptOption table[7];
+    size_t n = 0;
+
+    if (command->own != NULL)
+        table[n++] = include(command->own, "Options:");
+    if (command->groups & OPTIONS_KEYS)
+        table[n++] = include(keys_group, "Keys:");
+    if (command->groups & OPTIONS_LINK)
+        table[n++] = include(link_group, "Connection:");
+    if (command->groups & OPTIONS_PROGRESS)
+        table[n++] = include(progress_group, "Progress:");
+    if (command->groups & OPTIONS_JSON)
+        table[n++] = include(json_group, "Output:");
+    table[n++] = include(common_group, "Common:");
+    table[n] = (struct poptOption)POPT_TABLEEND;
+
+    poptContext context = poptGetContext("duet", argc, argv, table, 0);
+    if (context == NULL)
+        return fail(EXIT_LIMIT, "no memory");
+    poptSetOtherOptionHelp(context, command->usage);
+    int code = read_options(context, command);
+    if (code < 0)
+        code = command->run(&options);
+    poptFreeContext(context);
+    return code;
+}

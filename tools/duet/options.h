@@ -1,0 +1,65 @@
+/*
+ * The options that subcommands share, by popt; each subcommand says which groups it takes.
+ */
+#ifndef DUET_TOOL_OPTIONS_H
+#define DUET_TOOL_OPTIONS_H
+
+#include <popt.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { KEYS_MOST = 1024 }; /* -k given so often */
+
+struct options {
+    /* keys */
+    char *keys[KEYS_MOST]; /* files or folders */
+    size_t key_count;
+    char *identity, *peers, *pattern, *profile;
+    /* the link */
+    int listen; /* -l */
+    char *exec; /* --exec */
+    int stdio, top, bottom;
+    char *in, *out; /* --in, --out; recv's -o */
+    char *timeout, *handshake_timeout, *idle_timeout, *drain_timeout, *max_connections;
+    /* numbers of these, in milliseconds; negative: none */
+    int timeout_ms, handshake_ms, idle_ms;
+    uint32_t drain_least_ms, drain_most_ms;
+    unsigned connections;
+    /* output */
+    int verbose, quiet, json;
+    char *progress;
+    /* subcommands' own */
+    char *size, *count, *name;
+    int make_identity, force;
+    /* what is left */
+    const char **operands;
+    size_t operand_count;
+};
+
+/** Groups of options. */
+enum option_group { OPTIONS_KEYS = 1, OPTIONS_LINK = 2, OPTIONS_PROGRESS = 4, OPTIONS_JSON = 8 };
+
+/** A subcommand. */
+struct command {
+    const char *name;
+    const char *usage;            /* what follows the name */
+    const char *about;            /* one line */
+    unsigned groups;              /* set of enum option_group */
+    const struct poptOption *own; /* its own options; NULL: none */
+    size_t least, most;           /* operands */
+    int (*run)(struct options *options);
+};
+
+/** The options that are being read; the tables point into it. */
+extern struct options options;
+
+/** Read a command's arguments and run it. Returns an exit code. */
+int options_run(const struct command *command, int argc, const char **argv);
+
+/** Seconds, with a fraction, as milliseconds. Returns 0, or -1. */
+int parse_seconds(int *ms, const char *text);
+
+/** A decimal number from least to most. Returns 0, or -1. */
+int parse_number(uint64_t *number, const char *text, uint64_t least, uint64_t most);
+
+#endif

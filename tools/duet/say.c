@@ -1,0 +1,141 @@
+/*
+ * Speaking to the user (see say.h).
+ */
+#include "say.h"
+
+#include <duet/duet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int say_level;
+
+/** One write for the whole line, so that lines of several processes do not mix. */
+static void
+line(const char *format, va_list arguments)
+{
+    char text[2048];
+    int size = vsnprintf(text, sizeof text, format, arguments);
+
+    if (size >= 0)
+        fprintf(stderr, "duet: %s\n", text);
+}
+
+int
+fail(int code, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    line(format, arguments);
+    va_end(arguments);
+    return code;
+}
+
+void
+warn(const char *format, ...)
+{
+    va_list arguments;
+
+    if (say_level < 0)
+        return;
+    va_start(arguments, format);
+    line(format, arguments);
+    va_end(arguments);
+}
+
+void
+note(const char *format, ...)
+{
+    va_list arguments;
+
+    if (say_level < 1)
+        return;
+    va_start(arguments, format);
+    line(format, arguments);
+    va_end(arguments);
+}
+
+const char *
+reason(void)
+{
+    return strerror(errno);
+}
+
+/** Octets of the UTF-8 character that begins here; 0 when it is none, or a control character. */
+static size_t
+printable(const unsigned char *p)
+{
+    size_t size = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 : 4;
+
+    if (*p < ' ' || *p == 0x7f || (*p >= 0x80 && *p < 0xc2) || *p > 0xf4)
+        return 0;
+    for (size_t i = 1; i < size; i++)
+        if (p[i] >> 6 != 2)
+            return 0;
+    if (*p == 0xc2 && p[1] < 0xa0) /* C1 control characters */
+        return 0;
+    return size;
+}
+
+const char *
+shown(const char *name)
+{
+    static char rooms[4][512];
+    static unsigned turn;
+    char *room = rooms[turn++ % 4];
+    size_t put = 0;
+
+    for (const unsigned char *p = (const unsigned char *)name; *p != 0 && put < 500;) {
+        size_t size = printable(p);
+        if (size == 0) {
+            put += (size_t)snprintf(room + put, 5, "\\x%02x", *p++);
+            continue;
+        }
+        memcpy(room + put, p, size);
+        put += size;
+        p += size;
+    }
+    room[put] = 0;
+    return room;
+}
+
+void
+to_hex(char *out, const unsigned char *octets, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        snprintf(out + 2 * i, 3, "%02x", octets[i]);
+}
+
+int
+exit_of(int result)
+{
+    switch (result) {
+    case DUET_OK:
+    case DUET_CLOSED:
+        return EXIT_DONE;
+    case DUET_AGAIN:
+    case DUET_SLOW:
+        return EXIT_SLOW;
+    case DUET_E_STRANGER:
+        return EXIT_STRANGER;
+    case DUET_E_UNTRUSTED:
+        return EXIT_POLICY;
+    case DUET_E_TRUNCATED:
+        return EXIT_TRUNCATED;
+    case DUET_E_FORGED:
+    case DUET_E_SEQUENCE:
+    case DUET_E_CHECKSUM:
+    case DUET_E_TOO_LONG:
+    case DUET_E_PROTOCOL:
+    case DUET_E_CODE:
+        return EXIT_INTEGRITY;
+    case DUET_E_IO:
+        return EXIT_LOCAL;
+    case DUET_E_MEMORY:
+        return EXIT_LIMIT;
+    default:
+        return EXIT_FAILED;
+    }
+}

@@ -1,0 +1,33 @@
+/*
+ * Speaking to the user: one line for each error, on standard error, with its cause and its cure.
+ */
+#ifndef DUET_TOOL_SAY_H
+#define DUET_TOOL_SAY_H
+
+#include "exits.h"
+
+#include <stddef.h>
+
+/** How much is said: -1 quiet (errors only), 0, 1 and more with -v. */
+extern int say_level;
+
+/** Print "duet: …" as one line. Returns code, so that `return fail(EXIT_USAGE, …)` reads well. */
+int fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/** A warning: printed unless quiet. */
+void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** A note for -v. */
+void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** The system's reason for a failure, errno's sentence. Static memory. */
+const char *reason(void);
+
+/** A name from outside, made harmless for a terminal: control characters and broken UTF-8 as \xNN.
+ * Static memory, of which four calls' results live at a time. */
+const char *shown(const char *name);
+
+/** Octets as lower-case hex with a final NUL. */
+void to_hex(char *out, const unsigned char *octets, size_t size);
+
+#endif
