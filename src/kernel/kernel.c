@@ -30,10 +30,12 @@ agrees(const struct duet__kernel *kernel)
         if (both[i]->seal(&key, block, chain[i], out[i], in, 2) != 0 ||
             both[i]->open(&key, block, chain[i], out[i], out[i], 2) != 0)
             return 0;
+        /* public: the answers to a fixed block */
         if (memcmp(out[i], in, sizeof in) != 0 ||
             both[i]->seal(&key, block, chain[i], out[i], in, 2) != 0)
             return 0;
     }
+    /* public: as above */
     return memcmp(out[0], out[1], sizeof out[0]) == 0 &&
            memcmp(chain[0], chain[1], sizeof chain[0]) == 0;
 }

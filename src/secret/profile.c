@@ -20,27 +20,43 @@ duet_profile_init(duet_profile *profile)
     profile->rotate_blocks = ROTATE_BLOCKS;
 }
 
-/** Is it UTF-8 (RFC 3629), without the forms that it forbids? */
+/** Octets of the UTF-8 character (RFC 3629) that begins with this one; 0: none does. */
+static size_t
+utf8_size(unsigned first)
+{
+    if (first < 0x80)
+        return 1;
+    if (first >= 0xc2 && first < 0xe0)
+        return 2;
+    if (first >= 0xe0 && first < 0xf0)
+        return 3;
+    return first >= 0xf0 && first < 0xf5 ? 4 : 0;
+}
+
+/** Forms that are too long, surrogates and numbers beyond the last character show in the second
+ * octet. */
+static int
+utf8_second(unsigned first, unsigned second)
+{
+    unsigned least = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+    unsigned most = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+
+    return second >= least && second <= most;
+}
+
 static int
 is_utf8(struct duet__text text)
 {
-    const unsigned char *p = (const unsigned char *)text.at;
-    size_t left = text.size;
+    const unsigned char *p = (const unsigned char *)text.at, *end = p + text.size;
 
-    while (left > 0) {
-        size_t more = *p < 0x80 ? 0 : *p >> 5 == 6 ? 1 : *p >> 4 == 14 ? 2 : *p >> 3 == 30 ? 3 : 9;
-        if (more >= left)
+    while (p < end) {
+        size_t size = utf8_size(*p);
+        if (size == 0 || size > (size_t)(end - p) || (size > 1 && !utf8_second(p[0], p[1])))
             return 0;
-        unsigned second = more > 0 ? p[1] : 0x80;
-        if (*p == 0xc0 || *p == 0xc1 || *p > 0xf4 || (*p == 0xe0 && second < 0xa0) ||
-            (*p == 0xed && second > 0x9f) || (*p == 0xf0 && second < 0x90) ||
-            (*p == 0xf4 && second > 0x8f))
-            return 0;
-        for (size_t i = 1; i <= more; i++)
+        for (size_t i = 2; i < size; i++)
             if (p[i] >> 6 != 2)
                 return 0;
-        p += 1 + more;
-        left -= 1 + more;
+        p += size;
     }
     return 1;
 }

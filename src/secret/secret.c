@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum { VERSION = 1, ID = 2, SECRET = 4, NOT_AFTER = 8, KEYLOG = 16 }; /* what a text has shown */
-enum { LINE = 64, DIGITS_MOST = (int)DUET__BASE64_SIZE(DUET_SECRET_MOST) };
+enum { DIGITS_MOST = (int)DUET__BASE64_SIZE(DUET_SECRET_MOST) };
 enum { DAY = 24 * 3600 }; /* seconds */
 
 /* ---- The octets ---- */
@@ -136,11 +136,11 @@ read_id(struct reading *r, const struct duet__ini *ini)
     if (ini->value.size != 2 * sizeof r->id)
         return duet__ini_refuse(ini, r->where, "Id is not 16 hex digits");
     for (size_t i = 0; i < 2 * sizeof r->id; i++) {
-        static const char digits[] = "0123456789abcdef";
-        const char *digit = memchr(digits, ini->value.at[i], 16);
-        if (digit == NULL)
+        char c = ini->value.at[i];
+        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        if (digit < 0)
             return duet__ini_refuse(ini, r->where, "Id is not 16 hex digits");
-        r->id[i / 2] = (uint8_t)(r->id[i / 2] << 4 | (digit - digits));
+        r->id[i / 2] = (uint8_t)(r->id[i / 2] << 4 | digit);
     }
     return duet__ini_once(ini, r->where, &r->seen, ID);
 }
@@ -290,7 +290,7 @@ int
 duet_secret_format(char *out, size_t cap, size_t *size, const duet_secret *secret)
 {
     char head[160];
-    const size_t per_line = LINE / 4 * 3; /* octets */
+    const size_t per_line = 48; /* octets, for 64 digits */
     size_t n = write_head(head, sizeof head, secret);
     size_t lines = (secret->size + per_line - 1) / per_line;
 
@@ -303,7 +303,7 @@ duet_secret_format(char *out, size_t cap, size_t *size, const duet_secret *secre
     for (size_t at = 0; at < secret->size; at += per_line) {
         size_t part = secret->size - at < per_line ? secret->size - at : per_line;
         if (at > 0) {
-            memcpy(out, "    ", 4);
+            memset(out, ' ', 4);
             out += 4;
         }
         duet__base64_encode(out, secret->octets + at, part);

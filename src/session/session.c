@@ -191,7 +191,7 @@ duet__session_close(struct duet_session *s, enum duet_role role, struct duet__di
     memcpy(text, prefix, sizeof prefix - 1);
     duet__chain_store(text + sizeof prefix - 1, d->chain);
     duet__sha256(s->receipt[role], text, sizeof text);
-    s->receipts |= 1u << role & 3u;
+    s->receipts = (s->receipts | 1u << role) & 3u;
     duet_wipe(text, sizeof text);
     duet_wipe(d, sizeof *d);
 }

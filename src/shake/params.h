@@ -19,6 +19,6 @@ void duet__params_write(struct duet__writer *to, const struct duet__params *para
                         struct duet__octets extensions);
 
 /** Read params; unknown extensions are skipped. Returns DUET_OK, DUET_E_PROTOCOL. */
-int duet__params_read(struct duet__params *params, struct duet__octets from);
+int duet__params_read(struct duet__params *params, struct duet__octets octets);
 
 #endif

@@ -122,7 +122,8 @@ secret_id(void **state)
 
     (void)state;
     fill();
-    memcpy(joined, "duet/1 id", 9);
+    for (size_t i = 0; i < 9; i++)
+        joined[i] = (uint8_t) "duet/1 id"[i];
     memcpy(joined + 9, octets, 64);
     assert_int_equal(EVP_Digest(joined, sizeof joined, digest, &size, EVP_sha256(), NULL), 1);
     assert_int_equal(duet_secret_init(&secret, octets, 64), DUET_OK);

@@ -154,7 +154,7 @@ try_connect(int family, const struct sockaddr *where, socklen_t size, int timeou
 int
 address_connect(int *fd, const char *address, int timeout_ms)
 {
-    struct addrinfo *list;
+    struct addrinfo *list = NULL;
     struct sockaddr_un un;
 
     *fd = -1;
@@ -238,7 +238,7 @@ listen_on(const struct addrinfo *a)
 static int
 listen_tcp(struct listener *listener, const char *address)
 {
-    struct addrinfo *list;
+    struct addrinfo *list = NULL;
     int error = 0;
 
     int code = resolve(&list, address, 1);

@@ -4,11 +4,11 @@
 #include "commands.h"
 #include "say.h"
 
-#include <ctype.h>
 #include <duet/duet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const struct exit_line {
     const char *name;
@@ -26,18 +26,15 @@ static const int results[] = {
 #undef NUMBER
 };
 
-/** 1 when the word names this, with or without DUET_, EXIT_ or E_, in any case. */
+/** 1 when the word names this, with or without DUET_, E_ or EXIT_, in any case. */
 static int
 names(const char *word, const char *name)
 {
     static const char *const prefixes[] = {"", "DUET_", "DUET_E_", "EXIT_"};
-    char full[64];
 
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
-        snprintf(full, sizeof full, "%s%.40s", prefixes[i], word);
-        for (char *c = full; *c != 0; c++)
-            *c = (char)toupper((unsigned char)*c);
-        if (strcmp(full, name) == 0)
+        size_t size = strlen(prefixes[i]);
+        if (strncmp(name, prefixes[i], size) == 0 && strcasecmp(word, name + size) == 0)
             return 1;
     }
     return 0;

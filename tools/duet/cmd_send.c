@@ -126,9 +126,8 @@ agree_on_start(struct sender *s, int fd, const struct offer *offer, uint64_t *of
         return code;
     if (s->talk.closed)
         return fail(EXIT_FAILED, "the peer closed before it took all");
-    /* public: what a file begins with */
     if (s->have > 0 && s->have <= offer->size && hash_prefix(hash, fd, s->have) == 0 &&
-        memcmp(hash, s->hash, sizeof hash) == 0)
+        memcmp(hash, s->hash, sizeof hash) == 0) /* public: both ends have it */
         *offset = s->have;
     progress_file(&s->progress, offer->name, offer->size, *offset);
     put_field(message, *offset, 8);

@@ -153,7 +153,7 @@ hand_over(struct door *door)
 static void
 name_of(char *out, size_t cap, int fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t size = sizeof address;
     char host[128], port[16]; /* numbers, with an interface's name */
 
@@ -320,7 +320,7 @@ door_wait(struct door *door, duet_channel **channel, int *fd, int timeout_ms)
     door->guests = calloc(door->most, sizeof *door->guests);
     int code = fds != NULL && door->guests != NULL ? wait_for_peer(door, fds, timeout_ms, &peer)
                                                    : fail(EXIT_LIMIT, "no memory");
-    if (code == EXIT_DONE) {
+    if (code == EXIT_DONE && peer >= 0 && door->guests != NULL) {
         *channel = door->guests[peer].channel;
         *fd = door->guests[peer].fd;
         door->guests[peer] = door->guests[--door->count];

@@ -15,9 +15,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct command *const commands[] = {
+enum { COMMANDS = 8 };
+
+static const struct command *const commands[COMMANDS] = {
     &cmd_keygen, &cmd_key, &cmd_pipe, &cmd_send, &cmd_recv, &cmd_ping, &cmd_explain, &cmd_version};
-enum { COMMANDS = sizeof commands / sizeof *commands };
 
 /** A standard stream that is closed gets a descriptor on which every use fails, as it should. */
 static void
