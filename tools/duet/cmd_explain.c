@@ -93,7 +93,7 @@ run(struct options *o)
         list();
     else
         code = explain(o->operands[0]);
-    return fflush(stdout) == 0 ? code : fail(EXIT_LOCAL, "standard output: %s", reason());
+    return finish_output(code);
 }
 
 const struct command cmd_explain = {
@@ -101,5 +101,6 @@ const struct command cmd_explain = {
     .usage = "[NAME-OR-NUMBER]",
     .about = "An error or an exit code: cause and cure.",
     .most = 1,
+    .numbers = 1,
     .run = run,
 };

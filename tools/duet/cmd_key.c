@@ -136,7 +136,7 @@ run(struct options *o)
         return fail(EXIT_USAGE, "key %s: no such thing; it is duet key show FILE",
                     shown(o->operands[0]));
     int code = show(o->operands[1]);
-    return fflush(stdout) == 0 ? code : fail(EXIT_LOCAL, "standard output: %s", reason());
+    return finish_output(code);
 }
 
 const struct command cmd_key = {

@@ -17,7 +17,7 @@ run(struct options *o)
                duet_kernel_name());
     else
         printf("duet %s (protocol 1, kernel %s)\n", duet_version(), duet_kernel_name());
-    return fflush(stdout) == 0 ? EXIT_DONE : fail(EXIT_LOCAL, "standard output: %s", reason());
+    return finish_output(EXIT_DONE);
 }
 
 const struct command cmd_version = {

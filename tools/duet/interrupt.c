@@ -3,15 +3,23 @@
  */
 #include "interrupt.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
+#include <unistd.h>
 
 static volatile sig_atomic_t came;
+static int ends[2] = {-1, -1};
 
 static void
 mark(int number)
 {
+    int before = errno;
+
     came = number;
+    (void)!write(ends[1], "", 1);
+    errno = before;
 }
 
 void
@@ -20,6 +28,8 @@ interrupt_catch(void)
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action = {.sa_handler = mark};
 
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+        ends[0] = ends[1] = -1; /* the mark alone must do */
     action.sa_flags = (int)SA_RESETHAND;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         sigaction(numbers[i], &action, NULL);
@@ -29,4 +39,10 @@ int
 interrupted(void)
 {
     return came;
+}
+
+int
+interrupt_fd(void)
+{
+    return ends[0];
 }

@@ -36,7 +36,7 @@ help(void)
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  duet %-8s %s\n", commands[i]->name, commands[i]->about);
     puts("\nduet SUBCOMMAND --help tells its options; the manual is duet(1).");
-    return fflush(stdout) == 0 ? EXIT_DONE : fail(EXIT_LOCAL, "standard output: %s", reason());
+    return finish_output(EXIT_DONE);
 }
 
 int
@@ -56,5 +56,7 @@ main(int argc, const char **argv)
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(argv[1], commands[i]->name) == 0)
             return options_run(commands[i], argc - 1, argv + 1);
-    return fail(EXIT_USAGE, "%s: no such subcommand; see duet --help", shown(argv[1]));
+    return fail(EXIT_USAGE, "%s: %s; see duet --help", shown(argv[1]),
+                argv[1][0] == '-' ? "unknown option, as options follow a subcommand"
+                                  : "no such subcommand");
 }

@@ -167,9 +167,9 @@ add_key(poptContext context, const struct command *command)
 static int
 show_help(poptContext context, const struct command *command)
 {
-    printf("duet %s %s\n%s\n\n", command->name, command->usage, command->about);
+    printf("%s\n\n", command->about);
     poptPrintHelp(context, stdout, 0);
-    return fflush(stdout) == 0 ? EXIT_DONE : fail(EXIT_LOCAL, "standard output: %s", reason());
+    return finish_output(EXIT_DONE);
 }
 
 /** Read all options. Returns an exit code, or -1 when the command may run. */
@@ -196,9 +196,9 @@ read_options(poptContext context, const struct command *command)
     while (options.operands != NULL && options.operands[options.operand_count] != NULL)
         options.operand_count++;
     if (options.operand_count < command->least || options.operand_count > command->most)
-        return fail(EXIT_USAGE, "%s: %s operands: duet %s %s; see duet %s --help", command->name,
+        return fail(EXIT_USAGE, "%s: %s operands; it is duet %s %s", command->name,
                     options.operand_count < command->least ? "too few" : "too many", command->name,
-                    command->usage, command->name);
+                    command->usage);
     code = read_numbers();
     return code == EXIT_DONE ? -1 : code;
 }
@@ -215,12 +215,38 @@ include(const struct poptOption *group, const char *title)
     return option;
 }
 
+/** Popt takes a negative number for an option, unless "--" comes before it. Returns the arguments,
+ * to be released; NULL: no memory. */
+static const char **
+prepare_arguments(const struct command *command, int *argc, const char **argv)
+{
+    static char name[32];
+    const char **copy = calloc((size_t)*argc + 2, sizeof *copy);
+    int n = 1;
+
+    if (copy == NULL)
+        return NULL;
+    snprintf(name, sizeof name, "duet %s", command->name);
+    copy[0] = name; /* for the help */
+    for (int i = 1; i < *argc; i++) {
+        if (command->numbers && n == i && argv[i][0] == '-' && argv[i][1] >= '0' &&
+            argv[i][1] <= '9')
+            copy[n++] = "--";
+        copy[n++] = argv[i];
+    }
+    *argc = n;
+    return copy;
+}
+
 int
 options_run(const struct command *command, int argc, const char **argv)
 {
     struct poptOption table[7];
+    const char **arguments = prepare_arguments(command, &argc, argv);
     size_t n = 0;
 
+    if (arguments == NULL)
+        return fail(EXIT_LIMIT, "no memory");
     if (command->own != NULL)
         table[n++] = include(command->own, "Options:");
     if (command->groups & OPTIONS_KEYS)
@@ -234,13 +260,16 @@ options_run(const struct command *command, int argc, const char **argv)
     table[n++] = include(common_group, "Common:");
     table[n] = (struct poptOption)POPT_TABLEEND;
 
-    poptContext context = poptGetContext("duet", argc, argv, table, 0);
-    if (context == NULL)
+    poptContext context = poptGetContext("duet", argc, arguments, table, 0);
+    if (context == NULL) {
+        free(arguments);
         return fail(EXIT_LIMIT, "no memory");
+    }
     poptSetOtherOptionHelp(context, command->usage);
     int code = read_options(context, command);
     if (code < 0)
         code = command->run(&options);
     poptFreeContext(context);
+    free(arguments);
     return code;
 }

@@ -47,6 +47,7 @@ struct command {
     unsigned groups;              /* set of enum option_group */
     const struct poptOption *own; /* its own options; NULL: none */
     size_t least, most;           /* operands */
+    int numbers;                  /* 1: an operand may be a negative number */
     int (*run)(struct options *options);
 };
 

@@ -57,6 +57,18 @@ note(const char *format, ...)
     va_end(arguments);
 }
 
+int
+finish_output(int code)
+{
+    /* A failed write in the middle leaves its mark, though the last flush may succeed. */
+    int bad = fflush(stdout) != 0;
+
+    if (!bad && !ferror(stdout))
+        return code;
+    return fail(EXIT_LOCAL, "standard output: %s; what was to be told is not all written",
+                bad ? reason() : "a write failed");
+}
+
 const char *
 reason(void)
 {

@@ -20,6 +20,10 @@ void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /** A note for -v. */
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/** End what a subcommand printed on standard output. Returns code, or EXIT_LOCAL, told, when not
+ * all of it could be written. */
+int finish_output(int code);
+
 /** The system's reason for a failure, errno's sentence. Static memory. */
 const char *reason(void);
 
