@@ -3,7 +3,9 @@
  */
 #include "address.h"
 
+#include "interrupt.h"
 #include "options.h"
+#include "os/os.h"
 #include "say.h"
 
 #include <errno.h>
@@ -77,8 +79,8 @@ resolve(struct addrinfo **list, const char *address, int passive)
     int result = getaddrinfo(parts.host[0] != 0 ? parts.host : NULL, parts.port, &hints, list);
     if (result == 0)
         return EXIT_DONE;
-    return fail(EXIT_CONNECT, "%s: %s", shown(address),
-                result == EAI_SYSTEM ? reason() : gai_strerror(result));
+    return fail(EXIT_CONNECT, "%s: %s; is the name right, and can this machine resolve it?",
+                shown(address), result == EAI_SYSTEM ? reason() : gai_strerror(result));
 }
 
 /** A Unix socket's address. Returns 0, or -1: the path is too long or empty. */
@@ -102,13 +104,14 @@ inherited(int *fd, const char *address)
     if (parse_number(&number, address + 3, 0, 65535) != 0)
         return bad_address(address);
     if (fcntl((int)number, F_GETFD) < 0)
-        return fail(EXIT_CONNECT, "%s: is not open in this process", shown(address));
+        return fail(EXIT_CONNECT, "%s: is not open in this process; who starts it must pass it on",
+                    shown(address));
     *fd = (int)number;
     return EXIT_DONE;
 }
 
-static void
-prepare(int fd)
+void
+address_prepare(int fd)
 {
     int one = 1;
 
@@ -122,14 +125,17 @@ prepare(int fd)
 static int
 finish(int fd, int timeout_ms)
 {
-    struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+    struct pollfd fds[2] = {{.fd = fd, .events = POLLOUT},
+                            {.fd = interrupt_fd(), .events = POLLIN}};
     int error = 0;
     socklen_t size = sizeof error;
 
-    int n = poll(&poll_fd, 1, timeout_ms);
+    int n = poll(fds, 2, timeout_ms);
     if (n == 0)
         errno = ETIMEDOUT;
-    if (n <= 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+    if (n > 0 && fds[0].revents == 0)
+        errno = EINTR;
+    if (n <= 0 || fds[0].revents == 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
         return -1;
     errno = error;
     return error == 0 ? 0 : -1;
@@ -142,13 +148,39 @@ try_connect(int family, const struct sockaddr *where, socklen_t size, int timeou
 
     if (fd < 0)
         return -1;
-    prepare(fd);
+    address_prepare(fd);
     if (connect(fd, where, size) == 0 || (errno == EINPROGRESS && finish(fd, timeout_ms) == 0))
         return fd;
     int error = errno;
     close(fd);
     errno = error;
     return -1;
+}
+
+/** All of a name's addresses in turn, each with its share of the time that is left. */
+static int
+try_all(const struct addrinfo *list, int timeout_ms)
+{
+    uint64_t end = duet__os_now_ms() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms);
+    uint64_t left = 0;
+    int count = 0, fd = -1;
+
+    for (const struct addrinfo *a = list; a != NULL; a = a->ai_next)
+        count++;
+    for (const struct addrinfo *a = list; a != NULL && fd < 0 && !interrupted(); a = a->ai_next) {
+        uint64_t now = duet__os_now_ms();
+        left = end > now ? (end - now) / (unsigned)count-- : 0;
+        fd = try_connect(a->ai_family, a->ai_addr, a->ai_addrlen, timeout_ms < 0 ? -1 : (int)left);
+    }
+    return fd;
+}
+
+static int
+not_connected(const char *address, const char *cure)
+{
+    if (interrupted())
+        return EXIT_INTERRUPTED;
+    return fail(EXIT_CONNECT, "%s: %s; %s", shown(address), reason(), cure);
 }
 
 int
@@ -166,17 +198,14 @@ address_connect(int *fd, const char *address, int timeout_ms)
         if (unix_address(&un, address + 5) != 0)
             return fail(EXIT_USAGE, "%s: the path is empty or too long", shown(address));
         *fd = try_connect(AF_UNIX, (struct sockaddr *)&un, sizeof un, timeout_ms);
-        return *fd >= 0 ? EXIT_DONE : fail(EXIT_CONNECT, "%s: %s", shown(address), reason());
+        return *fd >= 0 ? EXIT_DONE : not_connected(address, "is the peer listening on this path?");
     }
     int code = resolve(&list, address, 0);
     if (code != EXIT_DONE)
         return code;
-    for (struct addrinfo *a = list; a != NULL && *fd < 0; a = a->ai_next)
-        *fd = try_connect(a->ai_family, a->ai_addr, a->ai_addrlen, timeout_ms);
+    *fd = try_all(list, timeout_ms);
     freeaddrinfo(list);
-    if (*fd >= 0)
-        return EXIT_DONE;
-    return fail(EXIT_CONNECT, "%s: %s; is the peer listening there?", shown(address), reason());
+    return *fd >= 0 ? EXIT_DONE : not_connected(address, "is the peer listening there?");
 }
 
 /* ---- Listening ---- */
@@ -206,7 +235,9 @@ listen_unix(struct listener *listener, const char *address)
     remove_stale(&un);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&un, sizeof un) != 0 || listen(fd, BACKLOG) != 0) {
-        int code = fail(EXIT_CONNECT, "%s: %s", shown(address), reason());
+        int code = fail(EXIT_CONNECT, "cannot listen on %s: %s; %s", shown(address), reason(),
+                        errno == EADDRINUSE ? "another program has it, choose another path"
+                                            : "choose another path");
         if (fd >= 0)
             close(fd);
         return code;
@@ -256,8 +287,9 @@ listen_tcp(struct listener *listener, const char *address)
     if (listener->count > 0 && error != EADDRINUSE)
         return EXIT_DONE;
     errno = error;
-    code = fail(EXIT_CONNECT, "cannot listen on %s: %s%s", shown(address), reason(),
-                error == EADDRINUSE ? "; another program has the port, choose another" : "");
+    code = fail(EXIT_CONNECT, "cannot listen on %s: %s; %s", shown(address), reason(),
+                error == EADDRINUSE ? "another program has the port, choose another"
+                                    : "choose an address of this machine and a port it may have");
     listener_close(listener);
     return code;
 }
@@ -272,7 +304,9 @@ listen_systemd(struct listener *listener, const char *address)
 
     if (pid == NULL || count == NULL || parse_number(&number, pid, 0, UINT32_MAX) != 0 ||
         number != (uint64_t)getpid() || parse_number(&number, count, 0, 1024) != 0)
-        return fail(EXIT_CONNECT, "%s: this process was not started by a systemd socket",
+        return fail(EXIT_CONNECT,
+                    "%s: this process was not started by a systemd socket; "
+                    "give an address to run it by hand",
                     shown(address));
     for (uint64_t i = 0; i < number && listener->count < LISTENERS_MOST; i++) {
         size_t size = names != NULL ? strcspn(names, ":") : 0;
@@ -283,7 +317,25 @@ listen_systemd(struct listener *listener, const char *address)
     }
     if (listener->count > 0)
         return EXIT_DONE;
-    return fail(EXIT_CONNECT, "%s: systemd passed no socket of this name", shown(address));
+    return fail(EXIT_CONNECT,
+                "%s: systemd passed no socket of this name; see FileDescriptorName= in "
+                "systemd.socket(5)",
+                shown(address));
+}
+
+/** Make sure that what was passed is a socket that listens: accept() would fail for ever. */
+static int
+adopt(int fd, const char *address)
+{
+    int listens = 0;
+    socklen_t size = sizeof listens;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || !listens)
+        return fail(EXIT_CONNECT, "%s: is not a listening socket; without -l it is the connection",
+                    shown(address));
+    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    return EXIT_DONE;
 }
 
 int
@@ -301,7 +353,7 @@ address_listen(struct listener *listener, const char *address)
     else
         return listen_tcp(listener, address);
     for (unsigned i = 0; i < listener->count && code == EXIT_DONE; i++)
-        (void)fcntl(listener->fds[i], F_SETFL, fcntl(listener->fds[i], F_GETFL) | O_NONBLOCK);
+        code = adopt(listener->fds[i], address);
     return code;
 }
 

@@ -19,6 +19,9 @@ int address_connect(int *fd, const char *address, int timeout_ms);
 /** Listen. Returns an exit code. */
 int address_listen(struct listener *listener, const char *address);
 
+/** Make a connection ready: not for children, and without delay. */
+void address_prepare(int fd);
+
 /** Close, and remove a Unix socket's file. */
 void listener_close(struct listener *listener);
 

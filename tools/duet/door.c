@@ -21,7 +21,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LAST_MS = 1000 };                         /* after its time, for what is unread */
+enum { LAST_MS = 1000 }; /* after its time, for what is unread */
+enum { SHORT_OF_FDS_MS = 100 };
 enum { TOLD_FIRST = 20, TOLD_EVERY_MS = 60000 }; /* strangers told one by one, then by number */
 enum { SCRATCH = 16384, READS = 64 };            /* octets, and reads of one stranger at a turn */
 
@@ -30,7 +31,77 @@ struct guest {
     duet_channel *channel; /* NULL: a stranger */
     uint64_t since;        /* duet__os_now_ms() */
     int ended;             /* 1: it will send nothing more */
+    struct sockaddr_storage from;
 };
+
+/* ---- Telling ---- */
+
+static unsigned told; /* strangers so far */
+
+enum { NAME = 160 };
+
+static void
+name_of(char out[NAME], const struct guest *guest)
+{
+    char host[128], port[16]; /* numbers, with an interface's name */
+
+    snprintf(out, NAME, "a local peer");
+    if (guest->from.ss_family == AF_INET || guest->from.ss_family == AF_INET6)
+        if (getnameinfo((const struct sockaddr *)&guest->from, sizeof guest->from, host,
+                        sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+            snprintf(out, NAME, "%s port %s", host, port);
+}
+
+/** May one more stranger be told of? A flood of them is told now and then. */
+static int
+may_tell(void)
+{
+    static uint64_t last;
+    uint64_t now = duet__os_now_ms();
+
+    if (++told > TOLD_FIRST && now < last + TOLD_EVERY_MS)
+        return 0;
+    last = now;
+    return 1;
+}
+
+/** Say why a guest is a stranger. */
+static void
+tell(const struct guest *guest, int result)
+{
+    char name[NAME], key[DUET_KEY_TEXT_SIZE];
+    duet_info info;
+
+    if (!may_tell())
+        return;
+    name_of(name, guest);
+    duet_session_info(duet_channel_session(guest->channel), &info);
+    if (result == DUET_E_UNTRUSTED && info.has_peer_key) {
+        duet_key_text(key, info.peer_key);
+        warn("%s: its identity is not trusted; if it is meant, add to the peers file: [Peer NAME] "
+             "PublicKey = %s",
+             name, key);
+        return;
+    }
+    warn("%s: %s%s", name, duet_channel_detail(guest->channel),
+         told > TOLD_FIRST ? " (one of many; the others are not told)" : "");
+}
+
+/** A guest that had proven nothing becomes a stranger, for a reason of this side's. */
+static void
+give_up(struct guest *guest, const char *why)
+{
+    char name[NAME];
+
+    if (guest->channel == NULL)
+        return;
+    duet_channel_free(guest->channel);
+    guest->channel = NULL;
+    if (!may_tell())
+        return;
+    name_of(name, guest);
+    warn("%s: its opening stayed unfinished %s: a half-open connection, or not duet", name, why);
+}
 
 /* ---- Strangers ---- */
 
@@ -68,7 +139,7 @@ close_over(struct guest *guests, unsigned *count, uint32_t drain_ms)
 
     for (unsigned i = 0; i < *count; i++) {
         if (is_over(&guests[i], drain_ms, now)) {
-            duet_channel_free(guests[i].channel);
+            give_up(&guests[i], "until its time was over");
             close(guests[i].fd);
             continue;
         }
@@ -128,10 +199,8 @@ hand_over(struct door *door)
     pthread_t thread;
     sigset_t all, before;
 
-    for (unsigned i = 0; i < door->count; i++) {
-        duet_channel_free(door->guests[i].channel);
-        door->guests[i].channel = NULL;
-    }
+    for (unsigned i = 0; i < door->count; i++)
+        give_up(&door->guests[i], "until the peer had come");
     if (w == NULL || door->count == 0) {
         free(w);
         return;
@@ -148,49 +217,6 @@ hand_over(struct door *door)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* ---- Telling ---- */
-
-static void
-name_of(char *out, size_t cap, int fd)
-{
-    struct sockaddr_storage address = {0};
-    socklen_t size = sizeof address;
-    char host[128], port[16]; /* numbers, with an interface's name */
-
-    snprintf(out, cap, "a local peer");
-    if (getpeername(fd, (struct sockaddr *)&address, &size) != 0 || address.ss_family == AF_UNIX)
-        return;
-    if (getnameinfo((struct sockaddr *)&address, size, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-        snprintf(out, cap, "%s port %s", host, port);
-}
-
-/** Say why a guest is a stranger; a flood of them is told by number. */
-static void
-tell(const struct guest *guest, int result)
-{
-    static unsigned told;
-    static uint64_t last;
-    char name[256], key[DUET_KEY_TEXT_SIZE];
-    duet_info info;
-    uint64_t now = duet__os_now_ms();
-
-    if (++told > TOLD_FIRST && now < last + TOLD_EVERY_MS)
-        return;
-    last = now;
-    name_of(name, sizeof name, guest->fd);
-    duet_session_info(duet_channel_session(guest->channel), &info);
-    if (result == DUET_E_UNTRUSTED && info.has_peer_key) {
-        duet_key_text(key, info.peer_key);
-        warn("%s: its identity is not trusted; if it is meant, add to the peers file: [Peer NAME] "
-             "PublicKey = %s",
-             name, key);
-        return;
-    }
-    warn("%s: %s%s", name, duet_channel_detail(guest->channel),
-         told > TOLD_FIRST ? " (one of many; the others are not told)" : "");
-}
-
 /* ---- Those who may be peers ---- */
 
 /** Make room: the oldest stranger goes, or the oldest of all. */
@@ -205,16 +231,18 @@ evict(struct door *door)
         if (better > 0 || (better == 0 && guest->since < best->since))
             oldest = i;
     }
-    duet_channel_free(door->guests[oldest].channel);
+    give_up(&door->guests[oldest], "until its place was needed");
+    drop_input(&door->guests[oldest]); /* so that it ends with FIN, not RST */
     close(door->guests[oldest].fd);
     door->guests[oldest] = door->guests[--door->count];
 }
 
 static void
-welcome(struct door *door, int fd)
+welcome(struct door *door, int fd, const struct sockaddr_storage *from)
 {
-    struct guest guest = {.fd = fd, .since = duet__os_now_ms()};
+    struct guest guest = {.fd = fd, .since = duet__os_now_ms(), .from = *from};
 
+    address_prepare(fd);
     if (duet_channel_open(&guest.channel, door->config, door->replay, door->role, fd, fd) !=
         DUET_OK) {
         warn("no memory for another connection");
@@ -230,16 +258,20 @@ static void
 accept_guests(struct door *door, int listener)
 {
     for (int i = 0; i < 16; i++) {
-        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        struct sockaddr_storage from = {0};
+        socklen_t size = sizeof from;
+        int fd = accept4(listener, (struct sockaddr *)&from, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
-            welcome(door, fd);
+            welcome(door, fd, &from);
             continue;
         }
-        if ((errno == EMFILE || errno == ENFILE) && door->count > 0) {
-            evict(door);
-            continue;
+        if (errno != EMFILE && errno != ENFILE)
+            return;
+        if (door->count == 0) {
+            poll(NULL, 0, SHORT_OF_FDS_MS);
+            return;
         }
-        return;
+        evict(door);
     }
 }
 
@@ -281,7 +313,8 @@ turn(struct door *door, struct pollfd *fds, int wait)
     poll_guests(fds, door->guests, count);
     for (unsigned i = 0; i < door->listener.count; i++)
         fds[count + i] = (struct pollfd){.fd = door->listener.fds[i], .events = POLLIN};
-    if (poll(fds, count + door->listener.count, wait) <= 0)
+    fds[count + door->listener.count] = (struct pollfd){.fd = interrupt_fd(), .events = POLLIN};
+    if (poll(fds, count + door->listener.count + 1, wait) <= 0)
         return -1;
     int peer = serve_all(door, fds, count);
     for (unsigned i = 0; i < door->listener.count && peer < 0; i++)
@@ -314,7 +347,7 @@ wait_for_peer(struct door *door, struct pollfd *fds, int timeout_ms, int *peer)
 int
 door_wait(struct door *door, duet_channel **channel, int *fd, int timeout_ms)
 {
-    struct pollfd *fds = calloc(door->most + LISTENERS_MOST, sizeof *fds);
+    struct pollfd *fds = calloc(door->most + LISTENERS_MOST + 1, sizeof *fds);
     int peer = -1;
 
     door->guests = calloc(door->most, sizeof *door->guests);
@@ -341,16 +374,28 @@ door_draw(uint32_t least_ms, uint32_t most_ms)
     return least_ms + (uint32_t)(draw % ((uint64_t)most_ms - least_ms + 1));
 }
 
+/** Drop what is there. Returns 1 when more may come. */
+static int
+drop(int fd)
+{
+    char scratch[SCRATCH];
+    ssize_t n = read(fd, scratch, sizeof scratch);
+
+    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
 void
-door_drain(int fd, uint64_t ms)
+door_drain(int fd, uint64_t ms, int to_end)
 {
     uint64_t end = duet__os_now_ms() + ms;
-    char scratch[SCRATCH];
 
-    for (uint64_t now = duet__os_now_ms(); now < end; now = duet__os_now_ms()) {
-        struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-        if (poll(&poll_fd, 1, (int)(end - now)) > 0 && read(fd, scratch, sizeof scratch) <= 0 &&
-            errno != EAGAIN)
+    for (uint64_t now = end - ms; now < end && !interrupted(); now = duet__os_now_ms()) {
+        struct pollfd fds[2] = {{.fd = fd, .events = POLLIN},
+                                {.fd = interrupt_fd(), .events = POLLIN}};
+        if (poll(fds, 2, (int)(end - now)) <= 0 || fds[0].revents == 0 || drop(fd))
+            continue;
+        if (to_end)
             return;
+        fd = -1; /* its end tells the prober nothing: the whole time is waited for */
     }
 }

@@ -30,7 +30,8 @@ int door_wait(struct door *door, duet_channel **channel, int *fd, int timeout_ms
 /** Draw how long strangers are listened to. */
 uint32_t door_draw(uint32_t least_ms, uint32_t most_ms);
 
-/** Say nothing and drop what comes on a descriptor, until its end or for ms. */
-void door_drain(int fd, uint64_t ms);
+/** Say nothing and drop what comes on a descriptor, for ms. to_end 1: until its end at most. A
+ * signal ends it. */
+void door_drain(int fd, uint64_t ms, int to_end);
 
 #endif

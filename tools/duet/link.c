@@ -5,7 +5,9 @@
 
 #include "address.h"
 #include "door.h"
+#include "interrupt.h"
 #include "keys.h"
+#include "os/os.h"
 #include "say.h"
 
 #include <errno.h>
@@ -20,6 +22,7 @@
 
 enum { FRAME = 65536 }; /* octets: large frames serve speed */
 enum { LINGER_MS = 2000, REAP_MS = 3000, TERM_MS = 1000, STEP_MS = 20 };
+enum { PATIENCE_STEP_MS = 200 };
 
 /* ---- Which way, and who is who ---- */
 
@@ -114,14 +117,6 @@ is_socket(int fd)
     return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode);
 }
 
-/** A violation: say nothing more, read and drop for a while (docs/protocol.md §4 "Probing"). */
-static void
-linger(const struct link *link, uint64_t ms)
-{
-    if (link->rfd >= 0)
-        door_drain(link->rfd, ms);
-}
-
 static int
 tell_untrusted(const duet_info *info)
 {
@@ -156,27 +151,45 @@ link_fail(struct link *link, int result)
 {
     int code = tell(link, result);
 
+    /* §4 "Probing": a violation is met by silence, and the end comes a while later. */
     if (code == EXIT_INTEGRITY || code == EXIT_POLICY)
-        linger(link, LINGER_MS);
+        door_drain(link->rfd, LINGER_MS, 1);
     return code;
 }
 
-/** The proof failed. As BOTTOM nothing tells when: the whole time is waited for, unless the wire is
- * a pipe whose other end is gone. */
+/** The proof failed. As BOTTOM nothing tells when: the whole time is waited for, its end included,
+ * unless the wire is a pipe whose other end is gone. left_ms: of that time. */
 static int
-refuse(struct link *link, int result, const struct options *o)
+refuse(struct link *link, int result, int patience_ms, uint64_t left_ms)
 {
     if (result == DUET_SLOW)
         return fail(EXIT_STRANGER,
                     "the peer stayed silent for %g s: another secret, another profile or pattern, "
                     "or not duet; compare secret id (duet key show) and profile at both ends",
-                    o->handshake_ms / 1000.0);
+                    patience_ms / 1000.0);
     if (result == DUET_E_STRANGER && command_failed(link))
         return EXIT_CONNECT;
     int code = tell(link, result);
     if (link->role == DUET_BOTTOM)
-        linger(link, is_socket(link->rfd) ? link->drain_ms : LINGER_MS);
+        door_drain(link->rfd, left_ms, !is_socket(link->rfd));
+    else if (code == EXIT_POLICY)
+        door_drain(link->rfd, LINGER_MS, 1);
     return code;
+}
+
+/** duet_handshake() that a signal can end. */
+static int
+shake_hands(struct link *link, uint64_t end)
+{
+    int result = DUET_SLOW;
+
+    for (uint64_t now = duet__os_now_ms(); result == DUET_SLOW && now < end && !interrupted();
+         now = duet__os_now_ms()) {
+        uint64_t left = end - now;
+        result =
+            duet_handshake(link->channel, left < PATIENCE_STEP_MS ? (int)left : PATIENCE_STEP_MS);
+    }
+    return result;
 }
 
 /* ---- Opening ---- */
@@ -190,8 +203,14 @@ open_direct(struct link *link, const struct options *o)
 
     if (result != DUET_OK)
         return fail(exit_of(result), "the channel: %s", duet_explain(result)->sentence);
-    result = duet_handshake(link->channel, patience);
-    return result == DUET_OK ? EXIT_DONE : refuse(link, result, o);
+    uint64_t end = duet__os_now_ms() + (unsigned)patience;
+    result = shake_hands(link, end);
+    if (result == DUET_OK)
+        return EXIT_DONE;
+    if (interrupted())
+        return EXIT_INTERRUPTED;
+    uint64_t now = duet__os_now_ms();
+    return refuse(link, result, patience, now < end ? end - now : 0);
 }
 
 static int
