@@ -233,7 +233,7 @@ decode(struct reading *r, const struct duet__ini *ini)
         return duet__ini_refuse(ini, r->where, "Secret is not base64: is the file damaged?");
     if (result == DUET_E_LENGTH)
         return duet__ini_refuse(ini, r->where,
-                                "the secret must be an even number of octets, 64 to 65536");
+                                "not an even number of octets from 64 to 65536: is the file cut?");
     if (result != DUET_OK)
         return result;
     r->secret->octets = made.octets;

@@ -1,0 +1,119 @@
+#!/bin/sh
+# keygen and key show, and every way in which a key, identity, peers or profile file can be bad.
+. "$(dirname "$0")/common.sh"
+
+# ---- Making and showing ----
+expect 0 "" duet keygen -o secret.key
+id=$(cat out)
+[ "$(stat -c %a secret.key)" = 600 ] || bad "mode of secret.key"
+expect 0 "" duet key show secret.key
+says "kind: secret" out
+says "id: $id" out
+says "size: 1024 octets" out
+grep -q "$(sed -n 's/^Secret = //p' secret.key)" out && bad "key show tells the secret"
+expect 9 "never overwritten" duet keygen -o secret.key
+expect 0 "" duet keygen --size 64 -o small.key
+expect 0 "" duet keygen --size 65536 -o large.key
+expect 0 "" duet key show large.key
+says "size: 65536 octets" out
+for size in 63 62 65537 65538 x -2 "" 1e3; do
+    expect 2 "size" duet keygen --size "$size" -o another.key
+done
+[ ! -e another.key ] || bad "a key was made of a bad size"
+expect 9 "No such file" duet keygen -o nowhere/x.key
+duet keygen >stdout.key 2>err || bad "keygen to standard output"
+chmod 600 stdout.key
+expect 0 "" duet key show stdout.key
+says "id: $(cat err)" out
+expect 0 "" duet keygen --identity -o my.id
+public=$(cat out)
+expect 0 "" duet key show my.id
+says "public key: $public" out
+sed -n 's/^PrivateKey = //p' my.id >bare.id # as wg genkey prints
+chmod 600 bare.id
+expect 0 "" duet key show bare.id
+says "public key: $public" out
+expect 2 "one size" duet keygen --identity --size 64
+
+# ---- Bad key files, through every command that takes them ----
+mkdir folder empty
+: >empty.key
+head -c 100 secret.key >cut.key
+grep -v '^Version' secret.key >noversion.key
+sed 's/^Version = 1/Version = 2/' secret.key >later.key
+sed 's/^Id = ./Id = g/' secret.key >badid.key
+sed 's/^Secret = ..../Secret = !!!!/' secret.key >badbase.key
+sed 's/^Secret = \(.\)/Secret = A\1/' secret.key >longer.key
+{ cat secret.key && echo 'NotAfter = 2001-01-01'; } >old.key
+{ cat secret.key && echo 'NotAfter = 2001-02-30'; } >baddate.key
+{ cat secret.key && echo 'Colour = blue'; } >unknown.key
+head -c 2000000 /dev/zero >huge.key
+head -c 3000 /dev/urandom >noise.key
+chmod 600 ./*.key
+cp secret.key open.key
+chmod 644 open.key
+cp my.id open.id
+chmod 640 open.id
+while read -r file text; do
+    expect 8 "$text" duet pipe -k "$file" 127.0.0.1:1
+    expect 8 "$text" duet send -k "$file" secret.key 127.0.0.1:1
+    expect 8 "$text" duet recv -k "$file" -l 127.0.0.1:1
+    expect 8 "$text" duet ping -k "$file" 127.0.0.1:1
+done <<END
+missing.key No such file
+empty.key is empty
+cut.key cut
+noversion.key Version
+later.key later.key:2: Version
+badid.key badid.key:3: Id
+badbase.key base64
+longer.key damaged
+old.key expired after 2001-01-01
+baddate.key NotAfter
+unknown.key unknown name
+huge.key too large
+noise.key noise.key
+open.key chmod 600
+my.id no secret
+END
+expect 8 "is a folder" duet pipe -k folder 127.0.0.1:1
+expect 8 "holds no key" duet pipe -k empty -l 127.0.0.1:1
+expect 8 "chmod 600" duet key show open.key
+expect 8 "is a folder" duet key show folder
+expect 8 "No such file" duet key show nothing
+expect 2 "duet key show FILE" duet key look secret.key
+expect 8 "chmod 600" duet pipe -k secret.key -i open.id 127.0.0.1:1
+expect 8 "No such file" duet pipe -k secret.key -i missing.id 127.0.0.1:1
+expect 8 "no identity" duet pipe -k secret.key -i secret.key 127.0.0.1:1
+expect 2 "no key" duet pipe 127.0.0.1:1
+expect 2 "only a listener takes several" duet pipe -k secret.key -k small.key 127.0.0.1:1
+(
+    mkdir credentials && cp secret.key credentials/duet && chmod 644 credentials/duet
+    failures=0
+    CREDENTIALS_DIRECTORY=$work/credentials
+    export CREDENTIALS_DIRECTORY
+    expect 3 "" duet pipe -k "$work/credentials/duet" 127.0.0.1:1
+    [ $failures -eq 0 ]
+) || bad "a credential of systemd's"
+
+# ---- Peers and profiles ----
+printf '[Peer alice]\nPublicKey = %s\n' "$public" >peers
+expect 0 "" duet key show peers
+says "$public  alice" out
+printf '[Peer alice]\nPublicKey = x\n' >bad.peers
+printf '[Profile]\nLabel = acme\nHelloPad = 0 100\n' >profile
+printf '[Profile]\nLabel = acme\nHelloPad = 100 0\n' >bad.profile
+: >empty.profile
+expect 0 "" duet key show profile
+says "kind: profile" out
+expect 2 "bad.peers:2: PublicKey" duet pipe -k secret.key -i my.id --peers bad.peers 127.0.0.1:1
+expect 2 "No such file" duet pipe -k secret.key -i my.id --peers missing 127.0.0.1:1
+expect 2 "sections like" duet pipe -k secret.key -i my.id --peers profile 127.0.0.1:1
+expect 2 "needs -i" duet pipe -k secret.key --peers peers 127.0.0.1:1
+expect 2 "bad.profile:3: HelloPad" duet pipe -k secret.key --profile bad.profile 127.0.0.1:1
+expect 2 "is empty" duet pipe -k secret.key --profile empty.profile 127.0.0.1:1
+expect 2 "is a folder" duet pipe -k secret.key --profile folder 127.0.0.1:1
+expect 2 "no profile" duet pipe -k secret.key --profile peers 127.0.0.1:1
+expect 2 "needs -i" duet pipe -k secret.key --pattern identity 127.0.0.1:1
+expect 2 "not secret, ephemeral or identity" duet pipe -k secret.key --pattern 7 127.0.0.1:1
+done_testing

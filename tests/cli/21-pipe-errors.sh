@@ -1,0 +1,107 @@
+#!/bin/sh
+# pipe where something is wrong on this side: one line with cause and cure, and its exit code.
+. "$(dirname "$0")/common.sh"
+duet keygen -o k >/dev/null
+
+expect 2 "no subcommand" duet
+expect 2 "no such subcommand" duet frobnicate
+expect 2 "unknown option" duet pipe --frobnicate
+expect 2 "missing argument" duet pipe -k
+expect 2 "too many operands" duet pipe -k k a:1 b:2
+expect 2 "no peer" duet pipe -k k
+expect 2 "exclude" duet pipe -k k --stdio --in k --out o 127.0.0.1:1
+expect 2 "exclude" duet pipe -k k --top --bottom 127.0.0.1:1
+expect 2 "needs an address" duet pipe -k k -l --exec true
+for address in nonsense 127.0.0.1 127.0.0.1: 127.0.0.1:65536 ::1:80 :80 fd:x; do
+    expect 2 "no address" duet pipe -k k "$address"
+done
+expect 2 "empty or too long" duet pipe -k k unix:
+expect 3 "not open" duet pipe -k k fd:77
+expect 3 "systemd socket" duet pipe -k k -l systemd:web
+expect 3 "refused" duet pipe -k k 127.0.0.1:1
+expect 3 "No such file" duet pipe -k k unix:nobody
+expect 3 "" duet pipe -k k no-such-host.invalid:80
+for option in --timeout --handshake-timeout --idle-timeout; do
+    expect 2 "number of seconds" duet pipe -k k $option soon 127.0.0.1:1
+    expect 2 "number of seconds" duet pipe -k k $option -1 127.0.0.1:1
+done
+expect 2 "less than 30" duet pipe -k k --handshake-timeout 30 127.0.0.1:1
+expect 2 "30-90" duet pipe -k k --drain-timeout 90-30 127.0.0.1:1
+expect 2 "1 to 100000" duet pipe -k k --max-connections 0 127.0.0.1:1
+for command in pipe send recv ping keygen key explain version; do
+    expect 0 "" duet $command --help
+    [ -s out ] || bad "$command --help says nothing"
+done
+expect 0 "" duet --help
+
+# a port in use
+next_port
+start listener "$DUET" pipe -v -k k -l 127.0.0.1:$port
+listening listener
+expect 3 "another program has the port" duet pipe -k k -l 127.0.0.1:$port
+echo x | duet pipe -k k 127.0.0.1:$port || bad "the first listener"
+ended listener 0
+expect 7 "no peer came" duet pipe -k k -l 127.0.0.1:$port --timeout 0.3
+
+head -c 3000000 /dev/zero >zeros
+
+# standard output full, closed, broken; a folder; standard input closed
+for case in full closed broken; do
+    next_port
+    stdin=zeros start listener "$DUET" pipe -v -k k -l 127.0.0.1:$port
+    listening listener
+    case $case in
+    full) timeout 60 "$DUET" pipe -k k 127.0.0.1:$port >/dev/full 2>err </dev/null ;;
+    closed) timeout 60 "$DUET" pipe -k k 127.0.0.1:$port >&- 2>err </dev/null ;;
+    broken) { timeout 60 "$DUET" pipe -k k 127.0.0.1:$port 2>err </dev/null; echo $? >broken.code; } | : ;;
+    esac
+    got=$?
+    [ $case != broken ] || got=$(cat broken.code)
+    [ $got -eq 9 ] || bad "output $case: exit $got"
+    says "standard output" err
+    ended listener 6
+done
+next_port
+start listener "$DUET" pipe -v -k k -l 127.0.0.1:$port
+listening listener
+timeout 60 "$DUET" pipe -k k 127.0.0.1:$port <&- >out 2>err
+got=$?
+[ $got -eq 9 ] || bad "closed input: exit $got"
+says "standard input" err
+ended listener 6
+expect 9 "is a folder" duet pipe -k k --in . 127.0.0.1:1
+expect 9 "No such file" duet pipe -k k --in nothing 127.0.0.1:1
+expect 9 "Is a directory" duet pipe -k k --out . 127.0.0.1:1
+
+# the peer is killed: what came is written, and the cut is told
+next_port
+mkfifo fifo
+(cat zeros; sleep 30) >fifo &
+children="$children $!"
+stdin=fifo start listener "$DUET" pipe -v -k k -l 127.0.0.1:$port
+listening listener
+start client "$DUET" pipe -k k 127.0.0.1:$port
+sleep 1
+kill -9 "$(cat listener.pid)" "$(pgrep -P "$(cat listener.pid)")" 2>/dev/null
+ended client 6
+says "without CLOSE" client.err
+same zeros client.out
+
+# nothing moves
+next_port
+stdin=fifo start listener "$DUET" pipe -v -k k -l 127.0.0.1:$port
+(sleep 3) >fifo &
+children="$children $!"
+listening listener
+mkfifo quiet
+(sleep 3) >quiet &
+children="$children $!"
+expect 7 "peer is slow" timeout 50 "$DUET" pipe -k k --idle-timeout 0.5 127.0.0.1:$port <quiet
+
+# died of a signal
+next_port
+start listener "$DUET" pipe -v -k k -l 127.0.0.1:$port
+listening listener
+kill -TERM "$(pgrep -P "$(cat listener.pid)")" 2>/dev/null
+ended listener 143
+done_testing

@@ -1,0 +1,140 @@
+#!/bin/sh
+# send and recv: files and folders of every kind, names kept and made safe, receipts alike, nothing
+# overwritten (docs/transfer.md).
+. "$(dirname "$0")/common.sh"
+duet keygen -o k >/dev/null
+
+# transfer CODE-OF-RECV CODE-OF-SEND RECV-OPTIONS PATH...
+transfer() {
+    recv_code=$1 send_code=$2 recv_options=$3
+    shift 3
+    next_port
+    # shellcheck disable=SC2086
+    start recv "$DUET" recv -v -k k $recv_options -l 127.0.0.1:$port
+    listening recv
+    duet send -k k "$@" 127.0.0.1:$port >send.out 2>send.err
+    got=$?
+    [ $got -eq "$send_code" ] || bad "send: exit $got, not $send_code: $(cat send.err)"
+    ended recv "$recv_code"
+}
+receipt() {
+    grep -oE 'receipt [0-9a-f]{64}' "$1" | tail -n 1
+}
+
+# ---- One of everything ----
+mkdir -p "src/a b/c" src/empty src/ro
+head -c 5000000 /dev/urandom >src/large
+head -c 262144 /dev/urandom >src/edge
+head -c 262143 /dev/urandom >src/below
+echo a >"src/a b/c/-dash"
+echo b >"$(printf 'src/new\nline')"
+echo c >"$(printf 'src/esc\033[31m')"
+echo d >"$(printf 'src/latin\351')"
+echo e >src/ünï
+: >src/nothing
+echo x >src/.hidden
+chmod 640 src/edge
+chmod 755 src/below
+chmod 4755 src/nothing
+touch -d '2001-02-03 04:05:06.789' src/edge src/ro
+touch -d '1960-01-01' src/below
+ln -s /etc/passwd src/link
+mkfifo src/fifo
+chmod 555 src/ro
+transfer 0 0 "-o got" src
+[ -n "$(receipt send.err)" ] && [ "$(receipt send.err)" = "$(receipt recv.err)" ] || bad "receipts differ"
+says "link: neither file nor folder: skipped" send.err
+says "fifo: neither file nor folder: skipped" send.err
+[ ! -e got/src/link ] && [ ! -L got/src/link ] && [ ! -e got/src/fifo ] || bad "link or fifo came"
+rm src/link src/fifo
+diff -r src got/src >/dev/null || bad "src and got/src differ"
+for name in edge below ro "a b/c/-dash"; do
+    [ "$(stat -c '%a %y' "src/$name")" = "$(stat -c '%a %y' "got/src/$name")" ] ||
+        bad "$name: mode or time: $(stat -c '%a %y' "src/$name" "got/src/$name")"
+done
+[ "$(stat -c %a got/src/nothing)" = 755 ] || bad "setuid came through"
+[ -z "$(find got -name '*.part')" ] || bad "a .part is left"
+grep -q "$(printf '\033')" send.err recv.err && bad "a control character on the terminal"
+
+# again: all is there and equal, so all is well; then one differs
+transfer 0 0 "-o got" src
+echo other >src/ünï
+touch -d '2002-01-01' got/src/ünï
+transfer 1 1 "-o got" src
+says "is there already, and differs" send.err
+says "is there already, and differs" recv.err
+[ "$(cat got/src/ünï)" = e ] || bad "overwritten"
+transfer 0 0 "-o got --force" src
+same src/ünï got/src/ünï
+
+# large ones that are there: equal, of another size, of the same size
+transfer 0 0 "-o got" src/large
+same src/large got/large
+head -c 4999999 src/large >cut
+cp cut got/large
+transfer 1 1 "-o got" src/large
+same cut got/large
+{ printf X && tail -c +2 src/large; } >got/large
+transfer 1 1 "-o got" src/large
+transfer 0 0 "-o got --force" src/large
+same src/large got/large
+
+# names: several, with slashes at the end, `.` and `..`
+mkdir many
+transfer 0 0 "-o many" src/edge "src/a b/" src/./empty/
+[ -f many/edge ] && [ -d many/empty ] && [ -f "many/a b/c/-dash" ] || bad "several paths"
+next_port
+start recv "$DUET" recv -v -k k -o dot -l 127.0.0.1:$port
+listening recv
+(cd "src/a b" && duet send -q -k ../../k . 127.0.0.1:$port) || bad "send ."
+ended recv 0
+[ -f "dot/a b/c/-dash" ] || bad "the name of ."
+
+# ---- Streams ----
+next_port
+start recv "$DUET" recv -v -k k -o - -l 127.0.0.1:$port
+listening recv
+duet send -q -k k - 127.0.0.1:$port <src/large || bad "send -"
+ended recv 0
+same src/large recv.out
+transfer 0 0 "-o -" src/large
+same src/large recv.out
+transfer 1 1 "-o -" src/edge src/below
+same src/edge recv.out
+next_port
+start recv "$DUET" recv -v -k k -o named -l 127.0.0.1:$port
+listening recv
+duet send -q -k k --name report.txt - 127.0.0.1:$port <src/edge || bad "--name"
+ended recv 0
+same src/edge named/report.txt
+
+# ---- The other ways to connect ----
+next_port
+start send "$DUET" send -v -k k src/edge -l 127.0.0.1:$port
+listening send
+duet recv -q -k k -o turned 127.0.0.1:$port || bad "recv connects"
+ended send 0
+same src/edge turned/edge
+duet send -q -k k src/edge --exec "exec '$DUET' recv -q -k k --stdio -o executed" || bad "--exec"
+same src/edge executed/edge
+
+# ---- Output ----
+transfer 0 0 "-o j --json --progress none" src/edge
+says '"files": 1, "octets": 262144' recv.out
+next_port
+start recv "$DUET" recv -v -q -k k -o quiet -l 127.0.0.1:$port
+sleep 0.5
+duet send -q -k k src/edge 127.0.0.1:$port >send.out 2>send.err || bad "quiet"
+ended recv 0
+[ ! -s send.err ] && [ ! -s send.out ] && [ ! -s recv.out ] || bad "-q is not quiet: $(cat send.err)"
+
+# ---- What is wrong before anything is sent ----
+expect 2 "too few operands" duet send -k k
+expect 2 "nothing to send" duet send -k k 127.0.0.1:1
+expect 9 "No such file" duet send -k k missing 127.0.0.1:1
+expect 2 "once" duet send -k k - - 127.0.0.1:1
+expect 2 "auto, plain" duet send -k k src --progress fancy 127.0.0.1:1
+expect 3 "refused" duet send -k k src 127.0.0.1:1
+expect 9 "Not a directory\|File exists" duet recv -k k -o k -l 127.0.0.1:1
+expect 9 "No such file" duet recv -k k -o no/where -l 127.0.0.1:1
+done_testing

@@ -1,0 +1,71 @@
+#!/bin/sh
+# A transfer that is cut goes on where it was: either end killed, interrupted, or the source changed.
+. "$(dirname "$0")/common.sh"
+duet keygen -o k >/dev/null
+head -c 150000000 /dev/urandom >large
+
+child_of() {
+    pgrep -P "$(cat "$1.pid")"
+}
+# begin: a transfer that is under way, with some of it in got/large.part
+begin() {
+    next_port
+    start recv "$DUET" recv -v -k k -o got -l 127.0.0.1:$port
+    listening recv
+    start send "$DUET" send -k k large 127.0.0.1:$port
+    tries=0
+    while [ "$(stat -c %s got/large.part 2>/dev/null || echo 0)" -lt 20000000 ] && [ $tries -lt 200 ]; do
+        sleep 0.02
+        tries=$((tries + 1))
+    done
+}
+# resume: it ends well, and sends less than all
+resume() {
+    next_port
+    start recv "$DUET" recv -v -k k -o got --json -l 127.0.0.1:$port
+    listening recv
+    duet send -k k large 127.0.0.1:$port 2>send.err || bad "resume: $(cat send.err)"
+    ended recv 0
+    same large got/large
+    [ ! -e got/large.part ] || bad "the .part is left"
+    octets=$(sed -n 's/.*"octets": \([0-9]*\).*/\1/p' recv.out)
+    [ "$octets" -lt 140000000 ] || bad "all of it was sent again: $octets"
+    rm -r got
+}
+
+begin
+kill -9 "$(child_of recv)"
+ended send 6
+says "resume" send.err
+[ -s got/large.part ] || bad "no .part"
+resume
+
+begin
+kill -9 "$(child_of send)"
+ended recv 6
+resume
+
+begin
+kill -INT "$(child_of recv)"
+ended recv 12
+says "to resume" recv.err
+ended send 6
+resume
+
+begin
+kill -TERM "$(child_of send)"
+ended send 12
+ended recv 6
+resume
+
+# what is there is of another file: from the start
+mkdir got
+head -c 100000000 /dev/zero >got/large.part
+next_port
+start recv "$DUET" recv -v -k k -o got --json -l 127.0.0.1:$port
+listening recv
+duet send -q -k k large 127.0.0.1:$port || bad "another .part"
+ended recv 0
+same large got/large
+says '"octets": 150000000' recv.out
+done_testing
