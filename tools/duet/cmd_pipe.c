@@ -6,6 +6,7 @@
  * output; the end is when both directions have closed.
  */
 #include "commands.h"
+#include "interrupt.h"
 #include "link.h"
 #include "say.h"
 
@@ -22,6 +23,7 @@
 
 /* Octets. What comes must have room for the largest frame that this side accepts: 1 MiB. */
 enum { OUTGOING = 256 * 1024, INCOMING = 1 << 20 };
+enum { POLLED = 5 };
 
 /** Octets on their way, and where they go to or come from. */
 struct flow {
@@ -42,6 +44,7 @@ struct pump {
     int tx_done;         /* our CLOSE is with the kernel */
     int rx_done;         /* the peer's CLOSE has come */
     int more;            /* 1: the channel may hold more, the peer's CLOSE for one */
+    int fatal;           /* the result that ended the channel; 0: none */
     int moved;           /* 1: this turn did something */
     uint64_t last;       /* when something moved */
 };
@@ -60,6 +63,20 @@ pending(const struct flow *flow)
     return flow->at < flow->size;
 }
 
+/** A stream that was closed, or is open the other way, fails here and not after the connection. */
+static int
+check_way(const struct flow *flow, int standard)
+{
+    int flags = fcntl(flow->fd, F_GETFL);
+    int wrong = standard == 0 ? O_WRONLY : O_RDONLY;
+
+    if (flags >= 0 && (flags & O_ACCMODE) != wrong)
+        return EXIT_DONE;
+    return fail(EXIT_LOCAL, "%s: is closed, or not open for %s; say %s /dev/null if that is meant",
+                shown(flow->name), standard == 0 ? "reading" : "writing",
+                standard == 0 ? "<" : ">");
+}
+
 static int
 open_flow(struct flow *flow, const char *path, int standard, int flags)
 {
@@ -73,12 +90,14 @@ open_flow(struct flow *flow, const char *path, int standard, int flags)
     flow->fd = (int)number;
     if (path != NULL && strncmp(path, "fd:", 3) != 0)
         flow->fd = open(path, flags | O_CLOEXEC | O_NOCTTY, 0666);
-    if (flow->fd < 0 || fstat(flow->fd, &status) != 0 || duet__os_kind(&flow->kind, flow->fd) != 0)
-        return fail(EXIT_LOCAL, "%s: %s", shown(flow->name), reason());
-    if (S_ISDIR(status.st_mode))
-        return fail(EXIT_LOCAL, "%s: is a folder where a file is meant", shown(flow->name));
+    if (flow->fd >= 0 && fstat(flow->fd, &status) == 0 && S_ISDIR(status.st_mode))
+        return fail(EXIT_LOCAL, "%s: is a folder where a file is meant; name a file",
+                    shown(flow->name));
+    if (flow->fd < 0 || duet__os_kind(&flow->kind, flow->fd) != 0)
+        return fail(EXIT_LOCAL, "%s: %s; name what can be %s", shown(flow->name), reason(),
+                    standard == 0 ? "read" : "written");
     flow->regular = S_ISREG(status.st_mode);
-    return EXIT_DONE;
+    return check_way(flow, standard);
 }
 
 /** A peer that speaks on descriptors 0 and 1 leaves none for the plain side. */
@@ -142,6 +161,21 @@ write_output(struct pump *pump)
                 reason());
 }
 
+/** Write all that was verified before the end, however slow its reader is. */
+static int
+flush_output(struct pump *pump)
+{
+    int code = EXIT_DONE;
+
+    while (code == EXIT_DONE && pending(&pump->out) && !interrupted()) {
+        struct pollfd fds[2] = {{.fd = pump->out.fd, .events = POLLOUT},
+                                {.fd = interrupt_fd(), .events = POLLIN}};
+        if (poll(fds, 2, -1) > 0)
+            code = write_output(pump);
+    }
+    return code;
+}
+
 /* ---- The channel's side ---- */
 
 /** What a call of the channel's came to. Returns an exit code. */
@@ -153,7 +187,18 @@ judge(struct pump *pump, int result)
     if (result == DUET_E_CODE)
         return fail(EXIT_FAILED,
                     "the peer sends messages where a stream is meant: is it duet pipe?");
-    return link_fail(pump->link, result);
+    pump->fatal = result;
+    return exit_of(result);
+}
+
+/** The channel is dead: first what was verified goes out, then the cause is told. */
+static int
+end_fatal(struct pump *pump)
+{
+    int flushed = flush_output(pump);
+    int code = link_fail(pump->link, pump->fatal);
+
+    return flushed == EXIT_DONE ? code : flushed;
 }
 
 static int
@@ -190,23 +235,23 @@ receive_output(struct pump *pump)
     pump->moved |= out->size > 0 || result == DUET_CLOSED;
     if (result == DUET_CLOSED)
         pump->rx_done = 1;
-    if (result == DUET_OK || result == DUET_AGAIN || result == DUET_CLOSED)
-        return EXIT_DONE;
-    /* What was verified is written, whatever comes of it; then the cause is told. */
-    int code = write_output(pump);
-    return code == EXIT_DONE ? judge(pump, result) : code;
+    return judge(pump, result);
 }
 
 /* ---- The loop ---- */
 
-/** All that is written: the reader sees the end. */
-static void
+/** All is written: the reader sees the end. Some file systems tell only now that they are full. */
+static int
 close_output(struct pump *pump)
 {
     if (!pump->rx_done || pending(&pump->out) || pump->out.fd < 0)
-        return;
-    close(pump->out.fd);
+        return EXIT_DONE;
+    int result = close(pump->out.fd);
     pump->out.fd = -1;
+    if (result == 0)
+        return EXIT_DONE;
+    return fail(EXIT_LOCAL, "%s: %s; what the peer sent is not all written", shown(pump->out.name),
+                reason());
 }
 
 static int
@@ -215,9 +260,9 @@ is_over(const struct pump *pump)
     return pump->tx_done && pump->rx_done && pump->out.fd < 0 && !pump->flushing;
 }
 
-/** What to poll for, in the order in, out, channel in, channel out. */
+/** What to poll for, in the order in, out, channel in, channel out, signals. */
 static void
-prepare(const struct pump *pump, struct pollfd fds[4])
+prepare(const struct pump *pump, struct pollfd fds[POLLED])
 {
     unsigned state = duet_channel_state(pump->link->channel);
     int reading = !pump->in_done && !pending(&pump->in);
@@ -228,10 +273,11 @@ prepare(const struct pump *pump, struct pollfd fds[4])
     fds[1] = (struct pollfd){.fd = pending(&pump->out) ? pump->out.fd : -1, .events = POLLOUT};
     fds[2] = (struct pollfd){.fd = receiving ? pump->link->rfd : -1, .events = POLLIN};
     fds[3] = (struct pollfd){.fd = sending ? pump->link->wfd : -1, .events = POLLOUT};
+    fds[4] = (struct pollfd){.fd = interrupt_fd(), .events = POLLIN};
 }
 
 static int
-work(struct pump *pump, const struct pollfd fds[4])
+work(struct pump *pump, const struct pollfd fds[POLLED])
 {
     int code = EXIT_DONE;
 
@@ -245,34 +291,50 @@ work(struct pump *pump, const struct pollfd fds[4])
         code = receive_output(pump);
     if (code == EXIT_DONE && pending(&pump->out) && fds[1].fd < 0)
         code = write_output(pump);
-    close_output(pump);
-    return code;
+    return code == EXIT_DONE ? close_output(pump) : code;
 }
 
 static int
-wait_for_work(struct pump *pump, struct pollfd fds[4])
+too_idle(const struct pump *pump)
+{
+    double seconds = pump->options->idle_ms / 1000.0;
+
+    if (pending(&pump->out))
+        return fail(EXIT_LOCAL,
+                    "%s: nobody reads it for %g s; what the peer sent is not all written",
+                    shown(pump->out.name), seconds);
+    return fail(EXIT_SLOW,
+                "nothing moved for %g s: the peer is slow; try again, or give a longer "
+                "--idle-timeout",
+                seconds);
+}
+
+static int
+wait_for_work(struct pump *pump, struct pollfd fds[POLLED])
 {
     int timeout = -1;
 
     if (pump->options->idle_ms >= 0) {
         uint64_t idle = duet__os_now_ms() - pump->last;
         if (idle >= (uint64_t)pump->options->idle_ms)
-            return fail(EXIT_SLOW, "nothing moved for %g s: the peer is slow",
-                        pump->options->idle_ms / 1000.0);
+            return too_idle(pump);
         timeout = pump->options->idle_ms - (int)idle;
     }
     if (pump->more && !pending(&pump->out))
         timeout = 0;
-    if (poll(fds, 4, timeout) < 0 && errno != EINTR)
-        return fail(EXIT_FAILED, "poll: %s", reason());
-    return EXIT_DONE;
+    if (poll(fds, POLLED, timeout) < 0) {
+        if (errno != EINTR)
+            return fail(EXIT_FAILED, "poll: %s", reason());
+        fds[0].revents = fds[1].revents = fds[2].revents = fds[3].revents = 0;
+    }
+    return interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
 }
 
 static int
 run_pump(struct pump *pump)
 {
     /* Frames may have come with the peer's proof, and lie in no descriptor. */
-    struct pollfd fds[4] = {{.fd = -1}, {.fd = -1}, {.fd = -1}, {.fd = -1}};
+    struct pollfd fds[POLLED];
     int code = receive_output(pump);
 
     pump->last = duet__os_now_ms();
@@ -285,7 +347,7 @@ run_pump(struct pump *pump)
         if (code == EXIT_DONE)
             code = work(pump, fds);
     }
-    return code;
+    return pump->fatal != DUET_OK ? end_fatal(pump) : code;
 }
 
 static int
@@ -297,6 +359,7 @@ run(struct options *o)
 
     memset(&link, 0, sizeof link);
     link.rfd = link.wfd = -1;
+    interrupt_catch();
     int code = open_flows(&pump);
     if (code == EXIT_DONE)
         code = link_open(&link, o, address);
@@ -311,7 +374,7 @@ run(struct options *o)
         duet_wipe(pump.out.octets, INCOMING);
     free(pump.in.octets);
     free(pump.out.octets);
-    return code;
+    return interrupted() ? 128 + interrupted() : code;
 }
 
 const struct command cmd_pipe = {
