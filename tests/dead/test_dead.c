@@ -1,0 +1,159 @@
+/*
+ * Every call on an object that is fresh, dead or closed: the same answer each time, nothing
+ * written, nothing that crashes.
+ */
+#include "support/pair.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct pair pair;
+static struct pair_end *const top = &pair.end[DUET_TOP];
+static struct pair_end *const bottom = &pair.end[DUET_BOTTOM];
+static const struct pair_options plain = {.pattern = DUET_PATTERN_EPHEMERAL};
+
+static void
+raw_direction(void **state)
+{
+    static const uint8_t octets[64];
+    uint8_t out[64];
+    duet_dir d;
+    uint32_t code, len;
+    size_t put;
+
+    (void)state;
+    memset(&d, 0, sizeof d); /* never started */
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(duet_seal(&d, out, octets, 8, 0), DUET_E_MISUSE);
+        assert_int_equal(duet_seal_begin(&d, out, 0, 8), DUET_E_MISUSE);
+        assert_int_equal(duet_seal_piece(&d, out, &put, octets, 8), DUET_E_MISUSE);
+        assert_int_equal(duet_open_header(&d, &code, &len, octets), DUET_E_MISUSE);
+        assert_int_equal(duet_open_piece(&d, out, &put, octets, 8), DUET_E_MISUSE);
+        duet_dir_wipe(&d);
+    }
+    duet_dir_wipe(NULL);
+
+    /* dead of a header that is noise */
+    assert_int_equal(duet_dir_init_raw(&d, octets, octets, octets, 1, 100), DUET_OK);
+    int result = duet_open_header(&d, &code, &len, octets);
+    assert_int_equal(result, DUET_E_CHECKSUM);
+    assert_int_equal(duet_open_header(&d, &code, &len, octets), result);
+    assert_int_equal(duet_open_piece(&d, out, &put, octets, 8), result);
+    assert_int_equal(duet_seal(&d, out, octets, 8, 0), result);
+
+    /* a frame is begun: nothing else may be */
+    assert_int_equal(duet_dir_init_raw(&d, octets, octets, octets, 1, 100), DUET_OK);
+    assert_int_equal(duet_seal_begin(&d, out, 0, 8), DUET_OK);
+    assert_int_equal(duet_seal_begin(&d, out, 0, 8), DUET_E_MISUSE);
+    assert_int_equal(duet_seal(&d, out, octets, 8, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_seal_piece(&d, out, &put, octets, 9), DUET_E_MISUSE);
+    assert_int_equal(duet_seal_piece(&d, out, &put, octets, 8), DUET_OK);
+    assert_int_equal(put, 8 + DUET_MAC_SIZE);
+}
+
+/** All calls on a session, each with the result that is expected of those that can fail. */
+static void
+assert_all(duet_session *session, int expected)
+{
+    static const uint8_t octets[DUET_FRESH_SIZE] = {1};
+    uint8_t out[100];
+    size_t put;
+    struct duet_step step = {.in = octets, .in_size = sizeof octets, .out = out, .out_size = 100};
+    duet_info info;
+
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(duet_session_send(session, out, octets, 8, 0), expected);
+        assert_int_equal(duet_session_send_begin(session, out, 0, 8), expected);
+        assert_int_equal(duet_session_send_piece(session, out, &put, octets, 8), expected);
+        assert_int_equal(duet_session_pad(session, out, 8), expected);
+        for (int request = DUET_ASK_FRESH; request <= DUET_ASK_ANSWER; request++)
+            if (expected != DUET_E_MISUSE || request != DUET_ASK_CLOSE)
+                assert_int_equal(duet_session_ask(session, (enum duet_request)request, octets),
+                                 expected);
+        assert_int_equal(duet_session_export(session, out, 8, octets, 8),
+                         expected == DUET_E_MISUSE ? DUET_OK : expected);
+        assert_int_equal(duet_session_flush(session, out, sizeof out, &put),
+                         expected == DUET_E_MISUSE ? DUET_OK : expected);
+        assert_int_equal(put, 0);
+        assert_int_equal(duet_session_recv(session, &step),
+                         expected == DUET_E_MISUSE ? DUET_CLOSED : expected);
+        assert_int_equal(step.used + step.put, 0);
+        duet_session_info(session, &info);
+        assert_false(info.may_send);
+    }
+}
+
+static void
+dead_session(void **state)
+{
+    static const uint8_t noise[100];
+
+    (void)state;
+    pair_ready(&pair, &plain);
+    int result = pair_feed(top, noise, sizeof noise, 0);
+    assert_int_equal(result, DUET_E_CHECKSUM);
+    assert_all(top->session, result);
+    assert_int_equal(duet_session_end(top->session), result); /* the first one sticks */
+    pair_close(&pair);
+
+    pair_open(&pair, &plain);
+    assert_int_equal(pair_feed(bottom, noise, sizeof noise, 0), DUET_E_STRANGER);
+    assert_all(bottom->session, DUET_E_STRANGER);
+    pair_close(&pair);
+    duet_session_free(NULL);
+    duet_config_free(NULL);
+}
+
+static void
+closed_session(void **state)
+{
+    (void)state;
+    pair_ready(&pair, &plain);
+    assert_int_equal(duet_session_ask(top->session, DUET_ASK_CLOSE, NULL), DUET_OK);
+    assert_int_equal(duet_session_ask(bottom->session, DUET_ASK_CLOSE, NULL), DUET_OK);
+    assert_int_equal(pair_settle(&pair), DUET_OK);
+    assert_int_equal(duet_session_ask(top->session, DUET_ASK_CLOSE, NULL), DUET_E_MISUSE);
+    assert_all(top->session, DUET_E_MISUSE);
+    assert_string_equal(duet_session_detail(top->session), "");
+    pair_close(&pair);
+}
+
+static void
+fresh_session(void **state)
+{
+    static const uint8_t octets[100];
+    uint8_t out[200];
+    struct duet_step step = {.in = octets, .in_size = sizeof octets};
+    duet_info info;
+
+    (void)state;
+    pair_open(&pair, &plain);
+    assert_int_equal(duet_session_send(top->session, out, octets, 8, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_session_pad(top->session, out, 8), DUET_E_MISUSE);
+    assert_int_equal(duet_session_export(top->session, out, 8, NULL, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_session_ask(top->session, DUET_ASK_FRESH, NULL), DUET_E_MISUSE);
+    assert_int_equal(duet_session_ask(top->session, DUET_ASK_REFRESH, octets), DUET_E_MISUSE);
+    assert_int_equal(duet_session_ask(top->session, DUET_ASK_PING, NULL), DUET_E_MISUSE);
+    assert_int_equal(duet_session_recv(top->session, &step), DUET_E_MISUSE); /* it speaks first */
+    duet_session_info(bottom->session, &info);
+    assert_int_equal(info.owed, 0);
+    assert_int_equal((int)info.pattern, -1);
+    assert_int_equal(pair_flush(bottom), DUET_OK);
+    assert_int_equal(duet_session_end(bottom->session), DUET_E_STRANGER);
+    pair_close(&pair);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(raw_direction),
+        cmocka_unit_test(dead_session),
+        cmocka_unit_test(closed_session),
+        cmocka_unit_test(fresh_session),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
