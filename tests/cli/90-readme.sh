@@ -1,0 +1,14 @@
+#!/bin/sh
+# The README's program is the example, it compiles, it is as short as promised, and it greets.
+here=$(cd "$(dirname "$0")/../.." && pwd)
+. "$(dirname "$0")/common.sh"
+
+sed -n '/^```c$/,/^```$/p' "$here/README.md" | sed '1d;$d' >readme.c
+sed '/^\/\*/,/^ \*\//d' "$here/examples/hello.c" >example.c
+cmp readme.c example.c || bad "README.md and examples/hello.c differ"
+[ "$(sed -n '/^{/,/^}/p' readme.c | sed '1d;$d' | wc -l)" -le 16 ] || bad "it has grown"
+duet keygen -o secret.key >/dev/null
+hello=$(dirname "$DUET")/example_hello
+[ -x "$hello" ] || bad "example_hello is not built"
+[ "$(duet pipe -k secret.key --exec "exec '$hello' secret.key" </dev/null)" = hello ] || bad "no greeting"
+done_testing
