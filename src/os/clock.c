@@ -6,22 +6,28 @@
 #include <time.h>
 
 static uint64_t
-milliseconds(clockid_t clock)
+microseconds(clockid_t clock)
 {
     struct timespec now;
     if (clock_gettime(clock, &now) != 0 || now.tv_sec < 0)
         return 0;
-    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+    return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
 }
 
 uint64_t
 duet__os_now_ms(void)
 {
-    return milliseconds(CLOCK_MONOTONIC);
+    return microseconds(CLOCK_MONOTONIC) / 1000u;
+}
+
+uint64_t
+duet__os_now_us(void)
+{
+    return microseconds(CLOCK_MONOTONIC);
 }
 
 uint64_t
 duet__os_unix_ms(void)
 {
-    return milliseconds(CLOCK_REALTIME);
+    return microseconds(CLOCK_REALTIME) / 1000u;
 }

@@ -17,6 +17,9 @@ int duet__os_random(uint8_t *out, size_t size);
 /** Milliseconds of a clock that never goes back, alike in all processes of the machine. */
 uint64_t duet__os_now_ms(void);
 
+/** Microseconds of the same clock. */
+uint64_t duet__os_now_us(void);
+
 /** Unix milliseconds. */
 uint64_t duet__os_unix_ms(void);
 

@@ -45,14 +45,13 @@ expect 7 "no peer came" duet pipe -k k -l 127.0.0.1:$port --timeout 0.3
 
 head -c 3000000 /dev/zero >zeros
 
-# standard output full, closed, broken; a folder; standard input closed
-for case in full closed broken; do
+# standard output full, broken; a folder; a standard stream that is closed, before any connection
+for case in full broken; do
     next_port
     stdin=zeros start listener "$DUET" pipe -v -k k -l 127.0.0.1:$port
     listening listener
     case $case in
     full) timeout 60 "$DUET" pipe -k k 127.0.0.1:$port >/dev/full 2>err </dev/null ;;
-    closed) timeout 60 "$DUET" pipe -k k 127.0.0.1:$port >&- 2>err </dev/null ;;
     broken) { timeout 60 "$DUET" pipe -k k 127.0.0.1:$port 2>err </dev/null; echo $? >broken.code; } | : ;;
     esac
     got=$?
@@ -61,14 +60,16 @@ for case in full closed broken; do
     says "standard output" err
     ended listener 6
 done
-next_port
-start listener "$DUET" pipe -v -k k -l 127.0.0.1:$port
-listening listener
-timeout 60 "$DUET" pipe -k k 127.0.0.1:$port <&- >out 2>err
+timeout 60 "$DUET" pipe -k k 127.0.0.1:1 >&- 2>err </dev/null
+got=$?
+[ $got -eq 9 ] || bad "closed output: exit $got"
+says "standard output: is closed" err
+timeout 60 "$DUET" pipe -k k 127.0.0.1:1 <&- >out 2>err
 got=$?
 [ $got -eq 9 ] || bad "closed input: exit $got"
-says "standard input" err
-ended listener 6
+says "standard input: is closed" err
+expect 9 "not open for writing" duet pipe -k k --out fd:3 127.0.0.1:1 3<zeros
+expect 3 "not a listening socket" duet pipe -k k -l fd:0 </dev/null
 expect 9 "is a folder" duet pipe -k k --in . 127.0.0.1:1
 expect 9 "No such file" duet pipe -k k --in nothing 127.0.0.1:1
 expect 9 "Is a directory" duet pipe -k k --out . 127.0.0.1:1
@@ -104,4 +105,21 @@ start listener "$DUET" pipe -v -k k -l 127.0.0.1:$port
 listening listener
 kill -TERM "$(pgrep -P "$(cat listener.pid)")" 2>/dev/null
 ended listener 143
+
+# in the middle of things too, and a socket's file does not stay behind
+start listener "$DUET" pipe -v -k k -l unix:sock
+listening listener
+mkfifo mute
+(sleep 20) >mute &
+children="$children $!"
+stdin=mute start client "$DUET" pipe -v -k k unix:sock
+sleep 0.5
+kill -INT "$(pgrep -P "$(cat client.pid)")" 2>/dev/null
+ended client 130
+ended listener 6
+start listener "$DUET" pipe -v -k k -l unix:sock
+listening listener
+kill -TERM "$(pgrep -P "$(cat listener.pid)")" 2>/dev/null
+ended listener 143
+[ ! -e sock ] || bad "the socket's file is left"
 done_testing

@@ -1,7 +1,8 @@
 #!/bin/sh
 # ping, explain and version.
 . "$(dirname "$0")/common.sh"
-duet keygen -o k >/dev/null
+: "${PYTHON:=python3}"
+id=$(duet keygen -o k)
 
 next_port
 mkfifo quiet
@@ -10,24 +11,44 @@ children="$children $!"
 stdin=quiet start listener "$DUET" pipe -v -k k -l 127.0.0.1:$port
 listening listener
 expect 0 "" duet ping -k k -c 3 127.0.0.1:$port
-says "connected and authenticated in" out
+says "^resolve  *[0-9.]* ms$" out
+says "^connect  *[0-9.]* ms, 127.0.0.1 port $port$" out
+says "^handshake .* authenticated: pattern ephemeral, secret $id$" out
 says "round trip 3: " out
 says "3 sent, 3 received" out
+says "^close  *done$" out
 expect 3 "refused" duet ping -k k 127.0.0.1:1
 expect 2 "1 to 1000000" duet ping -k k -c 0 127.0.0.1:1
 
 next_port
 head -c 100000 /dev/zero >data
-stdin=data start listener "$DUET" pipe -v -k k -l 127.0.0.1:$port
+mkfifo talking # it sends, and has not closed
+{ cat data; sleep 20; } >talking &
+children="$children $!"
+stdin=talking start listener "$DUET" pipe -v -k k -l 127.0.0.1:$port
 listening listener
 expect 0 "" duet ping -k k -c 1 --json 127.0.0.1:$port # whatever it sends is dropped
 says '"received": 1' out
+"$PYTHON" -m json.tool <out >/dev/null || bad "not JSON: $(cat out)"
+expect 3 "refused" duet ping -k k --json 127.0.0.1:1
+says '"exit": 3}$' out
+"$PYTHON" -m json.tool <out >/dev/null || bad "not JSON after a failure: $(cat out)"
+
+# a peer that has nothing to send closes at once: it is there, and not hurt by the visit
+next_port
+start listener "$DUET" pipe -v -k k -l 127.0.0.1:$port
+listening listener
+expect 0 "" duet ping -k k -c 1 127.0.0.1:$port
+says "authenticated" out
+says "^close  *done$" out
+ended listener 0
 
 expect 0 "" duet explain
 says "DUET_E_FORGED" out
 says "could not connect" out
 for word in DUET_E_FORGED E_FORGED forged -32; do
     expect 0 "" duet explain -- $word
+    expect 0 "" duet explain $word
     says "MAC is wrong" out
 done
 expect 0 "" duet explain 8

@@ -95,6 +95,13 @@ unix_address(struct sockaddr_un *out, const char *path)
     return 0;
 }
 
+static int
+bad_path(const char *address)
+{
+    return fail(EXIT_USAGE, "%s: the path is empty or too long; it takes 1 to 107 octets",
+                shown(address));
+}
+
 /** fd:N. Returns an exit code. */
 static int
 inherited(int *fd, const char *address)
@@ -117,6 +124,19 @@ address_prepare(int fd)
 
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* fails on a Unix socket */
+}
+
+void
+address_name(char *out, size_t cap, const struct sockaddr_storage *address)
+{
+    char host[128], port[16]; /* numbers, with an interface's name */
+
+    snprintf(out, cap, "a local peer");
+    if (address->ss_family != AF_INET && address->ss_family != AF_INET6)
+        return;
+    if (getnameinfo((const struct sockaddr *)address, sizeof *address, host, sizeof host, port,
+                    sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        snprintf(out, cap, "%s port %s", host, port);
 }
 
 /* ---- Connecting ---- */
@@ -183,29 +203,53 @@ not_connected(const char *address, const char *cure)
     return fail(EXIT_CONNECT, "%s: %s; %s", shown(address), reason(), cure);
 }
 
-int
-address_connect(int *fd, const char *address, int timeout_ms)
+static int
+connect_unix(struct connection *connection, const char *address, int timeout_ms)
 {
-    struct addrinfo *list = NULL;
     struct sockaddr_un un;
 
-    *fd = -1;
-    if (strncmp(address, "fd:", 3) == 0)
-        return inherited(fd, address);
-    if (strncmp(address, "systemd:", 8) == 0)
-        return fail(EXIT_USAGE, "%s: can only be listened on", shown(address));
-    if (strncmp(address, "unix:", 5) == 0) {
-        if (unix_address(&un, address + 5) != 0)
-            return fail(EXIT_USAGE, "%s: the path is empty or too long", shown(address));
-        *fd = try_connect(AF_UNIX, (struct sockaddr *)&un, sizeof un, timeout_ms);
-        return *fd >= 0 ? EXIT_DONE : not_connected(address, "is the peer listening on this path?");
-    }
+    if (unix_address(&un, address + 5) != 0)
+        return bad_path(address);
+    connection->fd = try_connect(AF_UNIX, (struct sockaddr *)&un, sizeof un, timeout_ms);
+    return connection->fd >= 0 ? EXIT_DONE
+                               : not_connected(address, "is the peer listening on this path?");
+}
+
+static int
+connect_tcp(struct connection *connection, const char *address, int timeout_ms)
+{
+    struct addrinfo *list = NULL;
+    struct sockaddr_storage at = {0};
+    socklen_t size = sizeof at;
+    uint64_t begin = duet__os_now_us();
+
     int code = resolve(&list, address, 0);
     if (code != EXIT_DONE)
         return code;
-    *fd = try_all(list, timeout_ms);
+    uint64_t resolved = duet__os_now_us();
+    connection->resolve_us = resolved - begin + 1; /* 0 would say that it was not reached */
+    connection->fd = try_all(list, timeout_ms);
     freeaddrinfo(list);
-    return *fd >= 0 ? EXIT_DONE : not_connected(address, "is the peer listening there?");
+    if (connection->fd < 0)
+        return not_connected(address, "is the peer listening there?");
+    connection->connect_us = duet__os_now_us() - resolved + 1;
+    if (getpeername(connection->fd, (struct sockaddr *)&at, &size) == 0)
+        address_name(connection->at, sizeof connection->at, &at);
+    return EXIT_DONE;
+}
+
+int
+address_connect(struct connection *connection, const char *address, int timeout_ms)
+{
+    memset(connection, 0, sizeof *connection);
+    connection->fd = -1;
+    if (strncmp(address, "fd:", 3) == 0)
+        return inherited(&connection->fd, address);
+    if (strncmp(address, "systemd:", 8) == 0)
+        return fail(EXIT_USAGE, "%s: can only be listened on; add -l", shown(address));
+    if (strncmp(address, "unix:", 5) == 0)
+        return connect_unix(connection, address, timeout_ms);
+    return connect_tcp(connection, address, timeout_ms);
 }
 
 /* ---- Listening ---- */
@@ -231,7 +275,7 @@ listen_unix(struct listener *listener, const char *address)
     struct sockaddr_un un;
 
     if (unix_address(&un, address + 5) != 0)
-        return fail(EXIT_USAGE, "%s: the path is empty or too long", shown(address));
+        return bad_path(address);
     remove_stale(&un);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&un, sizeof un) != 0 || listen(fd, BACKLOG) != 0) {

@@ -9,16 +9,6 @@
 #include <string.h>
 #include <time.h>
 
-static int
-bad(const char *path, int result, const duet_where *where, int code)
-{
-    if (result == DUET_E_MEMORY)
-        return fail(EXIT_LIMIT, "%s: no memory", shown(path));
-    if (where->line > 0)
-        return fail(code, "%s:%u: %s", shown(path), where->line, where->reason);
-    return fail(code, "%s: %s", shown(path), where->reason);
-}
-
 static void
 show_limit(int64_t not_after)
 {
@@ -42,7 +32,7 @@ show_secret(const struct text *text, const char *path)
 
     int result = duet_secret_parse(&secret, text->at, text->size, &where);
     if (result != DUET_OK)
-        return bad(path, result, &where, EXIT_KEY);
+        return keys_refuse(EXIT_KEY, path, result, &where);
     to_hex(id, secret.id, sizeof secret.id);
     printf("kind: secret\nid: %s\nsize: %zu octets\n", id, secret.size);
     show_limit(secret.not_after);
@@ -60,7 +50,7 @@ show_identity(const struct text *text, const char *path)
 
     int result = duet_identity_parse(&identity, text->at, text->size, &where);
     if (result != DUET_OK)
-        return bad(path, result, &where, EXIT_KEY);
+        return keys_refuse(EXIT_KEY, path, result, &where);
     duet_key_text(key, identity.public_key);
     duet_wipe(&identity, sizeof identity);
     printf("kind: identity\npublic key: %s\n", key);
@@ -76,7 +66,7 @@ show_peers(const struct text *text, const char *path)
 
     int result = duet_peers_parse(&peers, text->at, text->size, &where);
     if (result != DUET_OK)
-        return bad(path, result, &where, EXIT_USAGE);
+        return keys_refuse(EXIT_USAGE, path, result, &where);
     printf("kind: peers\ncount: %zu\n", peers.count);
     for (size_t i = 0; i < peers.count; i++) {
         duet_key_text(key, peers.list[i].public_key);
@@ -94,7 +84,7 @@ show_profile(const struct text *text, const char *path)
 
     int result = duet_profile_parse(&profile, text->at, text->size, &where);
     if (result != DUET_OK)
-        return bad(path, result, &where, EXIT_USAGE);
+        return keys_refuse(EXIT_USAGE, path, result, &where);
     printf("kind: profile\nlabel: %zu octets\npreludes: %zu and %zu octets\n", profile.label_size,
            profile.prelude_size[DUET_TOP], profile.prelude_size[DUET_BOTTOM]);
     printf("padding of HELLO: %u to %u octets\n", profile.hello_pad_least, profile.hello_pad_most);

@@ -52,11 +52,11 @@ write_file(const char *path, const char *text, size_t size)
                     "name or move it away",
                     shown(path));
     if (fd < 0)
-        return fail(EXIT_LOCAL, "%s: %s", shown(path), reason());
+        return fail(EXIT_LOCAL, "%s: %s; choose another place for the key", shown(path), reason());
     int bad = fchmod(fd, 0600) != 0 || write_all(fd, text, size) != 0 || fsync(fd) != 0;
     if (close(fd) == 0 && !bad)
         return EXIT_DONE;
-    int code = fail(EXIT_LOCAL, "%s: %s", shown(path), reason());
+    int code = fail(EXIT_LOCAL, "%s: %s; nothing is left of the key", shown(path), reason());
     unlink(path);
     return code;
 }
@@ -65,14 +65,20 @@ write_file(const char *path, const char *text, size_t size)
 static int
 deliver(const struct options *o, const char *text, size_t size, const char *public_part)
 {
+    struct stat status;
+
     if (o->out != NULL) {
         int code = write_file(o->out, text, size);
-        if (code == EXIT_DONE && (puts(public_part) < 0 || fflush(stdout) != 0))
-            return fail(EXIT_LOCAL, "standard output: %s", reason());
-        return code;
+        if (code != EXIT_DONE)
+            return code;
+        puts(public_part);
+        return finish_output(EXIT_DONE);
     }
     if (write_all(1, text, size) != 0)
-        return fail(EXIT_LOCAL, "standard output: %s", reason());
+        return fail(EXIT_LOCAL, "standard output: %s; nothing of the key may be used", reason());
+    if (fstat(1, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 066) != 0)
+        warn(
+            "the file that standard output goes to can be read by others; chmod 600 it, or use -o");
     if (say_level >= 0)
         fprintf(stderr, "%s\n", public_part);
     return EXIT_DONE;

@@ -6,6 +6,7 @@
 #include "os/os.h"
 #include "say.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -17,18 +18,102 @@ static const struct poptOption own[] = {
     {"count", 'c', POPT_ARG_STRING, &options.count, 0, "Round trips; default 4", "N"},
     POPT_TABLEEND};
 
-struct trips {
+struct ping {
+    struct link link;
+    int json;
+    int fields; /* of the JSON object, so far */
     unsigned sent, received;
-    double least, most, sum; /* milliseconds */
+    uint64_t least, most, sum; /* microseconds */
 };
 
+/* ---- Telling: a line for each step, or one object that is whole whatever happens ---- */
+
 static double
-now_ms(void)
+ms(uint64_t us)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+    return (double)us / 1000.0;
 }
+
+/** A field of the object: name, and a value that is JSON already. */
+static void __attribute__((format(printf, 3, 4)))
+field(struct ping *p, const char *name, const char *format, ...)
+{
+    va_list arguments;
+
+    if (!p->json)
+        return;
+    printf("%s\"%s\": ", p->fields++ == 0 ? "{" : ", ", name);
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+}
+
+static void __attribute__((format(printf, 2, 3)))
+line(const struct ping *p, const char *format, ...)
+{
+    va_list arguments;
+
+    if (p->json)
+        return;
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+}
+
+/** The steps up to an authenticated channel, as far as they were reached. */
+static void
+tell_way(struct ping *p)
+{
+    const struct connection *c = &p->link.connection;
+
+    if (c->resolve_us > 0) {
+        line(p, "resolve       %.3f ms\n", ms(c->resolve_us));
+        field(p, "resolve_ms", "%.3f", ms(c->resolve_us));
+    }
+    if (c->connect_us > 0) {
+        line(p, "connect       %.3f ms, %s\n", ms(c->connect_us), c->at);
+        field(p, "connect_ms", "%.3f", ms(c->connect_us));
+        field(p, "address", "\"%s\"", c->at);
+    }
+}
+
+static void
+tell_proof(struct ping *p)
+{
+    static const char *const patterns[] = {"secret", "ephemeral", "identity"};
+    char key[DUET_KEY_TEXT_SIZE] = "", id[2 * DUET_SECRET_ID_SIZE + 1];
+    double took = ms(p->link.handshake_us);
+    duet_info info;
+
+    duet_session_info(duet_channel_session(p->link.channel), &info);
+    if (info.has_peer_key)
+        duet_key_text(key, info.peer_key);
+    to_hex(id, info.secret_id, sizeof info.secret_id);
+    line(p, "handshake     %.3f ms, authenticated: pattern %s, secret %s%s%s\n", took,
+         patterns[info.pattern], id, key[0] != 0 ? ", peer " : "", key);
+    field(p, "handshake_ms", "%.3f", took);
+    field(p, "pattern", "\"%s\"", patterns[info.pattern]);
+    field(p, "secret", "\"%s\"", id);
+    field(p, "peer", "\"%s\"", key);
+}
+
+static void
+tell_trips(struct ping *p)
+{
+    double average = p->received > 0 ? ms(p->sum) / p->received : 0;
+
+    field(p, "sent", "%u", p->sent);
+    field(p, "received", "%u", p->received);
+    if (p->received == 0)
+        return;
+    line(p, "round trips   %u sent, %u received, min/avg/max %.3f/%.3f/%.3f ms\n", p->sent,
+         p->received, ms(p->least), average, ms(p->most));
+    field(p, "min_ms", "%.3f", ms(p->least));
+    field(p, "avg_ms", "%.3f", average);
+    field(p, "max_ms", "%.3f", ms(p->most));
+}
+
+/* ---- Round trips ---- */
 
 /** Receive until the answer is here; what else the peer sends is dropped. */
 static int
@@ -36,7 +121,7 @@ await(struct link *link, int timeout_ms)
 {
     static uint8_t dropped[1 << 20]; /* room for the largest frame that this side accepts */
     duet_session *session = duet_channel_session(link->channel);
-    double end = now_ms() + timeout_ms;
+    uint64_t end = duet__os_now_ms() + (unsigned)timeout_ms;
     duet_info info;
     size_t got;
 
@@ -48,110 +133,92 @@ await(struct link *link, int timeout_ms)
         if (!info.pinging)
             return DUET_OK;
         duet__os_wait(link->rfd, link->wfd, DUET__OS_READ, 50);
-    } while (now_ms() < end);
+    } while (duet__os_now_ms() < end);
     return DUET_SLOW;
 }
 
 static int
-ping_once(struct link *link, unsigned number, struct trips *trips, int json)
+ping_once(struct ping *p, unsigned number)
 {
-    duet_session *session = duet_channel_session(link->channel);
-    uint8_t octets[DUET_PING_SIZE];
+    duet_session *session = duet_channel_session(p->link.channel);
+    uint8_t octets[DUET_PING_SIZE] = {0};
 
     memcpy(octets, &number, sizeof number);
-    memset(octets + sizeof number, 0, sizeof octets - sizeof number);
-    double begin = now_ms();
+    uint64_t begin = duet__os_now_us();
     int result = duet_session_ask(session, DUET_ASK_PING, octets);
     if (result == DUET_OK)
-        result = duet_flush(link->channel, WAIT_MS);
-    trips->sent++;
+        result = duet_flush(p->link.channel, WAIT_MS);
+    p->sent++;
     if (result == DUET_OK)
-        result = await(link, WAIT_MS);
+        result = await(&p->link, WAIT_MS);
     if (result != DUET_OK)
         return result;
-    double took = now_ms() - begin;
-    trips->received++;
-    trips->sum += took;
-    trips->least = trips->received == 1 || took < trips->least ? took : trips->least;
-    trips->most = took > trips->most ? took : trips->most;
-    if (!json)
-        printf("round trip %u: %.3f ms\n", number, took);
+    uint64_t took = duet__os_now_us() - begin;
+    p->sum += took;
+    p->least = p->received == 0 || took < p->least ? took : p->least;
+    p->most = took > p->most ? took : p->most;
+    p->received++;
+    line(p, "round trip %u: %.3f ms\n", number, ms(took));
     return DUET_OK;
 }
 
-static void
-tell_open(const struct link *link, double took, int json)
-{
-    static const char *const patterns[] = {"secret", "ephemeral", "identity"};
-    char key[DUET_KEY_TEXT_SIZE] = "", id[2 * DUET_SECRET_ID_SIZE + 1];
-    duet_info info;
-
-    duet_session_info(duet_channel_session(link->channel), &info);
-    if (info.has_peer_key)
-        duet_key_text(key, info.peer_key);
-    to_hex(id, info.secret_id, sizeof info.secret_id);
-    if (json)
-        printf("{\"pattern\": \"%s\", \"secret\": \"%s\", \"peer\": \"%s\", \"open_ms\": %.3f",
-               patterns[info.pattern], id, key, took);
-    else
-        printf("connected and authenticated in %.3f ms: secret %s, pattern %s%s%s\n", took, id,
-               patterns[info.pattern], key[0] != 0 ? ", peer " : "", key);
-}
-
+/** A peer that has closed its direction cannot answer; it is there and authenticated all the same.
+ */
 static int
-finish(struct link *link, const struct trips *trips, int json)
-{
-    double average = trips->received > 0 ? trips->sum / trips->received : 0;
-    int result = duet_close(link->channel, WAIT_MS);
-
-    if (json)
-        printf(", \"sent\": %u, \"received\": %u, \"min_ms\": %.3f, \"avg_ms\": %.3f, "
-               "\"max_ms\": %.3f}\n",
-               trips->sent, trips->received, trips->least, average, trips->most);
-    else
-        printf("%u sent, %u received, min/avg/max %.3f/%.3f/%.3f ms\n", trips->sent,
-               trips->received, trips->least, average, trips->most);
-    if (fflush(stdout) != 0)
-        return fail(EXIT_LOCAL, "standard output: %s", reason());
-    return result == DUET_OK ? EXIT_DONE : link_fail(link, result);
-}
-
-static int
-ping(struct link *link, uint64_t count, int json)
+go_to_and_fro(struct ping *p, uint64_t count)
 {
     const struct timespec pause = {0, PAUSE_MS * 1000000L};
-    struct trips trips = {0};
     int result = DUET_OK;
 
     for (unsigned i = 1; i <= count && result == DUET_OK; i++) {
         if (i > 1)
             nanosleep(&pause, NULL);
-        result = ping_once(link, i, &trips, json);
+        result = ping_once(p, i);
     }
-    if (result == DUET_CLOSED)
-        return fail(EXIT_FAILED, "the peer closed before it answered");
+    tell_trips(p);
     if (result == DUET_SLOW)
-        return fail(EXIT_SLOW, "no answer within %d s: the peer is slow", WAIT_MS / 1000);
-    return result == DUET_OK ? finish(link, &trips, json) : link_fail(link, result);
+        return fail(EXIT_SLOW, "no answer within %d s: the peer is slow; try again",
+                    WAIT_MS / 1000);
+    if (result == DUET_CLOSED)
+        line(p, "round trips   no answer any more: the peer has nothing to send and has closed\n");
+    return result == DUET_OK || result == DUET_CLOSED ? EXIT_DONE : link_fail(&p->link, result);
+}
+
+static int
+close_duly(struct ping *p)
+{
+    int result = duet_close(p->link.channel, WAIT_MS);
+
+    field(p, "closed", result == DUET_OK ? "true" : "false");
+    if (result != DUET_OK)
+        return link_fail(&p->link, result);
+    line(p, "close         done\n");
+    return EXIT_DONE;
 }
 
 static int
 run(struct options *o)
 {
-    struct link link;
+    static struct ping p;
     uint64_t count = COUNT;
 
     if (o->count != NULL && parse_number(&count, o->count, 1, COUNT_MOST) != 0)
         return fail(EXIT_USAGE, "ping: -c %s: not a number from 1 to %d", shown(o->count),
                     COUNT_MOST);
-    double begin = now_ms();
-    int code = link_open(&link, o, o->operand_count > 0 ? o->operands[0] : NULL);
+    p.json = o->json;
+    int code = link_open(&p.link, o, o->operand_count > 0 ? o->operands[0] : NULL);
+    tell_way(&p);
     if (code == EXIT_DONE) {
-        tell_open(&link, now_ms() - begin, o->json);
-        code = ping(&link, count, o->json);
+        tell_proof(&p);
+        code = go_to_and_fro(&p, count);
     }
-    link_close(&link);
-    return code;
+    if (code == EXIT_DONE)
+        code = close_duly(&p);
+    field(&p, "exit", "%d", code);
+    if (p.json)
+        puts("}");
+    link_close(&p.link);
+    return finish_output(code);
 }
 
 const struct command cmd_ping = {

@@ -11,7 +11,6 @@
 #include "say.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -40,18 +39,6 @@ static unsigned told; /* strangers so far */
 
 enum { NAME = 160 };
 
-static void
-name_of(char out[NAME], const struct guest *guest)
-{
-    char host[128], port[16]; /* numbers, with an interface's name */
-
-    snprintf(out, NAME, "a local peer");
-    if (guest->from.ss_family == AF_INET || guest->from.ss_family == AF_INET6)
-        if (getnameinfo((const struct sockaddr *)&guest->from, sizeof guest->from, host,
-                        sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-            snprintf(out, NAME, "%s port %s", host, port);
-}
-
 /** May one more stranger be told of? A flood of them is told now and then. */
 static int
 may_tell(void)
@@ -74,7 +61,7 @@ tell(const struct guest *guest, int result)
 
     if (!may_tell())
         return;
-    name_of(name, guest);
+    address_name(name, sizeof name, &guest->from);
     duet_session_info(duet_channel_session(guest->channel), &info);
     if (result == DUET_E_UNTRUSTED && info.has_peer_key) {
         duet_key_text(key, info.peer_key);
@@ -99,7 +86,7 @@ give_up(struct guest *guest, const char *why)
     guest->channel = NULL;
     if (!may_tell())
         return;
-    name_of(name, guest);
+    address_name(name, sizeof name, &guest->from);
     warn("%s: its opening stayed unfinished %s: a half-open connection, or not duet", name, why);
 }
 

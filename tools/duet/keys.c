@@ -32,22 +32,30 @@ is_credential(const char *path)
            strstr(path + size, "/../") == NULL;
 }
 
+static const char *
+cure_of(int code)
+{
+    return code == EXIT_KEY ? "copy it anew from where it is whole, or make one with duet keygen"
+                            : "see \"Files\" in duet(1)";
+}
+
 /** May this file be read? Returns an exit code. */
 static int
 check_file(const struct stat *status, const char *path, int private_only, int code)
 {
     if (S_ISDIR(status->st_mode))
-        return fail(code, "%s: is a folder where a file is meant", shown(path));
+        return fail(code, "%s: is a folder where a file is meant; only a listener's -k takes one",
+                    shown(path));
     if (!S_ISREG(status->st_mode))
-        return fail(code, "%s: is not a regular file", shown(path));
+        return fail(code, "%s: is not a regular file; copy it into one", shown(path));
     if (private_only && (status->st_mode & 066) != 0 && !is_credential(path))
         return fail(code, "%s: others can read or write it (mode %03o); chmod 600 it", shown(path),
                     (unsigned)status->st_mode & 0777);
     if (status->st_size == 0)
-        return fail(code, "%s: is empty; copy it anew, or make one with duet keygen", shown(path));
+        return fail(code, "%s: is empty; %s", shown(path), cure_of(code));
     if (status->st_size > FILE_MOST)
-        return fail(code, "%s: is too large for such a file (%lld octets)", shown(path),
-                    (long long)status->st_size);
+        return fail(code, "%s: is too large for such a file (%lld octets); %s", shown(path),
+                    (long long)status->st_size, cure_of(code));
     return EXIT_DONE;
 }
 
@@ -76,7 +84,8 @@ text_read(struct text *text, const char *path, int private_only, int code_if_bad
     text->size = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
-        return fail(code_if_bad, "%s: %s", shown(path), reason());
+        return fail(code_if_bad, "%s: %s; is the path right?%s", shown(path), reason(),
+                    code_if_bad == EXIT_KEY ? " duet keygen makes a key" : "");
     int code = fstat(fd, &status) == 0 ? check_file(&status, path, private_only, code_if_bad)
                                        : fail(code_if_bad, "%s: %s", shown(path), reason());
     if (code == EXIT_DONE) {
@@ -101,16 +110,16 @@ text_free(struct text *text)
 }
 
 /** What a reader of the library's said of a file, in a line. */
-static int
-refuse(int code, const char *path, int result, const duet_where *where)
+int
+keys_refuse(int code, const char *path, int result, const duet_where *where)
 {
     if (result == DUET_E_MEMORY)
         return fail(EXIT_LIMIT, "%s: no memory", shown(path));
     if (result != DUET_E_FORMAT)
         return fail(code, "%s: %s", shown(path), duet_explain(result)->sentence);
     if (where->line > 0)
-        return fail(code, "%s:%u: %s", shown(path), where->line, where->reason);
-    return fail(code, "%s: %s", shown(path), where->reason);
+        return fail(code, "%s:%u: %s; %s", shown(path), where->line, where->reason, cure_of(code));
+    return fail(code, "%s: %s; %s", shown(path), where->reason, cure_of(code));
 }
 
 /* ---- Secrets ---- */
@@ -143,14 +152,14 @@ add_secret(duet_config *config, const char *path)
     int result = duet_secret_parse(&secret, text.at, text.size, &where);
     text_free(&text);
     if (result != DUET_OK)
-        return refuse(EXIT_KEY, path, result, &where);
+        return keys_refuse(EXIT_KEY, path, result, &where);
     code = check_secret(&secret, path);
     if (code == EXIT_DONE) {
         result = duet_config_add_secret(config, secret.octets, secret.size);
         if (result == DUET_E_MISUSE)
             code = fail(EXIT_USAGE, "%s: more than %u secrets", shown(path), DUET_SECRETS_MOST);
         else if (result != DUET_OK)
-            code = refuse(EXIT_KEY, path, result, &where);
+            code = keys_refuse(EXIT_KEY, path, result, &where);
     }
     duet_secret_wipe(&secret);
     return code;
@@ -174,7 +183,8 @@ add_folder(duet_config *config, const char *folder)
     if (count < 0)
         return fail(EXIT_KEY, "%s: %s", shown(folder), reason());
     if (count == 0)
-        code = fail(EXIT_KEY, "%s: holds no key file", shown(folder));
+        code =
+            fail(EXIT_KEY, "%s: holds no key file; put one there, or name a file", shown(folder));
     for (int i = 0; i < count; i++) {
         if (code == EXIT_DONE) {
             snprintf(path, sizeof path, "%s/%s", folder, list[i]->d_name);
@@ -221,7 +231,7 @@ add_identity(duet_config *config, const char *path)
     int result = duet_identity_parse(&identity, text.at, text.size, &where);
     text_free(&text);
     if (result != DUET_OK)
-        return refuse(EXIT_KEY, path, result, &where);
+        return keys_refuse(EXIT_KEY, path, result, &where);
     duet_config_set_identity(config, &identity);
     duet_wipe(&identity, sizeof identity);
     return EXIT_DONE;
@@ -243,7 +253,7 @@ add_peers(duet_config *config, const char *path)
         result = duet_config_set_peers(config, &peers);
         duet_peers_free(&peers);
     }
-    return result == DUET_OK ? EXIT_DONE : refuse(EXIT_USAGE, path, result, &where);
+    return result == DUET_OK ? EXIT_DONE : keys_refuse(EXIT_USAGE, path, result, &where);
 }
 
 static int
@@ -259,7 +269,7 @@ add_profile(duet_config *config, const char *path)
     int result = duet_profile_parse(&profile, text.at, text.size, &where);
     text_free(&text);
     if (result != DUET_OK)
-        return refuse(EXIT_USAGE, path, result, &where);
+        return keys_refuse(EXIT_USAGE, path, result, &where);
     if (profile.pad != DUET_PAD_NONE || profile.cover_ms != 0)
         warn("%s: Pad and Cover are not done yet; the rest of the profile is", shown(path));
     duet_config_set_profile(config, &profile);

@@ -204,7 +204,9 @@ open_direct(struct link *link, const struct options *o)
     if (result != DUET_OK)
         return fail(exit_of(result), "the channel: %s", duet_explain(result)->sentence);
     uint64_t end = duet__os_now_ms() + (unsigned)patience;
+    uint64_t begin = duet__os_now_us();
     result = shake_hands(link, end);
+    link->handshake_us = duet__os_now_us() - begin + 1;
     if (result == DUET_OK)
         return EXIT_DONE;
     if (interrupted())
@@ -244,8 +246,8 @@ reach(struct link *link, const struct options *o, const char *address)
         link->rfd = 0;
         link->wfd = 1;
     } else {
-        code = address_connect(&link->rfd, address, o->timeout_ms);
-        link->wfd = link->rfd;
+        code = address_connect(&link->connection, address, o->timeout_ms);
+        link->rfd = link->wfd = link->connection.fd;
     }
     return code == EXIT_DONE ? open_direct(link, o) : code;
 }

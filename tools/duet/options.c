@@ -222,16 +222,19 @@ prepare_arguments(const struct command *command, int *argc, const char **argv)
 {
     static char name[32];
     const char **copy = calloc((size_t)*argc + 2, sizeof *copy);
-    int n = 1;
+    int n = 1, ended = 0; /* ended: options are, by "--" */
 
     if (copy == NULL)
         return NULL;
     snprintf(name, sizeof name, "duet %s", command->name);
     copy[0] = name; /* for the help */
     for (int i = 1; i < *argc; i++) {
-        if (command->numbers && n == i && argv[i][0] == '-' && argv[i][1] >= '0' &&
-            argv[i][1] <= '9')
+        ended |= strcmp(argv[i], "--") == 0;
+        if (command->numbers && !ended && argv[i][0] == '-' && argv[i][1] >= '0' &&
+            argv[i][1] <= '9') {
             copy[n++] = "--";
+            ended = 1;
+        }
         copy[n++] = argv[i];
     }
     *argc = n;
