@@ -1,0 +1,531 @@
+"""A second implementation of the duet protocol, version 1, written from docs/protocol.md.
+
+It exists to prove that document, and to speak to `duet pipe` in tests; it is slow, and keeps its
+secrets in plain Python objects. Section numbers (§) are those of the document.
+"""
+
+import hashlib
+import hmac
+import os
+import struct
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+HELLO, READY, CLOSE, PAD, PING, PONG, ROTATE, REFRESH, MORE = range(0xFFFFFF01, 0xFFFFFF0A)
+RESERVED = 0xFFFFFF00
+TOP, BOTTOM = "top", "bottom"
+SECRET, EPHEMERAL, IDENTITY = 0, 1, 2
+
+
+class Violation(Exception):
+    """The peer, or the wire, broke the protocol."""
+
+
+# ---- SHA-256 from any chain (§1), HKDF (Notation) ----
+
+def _primes(count):
+    found = []
+    n = 2
+    while len(found) < count:
+        if all(n % p for p in found):
+            found.append(n)
+        n += 1
+    return found
+
+
+def _root_bits(n, root):
+    """The first 32 bits of the fraction of the square or cube root of n."""
+    low, high = 0, n << 40
+    target = n << (32 * root)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if middle ** root <= target:
+            low = middle
+        else:
+            high = middle
+    return low & 0xFFFFFFFF
+
+
+ROUNDS = [_root_bits(p, 3) for p in _primes(64)]
+INITIAL = [_root_bits(p, 2) for p in _primes(8)]
+
+
+def _rotate(x, n):
+    return (x >> n | x << (32 - n)) & 0xFFFFFFFF
+
+
+def _compress(chain, block):
+    w = list(struct.unpack(">16I", block))
+    for i in range(16, 64):
+        a, b = w[i - 15], w[i - 2]
+        s0 = _rotate(a, 7) ^ _rotate(a, 18) ^ a >> 3
+        s1 = _rotate(b, 17) ^ _rotate(b, 19) ^ b >> 10
+        w.append((w[i - 16] + s0 + w[i - 7] + s1) & 0xFFFFFFFF)
+    a, b, c, d, e, f, g, h = chain
+    for i in range(64):
+        s1 = _rotate(e, 6) ^ _rotate(e, 11) ^ _rotate(e, 25)
+        t1 = (h + s1 + (e & f ^ ~e & g) + ROUNDS[i] + w[i]) & 0xFFFFFFFF
+        s0 = _rotate(a, 2) ^ _rotate(a, 13) ^ _rotate(a, 22)
+        t2 = (s0 + (a & b ^ a & c ^ b & c)) & 0xFFFFFFFF
+        a, b, c, d, e, f, g, h = (t1 + t2) & 0xFFFFFFFF, a, b, c, (d + t1) & 0xFFFFFFFF, e, f, g
+    return [(x + y) & 0xFFFFFFFF for x, y in zip(chain, (a, b, c, d, e, f, g, h))]
+
+
+def chained_sha256(chain, data):
+    """SHA-256 of data, padded as if it began at octet zero, started from a chain."""
+    text = data + b"\x80" + bytes(-(len(data) + 9) % 64) + struct.pack(">Q", 8 * len(data))
+    for at in range(0, len(text), 64):
+        chain = _compress(chain, text[at:at + 64])
+    return chain
+
+
+def octets_of(chain):
+    return struct.pack(">8I", *chain)
+
+
+def sha256(data):
+    return hashlib.sha256(data).digest()
+
+
+def extract(salt, ikm):
+    return hmac.new(salt, ikm, hashlib.sha256).digest()
+
+
+def expand(prk, info, n):
+    out = t = b""
+    i = 1
+    while len(out) < n:
+        t = hmac.new(prk, t + info + bytes([i]), hashlib.sha256).digest()
+        out += t
+        i += 1
+    return out[:n]
+
+
+# ---- One direction (§1, §3) ----
+
+class Direction:
+    def __init__(self, role, use, half, salt, label=b""):
+        self.d = sha256(label)
+        self.root = expand(extract(b"duet/1 " + role.encode(), half), self.info(use) + salt, 32)
+        self.chain = list(INITIAL)
+        self.seq = 1
+        self.limit = 16384
+        self.rotate_frames = self.rotate_blocks = 30
+        self.epochs = -1
+        self._enter()
+
+    def info(self, x):
+        return b"duet/1 " + x.encode() + b"\0" + self.d
+
+    def _enter(self):
+        epoch = expand(self.root, self.info("epoch"), 80)
+        self.key, self.counter = epoch[:32], int.from_bytes(epoch[32:48], "big")
+        self.chain = chained_sha256(self.chain, epoch[48:])
+        self.frames = self.blocks = 0
+        self.epochs += 1
+
+    def rotate(self, fresh=b""):
+        self.root = extract(expand(self.root, self.info("rotate"), 32), fresh)
+        self._enter()
+
+    def _keystream(self, first, n):
+        counter = ((self.counter + first) % 2 ** 128).to_bytes(16, "big")
+        return Cipher(algorithms.AES(self.key), modes.CTR(counter)).encryptor().update(bytes(n))
+
+    def _done(self, clear):
+        """The frame is done: the chain and counters move on. Returns its MAC."""
+        self.chain = chained_sha256(self.chain, clear)
+        used = (len(clear) + 8 + 15) // 16
+        self.counter = (self.counter + used) % 2 ** 128
+        self.blocks += used
+        self.frames += 1
+        self.seq = (self.seq + 1) % 2 ** 32
+        return octets_of(self.chain)[:8]
+
+    def decide(self, code):
+        """What follows a frame, but for a REFRESH that turns (§3)."""
+        if code in (HELLO, CLOSE):
+            return
+        if code == ROTATE or self.frames >= 2 ** self.rotate_frames or \
+                self.blocks >= 2 ** self.rotate_blocks:
+            self.rotate()
+
+    def seal(self, code, payload=b""):
+        length = len(payload)
+        clear = struct.pack(">4I", length, code, self.seq, length ^ code ^ self.seq) + payload
+        pad = self._keystream(0, len(clear) + 8)
+        clear += self._done(clear)
+        return bytes(a ^ b for a, b in zip(clear, pad))
+
+    def open_header(self, wire):
+        """LENGTH and CODE of the frame that begins here."""
+        clear = bytes(a ^ b for a, b in zip(wire, self._keystream(0, 16)))
+        length, code, seq, checksum = struct.unpack(">4I", clear)
+        if checksum != length ^ code ^ seq:
+            raise Violation("checksum")
+        if seq != self.seq:
+            raise Violation("sequence")
+        if length > self.limit:
+            raise Violation("length")
+        return length, code
+
+    def open(self, wire):
+        """CODE and payload of a whole frame."""
+        _, code = self.open_header(wire[:16])
+        clear = bytes(a ^ b for a, b in zip(wire, self._keystream(0, len(wire))))
+        if not hmac.compare_digest(self._done(clear[:-8]), clear[-8:]):
+            raise Violation("mac")
+        return code, clear[16:-8]
+
+
+# ---- Noise (§4) ----
+
+class Noise:
+    TOKENS = {EPHEMERAL: (("psk", "e"), ("e", "ee")),
+              IDENTITY: (("e",), ("e", "ee", "s", "es"), ("s", "se", "psk"))}
+    NAMES = {EPHEMERAL: b"Noise_NNpsk0_25519_AESGCM_SHA256",
+             IDENTITY: b"Noise_XXpsk3_25519_AESGCM_SHA256"}
+
+    def __init__(self, pattern, initiator, prologue, psk, static=None, ephemeral=None):
+        self.messages = list(self.TOKENS[pattern])
+        self.initiator = initiator
+        self.h = self.ck = self.NAMES[pattern]
+        self.key, self.n = None, 0
+        self.psk, self.s = psk, static
+        self.e = X25519PrivateKey.from_private_bytes(ephemeral or os.urandom(32))
+        self.re = self.rs = None
+        self._mix_hash(prologue)
+
+    def _mix_hash(self, data):
+        self.h = sha256(self.h + data)
+
+    def _derive(self, ikm, count):
+        out = expand(extract(self.ck, ikm), b"", 32 * count)
+        return [out[32 * i:32 * i + 32] for i in range(count)]
+
+    def _mix_key(self, ikm):
+        self.ck, self.key = self._derive(ikm, 2)
+        self.n = 0
+
+    def _cipher(self):
+        nonce = bytes(4) + struct.pack(">Q", self.n)
+        self.n += 1
+        return AESGCM(self.key), nonce
+
+    def _encrypt(self, plain):
+        out = plain
+        if self.key:
+            cipher, nonce = self._cipher()
+            out = cipher.encrypt(nonce, plain, self.h)
+        self._mix_hash(out)
+        return out
+
+    def _decrypt(self, data):
+        plain = data
+        if self.key:
+            cipher, nonce = self._cipher()
+            try:
+                plain = cipher.decrypt(nonce, data, self.h)
+            except (InvalidTag, ValueError) as error:
+                raise Violation("noise") from error
+        self._mix_hash(data)
+        return plain
+
+    def _dh(self, token):
+        mine = {"ee": self.e, "es": self.e if self.initiator else self.s,
+                "se": self.s if self.initiator else self.e}[token]
+        theirs = {"ee": self.re, "es": self.rs if self.initiator else self.re,
+                  "se": self.re if self.initiator else self.rs}[token]
+        self._mix_key(exchange(mine, theirs))
+
+    def _common(self, token):
+        if token == "psk":
+            self.ck, mixed, key = self._derive(self.psk, 3)
+            self._mix_hash(mixed)
+            self.key, self.n = key, 0
+        else:
+            self._dh(token)
+
+    def write(self, payload):
+        out = b""
+        for token in self.messages.pop(0):
+            if token == "e":
+                out += public(self.e)
+                self._mix_hash(public(self.e))
+                self._mix_key(public(self.e))
+            elif token == "s":
+                out += self._encrypt(public(self.s))
+            else:
+                self._common(token)
+        return out + self._encrypt(payload)
+
+    def read(self, message):
+        for token in self.messages.pop(0):
+            if token == "e":
+                self.re, message = message[:32], message[32:]
+                self._mix_hash(self.re)
+                self._mix_key(self.re)
+            elif token == "s":
+                self.rs, message = self._decrypt(message[:48]), message[48:]
+            else:
+                self._common(token)
+        return self._decrypt(message)
+
+    def split(self):
+        return b"".join(self._derive(b"", 2))
+
+
+def public(key):
+    return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def exchange(mine, theirs):
+    try:
+        return mine.exchange(X25519PublicKey.from_public_bytes(theirs))
+    except ValueError as error:  # an all-zero result, or not 32 octets
+        raise Violation("key") from error
+
+
+# ---- A session (§4, §5) ----
+
+class Session:
+    """Octets in by receive(), octets out from `out`, events in `events` as (code, payload)."""
+
+    def __init__(self, role, secret, pattern=EPHEMERAL, label=b"", preludes=(b"", b""), padding=0,
+                 static=None, rotate=(16, 22), max_payload=1 << 20, nonce=None, ephemeral=None,
+                 extensions=b"", time=0):
+        self.role, self.secret, self.pattern, self.label = role, secret, pattern, label
+        self.peer = BOTTOM if role == TOP else TOP
+        self.prelude = dict(zip((TOP, BOTTOM), preludes))
+        self.padding, self.static, self.ephemeral = padding, static, ephemeral
+        self.params = struct.pack(">BBBBIQ", 1, 0, *rotate, max_payload, time) + extensions
+        self.max_payload = max_payload
+        self.nonces = {role: nonce or os.urandom(32)}
+        self.buffer, self.out, self.events = b"", b"", []
+        self.tx = self.rx = self.noise = None
+        self.hellos, self.messages = 0, b""
+        self.phase, self.ready, self.closed, self.sent_close = "begin", False, False, False
+        self.refresh = None
+        self.receipts = {}
+        if role == TOP:
+            self._begin_noise()
+            self.tx = Direction(TOP, "hello", self._half(TOP), self.nonces[TOP], label)
+            self.out += self.prelude[TOP] + self.nonces[TOP] + self._hello()
+
+    def _half(self, role, whole=None):
+        whole = whole or self.secret
+        half = len(whole) // 2
+        return whole[:half] if role == TOP else whole[half:]
+
+    def _begin_noise(self):
+        d = sha256(self.label)
+        if self.pattern == SECRET:
+            return
+        psk = expand(extract(b"duet/1 psk", self.secret), b"duet/1 noise\0" + d, 32)
+        prologue = b"duet/1" + d + bytes([self.pattern]) + self.nonces[TOP]
+        self.noise = Noise(self.pattern, self.role == TOP, prologue, psk, self.static,
+                           self.ephemeral)
+
+    def _hello(self):
+        third = self.hellos == 1
+        body = self.params
+        if self.noise:
+            body = self.noise.write(b"" if third else self.params)
+        message = struct.pack(">BH", self.pattern, len(body)) + body
+        self.messages += message
+        self.hellos += 1
+        padding = self.padding if isinstance(self.padding, bytes) else os.urandom(self.padding)
+        return self.tx.seal(HELLO, message + padding)
+
+    # -- receiving --
+
+    def receive(self, octets):
+        self.buffer += octets
+        while self._step():
+            pass
+
+    def _take(self, n):
+        taken, self.buffer = self.buffer[:n], self.buffer[n:]
+        return taken
+
+    def _step(self):
+        if self.closed:
+            return False
+        if self.rx is None:
+            return self._step_opening()
+        if len(self.buffer) < 16:
+            return False
+        length, _ = self.rx.open_header(self.buffer[:16])
+        if len(self.buffer) < length + 24:
+            return False
+        code, payload = self.rx.open(self._take(length + 24))
+        self._frame(code, payload)
+        return True
+
+    def _step_opening(self):
+        prelude = self.prelude[self.peer]
+        if len(self.buffer) < len(prelude) + 32:
+            return False
+        if self._take(len(prelude)) != prelude:
+            raise Violation("prelude")
+        self.nonces[self.peer] = self._take(32)
+        salt = self.nonces[TOP] if self.peer == TOP else self.nonces[TOP] + self.nonces[BOTTOM]
+        self.rx = Direction(self.peer, "hello", self._half(self.peer), salt, self.label)
+        return True
+
+    def _frame(self, code, payload):
+        if self.phase in ("begin", "third"):
+            if code != HELLO:
+                raise Violation("order")
+            self._read_hello(payload)
+            return
+        if self.phase == "ready":
+            if code != READY or payload:
+                raise Violation("order")
+            self.phase, self.ready = "open", True
+            self.rx.decide(code)
+            self.events.append((READY, b""))
+            return
+        if code == REFRESH:
+            self._read_refresh(payload)
+        else:
+            self.rx.decide(code)
+        if code in (HELLO, READY) or (code > MORE or code == RESERVED):
+            raise Violation("order")
+        if code in (CLOSE, ROTATE) and payload or code in (PING, PONG) and len(payload) != 8:
+            raise Violation("payload")
+        if code == PING and not self.sent_close:
+            self.send(PONG, payload)
+        if code == CLOSE:
+            self.closed = True
+            self.receipts[self.peer] = sha256(b"duet/1 receipt" + octets_of(self.rx.chain))
+        self.events.append((code, payload))
+
+    # -- initiation --
+
+    def _read_hello(self, payload):
+        if len(payload) < 3:
+            raise Violation("hello")
+        pattern, length = struct.unpack(">BH", payload[:3])
+        body = payload[3:3 + length]
+        if len(body) != length:
+            raise Violation("hello")
+        if self.role == BOTTOM and self.phase == "begin":
+            self.pattern = pattern
+            self._begin_noise()
+        elif pattern != self.pattern:
+            raise Violation("pattern")
+        third = self.phase == "third"
+        self.messages += payload[:3 + length]
+        if self.noise:
+            body = self.noise.read(body)
+        if third and body:
+            raise Violation("third")
+        if not third:
+            self._read_params(body)
+        self._after_hello(third)
+
+    def _read_params(self, body):
+        if len(body) < 16:
+            raise Violation("params")
+        version, flags, frames, blocks, limit, self.their_time = struct.unpack(">BBBBIQ", body[:16])
+        if version != 1 or flags or not 1 <= frames <= 30 or not 1 <= blocks <= 30 or limit < 256:
+            raise Violation("params")
+        self.their_rotate, self.limit = (frames, blocks), limit
+        seen, rest = set(), body[16:]
+        while rest:
+            kind, length = struct.unpack(">HH", rest[:4]) if len(rest) >= 4 else (None, 0)
+            if kind is None or kind in seen or len(rest) < 4 + length:
+                raise Violation("extension")
+            seen.add(kind)
+            rest = rest[4 + length:]
+
+    def _after_hello(self, third):
+        if self.role == BOTTOM and not third:
+            self.nonces.setdefault(BOTTOM, os.urandom(32))
+            salt = self.nonces[TOP] + self.nonces[BOTTOM]
+            self.tx = Direction(BOTTOM, "hello", self._half(BOTTOM), salt, self.label)
+            self.out += self.prelude[BOTTOM] + self.nonces[BOTTOM] + self._hello()
+            if self.pattern == IDENTITY:
+                self.phase = "third"
+                return
+        elif self.role == TOP and self.pattern == IDENTITY:
+            self.out += self._hello()
+        self._turn()
+        self.send(READY)
+
+    def _turn(self):
+        d = sha256(self.label)
+        h, ikm = sha256(self.messages), self.secret
+        if self.noise:
+            h, ikm = self.noise.h, self.noise.split()
+        prk = extract(sha256(h + self.nonces[TOP] + self.nonces[BOTTOM]), ikm)
+        self.session_secret = expand(prk, b"duet/1 secret\0" + d, 1024)
+        self.exporter = extract(b"duet/1 export", self.session_secret)
+        self.rx.rotate(self._half(self.peer, self.session_secret))
+        self.tx.rotate(self._half(self.role, self.session_secret))
+        self.rx.rotate_frames, self.rx.rotate_blocks = self.their_rotate
+        self.tx.rotate_frames, self.tx.rotate_blocks = self.params[2], self.params[3]
+        self.rx.limit = self.max_payload
+        self.phase = "ready"
+
+    # -- sending --
+
+    def send(self, code, payload=b""):
+        self.out += self.tx.seal(code, payload)
+        if not (code == REFRESH and payload[0] > 1):
+            self.tx.decide(code)
+        if code == CLOSE:
+            self.sent_close = True
+            self.receipts[self.role] = sha256(b"duet/1 receipt" + octets_of(self.tx.chain))
+
+    def export(self, label, n):
+        return expand(self.exporter, label + struct.pack(">I", n), n)
+
+    # -- refresh (§5) --
+
+    def ask_refresh(self, private=None):
+        key = X25519PrivateKey.from_private_bytes(private or os.urandom(32))
+        self.refresh = ("asked", key)
+        self.send(REFRESH, b"\1" + public(key))
+
+    def _fresh(self, key, asked, answered):
+        theirs = answered if public(key) == asked else asked
+        return b"refresh" + asked + answered + exchange(key, theirs)
+
+    def _read_refresh(self, payload, private=None):
+        kind, key = payload[:1], payload[1:]
+        if (kind, len(payload)) not in ((b"\1", 33), (b"\2", 33), (b"\3", 1)):
+            raise Violation("refresh")
+        state = self.refresh[0] if self.refresh else None
+        if kind == b"\1":
+            self.rx.decide(REFRESH)
+            if state == "asked" and self.role == TOP:
+                return
+            if state == "answered":
+                raise Violation("refresh")
+            if self.sent_close:
+                return
+            mine = X25519PrivateKey.from_private_bytes(private or os.urandom(32))
+            fresh = self._fresh(mine, key, public(mine))
+            self.send(REFRESH, b"\2" + public(mine))
+            self.tx.rotate(fresh)
+            self.refresh = ("answered", fresh)
+        elif kind == b"\2":
+            if state != "asked":
+                raise Violation("refresh")
+            fresh = self._fresh(self.refresh[1], public(self.refresh[1]), key)
+            self.rx.rotate(fresh)
+            self.refresh = None
+            if not self.sent_close:
+                self.send(REFRESH, b"\3")
+                self.tx.rotate(fresh)
+        else:
+            if state != "answered":
+                raise Violation("refresh")
+            self.rx.rotate(self.refresh[1])
+            self.refresh = None

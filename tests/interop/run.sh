@@ -1,0 +1,8 @@
+#!/bin/sh
+# The second implementation, in Python, against the vectors, the document's example and `duet pipe`.
+: "${PYTHON:=python3}"
+"$PYTHON" -c 'import cryptography' 2>/dev/null || {
+    echo "$PYTHON has no package cryptography: skipped"
+    exit 77
+}
+cd "$(dirname "$0")" && PYTHONDONTWRITEBYTECODE=1 exec "$PYTHON" test_interop.py

@@ -1,0 +1,395 @@
+"""The second implementation against the test vectors, itself, and `duet pipe` (docs/protocol.md §1 to §6).
+
+DUET names the command, DUET_VECTORS the folder of vectors.
+"""
+
+import base64
+import itertools
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import unittest
+
+import duet
+from duet import BOTTOM, CLOSE, EPHEMERAL, IDENTITY, PAD, READY, ROTATE, SECRET, TOP, Session
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+COMMAND = os.environ["DUET"]
+NAMES = {SECRET: "secret", EPHEMERAL: "ephemeral", IDENTITY: "identity"}
+TIMEOUT = 10
+
+
+def payload(n):
+    return bytes((7 * i + n) % 256 for i in range(n))
+
+
+class Vectors(unittest.TestCase):
+    """handshake.json, told by two Python sessions."""
+
+    def make(self, case, role):
+        hexed = lambda name: bytes.fromhex(case.get(f"{name}_{role}", ""))
+        params = hexed("params")
+        static = hexed("static")
+        return Session(
+            role, bytes.fromhex(case["W"]), case["pattern"], case["label"].encode(),
+            (bytes.fromhex(case["prelude_top"]), bytes.fromhex(case["prelude_bottom"])),
+            padding=hexed("hello_padding"), rotate=(params[2], params[3]),
+            max_payload=int.from_bytes(params[4:8], "big"),
+            time=int.from_bytes(params[8:16], "big"), extensions=params[16:],
+            nonce=bytes.fromhex(case["N_t" if role == TOP else "N_b"]),
+            ephemeral=hexed("ephemeral") or None,
+            static=X25519PrivateKey.from_private_bytes(static) if static else None)
+
+    def tell(self, case):
+        top, bottom = self.make(case, TOP), self.make(case, BOTTOM)
+        seen = {TOP: 0, BOTTOM: 0}
+
+        def carry():
+            for source, target in itertools.cycle(((top, bottom), (bottom, top))):
+                new = source.out[seen[source.role]:]
+                seen[source.role] = len(source.out)
+                target.receive(new)
+                if len(top.out) == seen[TOP] and len(bottom.out) == seen[BOTTOM]:
+                    return
+
+        carry()
+        top.send(0, payload(20))
+        bottom.send(7, payload(100))
+        carry()
+        if case["pad_before_refresh"]:
+            top.send(PAD, payload(9))
+        if case["crossing_refresh"]:
+            bottom.ask_refresh(bytes.fromhex(case["refresh_private_bottom_dropped"]))
+        top.ask_refresh(bytes.fromhex(case["refresh_private_top"]))
+        if case["crossing_refresh"]:
+            top.receive(bottom.out[seen[BOTTOM]:])
+            seen[BOTTOM] = len(bottom.out)
+        bottom.send(8, payload(3))
+        private = bytes.fromhex(case["refresh_private_bottom"])
+        read = bottom._read_refresh
+        bottom._read_refresh = lambda octets: read(octets, private)
+        carry()
+        top.send(1, payload(40))
+        bottom.send(2, payload(41))
+        top.send(CLOSE)
+        bottom.send(CLOSE)
+        carry()
+        self.assertEqual(top.out.hex(), case["top_sends"])
+        self.assertEqual(bottom.out.hex(), case["bottom_sends"])
+        self.assertEqual(top.session_secret.hex(), case["session_secret"])
+        for session in (top, bottom):
+            self.assertEqual(session.export(bytes.fromhex(case["export_label"]), 32).hex(),
+                             case["export_32"])
+            self.assertEqual(session.receipts[TOP].hex(), case["receipt_top"])
+            self.assertEqual(session.receipts[BOTTOM].hex(), case["receipt_bottom"])
+
+    def test_handshake(self):
+        path = os.path.join(os.environ.get("DUET_VECTORS", ""), "handshake.json")
+        if not os.path.exists(path):
+            self.skipTest(f"{path} is absent")
+        with open(path, encoding="utf-8") as file:
+            cases = json.load(file)["cases"]
+        for number, case in enumerate(cases):
+            with self.subTest(case=number):
+                self.tell(case)
+
+
+class Example(unittest.TestCase):
+    """The worked example of docs/protocol.md §8 holds."""
+
+    def test_example(self):
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/protocol.md")
+        with open(path, encoding="utf-8") as file:
+            text = "".join(file.read().split())
+        for name, value in example().items():
+            with self.subTest(value=name):
+                self.assertIn(value, text)
+
+
+def example():
+    """The values of §8, by name."""
+    secret = bytes(range(64))
+    top = Session(TOP, secret, SECRET, padding=0, nonce=b"\xa0" * 32)
+    bottom = Session(BOTTOM, secret, SECRET, padding=0, nonce=b"\xb0" * 32)
+    values = {"R of TOP, hello": top.tx.root.hex(), "K": top.tx.key.hex(),
+              "C": top.tx.counter.to_bytes(16, "big").hex()}
+    values["TOP's first flight"] = top.out.hex()
+    bottom.receive(top.out)
+    values["BOTTOM's first flight, READY included"] = bottom.out.hex()
+    sent = len(top.out)
+    top.receive(bottom.out)
+    values["S, its first 32 octets"] = top.session_secret[:32].hex()
+    values["TOP's READY"] = top.out[sent:].hex()
+    sent = len(top.out)
+    top.send(0, b"hello\n")
+    values['TOP\'s CODE 0 with "hello" and a newline'] = top.out[sent:].hex()
+    sent = len(top.out)
+    top.send(CLOSE)
+    values["TOP's CLOSE"] = top.out[sent:].hex()
+    values["receipt of TOP"] = top.receipts[TOP].hex()
+    values['export("test", 16)'] = top.export(b"test", 16).hex()
+    return values
+
+
+class Pipe:
+    """`duet pipe` at the other end of a socket, and our session at this one."""
+
+    def __init__(self, work, role, pattern=EPHEMERAL, profile=None, data=b"", **options):
+        self.work, self.role = work, role
+        self.errors = tempfile.TemporaryFile()
+        arguments = [COMMAND, "pipe", "-v", "-k", f"{work}/key", "--pattern", NAMES[pattern],
+                     "--handshake-timeout", "2"]
+        if pattern == IDENTITY:
+            arguments += ["-i", f"{work}/theirs", "--peers", f"{work}/peers"]
+            options["static"] = X25519PrivateKey.from_private_bytes(b"\x07" * 32)
+        if profile:
+            arguments += ["--profile", profile]
+        ours, theirs = socket.socketpair()
+        arguments += ["--top" if role == BOTTOM else "--bottom", f"fd:{theirs.fileno()}"]
+        self.process = subprocess.Popen(arguments, pass_fds=[theirs.fileno()],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=self.errors)
+        self.process.stdin.write(data)  # less than a pipe holds
+        self.process.stdin.flush()
+        theirs.close()
+        self.socket = ours
+        self.socket.settimeout(TIMEOUT)
+        self.session = Session(role, SECRET_OCTETS, pattern, **options)
+        self.piece = None
+
+    def end_input(self):
+        self.process.stdin.close()
+
+    def flush(self, change=lambda octets: octets):
+        out, self.session.out = change(self.session.out), b""
+        try:
+            for at in range(0, len(out), self.piece or max(len(out), 1)):
+                self.socket.sendall(out[at:at + (self.piece or len(out))])
+        except OSError:
+            pass
+
+    def until(self, done):
+        """Receive until done(session) holds; False at the end of the stream."""
+        while not done(self.session):
+            self.flush()
+            try:
+                octets = self.socket.recv(65536)
+            except OSError:
+                return False
+            if not octets:
+                return False
+            self.session.receive(octets)
+        self.flush()
+        return True
+
+    def finish(self, end_input=True):
+        """The command's standard output, exit code and standard error."""
+        if end_input:
+            self.end_input()
+        out = self.process.stdout.read()
+        code = self.process.wait(TIMEOUT)
+        self.errors.seek(0)
+        errors = self.errors.read().decode()
+        self.socket.close()
+        self.process.stdout.close()
+        self.process.stdin.close()
+        self.errors.close()
+        return out, code, errors
+
+    def received(self):
+        return b"".join(octets for code, octets in self.session.events if code == 0)
+
+
+SECRET_OCTETS = bytes(range(64))
+
+
+def write_files(work):
+    digest = duet.sha256(b"duet/1 id" + SECRET_OCTETS)[:8].hex()
+    identity = X25519PrivateKey.from_private_bytes(b"\x07" * 32)
+    files = {
+        "key": f"[Secret]\nVersion = 1\nId = {digest}\nSecret = "
+               f"{base64.b64encode(SECRET_OCTETS[:48]).decode()}\n"
+               f"    {base64.b64encode(SECRET_OCTETS[48:]).decode()}\n",
+        "theirs": base64.b64encode(b"\x09" * 32).decode() + "\n",
+        "peers": f"[Peer us]\nPublicKey = {base64.b64encode(duet.public(identity)).decode()}\n",
+        "profile": "[Profile]\nLabel = acme ✓\nPreludeTop = GET / HTTP/1.1\\x0d\\x0a\n"
+                   "PreludeBottom = HTTP/1.1 200\\x00\nHelloPad = 1000 16000\nRotateFrames = 1\n"
+                   "RotateBlocks = 3\n",
+    }
+    for name, text in files.items():
+        with open(os.open(f"{work}/{name}", os.O_CREAT | os.O_WRONLY, 0o600), "w",
+                  encoding="utf-8") as file:
+            file.write(text)
+
+
+PROFILE = {"label": "acme ✓".encode(), "padding": 777, "rotate": (2, 4),
+           "preludes": (b"GET / HTTP/1.1\r\n", b"HTTP/1.1 200\0")}
+
+
+class WithPipe(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.work = cls.folder.name
+        write_files(cls.work)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def talk(self, role, pattern, piece=None, profile=False, count=20):
+        """A whole session: data both ways, PAD, PING, ROTATE, refresh from our side, CLOSE."""
+        data = payload(50000)
+        options = PROFILE if profile else {}
+        pipe = Pipe(self.work, role, pattern, f"{self.work}/profile" if profile else None, data,
+                    **options)
+        pipe.piece = piece
+        self.assertTrue(pipe.until(lambda s: s.ready))
+        sent = b""
+        for number in range(count):
+            pipe.session.send(0, payload(number * 37))
+            sent += payload(number * 37)
+            if number == 5:
+                pipe.session.send(PAD, payload(50))
+                pipe.session.send(duet.PING, b"12345678")
+                pipe.session.send(ROTATE)
+            if number == 10:
+                pipe.session.ask_refresh()
+                self.assertTrue(pipe.until(lambda s: s.refresh is None))
+        pipe.session.send(CLOSE)
+        pipe.end_input()
+        self.assertTrue(pipe.until(lambda s: s.closed))
+        out, code, errors = pipe.finish()
+        self.assertEqual(code, 0, errors)
+        self.assertEqual(out, sent)
+        self.assertEqual(pipe.received(), data)
+        self.assertIn((duet.PONG, b"12345678"), pipe.session.events)
+        for name, who in (("TOP", TOP), ("BOTTOM", BOTTOM)):
+            self.assertIn(f"receipt of {name} {pipe.session.receipts[who].hex()}", errors)
+
+    def test_all_patterns_both_roles(self):
+        for pattern, role, profile in itertools.product(NAMES, (TOP, BOTTOM), (False, True)):
+            with self.subTest(pattern=pattern, role=role, profile=profile):
+                self.talk(role, pattern, profile=profile)
+
+    def test_octet_by_octet(self):
+        for pattern, role in itertools.product(NAMES, (TOP, BOTTOM)):
+            with self.subTest(pattern=pattern, role=role):
+                self.talk(role, pattern, piece=1, count=12)
+
+    def flip_initiation(self, role, pattern, at):
+        """One octet of our flights is changed: silence, nothing out, exit 4."""
+        pipe = Pipe(self.work, role, pattern)
+        position = 0
+
+        def change(octets):
+            nonlocal position
+            begin, position = position, position + len(octets)
+            if not begin <= at < position:
+                return octets
+            return octets[:at - begin] + bytes([octets[at - begin] ^ 0x10]) + octets[at - begin + 1:]
+
+        before = 0
+        try:
+            for _ in range(3):
+                pipe.flush(change)
+                if position > at or pipe.session.ready:
+                    break
+                octets = pipe.socket.recv(65536)
+                before += len(octets)
+                pipe.session.receive(octets)
+        except duet.Violation:
+            self.fail("the command's own octets are wrong")
+        if position <= at:
+            pipe.process.kill()
+            pipe.finish()
+            return False
+        pipe.socket.shutdown(socket.SHUT_WR)
+        pipe.socket.settimeout(0.05)
+        try:
+            after = pipe.socket.recv(65536)
+        except TimeoutError:
+            after = b""
+        except ConnectionResetError:
+            after = b""
+        # Where a HELLO that is right precedes our READY, its answer is due before that proves wrong.
+        in_ready = at >= position - 24 and (role == BOTTOM) != (pattern == IDENTITY)
+        self.assertIn(len(after), (0, 24) if in_ready else (0,), f"octet {at}: it answered")
+        pipe.socket.close()
+        if role == TOP:  # it listens on in silence, for longer than a test can wait
+            pipe.process.kill()
+            out, _, _ = pipe.finish()
+        else:
+            out, code, errors = pipe.finish()
+            self.assertEqual(code, 4, f"octet {at}: {errors}")
+        self.assertEqual(out, b"")
+        return True
+
+    def test_flipped_initiation(self):
+        for pattern, role in itertools.product(NAMES, (TOP, BOTTOM)):
+            with self.subTest(pattern=pattern, role=role):
+                at = 0
+                while self.flip_initiation(role, pattern, at):
+                    at += 11 if at % 2 else 7
+                self.assertGreater(at, 70)
+
+    def test_flipped_data(self):
+        """One octet behind READY is changed: what was whole before is out, and nothing else."""
+        frames = [payload(5), payload(100), b"", payload(33)]
+        size = sum(len(frame) + 24 for frame in frames) + 24
+        for at in range(0, size, 3):
+            with self.subTest(at=at):
+                pipe = Pipe(self.work, TOP)
+                self.assertTrue(pipe.until(lambda s: s.ready))
+                for frame in frames:
+                    pipe.session.send(0, frame)
+                pipe.session.send(CLOSE)
+                octets, pipe.session.out = bytearray(pipe.session.out), b""
+                octets[at] ^= 1 << at % 8
+                pipe.socket.sendall(octets)
+                pipe.socket.shutdown(socket.SHUT_WR)
+                out, code, errors = pipe.finish()
+                self.assertIn(code, (5, 6), errors)
+                whole, end = b"", 0
+                for frame in frames:
+                    end += len(frame) + 24
+                    if at < end:
+                        break
+                    whole += frame
+                self.assertEqual(out, whole)
+
+    def test_cut(self):
+        for pieces in range(0, 60, 7):
+            pipe = Pipe(self.work, BOTTOM)
+            self.assertTrue(pipe.until(lambda s: s.ready))
+            pipe.session.send(0, payload(9))
+            whole = len(pipe.session.out)
+            pipe.session.send(0, payload(30))
+            pipe.session.out = pipe.session.out[:pieces]
+            pipe.flush()
+            pipe.socket.shutdown(socket.SHUT_WR)
+            out, code, errors = pipe.finish()
+            self.assertEqual(code, 6, errors)
+            self.assertEqual(out, payload(9) if pieces >= whole else b"")
+
+    def test_wrong(self):
+        """What a peer that holds the secret may not say ends in exit 5."""
+        for code, octets in ((READY, b""), (duet.HELLO, b"abc"), (CLOSE, b"x"), (ROTATE, b"x"),
+                             (duet.PING, b"1234567"), (duet.REFRESH, b"\2" + bytes(32)),
+                             (duet.REFRESH, b"\1" + bytes(32)), (0xFFFFFF0A, b"")):
+            with self.subTest(code=hex(code)):
+                pipe = Pipe(self.work, TOP)
+                self.assertTrue(pipe.until(lambda s: s.ready))
+                pipe.session.send(0, b"before")
+                pipe.session.out += pipe.session.tx.seal(code, octets)
+                pipe.flush()
+                pipe.socket.shutdown(socket.SHUT_WR)
+                # Its own CLOSE would let it ignore a REFRESH.
+                out, exit_code, errors = pipe.finish(end_input=False)
+                self.assertEqual((exit_code, out), (5, b"before"), f"{hex(code)} {octets} {errors}")
+
+
+if __name__ == "__main__":
+    unittest.main()
