@@ -97,7 +97,7 @@ class Vectors(unittest.TestCase):
 
 
 class Example(unittest.TestCase):
-    """The worked example of docs/protocol.md §8 holds."""
+    """The worked example of docs/protocol.md holds."""
 
     def test_example(self):
         path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/protocol.md")
@@ -109,7 +109,7 @@ class Example(unittest.TestCase):
 
 
 def example():
-    """The values of §8, by name."""
+    """The values of the worked example, by name."""
     secret = bytes(range(64))
     top = Session(TOP, secret, SECRET, padding=0, nonce=b"\xa0" * 32)
     bottom = Session(BOTTOM, secret, SECRET, padding=0, nonce=b"\xb0" * 32)
