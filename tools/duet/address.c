@@ -279,9 +279,10 @@ listen_unix(struct listener *listener, const char *address)
     remove_stale(&un);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&un, sizeof un) != 0 || listen(fd, BACKLOG) != 0) {
-        int code = fail(EXIT_CONNECT, "cannot listen on %s: %s; %s", shown(address), reason(),
-                        errno == EADDRINUSE ? "another program has it, choose another path"
-                                            : "choose another path");
+        int code =
+            fail(EXIT_CONNECT, "cannot listen on %s: %s; %s", shown(address), reason(),
+                 errno == EADDRINUSE ? "a file or another program has it, choose another path"
+                                     : "choose another path");
         if (fd >= 0)
             close(fd);
         return code;

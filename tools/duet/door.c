@@ -70,7 +70,7 @@ tell(const struct guest *guest, int result)
              name, key);
         return;
     }
-    warn("%s: %s%s", name, duet_channel_detail(guest->channel),
+    warn("%s: %s%s", name, cause(guest->channel),
          told > TOLD_FIRST ? " (one of many; the others are not told)" : "");
 }
 

@@ -36,7 +36,7 @@ static const char *
 cure_of(int code)
 {
     return code == EXIT_KEY ? "copy it anew from where it is whole, or make one with duet keygen"
-                            : "see \"Files\" in duet(1)";
+                            : "see FILES in duet(1)";
 }
 
 /** May this file be read? Returns an exit code. */

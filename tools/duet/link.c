@@ -133,7 +133,7 @@ static int
 tell(const struct link *link, int result)
 {
     const duet_result_info *what = duet_explain(result);
-    const char *detail = duet_channel_detail(link->channel);
+    const char *detail = cause(link->channel);
     duet_info info;
 
     duet_session_info(duet_channel_session(link->channel), &info);
@@ -141,7 +141,7 @@ tell(const struct link *link, int result)
         return tell_untrusted(&info);
     if (*detail == 0)
         detail = what->sentence;
-    if (result == DUET_E_STRANGER || strcmp(detail, what->sentence) == 0)
+    if (result == DUET_E_STRANGER || strncmp(detail, what->sentence, strlen(what->sentence)) == 0)
         return fail(exit_of(result), "%s; %s", detail, what->cure);
     return fail(exit_of(result), "%s (%s); %s", what->sentence, detail, what->cure);
 }

@@ -75,6 +75,19 @@ reason(void)
     return strerror(errno);
 }
 
+const char *
+cause(duet_channel *channel)
+{
+    static char text[512];
+    const char *what = duet_session_detail(duet_channel_session(channel));
+    const char *detail = duet_channel_detail(channel);
+
+    if (*what == 0 || strcmp(what, detail) == 0)
+        return detail;
+    snprintf(text, sizeof text, "%s (%s)", what, detail);
+    return text;
+}
+
 /** Octets of the UTF-8 character that begins here; 0 when it is none, or a control character. */
 static size_t
 printable(const unsigned char *p)
@@ -99,6 +112,8 @@ shown(const char *name)
     char *room = rooms[turn++ % 4];
     size_t put = 0;
 
+    if (*name == 0)
+        return "\"\"";
     for (const unsigned char *p = (const unsigned char *)name; *p != 0 && put < 500;) {
         size_t size = printable(p);
         if (size == 0) {

@@ -6,6 +6,7 @@
 
 #include "exits.h"
 
+#include <duet/duet.h>
 #include <stddef.h>
 
 /** How much is said: -1 quiet (errors only), 0, 1 and more with -v. */
@@ -26,6 +27,9 @@ int finish_output(int code);
 
 /** The system's reason for a failure, errno's sentence. Static memory. */
 const char *reason(void);
+
+/** What ended a channel, with the system's reason where there is one. Static memory. */
+const char *cause(duet_channel *channel);
 
 /** A name from outside, made harmless for a terminal: control characters and broken UTF-8 as \xNN.
  * Static memory, of which four calls' results live at a time. */
