@@ -1,5 +1,6 @@
 #!/bin/sh
 # keygen and key show, and every way in which a key, identity, peers or profile file can be bad.
+# shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
 # ---- Making and showing ----

@@ -1,5 +1,6 @@
 #!/bin/sh
 # pipe where something is wrong on this side: one line with cause and cure, and its exit code.
+# shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 duet keygen -o k >/dev/null
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # A listener among strangers: it sends nothing, closes at no telling point, says why at home, and its
 # real peer gets in beside them without waiting (docs/protocol.md §4 "Probing").
+# shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 : "${PYTHON:=python3}"
 duet keygen -o k >/dev/null

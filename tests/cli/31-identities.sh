@@ -1,5 +1,6 @@
 #!/bin/sh
 # Pattern 2: both ends prove who they are; one who is not on the list is refused by name.
+# shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 duet keygen -o k >/dev/null
 for name in alice bob eve; do

@@ -1,5 +1,6 @@
 #!/bin/sh
 # ping, explain and version.
+# shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 : "${PYTHON:=python3}"
 id=$(duet keygen -o k)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # send and recv: files and folders of every kind, names kept and made safe, receipts alike, nothing
 # overwritten (docs/transfer.md).
+# shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 duet keygen -o k >/dev/null
 
@@ -31,7 +32,7 @@ echo b >"$(printf 'src/new\nline')"
 echo c >"$(printf 'src/esc\033[31m')"
 echo d >"$(printf 'src/latin\351')"
 echo e >src/ünï
-: >src/nothing
+touch src/nothing
 echo x >src/.hidden
 chmod 640 src/edge
 chmod 755 src/below
@@ -70,10 +71,10 @@ same src/ünï got/src/ünï
 # large ones that are there: equal, of another size, of the same size
 transfer 0 0 "-o got" src/large
 same src/large got/large
-head -c 4999999 src/large >cut
-cp cut got/large
+head -c 4999999 src/large >shorter
+cp shorter got/large
 transfer 1 1 "-o got" src/large
-same cut got/large
+same shorter got/large
 { printf X && tail -c +2 src/large; } >got/large
 transfer 1 1 "-o got" src/large
 transfer 0 0 "-o got --force" src/large

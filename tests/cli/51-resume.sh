@@ -1,5 +1,6 @@
 #!/bin/sh
 # A transfer that is cut goes on where it was: either end killed, interrupted, or the source changed.
+# shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 duet keygen -o k >/dev/null
 head -c 150000000 /dev/urandom >large

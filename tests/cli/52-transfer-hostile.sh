@@ -1,5 +1,6 @@
 #!/bin/sh
 # recv where the disk, the folder or the peer is against it: nothing outside its folder is touched.
+# shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 duet keygen -o k >/dev/null
 head -c 3000000 /dev/urandom >large

@@ -1,6 +1,7 @@
 #!/bin/sh
 # The README's program is the example, it compiles, it is as short as promised, and it greets.
 here=$(cd "$(dirname "$0")/../.." && pwd)
+# shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
 sed -n '/^```c$/,/^```$/p' "$here/README.md" | sed '1d;$d' >readme.c
