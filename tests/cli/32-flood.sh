@@ -1,0 +1,58 @@
+#!/bin/sh
+# More strangers than a listener holds, or has descriptors for: the oldest make room, the real peer
+# gets in at once, and memory stays small.
+. "$(dirname "$0")/common.sh"
+: "${PYTHON:=python3}"
+duet keygen -o k >/dev/null
+head -c 1000000 /dev/urandom >data
+cat >flood.py <<'END'
+import socket, sys, time
+open_ones = []
+for i in range(int(sys.argv[2])):
+    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=5)
+    s.sendall(b"abc")
+    open_ones.append(s)
+print("open", flush=True)
+time.sleep(20)
+END
+
+# flood COUNT COMMAND...: that many strangers at a listener, then its peer
+flood() {
+    count=$1
+    shift
+    next_port
+    stdin=data start listener "$@" pipe -v -k k -l 127.0.0.1:$port
+    listening listener
+    rm -f ready
+    "$PYTHON" flood.py $port "$count" >ready &
+    flooder=$!
+    children="$children $flooder"
+    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+        [ -s ready ] && break
+        sleep 0.2
+    done
+    duet pipe -k k --handshake-timeout 5 127.0.0.1:$port <data >got || bad "$count strangers: no peer"
+    same data got
+    ended listener 0
+    same data listener.out
+    says "its opening stayed unfinished until its place was needed" listener.err
+    [ "$(grep -c stayed listener.err)" -le 22 ] || bad "a flood of lines too"
+    kill $flooder
+    wait $flooder 2>/dev/null
+}
+
+cat >few <<'END'
+#!/bin/sh
+ulimit -n 16
+exec "$DUET" "$@"
+END
+cat >one <<'END'
+#!/bin/sh
+exec "$DUET" "$@" --max-connections 1
+END
+chmod +x few one
+export DUET
+flood 300 "$DUET"
+flood 40 ./few
+flood 5 ./one
+done_testing
