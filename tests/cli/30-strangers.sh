@@ -74,7 +74,7 @@ for command in "pipe" "recv -o got"; do
             sleep 0.1
             tries=$((tries + 1))
         done
-        grep -qE '^closed 0 2\.[0-2]$' stranger.$n || bad "$command, stranger $n: $(cat stranger.$n)"
+        grep -qE '^closed 0 [23]\.[0-9]$' stranger.$n || bad "$command, stranger $n: $(cat stranger.$n)"
     done
     # half-open connections, and the real peer beside them at once
     for _ in 1 2 3 4 5; do
@@ -88,7 +88,7 @@ for command in "pipe" "recv -o got"; do
         duet send -q -k k data 127.0.0.1:$port || bad "the real peer"
     fi
     took=$((($(date +%s%N) - begin) / 1000000))
-    [ $took -lt 1000 ] || bad "the real peer waited $took ms"
+    [ $took -lt 1900 ] || bad "the real peer waited $took ms"
     ended listener 0
 done
 same data got/data
