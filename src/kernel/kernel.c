@@ -7,8 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int
+always(void)
+{
+    return 1;
+}
+
 /* In order of preference; the portable one is last and always fits. */
-static const struct duet__kernel *const table[] = {&duet__kernel_portable};
+static const struct {
+    const struct duet__kernel *kernel;
+    int (*fits)(void);
+} table[] = {
+#if defined(__x86_64__)
+    {&duet__kernel_x86_ni, duet__kernel_x86_ni_fits},
+#endif
+    {&duet__kernel_portable, always},
+};
+
+enum { KERNELS = sizeof table / sizeof *table };
 
 static const struct duet__kernel *chosen; /* set once by duet_init(), then only read */
 
@@ -46,11 +62,11 @@ duet__kernel_choose(void)
     if (duet__kernel_portable_init() != 0)
         return -1;
     const char *name = secure_getenv("DUET_KERNEL");
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        if (name != NULL && strcmp(name, table[i]->name) != 0)
+    for (size_t i = 0; i < KERNELS; i++) {
+        if (name != NULL && strcmp(name, table[i].kernel->name) != 0)
             continue;
-        if (agrees(table[i])) {
-            chosen = table[i];
+        if (table[i].fits() && agrees(table[i].kernel)) {
+            chosen = table[i].kernel;
             return 0;
         }
     }
@@ -58,6 +74,15 @@ duet__kernel_choose(void)
         return -1;
     chosen = &duet__kernel_portable;
     return 0;
+}
+
+const struct duet__kernel *
+duet__kernel_at(size_t i)
+{
+    for (size_t k = 0; k < KERNELS; k++)
+        if (table[k].fits() && i-- == 0)
+            return table[k].kernel;
+    return NULL;
 }
 
 const struct duet__kernel *

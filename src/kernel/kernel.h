@@ -42,6 +42,15 @@ struct duet__kernel {
 /** The portable kernel: libcrypto's AES, SHA-256 in plain C. */
 extern const struct duet__kernel duet__kernel_portable;
 
+#if defined(__x86_64__)
+/** AES-NI and SHA-NI, fused; and whether this processor has both. */
+extern const struct duet__kernel duet__kernel_x86_ni;
+int duet__kernel_x86_ni_fits(void);
+#endif
+
+/** The kernels that this build holds and this processor can run, best first: the i-th, or NULL. */
+const struct duet__kernel *duet__kernel_at(size_t i);
+
 /** Prepare the portable kernel. Returns 0, or -1 without libcrypto's AES-256-CTR. Called once. */
 int duet__kernel_portable_init(void);
 
