@@ -39,6 +39,9 @@ struct duet__kernel {
                 uint8_t *out, const uint8_t *in, size_t groups);
 };
 
+/** The constants of SHA-256's rounds, FIPS 180-4 §4.2.2; aligned to 16 octets. */
+extern const uint32_t duet__sha256_constants[64];
+
 /** The portable kernel: libcrypto's AES, SHA-256 in plain C. */
 extern const struct duet__kernel duet__kernel_portable;
 

@@ -96,7 +96,7 @@ keystream(const struct duet__key *key, const uint8_t block[16], uint8_t out[64])
 }
 
 /* FIPS 180-4 §4.2.2 */
-static const uint32_t constants[64] = {
+const _Alignas(16) uint32_t duet__sha256_constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -161,7 +161,7 @@ compress(uint32_t chain[8], const uint8_t *in, size_t groups)
         for (unsigned i = 0; i < 64; i += 16) {
             if (i > 0)
                 extend(w);
-            sixteen_rounds(s, w, constants + i);
+            sixteen_rounds(s, w, duet__sha256_constants + i);
         }
         for (unsigned i = 0; i < 8; i++)
             chain[i] += s[i];
