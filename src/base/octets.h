@@ -56,8 +56,7 @@ duet__add128(uint8_t p[16], uint64_t n)
 {
     uint64_t low = duet__load64(p + 8);
     duet__store64(p + 8, low + n);
-    if (low + n < low)
-        duet__store64(p, duet__load64(p) + 1);
+    duet__store64(p, duet__load64(p) + (low + n < low));
 }
 
 #endif

@@ -88,5 +88,5 @@ duet__base64_decode(uint8_t *out, size_t cap, size_t *put, const char *in, size_
         wrong |= decode_group(out + *put, in + i, octets);
         *put += octets;
     }
-    return wrong == 0 ? 0 : -1;
+    return -(int)((0u - wrong) >> 31); /* -1 unless it is 0; without a branch */
 }
