@@ -22,9 +22,16 @@ extern "C" {
 #define DUET_CODE_APP_MAX   0xFFFFFEFFu /**< the last code of the application */
 #define DUET_CODE_MORE      0xFFFFFF09u /**< a message that goes on */
 
-/** One direction. The caller's memory; what is inside is private and may change. */
+#if defined(__cplusplus)
+#define DUET_ALIGNED alignas(16)
+#else
+#define DUET_ALIGNED _Alignas(16)
+#endif
+
+/** One direction. The caller's memory, aligned to 16 octets; what is inside is private and may
+ * change. */
 typedef struct duet_dir {
-    uint64_t opaque[64];
+    DUET_ALIGNED uint64_t opaque[64];
 } duet_dir;
 
 /**

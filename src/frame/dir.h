@@ -35,6 +35,7 @@ struct __attribute__((may_alias)) duet__dir {
 };
 
 _Static_assert(sizeof(struct duet__dir) <= sizeof(duet_dir), "duet_dir holds a direction");
+_Static_assert(_Alignof(struct duet__dir) <= _Alignof(duet_dir), "and as kernels want it");
 
 /** The inner Extract of start(), the same for every connection: prk = Extract("duet/1 " ‖ role,
  * half). */

@@ -140,6 +140,25 @@ results(void **state)
     assert_int_equal(known, sizeof numbers / sizeof *numbers);
 }
 
+/* A direction behind anything, as in a struct of the caller's. */
+static void
+aligned_direction(void **state)
+{
+    struct {
+        uint64_t before;
+        duet_dir d;
+        char after;
+    } holder;
+    static const uint8_t octets[32] = {1};
+    uint8_t frame[DUET_FRAME_OVERHEAD + 200], payload[200] = {0};
+
+    (void)state;
+    assert_int_equal((uintptr_t)&holder.d % 16, 0);
+    assert_int_equal(duet_dir_init_raw(&holder.d, octets, octets, octets, 1, 1000), DUET_OK);
+    assert_int_equal(duet_seal(&holder.d, frame, payload, sizeof payload, 0), DUET_OK);
+    duet_dir_wipe(&holder.d);
+}
+
 int
 main(void)
 {
@@ -147,7 +166,7 @@ main(void)
         cmocka_unit_test(integers),   cmocka_unit_test(counter_of_128_bits),
         cmocka_unit_test(comparison), cmocka_unit_test(reading),
         cmocka_unit_test(writing),    cmocka_unit_test(wiping),
-        cmocka_unit_test(results),
+        cmocka_unit_test(results),    cmocka_unit_test(aligned_direction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
