@@ -159,7 +159,9 @@ turn_rx(struct duet_session *s)
     duet__dir_rotate(&s->rx, s->config->label, half_of_secret(shake, duet__peer_role(s)));
     s->rx.rotate_frames = shake->theirs.rotate_frames;
     s->rx.rotate_blocks = shake->theirs.rotate_blocks;
-    s->rx.limit = s->config->max_payload;
+    /* §4: until READY is verified, all that a direction may take on the wire is 64 KiB */
+    s->rx.limit =
+        s->config->max_payload < WIRE_READY_MOST ? s->config->max_payload : WIRE_READY_MOST;
     s->tx_limit = shake->theirs.max_payload;
     s->rx_phase = DUET__RX_READY;
 }

@@ -20,6 +20,7 @@ ready(struct duet_session *s, enum duet_event *event)
     if (s->rx.length != 0)
         return broke(s, "READY with a payload");
     s->ready = 1;
+    s->rx.limit = s->rx_limit;
     s->rx_phase = DUET__RX_OPEN;
     *event = DUET_EVENT_READY;
     duet__session_count(s, &s->rx);

@@ -43,7 +43,11 @@ enum {
     WIRE_HELLO_HEAD = 3,     /* pattern(1), length(2) */
     WIRE_PARAMS = 16,        /* octets before the extensions */
     WIRE_SESSION_SECRET = 1024,
-    WIRE_MAX_PAYLOAD_LEAST = 256
+    WIRE_MAX_PAYLOAD_LEAST = 256,
+    WIRE_OPENING_MOST = 65536, /* octets of prelude, nonce, HELLOs and READY of one direction */
+    /* ... so that what is left for READY after the longest of the others is */
+    WIRE_READY_MOST = WIRE_OPENING_MOST - (int)DUET_PRELUDE_MOST - WIRE_NONCE -
+                      2 * (WIRE_HELLO_MOST + (int)DUET_FRAME_OVERHEAD) - (int)DUET_FRAME_OVERHEAD
 };
 
 /* §5 refresh: the payload's first octet */

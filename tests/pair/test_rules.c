@@ -257,6 +257,24 @@ newest_ping_is_answered(void **state)
 
 /* ---- Limits ---- */
 
+/** Until READY is verified a direction takes 64 KiB at most, whatever limit was announced. */
+static void
+long_ready(void **state)
+{
+    static uint8_t octets[40000];
+    struct pair_options options = {.pattern = DUET_PATTERN_EPHEMERAL};
+
+    (void)state;
+    pair_open(&pair, &options);
+    assert_int_equal(pair_flush(top), DUET_OK);
+    assert_int_equal(pair_carry(top, bottom), DUET_OK);
+    assert_int_equal(pair_flush(bottom), DUET_OK);
+    assert_int_equal(pair_carry(bottom, top), DUET_OK);
+    raw(top, WIRE_READY, octets, sizeof octets);
+    assert_int_equal(pair_feed(bottom, top->wire, DUET_HEADER_SIZE, 0), DUET_E_STRANGER);
+    pair_close(&pair);
+}
+
 static void
 limits(void **state)
 {
@@ -335,6 +353,7 @@ main(void)
         cmocka_unit_test(close_within_a_message),
         cmocka_unit_test(message_with_frames_between),
         cmocka_unit_test(newest_ping_is_answered),
+        cmocka_unit_test(long_ready),
         cmocka_unit_test(limits),
         cmocka_unit_test(codes_that_may_be_sent),
         cmocka_unit_test(pieces),
