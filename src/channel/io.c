@@ -20,7 +20,9 @@ read_stream(const duet_stream *stream, const struct duet__os_piece *pieces, unsi
         if (pieces[i].size == 0)
             continue;
         int result = stream->read(stream->context, pieces[i].at, pieces[i].size, &n);
-        if (result != DUET_OK || n > pieces[i].size)
+        if (result == DUET_OK && n > pieces[i].size)
+            return DUET_E_IO; /* it wrote past the end, or says so */
+        if (result != DUET_OK)
             return *got > 0 ? DUET_OK : result;
         *got += n;
         if (n < pieces[i].size)

@@ -108,6 +108,9 @@ feed(duet_channel *channel, uint8_t *octets, size_t size)
         channel->need = step.need;
         if (result == DUET_OK)
             result = answer(channel, &step);
+        /* The octets are here and nowhere else: without memory for them the channel is lost. */
+        if (result == DUET_E_MEMORY)
+            return duet__channel_die(channel, result, NULL, 0);
         if (result != DUET_OK)
             return duet__channel_judge(channel, result);
     }
@@ -181,7 +184,11 @@ place_other(duet_channel *channel, const struct duet__rx *job)
 {
     if (job->got > 0)
         return STOP;
-    if (channel->rx_state == DUET__RX_HELD || make_stash(channel) != 0)
+    if (channel->rx_state == DUET__RX_HELD)
+        return DUET_E_CODE;
+    if (channel->rx_done > 0 && channel->stash == NULL)
+        return DUET_E_MISUSE; /* it is begun in another call's buffer, and goes on only there */
+    if (make_stash(channel) != 0)
         return DUET_E_CODE;
     return DUET_OK;
 }

@@ -11,6 +11,7 @@
 #include "base/octets.h"
 #include "os/os.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 enum { WORDS = DUET_NONCE_SIZE / 4 };
@@ -97,8 +98,10 @@ drop_oldest(duet_replay *replay)
         link = &replay->entries[*link - 1].next;
     if (*link != 0)
         *link = replay->entries[index].next;
-    replay->count--;
+    /* In this order: who dies in between leaves one entry too many, never the newest lost. */
     replay->first = (index + 1) % replay->capacity;
+    atomic_signal_fence(memory_order_seq_cst);
+    replay->count--;
 }
 
 /** The holder of the lock died in the middle: link every entry of the ring anew. */
