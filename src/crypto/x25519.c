@@ -34,8 +34,11 @@ duet__x25519(uint8_t out[32], const uint8_t private_key[32], const uint8_t publi
         goto out;
     /* libcrypto refuses an all-zero result by failing; whatever else fails here would be its own
      * fault */
-    if (EVP_PKEY_derive(context, out, &size) != 1 || size != 32 || duet__equal(out, zeros, 32)) {
-        ERR_clear_error();
+    ERR_set_mark(); /* the application's own errors stay */
+    int bad =
+        EVP_PKEY_derive(context, out, &size) != 1 || size != 32 || duet__equal(out, zeros, 32);
+    ERR_pop_to_mark();
+    if (bad) {
         result = DUET_E_PROTOCOL;
         goto out;
     }
