@@ -161,6 +161,21 @@ write_output(struct pump *pump)
                 reason());
 }
 
+static int
+too_idle(const struct pump *pump)
+{
+    double seconds = pump->options->idle_ms / 1000.0;
+
+    if (pending(&pump->out))
+        return fail(EXIT_LOCAL,
+                    "%s: nobody reads it for %g s; what the peer sent is not all written",
+                    shown(pump->out.name), seconds);
+    return fail(EXIT_SLOW,
+                "nothing moved for %g s: the peer is slow; try again, or give a longer "
+                "--idle-timeout",
+                seconds);
+}
+
 /** Write all that was verified before the end, however slow its reader is. */
 static int
 flush_output(struct pump *pump)
@@ -170,8 +185,9 @@ flush_output(struct pump *pump)
     while (code == EXIT_DONE && pending(&pump->out) && !interrupted()) {
         struct pollfd fds[2] = {{.fd = pump->out.fd, .events = POLLOUT},
                                 {.fd = interrupt_fd(), .events = POLLIN}};
-        if (poll(fds, 2, -1) > 0)
-            code = write_output(pump);
+        if (poll(fds, 2, pump->options->idle_ms) == 0)
+            return too_idle(pump);
+        code = write_output(pump);
     }
     return code;
 }
@@ -292,21 +308,6 @@ work(struct pump *pump, const struct pollfd fds[POLLED])
     if (code == EXIT_DONE && pending(&pump->out) && fds[1].fd < 0)
         code = write_output(pump);
     return code == EXIT_DONE ? close_output(pump) : code;
-}
-
-static int
-too_idle(const struct pump *pump)
-{
-    double seconds = pump->options->idle_ms / 1000.0;
-
-    if (pending(&pump->out))
-        return fail(EXIT_LOCAL,
-                    "%s: nobody reads it for %g s; what the peer sent is not all written",
-                    shown(pump->out.name), seconds);
-    return fail(EXIT_SLOW,
-                "nothing moved for %g s: the peer is slow; try again, or give a longer "
-                "--idle-timeout",
-                seconds);
 }
 
 static int

@@ -206,16 +206,15 @@ hand_over(struct door *door)
 
 /* ---- Those who may be peers ---- */
 
-/** Make room: the oldest stranger goes, or the oldest of all. */
+/** Make room: the oldest of all goes. Whether it was judged already makes no difference: else a
+ * prober who fills the table could see which of his openings were. */
 static void
 evict(struct door *door)
 {
     unsigned oldest = 0;
 
     for (unsigned i = 0; i < door->count; i++) {
-        const struct guest *guest = &door->guests[i], *best = &door->guests[oldest];
-        int better = (guest->channel == NULL) - (best->channel == NULL);
-        if (better > 0 || (better == 0 && guest->since < best->since))
+        if (door->guests[i].since < door->guests[oldest].since)
             oldest = i;
     }
     give_up(&door->guests[oldest], "until its place was needed");
@@ -331,6 +330,16 @@ wait_for_peer(struct door *door, struct pollfd *fds, int timeout_ms, int *peer)
     return EXIT_DONE;
 }
 
+/** Nobody came in time: those who are still here go, their keys are wiped. */
+static void
+send_all_away(struct door *door)
+{
+    for (unsigned i = 0; door->guests != NULL && i < door->count; i++) {
+        duet_channel_free(door->guests[i].channel);
+        close(door->guests[i].fd);
+    }
+}
+
 int
 door_wait(struct door *door, duet_channel **channel, int *fd, int timeout_ms)
 {
@@ -346,6 +355,8 @@ door_wait(struct door *door, duet_channel **channel, int *fd, int timeout_ms)
         door->guests[peer] = door->guests[--door->count];
         hand_over(door);
     }
+    if (code != EXIT_DONE)
+        send_all_away(door);
     free(fds);
     free(door->guests); /* unless the thread has them */
     listener_close(&door->listener);
@@ -371,6 +382,26 @@ drop(int fd)
     return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
+/** What is unread now, for a second at most, so that it ends with FIN and not with RST. */
+static void
+drop_rest(int fd)
+{
+    uint64_t end = duet__os_now_ms() + LAST_MS;
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+    while (duet__os_now_ms() < end && !interrupted() && poll(&poll_fd, 1, 0) > 0 && drop(fd))
+        continue;
+}
+
+static void
+wait_out(uint64_t end)
+{
+    struct pollfd poll_fd = {.fd = interrupt_fd(), .events = POLLIN};
+
+    for (uint64_t now = duet__os_now_ms(); now < end && !interrupted(); now = duet__os_now_ms())
+        (void)poll(&poll_fd, 1, (int)(end - now));
+}
+
 void
 door_drain(int fd, uint64_t ms, int to_end)
 {
@@ -381,8 +412,9 @@ door_drain(int fd, uint64_t ms, int to_end)
                                 {.fd = interrupt_fd(), .events = POLLIN}};
         if (poll(fds, 2, (int)(end - now)) <= 0 || fds[0].revents == 0 || drop(fd))
             continue;
-        if (to_end)
-            return;
-        fd = -1; /* its end tells the prober nothing: the whole time is waited for */
+        if (!to_end)
+            wait_out(end); /* its end tells the prober nothing: the whole time is waited for */
+        return;
     }
+    drop_rest(fd);
 }
