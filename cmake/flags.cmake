@@ -32,6 +32,14 @@ if(NOT APPLE)
     target_link_options(duet_flags INTERFACE LINKER:-z,relro,-z,now,-z,noexecstack)
 endif()
 
+# The folder of the build stays out of what is built, so that two builds give equal files
+# (scripts/reproducible); daily work keeps it, for the debugger.
+check_c_compiler_flag(-ffile-prefix-map=/a=b DUET_HAS_PREFIX_MAP)
+if(DUET_HAS_PREFIX_MAP AND NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+    target_compile_options(duet_flags INTERFACE -ffile-prefix-map=${PROJECT_BINARY_DIR}=./build
+        -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.)
+endif()
+
 if(DUET_SANITIZE)
     set(sanitize -fsanitize=${DUET_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_compile_options(duet_flags INTERFACE ${sanitize})
