@@ -197,19 +197,19 @@ add_folder(duet_config *config, const char *folder)
 }
 
 static int
-add_keys(duet_config *config, const struct options *o, enum duet_role role)
+add_keys(duet_config *config, const struct key_files *files, enum duet_role role)
 {
     struct stat status;
 
-    if (o->key_count == 0)
+    if (files->keys.count == 0)
         return fail(EXIT_USAGE,
                     "no key: give the shared secret's file with -k (duet keygen makes one)");
-    if (role == DUET_TOP && o->key_count > 1)
+    if (role == DUET_TOP && files->keys.count > 1)
         return fail(EXIT_USAGE, "more than one -k: only a listener takes several");
-    for (size_t i = 0; i < o->key_count; i++) {
-        int folder = stat(o->keys[i], &status) == 0 && S_ISDIR(status.st_mode);
-        int code = folder && role == DUET_BOTTOM ? add_folder(config, o->keys[i])
-                                                 : add_secret(config, o->keys[i]);
+    for (size_t i = 0; i < files->keys.count; i++) {
+        int folder = stat(files->keys.at[i], &status) == 0 && S_ISDIR(status.st_mode);
+        int code = folder && role == DUET_BOTTOM ? add_folder(config, files->keys.at[i])
+                                                 : add_secret(config, files->keys.at[i]);
         if (code != EXIT_DONE)
             return code;
     }
@@ -277,50 +277,51 @@ add_profile(duet_config *config, const char *path)
 }
 
 static int
-set_pattern(duet_config *config, const struct options *o)
+set_pattern(duet_config *config, const struct key_files *files)
 {
     static const char *const names[] = {"secret", "ephemeral", "identity"};
 
-    if (o->peers != NULL && o->identity == NULL)
+    if (files->peers != NULL && files->identity == NULL)
         return fail(EXIT_USAGE, "--peers needs -i: who asks for a name must have one");
-    if (o->pattern == NULL)
+    if (files->pattern == NULL)
         return EXIT_DONE;
     for (unsigned i = 0; i < 3; i++) {
-        if (strcmp(o->pattern, names[i]) != 0)
+        if (strcmp(files->pattern, names[i]) != 0)
             continue;
-        if (i == DUET_PATTERN_IDENTITY && o->identity == NULL)
+        if (i == DUET_PATTERN_IDENTITY && files->identity == NULL)
             return fail(EXIT_USAGE, "--pattern identity needs -i FILE");
-        if (i != DUET_PATTERN_IDENTITY && o->peers != NULL)
+        if (i != DUET_PATTERN_IDENTITY && files->peers != NULL)
             return fail(EXIT_USAGE, "--pattern %s does not go with --peers", names[i]);
         duet_config_set(config, DUET_SET_PATTERNS, 1u << i);
         return EXIT_DONE;
     }
-    return fail(EXIT_USAGE, "--pattern %s: not secret, ephemeral or identity", shown(o->pattern));
+    return fail(EXIT_USAGE, "--pattern %s: not secret, ephemeral or identity",
+                shown(files->pattern));
 }
 
 static int
-fill(duet_config *config, const struct options *o, enum duet_role role)
+fill(duet_config *config, const struct key_files *files, enum duet_role role)
 {
-    int code = set_pattern(config, o);
+    int code = set_pattern(config, files);
 
     if (code == EXIT_DONE)
-        code = add_keys(config, o, role);
-    if (code == EXIT_DONE && o->identity != NULL)
-        code = add_identity(config, o->identity);
-    if (code == EXIT_DONE && o->peers != NULL)
-        code = add_peers(config, o->peers);
-    if (code == EXIT_DONE && o->profile != NULL)
-        code = add_profile(config, o->profile);
+        code = add_keys(config, files, role);
+    if (code == EXIT_DONE && files->identity != NULL)
+        code = add_identity(config, files->identity);
+    if (code == EXIT_DONE && files->peers != NULL)
+        code = add_peers(config, files->peers);
+    if (code == EXIT_DONE && files->profile != NULL)
+        code = add_profile(config, files->profile);
     return code;
 }
 
 int
-keys_config(duet_config **config, const struct options *o, enum duet_role role)
+keys_config(duet_config **config, const struct key_files *files, enum duet_role role)
 {
     *config = duet_config_new();
     if (*config == NULL)
         return fail(EXIT_FAILED, "libcrypto or memory could not be had");
-    int code = fill(*config, o, role);
+    int code = fill(*config, files, role);
     if (code != EXIT_DONE) {
         duet_config_free(*config);
         *config = NULL;

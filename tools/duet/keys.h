@@ -4,9 +4,18 @@
 #ifndef DUET_TOOL_KEYS_H
 #define DUET_TOOL_KEYS_H
 
-#include "options.h"
+#include "words.h"
 
 #include <duet/duet.h>
+
+/** Who this end is and whom it trusts, by file. */
+struct key_files {
+    struct words keys; /* secrets' files; a listener's may be folders */
+    char *identity;    /* owned, as the rest; NULL: none */
+    char *peers;
+    char *pattern; /* its name; NULL: what goes with the identity */
+    char *profile;
+};
 
 /** A file's text, to be released by text_free(), which wipes it. */
 struct text {
@@ -23,7 +32,7 @@ void text_free(struct text *text);
  * code, or EXIT_LIMIT without memory. */
 int keys_refuse(int code, const char *path, int result, const duet_where *where);
 
-/** Make the configuration that the options name. Returns an exit code. */
-int keys_config(duet_config **config, const struct options *options, enum duet_role role);
+/** Make the configuration that the files hold. Returns an exit code. */
+int keys_config(duet_config **config, const struct key_files *files, enum duet_role role);
 
 #endif

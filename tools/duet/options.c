@@ -19,11 +19,12 @@ enum { KEY = 1 }; /* what popt hands back */
 static const struct poptOption keys_group[] = {
     {"key", 'k', POPT_ARG_STRING, NULL, KEY,
      "The shared secret's file; a listener takes several, or a folder of them", "FILE"},
-    {"identity", 'i', POPT_ARG_STRING, &options.identity, 0, "This end's identity", "FILE"},
-    {"peers", 0, POPT_ARG_STRING, &options.peers, 0, "The identities that are trusted", "FILE"},
-    {"pattern", 0, POPT_ARG_STRING, &options.pattern, 0,
+    {"identity", 'i', POPT_ARG_STRING, &options.files.identity, 0, "This end's identity", "FILE"},
+    {"peers", 0, POPT_ARG_STRING, &options.files.peers, 0, "The identities that are trusted",
+     "FILE"},
+    {"pattern", 0, POPT_ARG_STRING, &options.files.pattern, 0,
      "secret, ephemeral (default) or identity (default with -i)", "NAME"},
-    {"profile", 0, POPT_ARG_STRING, &options.profile, 0, "What the wire looks like", "FILE"},
+    {"profile", 0, POPT_ARG_STRING, &options.files.profile, 0, "What the wire looks like", "FILE"},
     POPT_TABLEEND};
 
 static const struct poptOption link_group[] = {
@@ -152,16 +153,21 @@ read_numbers(void)
     return EXIT_DONE;
 }
 
+/** Take an option that popt handed back. Returns an exit code. */
 static int
-add_key(poptContext context, const struct command *command)
+take(poptContext context, const struct command *command, int number)
 {
-    char *file = poptGetOptArg(context);
+    char *argument = poptGetOptArg(context);
+    int code = EXIT_DONE;
 
-    if (options.key_count == KEYS_MOST)
-        return fail(EXIT_USAGE, "%s: more than %d -k; put the files into a folder", command->name,
-                    KEYS_MOST);
-    options.keys[options.key_count++] = file;
-    return EXIT_DONE;
+    if (number == 'v')
+        say_level++;
+    else if (number != KEY)
+        code = command->take(number, argument);
+    else if (words_add(&options.files.keys, argument) != 0)
+        code = fail(EXIT_LIMIT, "no memory");
+    free(argument);
+    return code;
 }
 
 static int
@@ -181,9 +187,7 @@ read_options(poptContext context, const struct command *command)
     while ((got = poptGetNextOpt(context)) > 0) {
         if (got == 'h')
             return show_help(context, command);
-        if (got == 'v')
-            say_level++;
-        if (got == KEY && (code = add_key(context, command)) != EXIT_DONE)
+        if ((code = take(context, command, got)) != EXIT_DONE)
             return code;
     }
     if (got < -1)
@@ -244,7 +248,7 @@ prepare_arguments(const struct command *command, int *argc, const char **argv)
 int
 options_run(const struct command *command, int argc, const char **argv)
 {
-    struct poptOption table[7];
+    struct poptOption table[8];
     const char **arguments = prepare_arguments(command, &argc, argv);
     size_t n = 0;
 
@@ -252,6 +256,8 @@ options_run(const struct command *command, int argc, const char **argv)
         return fail(EXIT_LIMIT, "no memory");
     if (command->own != NULL)
         table[n++] = include(command->own, "Options:");
+    if (command->more != NULL)
+        table[n++] = include(command->more(), "Tunnel:");
     if (command->groups & OPTIONS_KEYS)
         table[n++] = include(keys_group, "Keys:");
     if (command->groups & OPTIONS_LINK)

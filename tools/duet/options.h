@@ -4,17 +4,14 @@
 #ifndef DUET_TOOL_OPTIONS_H
 #define DUET_TOOL_OPTIONS_H
 
+#include "keys.h"
+
 #include <popt.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { KEYS_MOST = 1024 }; /* -k given so often */
-
 struct options {
-    /* keys */
-    char *keys[KEYS_MOST]; /* files or folders */
-    size_t key_count;
-    char *identity, *peers, *pattern, *profile;
+    struct key_files files;
     /* the link */
     int listen; /* -l */
     char *exec; /* --exec */
@@ -46,8 +43,11 @@ struct command {
     const char *about;            /* one line */
     unsigned groups;              /* set of enum option_group */
     const struct poptOption *own; /* its own options; NULL: none */
-    size_t least, most;           /* operands */
-    int numbers;                  /* 1: an operand may be a negative number */
+    /* Options that come from elsewhere, and who takes each that popt hands back; NULL: none. */
+    const struct poptOption *(*more)(void);
+    int (*take)(int number, const char *argument); /* returns an exit code */
+    size_t least, most;                            /* operands */
+    int numbers;                                   /* 1: an operand may be a negative number */
     int (*run)(struct options *options);
 };
 

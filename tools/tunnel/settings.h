@@ -1,0 +1,111 @@
+/*
+ * The settings of tunnels: plain values, from `duet run`'s file or from the options of `duet
+ * client` and `duet server`, which have the same names.
+ *
+ * A whole new set is made for each reading, keys included, so that it can be checked before it
+ * takes the old one's place. Nothing is resolved or listened on here.
+ */
+#ifndef DUET_TUNNEL_SETTINGS_H
+#define DUET_TUNNEL_SETTINGS_H
+
+#include "keys.h"
+#include "words.h"
+
+#include <duet/duet.h>
+#include <popt.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    TUNNELS_MOST = 64,     /* in one file */
+    TUNNEL_NAME_MOST = 40, /* octets, so that "Tunnel NAME" stays below what inih cuts */
+    WORKERS_MOST = 64
+};
+
+enum tunnel_side {
+    TUNNEL_NONE,
+    TUNNEL_CLIENT, /* plain in, duet out */
+    TUNNEL_SERVER  /* duet in, plain out */
+};
+
+/** Where PROXY headers are: a set. */
+enum proxy_use {
+    PROXY_IN = 1, /* what is accepted begins with one */
+    PROXY_OUT = 2 /* what is handed on begins with one */
+};
+
+/** One tunnel. */
+struct tunnel_settings {
+    char *name;             /* "client" or "server" where options made it */
+    unsigned line;          /* of its section; 0: options made it */
+    unsigned side;          /* enum tunnel_side */
+    struct words listen;    /* addresses, one at least */
+    struct words targets;   /* addresses, tried in order, one at least */
+    struct key_files files; /* what config was made of */
+    duet_config *config;    /* owned; NULL until the keys are read */
+    int connect_ms;         /* to dial a target, resolving included */
+    int handshake_ms;
+    int idle_ms; /* a connection on which nothing moves ends; -1: never */
+    int ping_ms; /* silence after which the peer is asked; -1: never */
+    uint32_t drain_least_ms, drain_most_ms; /* how long strangers are listened to: drawn once */
+    unsigned most_connections;              /* at a time, in one process */
+    unsigned most_from_source;              /* of these from one source; 0: no limit of its own */
+    unsigned most_half_open; /* who have not proven themselves yet, beside those above */
+    unsigned proxy;          /* set of enum proxy_use */
+    struct words trusted;    /* ADDRESS or ADDRESS/BITS whose PROXY headers are believed */
+    unsigned unsafe_listen;  /* 1: a client may listen beyond loopback */
+    unsigned unsafe_target;  /* 1: a server may dial beyond loopback */
+};
+
+enum log_format { LOG_TEXT, LOG_LOGFMT, LOG_JSON };
+enum log_target { LOG_STDERR, LOG_SYSTEM };
+
+/** One configuration: what concerns the whole process, and its tunnels. */
+struct settings {
+    char *file;          /* where it came from; NULL: options */
+    unsigned workers;    /* processes; 1: no supervisor */
+    char *user;          /* NULL: stay who we are */
+    char *control;       /* path of the control socket; NULL: none */
+    unsigned log_format; /* enum log_format */
+    unsigned log_target; /* enum log_target */
+    char *metrics_file;  /* NULL: none */
+    int metrics_ms;      /* how often it is written */
+    int drain_ms;        /* what open connections are given at SIGTERM */
+    int watchdog_ms;     /* a worker whose loop stands still so long is replaced; -1: never */
+    struct tunnel_settings *tunnels; /* owned */
+    size_t tunnel_count;
+};
+
+/** Where faults go: each is a sentence with its place, cause and cure. */
+struct faults {
+    void (*tell)(void *context, const char *fault);
+    void *context;
+    unsigned count; /* told so far */
+};
+
+/** Read a file's text into an empty set, no key file: memory in, memory out. file: its name, for
+ * the faults, of which every one is told. Returns 0, or -1; settings_free() in any case. */
+int settings_parse(struct settings **settings, const char *file, const char *text, size_t size,
+                   struct faults *faults);
+
+/** Read a file and its keys; every fault is printed. Returns an exit code; *settings is NULL unless
+ * it is EXIT_DONE. */
+int settings_load(struct settings **settings, const char *file);
+
+/** The one tunnel that the command line describes, and its keys. Returns as settings_load(). */
+int settings_from_options(struct settings **settings, enum tunnel_side side);
+
+/** Read again from where the old one came. Returns as settings_load(); the old one stays. */
+int settings_reload(struct settings **settings, const struct settings *old);
+
+/** Release; NULL is fine. */
+void settings_free(struct settings *settings);
+
+/** popt's table of the settings, for a command's `more`. Static memory. */
+const struct poptOption *settings_options(void);
+
+/** Take an option that popt handed back, for a command's `take`. argument: NULL for a flag. Returns
+ * an exit code. */
+int settings_option(int number, const char *argument);
+
+#endif
