@@ -64,7 +64,7 @@ line(const struct ping *p, const char *format, ...)
 static void
 tell_way(struct ping *p)
 {
-    const struct connection *c = &p->link.connection;
+    const struct reached *c = &p->link.reached;
 
     if (c->resolve_us > 0) {
         line(p, "resolve       %.3f ms\n", ms(c->resolve_us));

@@ -6,6 +6,7 @@
  */
 #include "door.h"
 
+#include "address.h"
 #include "interrupt.h"
 #include "os/os.h"
 #include "say.h"

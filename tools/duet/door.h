@@ -6,7 +6,7 @@
 #ifndef DUET_TOOL_DOOR_H
 #define DUET_TOOL_DOOR_H
 
-#include "address.h"
+#include "listen.h"
 #include "options.h"
 
 #include <duet/duet.h>

@@ -3,7 +3,6 @@
  */
 #include "link.h"
 
-#include "address.h"
 #include "door.h"
 #include "interrupt.h"
 #include "keys.h"
@@ -224,7 +223,7 @@ open_listener(struct link *link, const struct options *o, const char *address)
                         .drain_ms = link->drain_ms,
                         .most = o->connections};
 
-    int code = address_listen(&door.listener, address);
+    int code = listener_open(&door.listener, address, 0);
     if (code != EXIT_DONE)
         return code;
     note("listening on %s", shown(address));
@@ -246,8 +245,8 @@ reach(struct link *link, const struct options *o, const char *address)
         link->rfd = 0;
         link->wfd = 1;
     } else {
-        code = address_connect(&link->connection, address, o->timeout_ms);
-        link->rfd = link->wfd = link->connection.fd;
+        code = reach_connect(&link->reached, address, o->timeout_ms);
+        link->rfd = link->wfd = link->reached.fd;
     }
     return code == EXIT_DONE ? open_direct(link, o) : code;
 }

@@ -5,8 +5,8 @@
 #ifndef DUET_TOOL_LINK_H
 #define DUET_TOOL_LINK_H
 
-#include "address.h"
 #include "options.h"
+#include "reach.h"
 
 #include <duet/duet.h>
 #include <sys/types.h>
@@ -16,11 +16,11 @@ struct link {
     duet_replay *replay;
     duet_channel *channel;
     enum duet_role role;
-    int rfd, wfd;                 /* the channel's; -1: none */
-    pid_t child;                  /* of --exec; 0: none */
-    uint32_t drain_ms;            /* how long a stranger is listened to */
-    struct connection connection; /* how it was reached, where this end connects */
-    uint64_t handshake_us;        /* what the proof took; 0: not reached */
+    int rfd, wfd;           /* the channel's; -1: none */
+    pid_t child;            /* of --exec; 0: none */
+    uint32_t drain_ms;      /* how long a stranger is listened to */
+    struct reached reached; /* how it was reached, where this end connects */
+    uint64_t handshake_us;  /* what the proof took; 0: not reached */
 };
 
 /** Reach the peer, and let both prove themselves. address NULL where the options name no address.
