@@ -44,7 +44,7 @@ echo x | duet pipe -k k 127.0.0.1:$port || bad "the first listener"
 ended listener 0
 expect 7 "no peer came" duet pipe -k k -l 127.0.0.1:$port --timeout 0.3
 
-head -c 3000000 /dev/zero >zeros
+head -c 30000000 /dev/zero >zeros
 
 # standard output full, broken; a folder; a standard stream that is closed, before any connection
 for case in full broken; do
