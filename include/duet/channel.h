@@ -165,6 +165,48 @@ DUET_API int duet_send_message(duet_channel *channel, uint32_t code, const void 
 DUET_API int duet_recv_message(duet_channel *channel, uint32_t *code, void *buffer, size_t size,
                                size_t *got, int timeout_ms);
 
+/** One message of a batch. */
+typedef struct duet_message {
+    const void *data; /**< size octets; NULL when size is 0 */
+    size_t size;      /**< octets */
+    uint32_t code;    /**< 1 to DUET_CODE_APP_MAX */
+} duet_message;
+
+/**
+ * Send many messages by one call: each is one frame, and they leave by as few writes as hold them.
+ *
+ * messages  in: count of them; each at most DUET_SET_FRAME_SIZE and the peer's limit.
+ * sent      out: messages accepted: sealed and written, or kept (64 KiB at most) to be written
+ * next.
+ *
+ * Returns as duet_send(), with messages counted in place of octets; DUET_E_LENGTH: the message
+ * after *sent is larger than one frame (duet_send_message() takes it), DUET_E_MISUSE: its code is
+ * none of the application's, or a message or frame is under way.   Since 0.1.
+ */
+DUET_API int duet_send_messages(duet_channel *channel, const duet_message *messages, size_t count,
+                                size_t *sent, int timeout_ms);
+
+/** Where duet_recv_messages() puts what it receives. */
+typedef struct duet_inbox {
+    void *buffer;           /**< in: where payload goes, one message behind the other */
+    size_t size;            /**< in: octets of it; as duet_recv()'s buffer */
+    duet_message *messages; /**< in: where each message is told; data lies in buffer */
+    size_t room;            /**< in: messages that can be told, at least 1 */
+    size_t count;           /**< out: messages, all verified */
+} duet_inbox;
+
+/**
+ * Receive many messages by one call: waits for one, then takes all that are there and fit.
+ *
+ * A message of several frames takes an entry for each, all but the last under DUET_CODE_MORE.
+ * Octets of the stream come under code 0.
+ *
+ * Returns DUET_OK with inbox->count messages; DUET_AGAIN, DUET_SLOW: none came in time;
+ * DUET_CLOSED; DUET_E_ROOM: the next frame alone is larger than the buffer; or a fatal result
+ * (inbox->count counts still).   Since 0.1.
+ */
+DUET_API int duet_recv_messages(duet_channel *channel, duet_inbox *inbox, int timeout_ms);
+
 /**
  * Send one frame of exactly size octets, up to 2^32 - 1 and the peer's limit, in constant memory.
  *
@@ -194,6 +236,40 @@ typedef struct duet_exchange_io {
  * octets came; else as duet_send() and duet_recv().   Since 0.1.
  */
 DUET_API int duet_exchange(duet_channel *channel, duet_exchange_io *io, int timeout_ms);
+
+/** One channel's part in duet_send_many(). */
+typedef struct duet_send_job {
+    duet_channel *channel; /**< in: a channel stands in one job of a call */
+    const void *data;      /**< in: octets of the stream */
+    size_t size;           /**< in */
+    size_t sent;           /**< out: as duet_send() */
+    int result;            /**< out: as duet_send() with a time-out of 0 */
+} duet_send_job;
+
+/**
+ * Send on several channels that can be written, without waiting: each job is one duet_send(), but
+ * payload of different channels is sealed together, which is faster than one after the other.
+ *
+ * Returns nothing: each job holds its own result.   Since 0.1.
+ */
+DUET_API void duet_send_many(duet_send_job *jobs, size_t count);
+
+/** One channel's part in duet_recv_many(). */
+typedef struct duet_recv_job {
+    duet_channel *channel; /**< in: a channel stands in one job of a call */
+    void *buffer;          /**< in: where to receive */
+    size_t size;           /**< in: octets of it */
+    size_t got;            /**< out: as duet_recv() */
+    int result;            /**< out: as duet_recv() with least 1 and a time-out of 0 */
+} duet_recv_job;
+
+/**
+ * Receive on several channels that can be read, without waiting: each job is one duet_recv(), but
+ * payload of different channels is opened together.
+ *
+ * Returns nothing: each job holds its own result.   Since 0.1.
+ */
+DUET_API void duet_recv_many(duet_recv_job *jobs, size_t count);
 
 /** Write what is kept and what the session owes. Returns DUET_OK, DUET_AGAIN, DUET_SLOW, or a fatal
  * result.   Since 0.1. */

@@ -75,26 +75,28 @@ struct duet__deadline {
 };
 
 /** What a call sends. */
-enum duet__tx_kind { DUET__TX_STREAM, DUET__TX_MESSAGE, DUET__TX_FRAME };
+enum duet__tx_kind { DUET__TX_STREAM, DUET__TX_MESSAGE, DUET__TX_FRAME, DUET__TX_BATCH };
 
 struct duet__tx {
     enum duet__tx_kind kind;
     uint32_t code;
     const uint8_t *data;
     size_t size, sent;
-    int due; /* 1: at least one more frame, or piece of one, is to be sealed */
+    const duet_message *messages; /* of a batch: its size and sent count messages */
+    int due;                      /* 1: at least one more frame, or piece of one, is to be sealed */
 };
 
 /** What a call receives. */
-enum duet__rx_kind { DUET__RX_STREAM, DUET__RX_MESSAGE };
+enum duet__rx_kind { DUET__RX_STREAM, DUET__RX_MESSAGE, DUET__RX_BATCH };
 
 struct duet__rx {
     enum duet__rx_kind kind;
     uint8_t *buffer;
     size_t size, got, least;
-    uint32_t code; /* of the last frame had */
-    int whole;     /* 1: that frame ended a message */
-    int in_place;  /* 1: this call has put the frame under way into its buffer */
+    uint32_t code;     /* of the last frame had */
+    int whole;         /* 1: that frame ended a message */
+    duet_inbox *inbox; /* of a batch: where messages are told */
+    int in_place;      /* 1: this call has put the frame under way into its buffer */
 };
 
 /* ---- channel.c ---- */

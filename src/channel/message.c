@@ -36,6 +36,22 @@ duet_send_message(duet_channel *channel, uint32_t code, const void *data, size_t
 }
 
 int
+duet_send_messages(duet_channel *channel, const duet_message *messages, size_t count, size_t *sent,
+                   int timeout_ms)
+{
+    struct duet__deadline deadline = {.timeout_ms = timeout_ms};
+    struct duet__tx job = {
+        .kind = DUET__TX_BATCH, .messages = messages, .size = count, .due = count > 0};
+
+    *sent = 0;
+    if (channel->tx_message || channel->tx_frame || channel->tx_closing)
+        return duet__channel_refuse(channel);
+    int result = duet__tx_run(channel, &job, &deadline);
+    *sent = job.sent;
+    return result;
+}
+
+int
 duet_send_frame(duet_channel *channel, uint32_t code, const void *data, size_t size, size_t *sent,
                 int timeout_ms)
 {
@@ -64,4 +80,17 @@ duet_recv_message(duet_channel *channel, uint32_t *code, void *buffer, size_t si
     *got = job.got;
     *code = job.code;
     return result;
+}
+
+int
+duet_recv_messages(duet_channel *channel, duet_inbox *inbox, int timeout_ms)
+{
+    struct duet__deadline deadline = {.timeout_ms = timeout_ms};
+    struct duet__rx job = {
+        .kind = DUET__RX_BATCH, .buffer = inbox->buffer, .size = inbox->size, .inbox = inbox};
+
+    inbox->count = 0;
+    if (inbox->room == 0)
+        return duet__channel_refuse(channel);
+    return duet__rx_run(channel, &job, &deadline);
 }

@@ -144,16 +144,34 @@ duet__rx_control(duet_channel *channel)
     return result;
 }
 
+/** Tell the frame that has been verified as a message of a batch. */
+static void
+list(const duet_channel *channel, const struct duet__rx *job)
+{
+    duet_inbox *inbox = job->inbox;
+    inbox->messages[inbox->count++] =
+        (duet_message){job->buffer + job->got, channel->rx_length, channel->rx_code};
+}
+
 /** Count the frame that has been verified. */
 static void
 deliver(duet_channel *channel, struct duet__rx *job)
 {
+    if (job->kind == DUET__RX_BATCH)
+        list(channel, job);
     channel->rx_state = DUET__RX_NONE;
     channel->rx_message = channel->rx_code == DUET_CODE_MORE;
     job->in_place = 0;
     job->got += channel->rx_length;
     job->code = channel->rx_code;
     job->whole = !channel->rx_message;
+}
+
+/** 1 when the job has something to tell. */
+static int
+had_some(const struct duet__rx *job)
+{
+    return job->got > 0 || (job->kind == DUET__RX_BATCH && job->inbox->count > 0);
 }
 
 /** 1 when the frame under way is not of the kind that the call takes. */
@@ -202,7 +220,7 @@ place(duet_channel *channel, struct duet__rx *job)
     if (other_code(channel, job))
         return place_other(channel, job);
     if (channel->rx_length > job->size - job->got)
-        return job->got > 0 ? STOP : DUET_E_ROOM;
+        return had_some(job) ? STOP : DUET_E_ROOM;
     if (channel->stash != NULL)
         return DUET_OK;
     if (channel->rx_done > 0 && !job->in_place && channel->rx_at != at)
@@ -241,7 +259,8 @@ read_frame(duet_channel *channel, struct duet__rx *job)
         pieces[count++] = (struct duet__os_piece){payload, n};
     }
     if (n == left) {
-        int more = channel->stash == NULL && job->got + channel->rx_length < job->size;
+        int more = channel->stash == NULL && job->kind != DUET__RX_BATCH &&
+                   job->got + channel->rx_length < job->size;
         pieces[count++] = (struct duet__os_piece){after, mac + (more ? DUET_HEADER_SIZE : 0)};
     }
     int result = duet__io_read(channel, pieces, count, &got);
@@ -277,6 +296,8 @@ complete(const struct duet__rx *job)
 {
     if (job->kind == DUET__RX_MESSAGE)
         return job->whole;
+    if (job->kind == DUET__RX_BATCH)
+        return job->inbox->count == job->inbox->room;
     return job->got == job->size && job->size > 0;
 }
 
@@ -322,6 +343,8 @@ satisfied(const struct duet__rx *job)
 {
     if (job->kind == DUET__RX_MESSAGE)
         return job->whole;
+    if (job->kind == DUET__RX_BATCH)
+        return job->inbox->count > 0;
     return job->got >= job->least;
 }
 
@@ -344,7 +367,7 @@ duet__rx_run(duet_channel *channel, struct duet__rx *job, struct duet__deadline 
     }
     duet__rx_settle(channel, job);
     channel->want_rx = (uint8_t)want;
-    if (result == DUET_CLOSED && job->got > 0 && satisfied(job))
+    if (result == DUET_CLOSED && had_some(job) && satisfied(job))
         return DUET_OK;
     return result;
 }

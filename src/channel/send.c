@@ -8,14 +8,24 @@
  */
 #include "channel/channel.h"
 
+#include "session/session.h"
+
 #include <stdlib.h>
 #include <string.h>
 
+/** Octets of payload that a frame of ours holds at most. */
+static size_t
+frame_most(const duet_channel *channel)
+{
+    uint32_t limit = channel->session->tx_limit;
+    return channel->frame_size < limit ? channel->frame_size : limit;
+}
+
 /** Octets of the next frame's payload. */
 static size_t
-frame_payload(const duet_channel *channel, const struct duet__tx *job, uint32_t peer_limit)
+frame_payload(const duet_channel *channel, const struct duet__tx *job)
 {
-    size_t most = channel->frame_size < peer_limit ? channel->frame_size : peer_limit;
+    size_t most = frame_most(channel);
     size_t left = job->size - job->sent;
     return left < most ? left : most;
 }
@@ -24,11 +34,8 @@ frame_payload(const duet_channel *channel, const struct duet__tx *job, uint32_t 
 static int
 fill_frames(duet_channel *channel, struct duet__tx *job, uint8_t *batch, size_t *used)
 {
-    duet_info info;
-
-    duet_session_info(channel->session, &info);
     while (job->due) {
-        size_t n = frame_payload(channel, job, info.tx_limit);
+        size_t n = frame_payload(channel, job);
         int last = job->sent + n == job->size;
         uint32_t code = last || job->kind == DUET__TX_STREAM ? job->code : DUET_CODE_MORE;
         if (DUET__BATCH - *used < n + DUET_FRAME_OVERHEAD)
@@ -42,6 +49,29 @@ fill_frames(duet_channel *channel, struct duet__tx *job, uint8_t *batch, size_t 
         job->due = !last;
         channel->tx_message = code == DUET_CODE_MORE;
         channel->tx_code = job->code;
+    }
+    return DUET_OK;
+}
+
+/** Seal messages of a batch behind what is in the write's batch, each as one frame. */
+static int
+fill_messages(duet_channel *channel, struct duet__tx *job, uint8_t *batch, size_t *used)
+{
+    while (job->due) {
+        const duet_message *message = &job->messages[job->sent];
+        if (message->code == 0 || message->code > DUET_CODE_APP_MAX)
+            return DUET_E_MISUSE;
+        if (message->size > frame_most(channel))
+            return DUET_E_LENGTH;
+        if (DUET__BATCH - *used < message->size + DUET_FRAME_OVERHEAD)
+            return DUET_OK;
+        int result = duet_session_send(channel->session, batch + *used, message->data,
+                                       message->size, message->code);
+        if (result != DUET_OK)
+            return duet__channel_judge(channel, result);
+        *used += message->size + DUET_FRAME_OVERHEAD;
+        job->sent++;
+        job->due = job->sent < job->size;
     }
     return DUET_OK;
 }
@@ -104,6 +134,8 @@ fill(duet_channel *channel, struct duet__tx *job, uint8_t *batch, size_t *used)
         return DUET_OK;
     if (job->kind == DUET__TX_FRAME)
         return fill_piece(channel, job, batch, used);
+    if (job->kind == DUET__TX_BATCH)
+        return fill_messages(channel, job, batch, used);
     return fill_frames(channel, job, batch, used);
 }
 
@@ -159,14 +191,11 @@ drain(duet_channel *channel)
 int
 duet__tx_waits(const duet_channel *channel)
 {
-    duet_info info;
-
     if (channel->result != DUET_OK || channel->tx_result != DUET_OK)
         return 0;
     if (channel->kept != NULL)
         return 1;
-    duet_session_info(channel->session, &info);
-    return info.owed > 0 && !channel->tx_frame;
+    return !channel->tx_frame && duet__owed_size(channel->session) > 0;
 }
 
 int

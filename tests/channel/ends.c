@@ -4,6 +4,8 @@
 #include "channel/ends.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -46,29 +48,56 @@ ends_all(const uint8_t *octets, size_t size, uint8_t value)
     return 1;
 }
 
+/** A TCP connection on loopback that sends at once what it is given. */
 static void
-pair_of_sockets(int *one, int *other)
+tcp_pair(int *one, int *other)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t size = sizeof address;
+    int on = 1;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    *one = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(*one, (struct sockaddr *)&address, size), 0);
+    *other = accept(listener, NULL, NULL);
+    assert_true(*other >= 0);
+    assert_int_equal(setsockopt(*one, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), 0);
+    assert_int_equal(setsockopt(*other, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), 0);
+    close(listener);
+}
+
+void
+ends_sockets(enum ends_wire wire, int *one, int *other)
 {
     int fd[2];
+
+    if (wire == ENDS_TCP || wire == ENDS_TCP_APART) {
+        tcp_pair(one, other);
+        return;
+    }
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
     *one = fd[0];
     *other = fd[1];
 }
 
 void
-ends_open_with(struct ends *ends, duet_config *config, int direct)
+ends_open_with(struct ends *ends, duet_config *config, enum ends_wire wire)
 {
     memset(ends, 0, sizeof *ends);
     ends->config = config;
     ends->replay = duet_replay_new(64);
     assert_non_null(ends->replay);
-    if (direct) {
-        pair_of_sockets(&ends->top_fd, &ends->bottom_fd);
+    if (wire == ENDS_DIRECT || wire == ENDS_TCP) {
+        ends_sockets(wire, &ends->top_fd, &ends->bottom_fd);
         ends->top_far = ends->bottom_fd;
         ends->bottom_far = ends->top_fd;
     } else {
-        pair_of_sockets(&ends->top_fd, &ends->top_far);
-        pair_of_sockets(&ends->bottom_fd, &ends->bottom_far);
+        ends_sockets(wire, &ends->top_fd, &ends->top_far);
+        ends_sockets(wire, &ends->bottom_fd, &ends->bottom_far);
     }
     assert_int_equal(
         duet_channel_open(&ends->top, config, NULL, DUET_TOP, ends->top_fd, ends->top_fd), DUET_OK);
@@ -80,13 +109,13 @@ ends_open_with(struct ends *ends, duet_config *config, int direct)
 void
 ends_open(struct ends *ends)
 {
-    ends_open_with(ends, ends_config(), 0);
+    ends_open_with(ends, ends_config(), ENDS_APART);
 }
 
 void
 ends_open_direct(struct ends *ends)
 {
-    ends_open_with(ends, ends_config(), 1);
+    ends_open_with(ends, ends_config(), ENDS_DIRECT);
 }
 
 static void

@@ -31,6 +31,14 @@ struct ends {
         bottom_far; /* their other ends, the test's; the same as the peer's fd when direct */
 };
 
+/** What lies between two ends. */
+enum ends_wire {
+    ENDS_APART,    /* a socketpair each, with the test in the middle */
+    ENDS_DIRECT,   /* the two ends of one socketpair */
+    ENDS_TCP,      /* the two ends of a TCP connection on loopback */
+    ENDS_TCP_APART /* a TCP connection each, with the test in the middle */
+};
+
 /** A configuration with one secret; the caller frees it. */
 duet_config *ends_config(void);
 
@@ -41,7 +49,10 @@ void ends_open(struct ends *ends);
 void ends_open_direct(struct ends *ends);
 
 /** As either, with a configuration that the ends take over. */
-void ends_open_with(struct ends *ends, duet_config *config, int direct);
+void ends_open_with(struct ends *ends, duet_config *config, enum ends_wire wire);
+
+/** Two connected sockets of the kind that a wire is made of. */
+void ends_sockets(enum ends_wire wire, int *one, int *other);
 
 void ends_close(struct ends *ends);
 
