@@ -10,15 +10,20 @@
 #include <string.h>
 
 int say_level;
+void (*say_line)(enum say_kind kind, const char *text);
 
 /** One write for the whole line, so that lines of several processes do not mix. */
 static void
-line(const char *format, va_list arguments)
+line(enum say_kind kind, const char *format, va_list arguments)
 {
     char text[2048];
     int size = vsnprintf(text, sizeof text, format, arguments);
 
-    if (size >= 0)
+    if (size < 0)
+        return;
+    if (say_line != NULL)
+        say_line(kind, text);
+    else
         fprintf(stderr, "duet: %s\n", text);
 }
 
@@ -28,7 +33,7 @@ fail(int code, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    line(format, arguments);
+    line(SAY_ERROR, format, arguments);
     va_end(arguments);
     return code;
 }
@@ -41,7 +46,7 @@ warn(const char *format, ...)
     if (say_level < 0)
         return;
     va_start(arguments, format);
-    line(format, arguments);
+    line(SAY_WARNING, format, arguments);
     va_end(arguments);
 }
 
@@ -53,7 +58,7 @@ note(const char *format, ...)
     if (say_level < 1)
         return;
     va_start(arguments, format);
-    line(format, arguments);
+    line(SAY_NOTE, format, arguments);
     va_end(arguments);
 }
 
@@ -90,8 +95,9 @@ cause(duet_channel *channel)
 
 /** Octets of the UTF-8 character that begins here; 0 when it is none, or a control character. */
 static size_t
-printable(const unsigned char *p)
+printable(const char *text)
 {
+    const unsigned char *p = (const unsigned char *)text;
     size_t size = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 : 4;
 
     if (*p < ' ' || *p == 0x7f || (*p >= 0x80 && *p < 0xc2) || *p > 0xf4)
@@ -99,9 +105,29 @@ printable(const unsigned char *p)
     for (size_t i = 1; i < size; i++)
         if (p[i] >> 6 != 2)
             return 0;
-    if (*p == 0xc2 && p[1] < 0xa0) /* C1 control characters */
+    /* C1 control characters; longer than need be; surrogates; beyond Unicode */
+    if ((*p == 0xc2 && p[1] < 0xa0) || (*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
+        (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
         return 0;
     return size;
+}
+
+const char *
+harmless(char *out, size_t cap, const char *name)
+{
+    size_t put = 0;
+
+    for (size_t size; *name != 0 && put + 5 <= cap; name += size) {
+        size = printable(name);
+        if (size > 0)
+            memcpy(out + put, name, size);
+        else
+            snprintf(out + put, 5, "\\x%02x", (unsigned char)*name);
+        put += size > 0 ? size : 4;
+        size += size == 0;
+    }
+    out[put] = 0;
+    return out;
 }
 
 const char *
@@ -109,23 +135,8 @@ shown(const char *name)
 {
     static char rooms[4][512];
     static unsigned turn;
-    char *room = rooms[turn++ % 4];
-    size_t put = 0;
 
-    if (*name == 0)
-        return "\"\"";
-    for (const unsigned char *p = (const unsigned char *)name; *p != 0 && put < 500;) {
-        size_t size = printable(p);
-        if (size == 0) {
-            put += (size_t)snprintf(room + put, 5, "\\x%02x", *p++);
-            continue;
-        }
-        memcpy(room + put, p, size);
-        put += size;
-        p += size;
-    }
-    room[put] = 0;
-    return room;
+    return *name == 0 ? "\"\"" : harmless(rooms[turn++ % 4], sizeof rooms[0], name);
 }
 
 void

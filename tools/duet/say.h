@@ -12,6 +12,11 @@
 /** How much is said: -1 quiet (errors only), 0, 1 and more with -v. */
 extern int say_level;
 
+enum say_kind { SAY_ERROR, SAY_WARNING, SAY_NOTE };
+
+/** Who takes the lines; NULL: standard error, where they are printed as "duet: …". */
+extern void (*say_line)(enum say_kind kind, const char *text);
+
 /** Print "duet: …" as one line. Returns code, so that `return fail(EXIT_USAGE, …)` reads well. */
 int fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -34,6 +39,10 @@ const char *cause(duet_channel *channel);
 /** A name from outside, made harmless for a terminal: control characters and broken UTF-8 as \xNN.
  * Static memory, of which four calls' results live at a time. */
 const char *shown(const char *name);
+
+/** Make a name from outside harmless, as shown() does, into cap octets; what has no room is left
+ * out. Returns out. */
+const char *harmless(char *out, size_t cap, const char *name);
 
 /** Octets as lower-case hex with a final NUL. */
 void to_hex(char *out, const unsigned char *octets, size_t size);

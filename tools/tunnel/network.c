@@ -1,0 +1,76 @@
+/*
+ * Networks and addresses (see network.h).
+ */
+#include "network.h"
+
+#include "options.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+
+enum { V4_AT = 12, V4_BITS = 96 }; /* where an address of IPv4 lies in one of IPv6 */
+
+static const uint8_t mapped[V4_AT] = {[10] = 0xff, [11] = 0xff};
+
+int
+network_is_v4(const uint8_t address[NETWORK_ADDRESS])
+{
+    return memcmp(address, mapped, V4_AT) == 0; /* public: an address */
+}
+
+int
+network_address(uint8_t out[NETWORK_ADDRESS], const struct sockaddr_storage *from)
+{
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+
+    if (from->ss_family == AF_INET) {
+        memcpy(&in, from, sizeof in);
+        memcpy(out, mapped, V4_AT);
+        memcpy(out + V4_AT, &in.sin_addr, sizeof in.sin_addr);
+        return 0;
+    }
+    if (from->ss_family != AF_INET6)
+        return -1;
+    memcpy(&in6, from, sizeof in6);
+    memcpy(out, &in6.sin6_addr, NETWORK_ADDRESS);
+    return 0;
+}
+
+int
+network_parse(struct network *network, const char *text)
+{
+    char address[INET6_ADDRSTRLEN];
+    const char *slash = strchr(text, '/');
+    size_t size = slash != NULL ? (size_t)(slash - text) : strlen(text);
+    uint64_t bits = 0;
+    int v6;
+
+    if (size >= sizeof address)
+        return -1;
+    memcpy(address, text, size);
+    address[size] = 0;
+    memcpy(network->at, mapped, V4_AT);
+    if (inet_pton(AF_INET, address, network->at + V4_AT) == 1)
+        v6 = 0;
+    else if (inet_pton(AF_INET6, address, network->at) == 1)
+        v6 = 1;
+    else
+        return -1;
+    if (slash != NULL && parse_number(&bits, slash + 1, 0, v6 ? 128 : 32) != 0)
+        return -1;
+    network->bits = slash == NULL ? 128 : (unsigned)bits + (v6 ? 0 : V4_BITS);
+    return 0;
+}
+
+int
+network_holds(const struct network *network, const uint8_t address[NETWORK_ADDRESS])
+{
+    unsigned whole = network->bits / 8, rest = network->bits % 8;
+    uint8_t mask = (uint8_t)(0xff00 >> rest);
+
+    if (memcmp(network->at, address, whole) != 0) /* public: an address */
+        return 0;
+    return rest == 0 || ((network->at[whole] ^ address[whole]) & mask) == 0;
+}

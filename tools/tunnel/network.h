@@ -1,0 +1,32 @@
+/*
+ * Networks, as ADDRESS or ADDRESS/BITS, and what kind of address a socket's is.
+ *
+ * Every address is taken as IPv6; one of IPv4 as what is mapped into it, so that a socket that
+ * takes both families and one that takes IPv4 alone are treated alike.
+ */
+#ifndef DUET_TUNNEL_NETWORK_H
+#define DUET_TUNNEL_NETWORK_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+enum { NETWORK_ADDRESS = 16 }; /* octets of an address */
+
+struct network {
+    uint8_t at[NETWORK_ADDRESS];
+    unsigned bits; /* of these are the network's, 0 to 128 */
+};
+
+/** Read a network. Returns 0, or -1. */
+int network_parse(struct network *network, const char *text);
+
+/** Does the network hold the address? Returns 1 or 0. */
+int network_holds(const struct network *network, const uint8_t address[NETWORK_ADDRESS]);
+
+/** Take a socket's address apart. Returns 0, or -1: it is none of IP. */
+int network_address(uint8_t out[NETWORK_ADDRESS], const struct sockaddr_storage *from);
+
+/** Is it an address of IPv4? Returns 1 or 0. */
+int network_is_v4(const uint8_t address[NETWORK_ADDRESS]);
+
+#endif

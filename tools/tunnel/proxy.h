@@ -1,0 +1,58 @@
+/*
+ * The PROXY protocol, version 2: who is behind a connection that a proxy hands on.
+ *
+ * Memory in, memory out. A header is read only where it is asked for and only from sources that are
+ * trusted, as whoever sends one says who he is. The protocol's text is HAProxy's
+ * doc/proxy-protocol.txt, section 2.2.
+ */
+#ifndef DUET_TUNNEL_PROXY_H
+#define DUET_TUNNEL_PROXY_H
+
+#include "words.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+enum {
+    PROXY_LEAST = 16,  /* octets before the addresses */
+    PROXY_MOST = 2048, /* octets of the longest header that is taken */
+
+    /* duet's own fields behind the addresses, each a text without a final NUL: */
+    PROXY_TLV_SECRET = 0xe0, /* the secret's id, 16 hex digits */
+    PROXY_TLV_KEY = 0xe1,    /* the peer's public key in base64 */
+    PROXY_TLV_NAME = 0xe2    /* its name in the peers file */
+};
+
+struct proxy {
+    int known; /* 1: the addresses are told; 0: they are not, and the socket's hold */
+    struct sockaddr_storage source, destination; /* both of one family: IPv4, IPv6 or Unix */
+    /* For proxy_write() alone; NULL: left out. */
+    const uint8_t *secret_id; /* DUET_SECRET_ID_SIZE octets */
+    const uint8_t *peer_key;  /* DUET_KEY_SIZE octets */
+    const char *peer_name;
+};
+
+/**
+ * Read a header.
+ *
+ * octets  what the stream began with so far, size octets; all of it may be looked at without
+ *         removing it from the socket, as *used tells what the header takes.
+ * why     out: a sentence when the octets are none.
+ *
+ * Returns DUET_OK; DUET_AGAIN: it may become one; DUET_E_FORMAT.
+ */
+int proxy_parse(struct proxy *proxy, const uint8_t *octets, size_t size, size_t *used,
+                const char **why);
+
+/** Write a header. out: PROXY_MOST octets. Returns its size. */
+size_t proxy_write(uint8_t out[PROXY_MOST], const struct proxy *proxy);
+
+/** May this peer send a header? trusted: networks as ADDRESS or ADDRESS/BITS; an empty list is
+ * loopback's. Unix sockets are always trusted. Returns 1 or 0. */
+int proxy_trusted(const struct words *trusted, const struct sockaddr_storage *peer);
+
+/** Is the text a network, as ADDRESS or ADDRESS/BITS? Returns 0, or -1. */
+int proxy_network(const char *text);
+
+#endif

@@ -1,0 +1,339 @@
+/*
+ * The log (see record.h). A line is a list of fields first, which three writers put into words.
+ */
+#include "record.h"
+
+#include "os/os.h"
+#include "say.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { FIELDS_MOST = 20, NOTE_MOST = 2048 };
+
+struct field {
+    const char *name;
+    const char *text; /* harmless UTF-8; NULL: the number counts */
+    uint64_t number;
+    int is_ms; /* 1: the number is milliseconds, to be told in seconds */
+};
+
+/** A line on its way, with room for the texts that are made for it. */
+struct line {
+    struct field fields[FIELDS_MOST];
+    size_t count;
+    char time[32], from[RECORD_ADDRESS], via[RECORD_ADDRESS];
+    char secret[2 * DUET_SECRET_ID_SIZE + 1], key[DUET_KEY_TEXT_SIZE];
+    char target[512], name[512], reason[NOTE_MOST];
+};
+
+static struct {
+    enum log_format format;
+    enum log_target target;
+    uint64_t lost; /* lines that nobody took */
+} state;
+
+static const char *const outcomes[] = {[RECORD_DONE] = "done",
+                                       [RECORD_CUT] = "cut",
+                                       [RECORD_REFUSED] = "refused",
+                                       [RECORD_STRANGER] = "stranger",
+                                       [RECORD_UNREACHED] = "unreached"};
+static const char *const levels[] = {
+    [RECORD_ERROR] = "error", [RECORD_WARNING] = "warning", [RECORD_INFO] = "info"};
+
+/* ---- A line's fields ---- */
+
+static void
+add_text(struct line *line, const char *name, const char *text)
+{
+    if (text != NULL)
+        line->fields[line->count++] = (struct field){name, text, 0, 0};
+}
+
+static void
+add_number(struct line *line, const char *name, uint64_t number, int is_ms)
+{
+    line->fields[line->count++] = (struct field){name, NULL, number, is_ms};
+}
+
+/** A text from outside, made harmless; NULL stays NULL. */
+static const char *
+keep(char *room, size_t cap, const char *text)
+{
+    return text != NULL ? harmless(room, cap, text) : NULL;
+}
+
+const char *
+record_address(char room[RECORD_ADDRESS], const struct sockaddr_storage *address)
+{
+    char host[128], port[16];
+
+    if (address == NULL)
+        return NULL;
+    if ((address->ss_family != AF_INET && address->ss_family != AF_INET6) ||
+        getnameinfo((const struct sockaddr *)address, sizeof *address, host, sizeof host, port,
+                    sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return "unix";
+    snprintf(room, RECORD_ADDRESS, strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s", host, port);
+    return room;
+}
+
+static void
+add_time(struct line *line, uint64_t unix_ms)
+{
+    time_t seconds = (time_t)(unix_ms / 1000);
+    struct tm tm;
+
+    if (unix_ms == 0 || gmtime_r(&seconds, &tm) == NULL)
+        return;
+    size_t n = strftime(line->time, sizeof line->time, "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(line->time + n, sizeof line->time - n, ".%03uZ", (unsigned)(unix_ms % 1000));
+    add_text(line, "time", line->time);
+}
+
+static void
+add_connection(struct line *line, const struct record *r)
+{
+    add_text(line, "event", "connection");
+    add_text(line, "tunnel", r->tunnel);
+    add_number(line, "id", r->id, 0);
+    add_text(line, "from", record_address(line->from, r->from));
+    add_text(line, "via", record_address(line->via, r->via));
+    add_text(line, "target", keep(line->target, sizeof line->target, r->target));
+    if (r->secret_id != NULL) {
+        to_hex(line->secret, r->secret_id, DUET_SECRET_ID_SIZE);
+        add_text(line, "secret", line->secret);
+    }
+    if (r->peer_key != NULL) {
+        duet_key_text(line->key, r->peer_key);
+        add_text(line, "identity", line->key);
+    }
+    add_text(line, "peer", keep(line->name, sizeof line->name, r->peer_name));
+    add_number(line, "octets_in", r->octets_in, 0);
+    add_number(line, "octets_out", r->octets_out, 0);
+    add_number(line, "seconds", r->duration_ms, 1);
+    if (r->setup_ms > 0)
+        add_number(line, "setup", r->setup_ms, 1);
+    add_text(line, "outcome", outcomes[r->outcome]);
+    add_text(line, "reason", keep(line->reason, sizeof line->reason, r->reason));
+}
+
+/* ---- Words ---- */
+
+/** Put text behind what is there, as far as there is room. */
+static void __attribute__((format(printf, 3, 4)))
+put(char out[RECORD_LINE], size_t *size, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    int n = vsnprintf(out + *size, RECORD_LINE - *size, format, arguments);
+    va_end(arguments);
+    if (n > 0)
+        *size = *size + (size_t)n < RECORD_LINE ? *size + (size_t)n : RECORD_LINE - 1;
+}
+
+static void
+put_number(char out[RECORD_LINE], size_t *size, const struct field *field)
+{
+    if (field->is_ms)
+        put(out, size, "%llu.%03u", (unsigned long long)(field->number / 1000),
+            (unsigned)(field->number % 1000));
+    else
+        put(out, size, "%llu", (unsigned long long)field->number);
+}
+
+/** logfmt: a value with anything but plain characters stands in quotes. */
+static void
+put_quoted(char out[RECORD_LINE], size_t *size, const char *text)
+{
+    if (*text != 0 && strpbrk(text, " \"=\\") == NULL) {
+        put(out, size, "%s", text);
+        return;
+    }
+    put(out, size, "\"");
+    for (; *text != 0; text++)
+        put(out, size, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+    put(out, size, "\"");
+}
+
+static size_t
+format_logfmt(char out[RECORD_LINE], const struct line *line)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < line->count; i++) {
+        put(out, &size, "%s%s=", i > 0 ? " " : "", line->fields[i].name);
+        if (line->fields[i].text != NULL)
+            put_quoted(out, &size, line->fields[i].text);
+        else
+            put_number(out, &size, &line->fields[i]);
+    }
+    return size;
+}
+
+static json_t *
+json_of(const struct field *field)
+{
+    if (field->text != NULL)
+        return json_string(field->text);
+    if (field->is_ms)
+        return json_real((double)field->number / 1000);
+    return json_integer((json_int_t)field->number);
+}
+
+static size_t
+format_json(char out[RECORD_LINE], const struct line *line)
+{
+    json_t *object = json_object();
+    size_t size = 0;
+    int bad = object == NULL;
+
+    for (size_t i = 0; i < line->count && !bad; i++)
+        bad = json_object_set_new(object, line->fields[i].name, json_of(&line->fields[i])) != 0;
+    if (!bad)
+        size = json_dumpb(object, out, RECORD_LINE - 1, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    json_decref(object);
+    if (bad || size >= RECORD_LINE)
+        return format_logfmt(out, line); /* no memory, or no room: better so than not at all */
+    out[size] = 0;
+    return size;
+}
+
+/** For people: a connection's fields in the order of a sentence. */
+static size_t
+format_text(char out[RECORD_LINE], const struct line *line)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < line->count; i++) {
+        const struct field *field = &line->fields[i];
+        const char *name = field->name;
+        if (strcmp(name, "event") == 0)
+            continue;
+        int bare = strcmp(name, "time") == 0 || strcmp(name, "message") == 0;
+        int last = strcmp(name, "reason") == 0;
+        put(out, &size, "%s", i == 0 ? "" : last ? ": " : " ");
+        if (strcmp(name, "level") == 0) {
+            put(out, &size, "%s:", field->text);
+            continue;
+        }
+        if (!bare && !last)
+            put(out, &size, "%s ", name);
+        if (field->text != NULL)
+            put(out, &size, "%s", field->text);
+        else
+            put_number(out, &size, field);
+        if (!bare && !last && i + 2 < line->count)
+            put(out, &size, ",");
+    }
+    return size;
+}
+
+size_t
+record_format(char out[RECORD_LINE], enum log_format format, uint64_t unix_ms,
+              enum record_level level, const struct record *record, const char *note)
+{
+    struct line line = {.count = 0};
+
+    out[0] = 0;
+    add_time(&line, unix_ms);
+    if (record == NULL || format != LOG_TEXT)
+        add_text(&line, "level", levels[level]);
+    if (record != NULL)
+        add_connection(&line, record);
+    else
+        add_text(&line, "message", keep(line.reason, sizeof line.reason, note));
+    return format == LOG_JSON     ? format_json(out, &line)
+           : format == LOG_LOGFMT ? format_logfmt(out, &line)
+                                  : format_text(out, &line);
+}
+
+/* ---- Writing ---- */
+
+/** Hand a line to standard error if it takes it now. Returns 0, or -1. */
+static int
+write_line(char text[RECORD_LINE], size_t size)
+{
+    struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    if (poll(&fd, 1, 0) != 1 || (fd.revents & POLLOUT) == 0)
+        return -1;
+    text[size] = '\n';
+    return write(STDERR_FILENO, text, size + 1) == (ssize_t)(size + 1) ? 0 : -1;
+}
+
+static void
+tell(enum record_level level, const struct record *record, const char *note)
+{
+    static const int priorities[] = {
+        [RECORD_ERROR] = LOG_ERR, [RECORD_WARNING] = LOG_WARNING, [RECORD_INFO] = LOG_INFO};
+    char text[RECORD_LINE], lost[64];
+    int error = errno;
+
+    if (state.target == LOG_SYSTEM) {
+        record_format(text, state.format, 0, level, record, note);
+        syslog(priorities[level], "%s", text);
+        errno = error;
+        return;
+    }
+    if (state.lost > 0) {
+        snprintf(lost, sizeof lost, "%llu lines were lost, as nobody took them",
+                 (unsigned long long)state.lost);
+        size_t size =
+            record_format(text, state.format, duet__os_unix_ms(), RECORD_WARNING, NULL, lost);
+        if (write_line(text, size) == 0)
+            state.lost = 0;
+    }
+    size_t size = record_format(text, state.format, duet__os_unix_ms(), level, record, note);
+    state.lost += write_line(text, size) != 0;
+    errno = error;
+}
+
+static void
+take_line(enum say_kind kind, const char *text)
+{
+    tell(kind == SAY_ERROR     ? RECORD_ERROR
+         : kind == SAY_WARNING ? RECORD_WARNING
+                               : RECORD_INFO,
+         NULL, text);
+}
+
+void
+record_start(enum log_format format, enum log_target target)
+{
+    state.format = format;
+    state.target = target;
+    if (target == LOG_SYSTEM)
+        openlog("duet", LOG_PID, LOG_DAEMON);
+    say_line = take_line;
+}
+
+void
+record_write(const struct record *record)
+{
+    if (say_level >= 0)
+        tell(record->outcome == RECORD_DONE ? RECORD_INFO : RECORD_WARNING, record, NULL);
+}
+
+void
+record_note(enum record_level level, const char *format, ...)
+{
+    char text[NOTE_MOST];
+    va_list arguments;
+
+    if (level == RECORD_INFO && say_level < 0)
+        return;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    tell(level, NULL, text);
+}

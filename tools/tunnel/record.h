@@ -1,0 +1,68 @@
+/*
+ * The log: one line for each connection at its end, and what the process itself has to say, as
+ * text, logfmt or JSON, on standard error or to syslog.
+ *
+ * Never a secret, only its id. What came from outside is made harmless. A line is one write; where
+ * nobody takes it, it is dropped and counted, as a log must not stop a tunnel.
+ */
+#ifndef DUET_TUNNEL_RECORD_H
+#define DUET_TUNNEL_RECORD_H
+
+#include "settings.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+enum {
+    RECORD_LINE = 4096,  /* octets of the longest line: a pipe takes them whole or not at all */
+    RECORD_ADDRESS = 160 /* octets of an address's text */
+};
+
+enum record_outcome {
+    RECORD_DONE,     /* both directions closed */
+    RECORD_CUT,      /* it ended otherwise, after the peer had proven itself */
+    RECORD_REFUSED,  /* a limit or a policy of this end */
+    RECORD_STRANGER, /* the peer has not proven itself */
+    RECORD_UNREACHED /* no target could be reached */
+};
+
+/** A connection, told at its end. What is not known is NULL. */
+struct record {
+    const char *tunnel;
+    uint64_t id;
+    const struct sockaddr_storage *from; /* who it came from */
+    const struct sockaddr_storage *via;  /* the proxy that said so */
+    const char *target;
+    const uint8_t *secret_id; /* DUET_SECRET_ID_SIZE octets */
+    const uint8_t *peer_key;  /* DUET_KEY_SIZE octets */
+    const char *peer_name;    /* in the peers file */
+    uint64_t octets_in;       /* duet to plain */
+    uint64_t octets_out;      /* plain to duet */
+    uint64_t duration_ms;
+    uint64_t setup_ms; /* of these until the channel was ready; 0: it never was */
+    enum record_outcome outcome;
+    const char *reason; /* a sentence */
+};
+
+enum record_level { RECORD_ERROR, RECORD_WARNING, RECORD_INFO };
+
+/** Say from now on how and where lines are written; fail(), warn() and note() go there too. */
+void record_start(enum log_format format, enum log_target target);
+
+/** Tell of a connection. */
+void record_write(const struct record *record);
+
+/** Tell something of the process; INFO is left out under -q. */
+void record_note(enum record_level level, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/** Say an address as 192.0.2.1:99, [2001:db8::1]:99 or unix. NULL stays NULL. Returns the text. */
+const char *record_address(char room[RECORD_ADDRESS], const struct sockaddr_storage *address);
+
+/** Make the line of a connection, or of a note when record is NULL, without its end. unix_ms: its
+ * time; 0: without one. Returns its size, under RECORD_LINE. */
+size_t record_format(char out[RECORD_LINE], enum log_format format, uint64_t unix_ms,
+                     enum record_level level, const struct record *record, const char *note);
+
+#endif
