@@ -1,0 +1,29 @@
+/*
+ * The benchmarks: each measures duet and its peers in one run and hands its figures over.
+ *
+ * Returns 0, or -1 when a contender failed or gave other octets than it was given. What each row
+ * of figures means is told in docs/performance.md.
+ */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include "bench/peers/peer.h"
+#include "bench/support/race.h"
+
+/** Every kernel that this processor can run, on groups alone, beside libcrypto's AES-256-CTR and
+ * SHA-256. */
+int bench_kernel(const struct bench *bench);
+
+/** Messages sealed at one end of a session and opened at the other. peers: up to NULL. */
+int bench_frame(const struct bench *bench, const struct peer *const *peers);
+
+/** Initiation: the processor's time for both ends, the octets and the flights. */
+int bench_handshake(const struct bench *bench, const struct peer *const *peers);
+
+/** Octets on the heap for each established session, one end. */
+int bench_memory(const struct bench *bench, const struct peer *const *peers);
+
+/** Loopback TCP between two processes: bulk, messages, ping-pong. */
+int bench_channel(const struct bench *bench);
+
+#endif

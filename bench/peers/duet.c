@@ -1,0 +1,175 @@
+/*
+ * duet's own sessions as a peer: two of them over memory, one for each pattern of initiation.
+ *
+ * Configurations are made once for each pattern and stay, as a program keeps its own.
+ */
+#include "bench/peers/duet.h"
+
+#include "bench/peers/peer.h"
+#include "os/os.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { PATTERNS = 3, FLIGHT_MOST = 4096, SECRET = 1024 };
+
+static int
+set_identity(duet_config *config)
+{
+    duet_identity identity;
+    uint8_t random[DUET_KEY_SIZE];
+    if (duet__os_random(random, sizeof random) != 0 ||
+        duet_identity_init(&identity, random) != DUET_OK)
+        return -1;
+    return duet_config_set_identity(config, &identity) == DUET_OK ? 0 : -1;
+}
+
+static duet_config *
+new_config(enum duet_pattern pattern)
+{
+    uint8_t secret[SECRET];
+    memset(secret, 0x5a, sizeof secret); /* protects nothing but what is measured */
+    duet_config *config = duet_config_new();
+    if (config != NULL && duet_config_add_secret(config, secret, sizeof secret) == DUET_OK &&
+        (pattern != DUET_PATTERN_IDENTITY || set_identity(config) == 0) &&
+        duet_config_set(config, DUET_SET_PATTERNS, 1u << pattern) == DUET_OK)
+        return config;
+    duet_config_free(config);
+    return NULL;
+}
+
+duet_config *
+bench_duet_config(enum duet_pattern pattern, enum duet_role role)
+{
+    static duet_config *configs[PATTERNS][BENCH_DUET_ENDS];
+    duet_config **config = &configs[pattern][role];
+    if (*config == NULL)
+        *config = new_config(pattern);
+    return *config;
+}
+
+/* Let one end take what the other one sent while initiating. */
+static int
+deliver(duet_session *to, const uint8_t *octets, size_t size)
+{
+    size_t used = 0;
+    while (used < size) {
+        duet_step step = {.in = octets + used, .in_size = size - used};
+        if (duet_session_recv(to, &step) != DUET_OK)
+            return -1;
+        if (step.event == DUET_EVENT_NONCE && duet_session_ask(to, DUET_ASK_FRESH, NULL) != DUET_OK)
+            return -1;
+        used += step.used;
+    }
+    return 0;
+}
+
+static size_t
+owed(const struct bench_duet_pair *pair)
+{
+    duet_info info[BENCH_DUET_ENDS];
+    duet_session_info(pair->end[DUET_TOP], &info[DUET_TOP]);
+    duet_session_info(pair->end[DUET_BOTTOM], &info[DUET_BOTTOM]);
+    return info[DUET_TOP].owed + info[DUET_BOTTOM].owed;
+}
+
+static int
+initiate(struct bench_duet_pair *pair, struct peer_wire *wire)
+{
+    uint8_t flight[FLIGHT_MOST];
+    for (int from = DUET_TOP; owed(pair) > 0; from = !from) {
+        size_t put;
+        if (duet_session_flush(pair->end[from], flight, sizeof flight, &put) != DUET_OK ||
+            deliver(pair->end[!from], flight, put) != 0)
+            return -1;
+        peer_flight(wire, put);
+    }
+    duet_info info;
+    duet_session_info(pair->end[DUET_BOTTOM], &info);
+    return info.ready ? 0 : -1;
+}
+
+static void
+close_pair(void *context)
+{
+    struct bench_duet_pair *pair = context;
+    duet_session_free(pair->end[DUET_TOP]);
+    duet_session_free(pair->end[DUET_BOTTOM]);
+    free(pair->wire);
+    free(pair);
+}
+
+static void *
+open_pair(const struct peer *peer, struct peer_wire *wire)
+{
+    const enum duet_pattern *pattern = peer->variety;
+    struct bench_duet_pair *pair = calloc(1, sizeof *pair);
+    if (pair == NULL)
+        return NULL;
+    for (int role = DUET_TOP; role <= DUET_BOTTOM; role++) {
+        duet_config *config = bench_duet_config(*pattern, (enum duet_role)role);
+        uint8_t random[DUET_RANDOM_SIZE];
+        if (config == NULL || duet__os_random(random, sizeof random) != 0 ||
+            duet_session_new(&pair->end[role], config, (enum duet_role)role, random, 0) != DUET_OK)
+            goto out;
+    }
+    if (initiate(pair, wire) == 0)
+        return pair;
+out:
+    close_pair(pair);
+    return NULL;
+}
+
+/* Open a frame of n octets of payload. */
+static int
+open_frame(duet_session *session, uint8_t *out, const uint8_t *frame, size_t n)
+{
+    duet_step step = {.in = frame, .in_size = n + DUET_FRAME_OVERHEAD, .out = out, .out_size = n};
+    size_t put = 0;
+    do {
+        if (duet_session_recv(session, &step) != DUET_OK)
+            return -1;
+        step.in += step.used;
+        step.in_size -= step.used;
+        step.out += step.put;
+        step.out_size -= step.put;
+        put += step.put;
+    } while (step.event != DUET_EVENT_FRAME && step.in_size > 0);
+    return step.event == DUET_EVENT_FRAME && put == n ? 0 : -1;
+}
+
+static int
+carry(void *context, uint8_t *out, const uint8_t *in, size_t n)
+{
+    struct bench_duet_pair *pair = context;
+    if (pair->wire == NULL)
+        pair->wire = malloc(PEER_MESSAGE_MOST + DUET_FRAME_OVERHEAD);
+    if (pair->wire == NULL ||
+        duet_session_send(pair->end[DUET_TOP], pair->wire, in, n, 0) != DUET_OK)
+        return -1;
+    return open_frame(pair->end[DUET_BOTTOM], out, pair->wire, n);
+}
+
+static void
+drop_far(void *context)
+{
+    struct bench_duet_pair *pair = context;
+    duet_session_free(pair->end[DUET_BOTTOM]);
+    pair->end[DUET_BOTTOM] = NULL;
+    free(pair->wire);
+    pair->wire = NULL;
+}
+
+static const enum duet_pattern ephemeral = DUET_PATTERN_EPHEMERAL;
+static const enum duet_pattern identity = DUET_PATTERN_IDENTITY;
+static const enum duet_pattern secret_alone = DUET_PATTERN_SECRET;
+
+#define PEER(named, pattern)                                                                       \
+    {                                                                                              \
+        .name = (named), .variety = &(pattern), .open = open_pair, .carry = carry,                 \
+        .drop_far = drop_far, .close = close_pair                                                  \
+    }
+
+const struct peer peer_duet = PEER("duet", ephemeral);
+const struct peer peer_duet_identity = PEER("duet-identity", identity);
+const struct peer peer_duet_secret = PEER("duet-secret", secret_alone);

@@ -1,0 +1,19 @@
+/*
+ * What the parts that speak duet share: configurations, and a pair of sessions over memory.
+ */
+#ifndef BENCH_PEERS_DUET_H
+#define BENCH_PEERS_DUET_H
+
+#include <duet/duet.h>
+
+enum { BENCH_DUET_ENDS = 2 };
+
+struct bench_duet_pair {
+    duet_session *end[BENCH_DUET_ENDS]; /* [DUET_TOP] is the near one */
+    uint8_t *wire;                      /* a frame; taken by the first message */
+};
+
+/** The configuration of an end that initiates in this pattern alone, made once. NULL: failed. */
+duet_config *bench_duet_config(enum duet_pattern pattern, enum duet_role role);
+
+#endif

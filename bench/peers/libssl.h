@@ -1,0 +1,21 @@
+/*
+ * What the parts that speak TLS by libssl share: contexts, made once for each variety.
+ */
+#ifndef BENCH_PEERS_LIBSSL_H
+#define BENCH_PEERS_LIBSSL_H
+
+#include <openssl/ssl.h>
+
+/** A way to speak TLS 1.3; key exchange is X25519 in all of them. */
+struct bench_libssl {
+    const char *suite;
+    int psk;  /* 1: a pre-shared key (psk_dhe_ke); 0: P-256 certificates on both sides */
+    int lean; /* 1: buffers are released while nothing is under way */
+};
+
+extern const struct bench_libssl bench_libssl_aes256;
+
+/** A new end, its context made once for each variety. NULL: failed. */
+SSL *bench_libssl_end(const struct bench_libssl *variety, int server);
+
+#endif

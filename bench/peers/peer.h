@@ -1,0 +1,63 @@
+/*
+ * A peer: one way to protect a connection, duet's own or another library's, behind one table.
+ *
+ * A pair is both ends of one connection over memory: established when it is opened, and then
+ * carrying messages from one end to the other. Each peer is one file of this folder.
+ */
+#ifndef BENCH_PEERS_PEER_H
+#define BENCH_PEERS_PEER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { PEER_MESSAGE_MOST = 1 << 20 };
+
+/** What initiation put on the wire. A flight: what one end sends before it has to wait. */
+struct peer_wire {
+    size_t octets;
+    unsigned flights;
+};
+
+struct peer {
+    const char *name;
+    const void *variety; /* what the peer's file tells its varieties apart by */
+    double streams;      /* messages that one carry() takes across; 0: one */
+
+    /** Initiate, at both ends. wire: NULL, or where to count. NULL: it failed. */
+    void *(*open)(const struct peer *peer, struct peer_wire *wire);
+
+    /** Seal n octets, PEER_MESSAGE_MOST at most, at the near end and open them at the far end, to
+     * out. Returns 0, or -1. NULL: this peer has no such messages. */
+    int (*carry)(void *pair, uint8_t *out, const uint8_t *in, size_t n);
+
+    /** Release the far end and whatever lies between; the near end stays as it would live beside
+     * a socket. */
+    void (*drop_far)(void *pair);
+
+    void (*close)(void *pair);
+};
+
+/** Count a flight of so many octets; none is no flight. */
+static inline void
+peer_flight(struct peer_wire *wire, size_t octets)
+{
+    if (wire == NULL || octets == 0)
+        return;
+    wire->octets += octets;
+    wire->flights++;
+}
+
+/* duet's sessions: X25519 under the shared secret; with identities; the secret alone. */
+extern const struct peer peer_duet, peer_duet_identity, peer_duet_secret;
+
+/* OpenSSL, TLS 1.3: P-256 certificates on both sides, or a pre-shared key with X25519. */
+extern const struct peer peer_libssl, peer_libssl_chacha20, peer_libssl_psk;
+extern const struct peer peer_libssl_lean; /* as the first, its idle buffers released */
+
+/* GnuTLS, TLS 1.3, AES-256-GCM, P-256 certificates on both sides. */
+extern const struct peer peer_gnutls;
+
+/* libsodium's secretstream (XChaCha20-Poly1305); its key is just there. */
+extern const struct peer peer_sodium;
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * A race: the same work done by several contenders in turn, many times, and what came of it.
+ *
+ * Every round runs each contender once, so that a change of clock or load meets all of them alike;
+ * ratios are taken within a round before their median is. A single run is never reported.
+ */
+#ifndef BENCH_SUPPORT_RACE_H
+#define BENCH_SUPPORT_RACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { BENCH_CONTENDERS_MOST = 16, BENCH_ROUNDS_MOST = 101 };
+
+/** One figure: a median with its quartiles. */
+struct bench_row {
+    const char *bench;     /* which benchmark */
+    const char *what;      /* which case of it */
+    uint64_t size;         /* octets of a message, 0 where there is none */
+    const char *contender; /* who; for a ratio "a/b", a's time to b's */
+    const char *unit;      /* "ns", "octets", "flights" or "ratio" */
+    double median, low, high;
+    unsigned rounds; /* 1: counted, not measured */
+};
+
+/** How long and how often is measured, and who takes the figures. */
+struct bench {
+    unsigned rounds;   /* odd, BENCH_ROUNDS_MOST at most */
+    uint64_t slice_ns; /* of each contender in each round */
+    void (*take)(void *context, const struct bench_row *row);
+    void *context;
+};
+
+struct bench_contender {
+    const char *name;
+    /** Do the work so many times. Returns 0, or -1. */
+    int (*run)(void *context, uint64_t times);
+    void *context;
+    double works; /* how many works one time is; 0: one */
+};
+
+struct bench_race {
+    const char *bench, *what;
+    uint64_t size;
+    uint64_t (*clock)(void); /* bench_processor_ns or bench_wall_ns */
+    const struct bench_contender *contenders;
+    size_t count;
+    const char *const *ratios; /* "a/b", up to NULL; those with an absent contender are left out */
+};
+
+/** Nanoseconds that this thread has had a processor. */
+uint64_t bench_processor_ns(void);
+
+/** Nanoseconds of a clock that never goes back. */
+uint64_t bench_wall_ns(void);
+
+/** Warm up, find how many times fill a slice, run all rounds, and hand the figures over: the time
+ * of one work of each contender, then the ratios. Returns 0, or -1 when a contender failed. */
+int bench_race(const struct bench *bench, const struct bench_race *race);
+
+/** Hand over a figure that was counted. */
+void bench_count(const struct bench *bench, const struct bench_row *row);
+
+#endif
