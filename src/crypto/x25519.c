@@ -4,6 +4,7 @@
 #include "crypto/x25519.h"
 
 #include "base/equal.h"
+#include "base/public.h"
 
 #include <duet/secret.h>
 #include <openssl/err.h>
@@ -16,6 +17,7 @@ duet__x25519_public(uint8_t out[32], const uint8_t private_key[32])
     EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, private_key, 32);
     int ok = key != NULL && EVP_PKEY_get_raw_public_key(key, out, &size) == 1 && size == 32;
     EVP_PKEY_free(key);
+    DUET__PUBLIC(out, 32);
     return ok ? DUET_OK : DUET_E_CRYPTO;
 }
 
@@ -35,9 +37,11 @@ duet__x25519(uint8_t out[32], const uint8_t private_key[32], const uint8_t publi
     /* libcrypto refuses an all-zero result by failing; whatever else fails here would be its own
      * fault */
     ERR_set_mark(); /* the application's own errors stay */
-    int bad =
-        EVP_PKEY_derive(context, out, &size) != 1 || size != 32 || duet__equal(out, zeros, 32);
+    int bad = EVP_PKEY_derive(context, out, &size) != 1 || size != 32;
     ERR_pop_to_mark();
+    if (!bad)
+        bad = duet__equal(out, zeros, 32);
+    DUET__PUBLIC(&bad, sizeof bad);
     if (bad) {
         result = DUET_E_PROTOCOL;
         goto out;

@@ -5,6 +5,7 @@
 
 #include "base/equal.h"
 #include "base/octets.h"
+#include "base/public.h"
 
 #include <string.h>
 
@@ -15,10 +16,14 @@ check_header(const struct duet__dir *d, const uint8_t clear[DUET_HEADER_SIZE])
     uint32_t length = duet__load32(clear + WIRE_LENGTH);
     uint32_t code = duet__load32(clear + WIRE_CODE);
     uint32_t seq = duet__load32(clear + WIRE_SEQ);
-    if ((length ^ code ^ seq) != duet__load32(clear + WIRE_CHECKSUM))
+    int wrong = (length ^ code ^ seq) != duet__load32(clear + WIRE_CHECKSUM);
+    DUET__PUBLIC(&wrong, sizeof wrong);
+    if (wrong)
         return DUET_E_CHECKSUM;
+    DUET__PUBLIC(&seq, sizeof seq);
     if (seq != d->seq)
         return DUET_E_SEQUENCE;
+    DUET__PUBLIC(&length, sizeof length);
     return length > d->limit ? DUET_E_TOO_LONG : DUET_OK;
 }
 
@@ -41,6 +46,8 @@ duet__dir_open_header(struct duet__dir *d, const uint8_t *header)
     }
     d->length = duet__load32(clear + WIRE_LENGTH);
     d->code = duet__load32(clear + WIRE_CODE);
+    DUET__PUBLIC(&d->length, sizeof d->length);
+    DUET__PUBLIC(&d->code, sizeof d->code);
     return DUET_OK;
 }
 
@@ -53,7 +60,9 @@ check_mac(struct duet__dir *d)
     int result = duet__stream_end(d, mac, pad);
     for (size_t i = 0; i < DUET_MAC_SIZE; i++)
         pad[i] ^= d->mac[i];
-    if (result == DUET_OK && !duet__equal(mac, pad, DUET_MAC_SIZE))
+    int right = duet__equal(mac, pad, DUET_MAC_SIZE);
+    DUET__PUBLIC(&right, sizeof right);
+    if (result == DUET_OK && !right)
         result = DUET_E_FORGED;
     duet_wipe(mac, sizeof mac);
     duet_wipe(pad, sizeof pad);

@@ -3,6 +3,8 @@
  */
 #include "secret/base64.h"
 
+#include "base/public.h"
+
 /** All ones when a <= x <= b, else 0; all under 2^16. */
 static unsigned
 between(unsigned a, unsigned x, unsigned b)
@@ -88,5 +90,7 @@ duet__base64_decode(uint8_t *out, size_t cap, size_t *put, const char *in, size_
         wrong |= decode_group(out + *put, in + i, octets);
         *put += octets;
     }
-    return -(int)((0u - wrong) >> 31); /* -1 unless it is 0; without a branch */
+    int result = -(int)((0u - wrong) >> 31); /* -1 unless it is 0; without a branch */
+    DUET__PUBLIC(&result, sizeof result);
+    return result;
 }

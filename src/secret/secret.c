@@ -5,6 +5,7 @@
 #include "secret/ini.h"
 
 #include "base/equal.h"
+#include "base/public.h"
 #include "crypto/sha256.h"
 
 #include <duet/duet.h>
@@ -239,6 +240,7 @@ decode(struct reading *r, const struct duet__ini *ini)
     r->secret->octets = made.octets;
     r->secret->size = made.size;
     memcpy(r->secret->id, made.id, sizeof made.id);
+    DUET__PUBLIC(made.id, sizeof made.id); /* it names the secret, and is shown */
     if (!duet__equal(r->id, made.id, sizeof made.id))
         return duet__ini_refuse(ini, r->where,
                                 "Id is not that of the Secret: is the file damaged?");

@@ -5,6 +5,7 @@
 #include "session/config.h"
 
 #include "base/equal.h"
+#include "base/public.h"
 
 #include <duet/duet.h>
 #include <stdlib.h>
@@ -203,6 +204,7 @@ duet__config_offer(const struct duet_config *config)
 int
 duet__config_trusts(const struct duet_config *config, const uint8_t key[DUET_KEY_SIZE])
 {
+    DUET__PUBLIC(key, DUET_KEY_SIZE); /* the application is told */
     if (duet__equal(key, config->identity.public_key, DUET_KEY_SIZE))
         return 0; /* a reflection, or a stolen identity */
     if (!config->has_peers)

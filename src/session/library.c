@@ -5,6 +5,7 @@
 #include "session/session.h"
 
 #include "base/equal.h"
+#include "base/public.h"
 
 #include <string.h>
 
@@ -71,6 +72,7 @@ pong(struct duet_session *s, enum duet_event *event)
 {
     if (s->rx.length != DUET_PING_SIZE)
         return broke(s, "a PONG that is not of 8 octets");
+    DUET__PUBLIC(s->held, sizeof s->ping);
     if (s->pinged && duet__equal(s->held, s->ping, sizeof s->ping)) {
         s->pinged = 0;
         *event = DUET_EVENT_PONG;

@@ -6,6 +6,8 @@
  */
 #include "session/session.h"
 
+#include "base/public.h"
+
 #include "crypto/x25519.h"
 
 #include <stdlib.h>
@@ -223,6 +225,7 @@ int
 duet__refresh_frame(struct duet_session *s, enum duet_event *event)
 {
     uint32_t size = s->rx.length;
+    DUET__PUBLIC(s->held, 1);
     int kind = size > 0 ? s->held[0] : 0;
 
     if (kind == WIRE_REFRESH_ASK && size == 1 + WIRE_KEY)

@@ -3,6 +3,8 @@
  */
 #include "shake/params.h"
 
+#include "base/public.h"
+
 enum { VERSION = 1, FLAGS = 0, TYPES = 65536 };
 
 void
@@ -45,6 +47,7 @@ int
 duet__params_read(struct duet__params *params, struct duet__octets octets)
 {
     struct duet__reader from = duet__reader(octets.data, octets.size);
+    DUET__PUBLIC(octets.data, octets.size);
     int version = duet__read8(&from);
     int flags = duet__read8(&from);
 

@@ -4,6 +4,8 @@
  */
 #include "shake/shake.h"
 
+#include "base/public.h"
+
 /* ---- psk and prologue ---- */
 
 /* §4: psk = HKDF-Expand(HKDF-Extract("duet/1 psk", W), info("noise"), 32) */
@@ -102,6 +104,7 @@ duet__shake_peek(const uint8_t *hello, size_t size, unsigned *pattern)
 {
     struct duet__reader from = duet__reader(hello, size);
 
+    DUET__PUBLIC(hello, size < WIRE_HELLO_HEAD ? size : WIRE_HELLO_HEAD);
     *pattern = duet__read8(&from);
     duet__read(&from, duet__read16(&from));
     return from.bad ? DUET_E_PROTOCOL : DUET_OK;

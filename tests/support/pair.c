@@ -12,6 +12,16 @@
 
 #include <cmocka.h>
 
+void (*pair_hide)(void *memory, size_t size);
+void (*pair_show)(void *memory, size_t size);
+
+static void
+hide(void *memory, size_t size)
+{
+    if (pair_hide != NULL)
+        pair_hide(memory, size);
+}
+
 uint8_t
 pair_octet(size_t i)
 {
@@ -38,6 +48,7 @@ configure(struct pair_end *end, const struct pair_options *options, uint8_t seed
     profile.rotate_frames = options->rotate_frames != 0 ? options->rotate_frames : 16;
     profile.rotate_blocks = options->rotate_blocks != 0 ? options->rotate_blocks : 22;
     memset(secret, 0x5a, sizeof secret);
+    hide(secret, sizeof secret);
     end->config = duet_config_new();
     assert_non_null(end->config);
     assert_int_equal(duet_config_add_secret(end->config, secret, sizeof secret), DUET_OK);
@@ -50,6 +61,7 @@ configure(struct pair_end *end, const struct pair_options *options, uint8_t seed
     if (options->pattern != DUET_PATTERN_IDENTITY)
         return;
     memset(identity.private_key, seed, sizeof identity.private_key);
+    hide(identity.private_key, sizeof identity.private_key);
     assert_int_equal(duet__x25519_public(identity.public_key, identity.private_key), DUET_OK);
     assert_int_equal(duet_config_set_identity(end->config, &identity), DUET_OK);
 }
@@ -68,6 +80,7 @@ pair_sessions(struct pair *pair)
         memset(end, 0, sizeof *end);
         end->config = config;
         memset(random, 0x11 + i, sizeof random);
+        hide(random + DUET_NONCE_SIZE, DUET_KEY_SIZE); /* the ephemeral key */
         result = duet_session_new(&end->session, config, (enum duet_role)i, random, 0);
     }
     return result;
@@ -128,6 +141,7 @@ answer(struct pair_end *end, const struct duet_step *step)
                                 NULL);
     case DUET_EVENT_RANDOM:
         memset(random, 0x80 + end->fresh++, sizeof random);
+        hide(random, sizeof random);
         return duet_session_ask(end->session, DUET_ASK_ANSWER, random);
     case DUET_EVENT_FRAME:
         assert_int_equal(step->length, end->pending);
@@ -172,6 +186,8 @@ pair_carry(struct pair_end *from, struct pair_end *to)
 {
     size_t size = from->wire_size;
 
+    if (pair_show != NULL)
+        pair_show(from->wire, size);
     from->wire_size = 0;
     return pair_feed(to, from->wire, size, 0);
 }

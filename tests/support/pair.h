@@ -25,6 +25,11 @@ struct pair_end {
     uint8_t fresh;   /* counts the draws */
 };
 
+/** Called on each secret before it is used, and on all octets before they are carried; NULL: not.
+ */
+extern void (*pair_hide)(void *memory, size_t size);
+extern void (*pair_show)(void *memory, size_t size);
+
 struct pair {
     struct pair_end end[2]; /* [DUET_TOP], [DUET_BOTTOM] */
 };

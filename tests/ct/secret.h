@@ -1,0 +1,68 @@
+/*
+ * Secrets as memory that may not be looked at: undefined for valgrind, poisoned for clang's
+ * MemorySanitizer. Either tells of a branch or an index that depends on it.
+ *
+ * Without them the programs run too, and only try that the calls work.
+ */
+#ifndef TESTS_CT_SECRET_H
+#define TESTS_CT_SECRET_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#if defined(__has_feature)
+#if __has_feature(memory_sanitizer)
+#define UNDER_MSAN 1
+#endif
+#endif
+
+#ifdef UNDER_MSAN
+#include <sanitizer/msan_interface.h>
+#else
+#include <valgrind/memcheck.h>
+#endif
+
+/** Make memory secret. */
+static inline void
+hide(void *memory, size_t size)
+{
+#ifdef UNDER_MSAN
+    __msan_poison(memory, size);
+#else
+    (void)VALGRIND_MAKE_MEM_UNDEFINED(memory, size);
+#endif
+}
+
+/** Make it public. */
+static inline void
+show(void *memory, size_t size)
+{
+#ifdef UNDER_MSAN
+    __msan_unpoison(memory, size);
+#else
+    (void)VALGRIND_MAKE_MEM_DEFINED(memory, size);
+#endif
+}
+
+/** 1 when somebody watches. */
+static inline int
+watched(void)
+{
+#ifdef UNDER_MSAN
+    return 1;
+#else
+    return RUNNING_ON_VALGRIND != 0;
+#endif
+}
+
+static inline void
+need(int holds, const char *what)
+{
+    if (holds)
+        return;
+    fprintf(stderr, "failed: %s\n", what);
+    exit(1);
+}
+
+#endif
