@@ -1,74 +1,93 @@
 /*
- * What a listener makes of its first octets: any at all, and any message within a HELLO that the
- * secret sealed.
+ * First octets: any at all for either role, and any payload within a HELLO that the secret sealed,
+ * behind a prelude. Nobody has proven anything, so nobody is ever ready and nothing is handed over.
  */
+#include "fuzz.h"
 #include "session/session.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+static const uint8_t secret[2][64] = {{1}, {2}}; /* the second is the one that opens */
 
 static duet_config *
-config(void)
+config(unsigned prelude)
 {
-    static duet_config *made;
-    static const uint8_t secret[64] = {2};
+    static duet_config *made[2];
     static const duet_identity identity = {{9}, {9}};
+    static duet_profile profile;
 
-    if (made != NULL)
-        return made;
-    made = duet_config_new();
-    if (made == NULL || duet_config_add_secret(made, secret, sizeof secret) != DUET_OK)
-        abort();
-    duet_config_set_identity(made, &identity);
-    duet_config_set(made, DUET_SET_PATTERNS, 7);
-    return made;
+    if (made[prelude] != NULL)
+        return made[prelude];
+    duet_profile_init(&profile);
+    profile.prelude_size[DUET_TOP] = profile.prelude_size[DUET_BOTTOM] = 3 * prelude;
+    made[prelude] = duet_config_new();
+    need(made[prelude] != NULL);
+    for (unsigned i = 0; i < 2; i++)
+        need(duet_config_add_secret(made[prelude], secret[i], sizeof secret[i]) == DUET_OK);
+    need(duet_config_set_profile(made[prelude], &profile) == DUET_OK);
+    duet_config_set_identity(made[prelude], &identity);
+    duet_config_set(made[prelude], DUET_SET_PATTERNS, 7);
+    return made[prelude];
 }
 
+/** Give a new session all of the wire. */
 static void
-take(const uint8_t *wire, size_t size)
+take(const duet_config *with, enum duet_role role, const uint8_t *wire, size_t size)
 {
     static const uint8_t random[DUET_RANDOM_SIZE] = {1};
     static uint8_t out[70000];
-    duet_session *bottom;
+    duet_session *session;
+    int result = DUET_OK;
     size_t at = 0, put;
 
-    if (duet_session_new(&bottom, config(), DUET_BOTTOM, random, 0) != DUET_OK)
-        abort();
-    while (at < size) {
+    need(duet_session_new(&session, with, role, random, 0) == DUET_OK);
+    if (role == DUET_TOP)
+        duet_session_flush(session, out, sizeof out, &put);
+    while (at < size && result == DUET_OK) {
         struct duet_step step = {.in = wire + at, .in_size = size - at, .out = out, .out_size = 64};
-        if (duet_session_recv(bottom, &step) != DUET_OK)
-            break;
+        result = duet_session_recv(session, &step);
         at += step.used;
-        if (step.event == DUET_EVENT_NONCE &&
-            duet_session_ask(bottom, DUET_ASK_FRESH, NULL) != DUET_OK)
-            break;
-        if (step.event == DUET_EVENT_READY)
-            abort(); /* nobody has proven anything */
+        if (step.event == DUET_EVENT_NONCE)
+            result = duet_session_ask(session, DUET_ASK_FRESH, NULL);
+        need(step.event == DUET_EVENT_NONE || step.event == DUET_EVENT_NONCE ||
+             step.event == DUET_EVENT_LIBRARY);
     }
-    duet_session_flush(bottom, out, sizeof out, &put);
-    duet_session_free(bottom);
+    need(result == DUET_OK || result == DUET_E_STRANGER || result == DUET_E_UNTRUSTED);
+    result = duet_session_flush(session, out, sizeof out, &put);
+    need(result == DUET_OK || put == 0); /* silence */
+    duet_session_free(session);
+}
+
+/** Seal a payload as TOP's first HELLO, and give it to a listener. */
+static void
+take_sealed(const duet_config *with, const uint8_t *payload, size_t size)
+{
+    static uint8_t wire[40000];
+    static const uint8_t nonce[WIRE_NONCE] = {5};
+    struct duet__dir top;
+    size_t put, at = with->profile.prelude_size[DUET_TOP];
+
+    struct duet__dir_start start = {
+        with->realms[1].half[DUET_TOP], with->label, "hello", {nonce, sizeof nonce}};
+    duet__dir_start(&top, &start);
+    memcpy(wire, with->profile.prelude[DUET_TOP], at);
+    memcpy(wire + at, nonce, sizeof nonce);
+    at += sizeof nonce;
+    duet__dir_seal_begin(&top, wire + at, WIRE_HELLO, (uint32_t)size);
+    duet__dir_seal_piece(&top, wire + at + DUET_HEADER_SIZE, &put, payload, size);
+    take(with, DUET_BOTTOM, wire, at + DUET_FRAME_OVERHEAD + size);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static uint8_t wire[40000];
-    static const uint8_t nonce[WIRE_NONCE] = {5};
-    struct duet__dir top;
-    size_t put;
+    struct input in = {data, size};
+    uint8_t setup = input_octet(&in);
+    const duet_config *with = config(setup & 1);
 
-    take(data, size);
-    if (size > WIRE_HELLO_MOST)
-        return 0;
-    struct duet__dir_start with = {
-        config()->realms[0].half[DUET_TOP], config()->label, "hello", {nonce, sizeof nonce}};
-    duet__dir_start(&top, &with);
-    memcpy(wire, nonce, sizeof nonce);
-    uint8_t *frame = wire + sizeof nonce;
-    duet__dir_seal_begin(&top, frame, WIRE_HELLO, (uint32_t)size);
-    duet__dir_seal_piece(&top, frame + DUET_HEADER_SIZE, &put, data, size);
-    take(wire, sizeof nonce + DUET_FRAME_OVERHEAD + size);
+    if (setup & 2)
+        take(with, setup & 4 ? DUET_TOP : DUET_BOTTOM, in.at, in.left);
+    else if (in.left <= WIRE_HELLO_MOST)
+        take_sealed(with, in.at, in.left);
     return 0;
 }

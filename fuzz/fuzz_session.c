@@ -1,91 +1,309 @@
 /*
- * A peer that holds the secret and says anything: the input is a list of frames, which are sealed
- * and given to an open session in pieces. Whatever it says, the session stays in bounds and keeps
- * its word.
+ * A peer that holds the secret and says anything, from the first octet on: a session of either role
+ * and any pattern against a script (see fuzz.h) whose frames are sealed with the peer's own keys of
+ * that moment.
+ *
+ * Whatever comes, only what was sealed as a frame of the application's is ever told as one, octet
+ * for octet; a dead session says the same to every call; nothing is written beyond its room.
  */
-#include <duet/duet.h>
-#include <stdlib.h>
+#include "fuzz.h"
+#include "session/session.h"
+
 #include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+enum { WIRE = 140000 }; /* octets: more than a script of the longest instruction makes */
+
+/** What an instruction does; op % OPS. */
+enum op {
+    OP_FRAME,    /* the peer seals the payload under the code of arg */
+    OP_HONEST,   /* the peer sends what it owes, as it should */
+    OP_HELLO,    /* the peer's HELLO, the payload written over its message from octet arg on */
+    OP_ASK,      /* our application asks for something */
+    OP_THEY_ASK, /* the peer's does */
+    OP_NOISE,    /* octets that nobody sealed */
+    OP_SPEAK,    /* our application sends a frame */
+    OP_END,      /* the stream ends */
+    OPS
+};
 
 static duet_session *ours, *theirs;
+static const struct instruction *expected; /* the application's frame that may come; NULL: none */
+static int dead;                           /* what ended our session; 0: nothing */
 
-static void
-start(void)
+/* ---- Set-up ---- */
+
+static duet_config *
+configure(uint8_t seed, unsigned patterns)
 {
-    static duet_config *config;
-    static const uint8_t salt[16] = {1}, secret[64] = {2};
+    static const uint8_t secret[64] = {2};
+    duet_config *config = duet_config_new();
+    duet_identity identity;
+    uint8_t key[DUET_KEY_SIZE];
 
-    if (config == NULL) {
-        config = duet_config_new();
-        if (config == NULL || duet_config_add_secret(config, secret, sizeof secret) != DUET_OK)
-            abort();
-    }
-    if (duet_session_new_preset(&ours, config, DUET_TOP, salt, sizeof salt) != DUET_OK ||
-        duet_session_new_preset(&theirs, config, DUET_BOTTOM, salt, sizeof salt) != DUET_OK)
-        abort();
+    memset(key, seed, sizeof key);
+    need(config != NULL && duet_identity_init(&identity, key) == DUET_OK);
+    need(duet_config_add_secret(config, secret, sizeof secret) == DUET_OK);
+    need(duet_config_set(config, DUET_SET_PATTERNS, patterns) == DUET_OK);
+    duet_config_set_identity(config, &identity);
+    config->profile.rotate_frames = 2;
+    config->profile.rotate_blocks = 6;
+    config->profile.hello_pad_most = 40;
+    config->max_payload = 70000;
+    return config;
 }
 
-/** Give our session what the other one sealed. Returns DUET_OK while it lives. */
+/** setup: the pattern in two bits (3: preset), our role, whether we speak first. */
+static void
+begin(uint8_t setup)
+{
+    static duet_config *configs[3][2];
+    static const uint8_t salt[16] = {1};
+    unsigned pattern = setup & 3;
+    enum duet_role role = setup & 4 ? DUET_BOTTOM : DUET_TOP;
+    enum duet_role other = setup & 4 ? DUET_TOP : DUET_BOTTOM;
+    uint8_t random[DUET_RANDOM_SIZE];
+
+    for (unsigned i = 0; configs[2][1] == NULL && i < 6; i++)
+        configs[i / 2][i % 2] = configure((uint8_t)(1 + i % 2), 1u << i / 2);
+    duet_config *const *both = configs[pattern % 3];
+    both[0]->speak_first = (setup & 8) != 0;
+    memset(random, 7, sizeof random);
+    if (pattern == 3) {
+        need(duet_session_new_preset(&ours, both[0], role, salt, sizeof salt) == DUET_OK);
+        need(duet_session_new_preset(&theirs, both[1], other, salt, sizeof salt) == DUET_OK);
+    } else {
+        need(duet_session_new(&ours, both[0], role, random, 0) == DUET_OK);
+        memset(random, 9, sizeof random);
+        need(duet_session_new(&theirs, both[1], other, random, 0) == DUET_OK);
+    }
+    expected = NULL;
+    dead = 0;
+}
+
+/* ---- Our end ---- */
+
 static int
-give(const uint8_t *wire, size_t size, size_t piece)
+answer(duet_session *session, enum duet_event event)
 {
     static const uint8_t random[DUET_FRESH_SIZE] = {3};
-    static uint8_t out[70000];
 
-    for (size_t at = 0; at < size;) {
-        size_t n = size - at < piece ? size - at : piece;
-        struct duet_step step = {.in = wire + at, .in_size = n, .out = out, .out_size = sizeof out};
-        int result = duet_session_recv(ours, &step);
-        if (result != DUET_OK)
-            return result;
-        at += step.used;
-        if (step.event == DUET_EVENT_RANDOM &&
-            (result = duet_session_ask(ours, DUET_ASK_ANSWER, random)) != DUET_OK)
-            return result;
-    }
+    if (event == DUET_EVENT_NONCE)
+        return duet_session_ask(session, DUET_ASK_FRESH, NULL);
+    if (event == DUET_EVENT_RANDOM)
+        return duet_session_ask(session, DUET_ASK_ANSWER, random);
     return DUET_OK;
 }
 
-/** One instruction: what is asked of either side, or a frame of some code and length. */
-static int
-run(uint8_t what, const uint8_t *payload, size_t size)
+/** Our session is dead: it says so to whatever is asked of it. */
+static void
+stay_dead(int result)
 {
-    static uint8_t wire[70000];
-    size_t put = 0;
+    uint8_t octets[DUET_FRAME_OVERHEAD + 1];
+    struct duet_step step = {.in = octets, .in_size = 1, .out = octets, .out_size = 1};
+    duet_info info;
+    size_t put;
 
-    if (what < 8)
-        duet_session_ask(what & 1 ? ours : theirs, (enum duet_request)(what / 2 + 2), wire);
-    else if (duet_session_send(theirs, wire, payload, size, what < 128 ? what : DUET_CODE_MORE) ==
-             DUET_OK)
-        put = size + DUET_FRAME_OVERHEAD;
-    int result = give(wire, put, (size_t)what + 1);
-    if (result == DUET_OK && duet_session_flush(theirs, wire, sizeof wire, &put) == DUET_OK)
-        result = give(wire, put, (size_t)what + 1);
-    if (result == DUET_OK && what % 16 == 9 && size > 0) { /* and noise in between */
-        result = give(payload, size, size);
-        duet_session_end(ours);
+    need(dead == 0 || dead == result);
+    dead = result;
+    duet_session_info(ours, &info);
+    need(duet_session_recv(ours, &step) == result && step.used == 0 && step.put == 0);
+    need(duet_session_flush(ours, octets, sizeof octets, &put) == result && put == 0);
+    need(duet_session_send(ours, octets, octets, 0, 0) == result);
+    need(duet_session_end(ours) == result);
+    need(!info.may_send && info.owed == 0 && duet_session_detail(ours)[0] != 0);
+}
+
+/** A frame was told: it is the one that was sealed, and comes once. */
+static void
+check_frame(const struct duet_step *step, const uint8_t *payload)
+{
+    need(expected != NULL && step->length == expected->size);
+    need(expected->size == 0 || memcmp(payload, expected->payload, expected->size) == 0);
+    expected = NULL;
+}
+
+/** Give our session octets in pieces. Returns 0 once it is dead. */
+static int
+give(const uint8_t *wire, size_t size, size_t piece)
+{
+    static uint8_t out[WIRE];
+    size_t have = 0;
+
+    for (size_t at = 0; at < size;) {
+        size_t n = size - at < piece ? size - at : piece;
+        struct duet_step step = {
+            .in = wire + at, .in_size = n, .out = out + have, .out_size = sizeof out - have};
+        int result = duet_session_recv(ours, &step);
+        need(step.used <= n && step.put <= step.out_size);
+        at += step.used;
+        have += step.put;
+        if (result == DUET_OK && step.event == DUET_EVENT_FRAME)
+            check_frame(&step, out);
+        if (step.event == DUET_EVENT_FRAME)
+            have = 0;
+        if (result == DUET_OK)
+            result = answer(ours, step.event);
+        if (result == DUET_CLOSED || result == DUET_E_MISUSE) /* closed, or not our turn */
+            return 1;
+        if (result != DUET_OK) {
+            stay_dead(result);
+            return 0;
+        }
     }
-    if (duet_session_flush(ours, wire, sizeof wire, &put) == DUET_OK && put > 0) {
-        struct duet_step step = {.in = wire, .in_size = put};
-        duet_session_recv(theirs, &step);
+    return 1;
+}
+
+/* ---- The peer's end ---- */
+
+/** Carry what we owe to the peer, which takes it as far as it still understands us. */
+static void
+carry_back(void)
+{
+    static uint8_t wire[WIRE], out[WIRE];
+    size_t size, at = 0;
+
+    if (duet_session_flush(ours, wire, sizeof wire, &size) != DUET_OK)
+        return;
+    while (at < size) {
+        struct duet_step step = {
+            .in = wire + at, .in_size = size - at, .out = out, .out_size = sizeof out};
+        if (duet_session_recv(theirs, &step) != DUET_OK || answer(theirs, step.event) != DUET_OK)
+            return;
+        at += step.used;
     }
-    return result;
+}
+
+static size_t
+seal(uint8_t *wire, uint32_t code, const uint8_t *payload, size_t size)
+{
+    struct duet__dir *tx = &theirs->tx;
+    size_t put;
+
+    if (tx->state != DUET__DIR_IDLE || theirs->error != DUET_OK)
+        return 0;
+    need(duet__dir_seal_begin(tx, wire, code, (uint32_t)size) == DUET_OK);
+    need(duet__dir_seal_piece(tx, wire + DUET_HEADER_SIZE, &put, payload, size) == DUET_OK);
+    return DUET_FRAME_OVERHEAD + size;
+}
+
+/** Any frame; the peer's keys go on as ours should. */
+static size_t
+frame(const struct instruction *i, uint8_t *wire)
+{
+    static const struct duet__octets nothing = {NULL, 0};
+    uint32_t code = i->arg < 16 ? WIRE_RESERVED + i->arg : i->arg - 16u;
+    size_t size = seal(wire, code, i->payload, i->size);
+
+    if (size == 0)
+        return 0;
+    if (code <= DUET_CODE_APP_MAX || code == WIRE_MORE)
+        expected = i;
+    if (code == WIRE_ROTATE)
+        duet__session_rotate(theirs, &theirs->tx, nothing);
+    else if (code != WIRE_CLOSE && code != WIRE_HELLO)
+        duet__session_count(theirs, &theirs->tx);
+    return size;
+}
+
+/** The HELLO that the peer owes, changed within. */
+static size_t
+hello(const struct instruction *i, uint8_t *wire)
+{
+    static uint8_t payload[WIRE_HELLO_MOST];
+    int flight = theirs->tx_phase == DUET__TX_FLIGHT;
+    size_t at = 0;
+
+    if (theirs->error != DUET_OK || !(flight || theirs->tx_phase == DUET__TX_THIRD))
+        return 0;
+    const struct duet__shake *shake = &theirs->initiation->shake;
+    size_t size = shake->message_size, end = i->arg + i->size;
+    if (end > sizeof payload)
+        return 0;
+    memset(payload, 0, sizeof payload);
+    memcpy(payload, shake->message, size);
+    memcpy(payload + i->arg, i->payload, i->size);
+    if (flight) {
+        memcpy(wire, shake->nonces + (theirs->role == DUET_TOP ? 0 : WIRE_NONCE), WIRE_NONCE);
+        at = WIRE_NONCE;
+    }
+    size = seal(wire + at, WIRE_HELLO, payload, end > size ? end : size);
+    if (size > 0)
+        duet__hello_sent(theirs);
+    return size > 0 ? at + size : 0;
+}
+
+/* ---- The script ---- */
+
+static void
+ask(duet_session *session, uint8_t what)
+{
+    static const uint8_t octets[DUET_FRESH_SIZE] = {4};
+    enum duet_request request = (enum duet_request)(DUET_ASK_CLOSE + what % 4);
+
+    duet_session_ask(session, request, octets);
+}
+
+static void
+speak(const struct instruction *i)
+{
+    static uint8_t wire[WIRE];
+
+    duet_session_send(ours, wire, i->payload, i->size, i->arg);
+}
+
+/** Returns 0 once our session is dead. */
+static int
+run(const struct instruction *i)
+{
+    static uint8_t wire[WIRE];
+    size_t size = 0, piece = i->arg % 3 == 0 ? 1 + i->arg / 3u : sizeof wire;
+
+    switch ((enum op)(i->op % OPS)) {
+    case OP_FRAME:
+        size = frame(i, wire);
+        break;
+    case OP_HELLO:
+        size = hello(i, wire);
+        break;
+    case OP_HONEST:
+        if (duet_session_flush(theirs, wire, sizeof wire, &size) != DUET_OK)
+            size = 0;
+        break;
+    case OP_ASK:
+        ask(ours, i->arg);
+        break;
+    case OP_THEY_ASK:
+        ask(theirs, i->arg);
+        break;
+    case OP_SPEAK:
+        speak(i);
+        break;
+    case OP_NOISE:
+        return i->size == 0 || give(i->payload, i->size, piece);
+    default:
+        return duet_session_end(ours) == DUET_CLOSED;
+    }
+    if (size > 0 && !give(wire, size, piece))
+        return 0;
+    expected = NULL;
+    carry_back();
+    return 1;
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    start();
-    while (size >= 3) {
-        size_t n = (size_t)data[1] << 8 | data[2];
-        n = n < size - 3 ? n : size - 3;
-        if (run(data[0], data + 3, n) != DUET_OK)
-            break;
-        data += 3 + n;
-        size -= 3 + n;
+    struct input in = {data, size};
+    struct instruction i;
+
+    begin(input_octet(&in));
+    for (uint8_t flights = input_octet(&in); flights > 0 && flights < 8; flights--) {
+        static const struct instruction honest = {.op = OP_HONEST, .arg = 1};
+        carry_back();
+        need(run(&honest));
     }
+    while (input_instruction(&in, &i) && run(&i))
+        ;
     duet_session_free(ours);
     duet_session_free(theirs);
     return 0;

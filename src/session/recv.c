@@ -84,15 +84,16 @@ opening_left(const struct duet_session *s)
 static const uint8_t *
 take_header(struct duet_session *s, struct duet_step *step)
 {
-    const uint8_t *in = step->in + step->used;
     size_t n = least_of(left(step), DUET_HEADER_SIZE - s->held_size);
 
+    if (n == 0) /* nothing came: `in` may be NULL */
+        return NULL;
+    const uint8_t *in = step->in + step->used;
     if (n == DUET_HEADER_SIZE) {
         step->used += n;
         return in;
     }
-    if (n > 0)
-        memcpy(s->held + s->held_size, in, n);
+    memcpy(s->held + s->held_size, in, n);
     s->held_size = (uint8_t)(s->held_size + n);
     step->used += n;
     return s->held_size == DUET_HEADER_SIZE ? s->held : NULL;

@@ -254,6 +254,7 @@ run(struct options *o)
 {
     static struct receiver receiver;
 
+    memset(&receiver, 0, sizeof receiver); /* a program may run this more than once */
     receiver.options = o;
     receiver.link.rfd = receiver.link.wfd = -1;
     if (o->stdio && o->out != NULL && strcmp(o->out, "-") == 0)

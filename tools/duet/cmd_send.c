@@ -412,6 +412,7 @@ run(struct options *o)
     int direct = o->exec != NULL || o->stdio;
     size_t count = o->operand_count - (direct ? 0 : 1);
 
+    memset(&sender, 0, sizeof sender); /* a program may run this more than once */
     sender.options = o;
     sender.link.rfd = sender.link.wfd = -1;
     if (count == 0 || o->operand_count == 0)

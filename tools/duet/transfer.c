@@ -178,10 +178,11 @@ talk_send(struct talk *talk, uint32_t code, const void *octets, size_t size)
 
     for (;;) {
         int result = duet_send_message(talk->link->channel, code, at, size, &sent, 0);
-        at += sent;
-        size -= sent;
-        if (sent > 0)
+        if (sent > 0) { /* octets may be NULL where there are none */
+            at += sent;
+            size -= sent;
             talk->last = duet__os_now_ms();
+        }
         if (result == DUET_OK || (result == DUET_AGAIN && sent > 0 && size == 0))
             return interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
         if (result != DUET_AGAIN)

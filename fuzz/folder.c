@@ -1,0 +1,117 @@
+/*
+ * A temporary folder (see folder.h).
+ */
+#include "folder.h"
+#include "fuzz.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH = 256 };
+
+static char root[PATH];
+static int before = -1; /* the working folder outside of a run */
+
+static void
+remove_all(char *path, int itself)
+{
+    char *const paths[] = {path, NULL};
+    FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    FTSENT *entry;
+
+    need(walk != NULL);
+    while ((entry = fts_read(walk)) != NULL) {
+        if (entry->fts_level == 0 && !itself)
+            continue;
+        if (entry->fts_info == FTS_DP)
+            rmdir(entry->fts_accpath);
+        else if (entry->fts_info != FTS_D)
+            unlink(entry->fts_accpath);
+        else
+            chmod(entry->fts_accpath, 0700);
+    }
+    fts_close(walk);
+}
+
+static void
+leave(void)
+{
+    remove_all(root, 1);
+}
+
+void
+folder_begin(void)
+{
+    if (root[0] == 0) {
+        const char *above = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : getenv("TMPDIR");
+        snprintf(root, sizeof root, "%s/duet-fuzz-XXXXXX", above != NULL ? above : "/tmp");
+        need(mkdtemp(root) != NULL && atexit(leave) == 0);
+        before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    }
+    need(before >= 0 && chdir(root) == 0);
+}
+
+void
+folder_end(void)
+{
+    remove_all(root, 0);
+    need(fchdir(before) == 0);
+}
+
+void
+folder_make(const char *path, const void *content, size_t size)
+{
+    char above[PATH];
+
+    for (const char *end = strchr(path, '/'); end != NULL; end = strchr(end + 1, '/')) {
+        snprintf(above, sizeof above, "%.*s", (int)(end - path), path);
+        (void)mkdir(above, 0700); /* it may be there */
+    }
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    need(fd >= 0 && write(fd, content, size) == (ssize_t)size);
+    close(fd);
+}
+
+void
+folder_link(const char *path, const char *to)
+{
+    need(symlink(to, path) == 0);
+}
+
+int
+folder_is(const char *path, const void *content, size_t size)
+{
+    const char *expected = content;
+    char part[4096];
+    size_t at = 0;
+    ssize_t n;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    while (fd >= 0 && (n = read(fd, part, sizeof part)) > 0) {
+        if ((size_t)n > size - at || memcmp(part, expected + at, (size_t)n) != 0)
+            break;
+        at += (size_t)n;
+    }
+    int same = fd >= 0 && n == 0 && at == size;
+    if (fd >= 0)
+        close(fd);
+    return same;
+}
+
+unsigned
+folder_count(const char *path)
+{
+    DIR *folder = opendir(path);
+    unsigned count = 0;
+
+    need(folder != NULL);
+    while (readdir(folder) != NULL)
+        count++;
+    closedir(folder);
+    return count - 2; /* . and .. */
+}
