@@ -103,6 +103,13 @@ folder_is(const char *path, const void *content, size_t size)
     return same;
 }
 
+long
+folder_size(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 ? (long)status.st_size : -1;
+}
+
 unsigned
 folder_count(const char *path)
 {

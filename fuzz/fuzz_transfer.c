@@ -162,13 +162,28 @@ interrupt_fd(void)
 
 /* ---- The two commands ---- */
 
+/** 1 when the script offers a file of that size under that name. */
+static int
+was_offered(struct input script, const char *name, uint64_t size)
+{
+    static struct offer offer;
+    struct instruction i;
+
+    while (input_instruction(&script, &i))
+        if (i.op == TRANSFER_OFFER && offer_read(&offer, i.payload, i.size) == 0 &&
+            strcmp(offer.name, name) == 0 && (offer.size == size || offer.size == TRANSFER_UNKNOWN))
+            return 1;
+    return 0;
+}
+
 static void
 receive(int force)
 {
     static char into[] = "in";
+    const struct input script = peer.script;
 
     folder_make("in/there", "that was there", 14);
-    folder_make("in/begun.part", "that was begun", 14);
+    folder_make("in/begun.duet-part", "that was begun", 14);
     folder_make("in/down/deep", "deep", 4);
     folder_make("outside/precious", "precious", 8);
     folder_link("in/link", "../outside");
@@ -180,6 +195,8 @@ receive(int force)
     need(force || folder_is("in/there", "that was there", 14));
     need(force || folder_is("in/down/deep", "deep", 4));
     need(folder_count("outside") == 1 && folder_count(".") == 2);
+    long size = folder_size("in/begun");
+    need(size < 0 || was_offered(script, "begun", (uint64_t)size));
 }
 
 static void

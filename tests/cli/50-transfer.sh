@@ -54,7 +54,7 @@ for name in edge below ro "a b/c/-dash"; do
         bad "$name: mode or time: $(stat -c '%a %y' "src/$name" "got/src/$name")"
 done
 [ "$(stat -c %a got/src/nothing)" = 755 ] || bad "setuid came through"
-[ -z "$(find got -name '*.part')" ] || bad "a .part is left"
+[ -z "$(find got -name '*.duet-part')" ] || bad "a .duet-part is left"
 grep -q "$(printf '\033')" send.err recv.err && bad "a control character on the terminal"
 
 # again: all is there and equal, so all is well; then one differs
@@ -67,6 +67,18 @@ says "is there already, and differs" recv.err
 [ "$(cat got/src/ünï)" = e ] || bad "overwritten"
 transfer 0 0 "-o got --force" src
 same src/ünï got/src/ünï
+
+# files that are called as other programs call unfinished ones are neither taken nor replaced
+mkdir -p parts got/parts
+head -c 300000 /dev/urandom >parts/a
+echo whole >parts/a.part
+echo mine >got/parts/a.duet-part.part
+transfer 0 0 "-o got" parts
+diff parts/a got/parts/a && [ "$(cat got/parts/a.part got/parts/a.duet-part.part)" = "$(printf 'whole\nmine')" ] ||
+    bad "a file that looks unfinished was lost"
+echo x >parts/a.duet-part
+transfer 1 1 "-o got" parts
+says "an unfinished file's" send.err
 
 # large ones that are there: equal, of another size, of the same size
 transfer 0 0 "-o got" src/large

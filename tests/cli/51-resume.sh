@@ -8,14 +8,14 @@ head -c 150000000 /dev/urandom >large
 child_of() {
     pgrep -P "$(cat "$1.pid")"
 }
-# begin: a transfer that is under way, with some of it in got/large.part
+# begin: a transfer that is under way, with some of it in got/large.duet-part
 begin() {
     next_port
     start recv "$DUET" recv -v -k k -o got -l 127.0.0.1:$port
     listening recv
     start send "$DUET" send -k k large 127.0.0.1:$port
     tries=0
-    while [ "$(stat -c %s got/large.part 2>/dev/null || echo 0)" -lt 20000000 ] && [ $tries -lt 200 ]; do
+    while [ "$(stat -c %s got/large.duet-part 2>/dev/null || echo 0)" -lt 20000000 ] && [ $tries -lt 200 ]; do
         sleep 0.02
         tries=$((tries + 1))
     done
@@ -28,7 +28,7 @@ resume() {
     duet send -k k large 127.0.0.1:$port 2>send.err || bad "resume: $(cat send.err)"
     ended recv 0
     same large got/large
-    [ ! -e got/large.part ] || bad "the .part is left"
+    [ ! -e got/large.duet-part ] || bad "the .duet-part is left"
     octets=$(sed -n 's/.*"octets": \([0-9]*\).*/\1/p' recv.out)
     [ "$octets" -lt 140000000 ] || bad "all of it was sent again: $octets"
     rm -r got
@@ -38,7 +38,7 @@ begin
 kill -9 "$(child_of recv)"
 ended send 6
 says "resume" send.err
-[ -s got/large.part ] || bad "no .part"
+[ -s got/large.duet-part ] || bad "no .duet-part"
 resume
 
 begin
@@ -61,11 +61,11 @@ resume
 
 # what is there is of another file: from the start
 mkdir got
-head -c 100000000 /dev/zero >got/large.part
+head -c 100000000 /dev/zero >got/large.duet-part
 next_port
 start recv "$DUET" recv -v -k k -o got --json -l 127.0.0.1:$port
 listening recv
-duet send -q -k k large 127.0.0.1:$port || bad "another .part"
+duet send -q -k k large 127.0.0.1:$port || bad "another .duet-part"
 ended recv 0
 same large got/large
 says '"octets": 150000000' recv.out

@@ -18,7 +18,7 @@ transfer() {
     ended recv "$recv_code"
 }
 
-# a link in the place of the folder, of the file, of its .part
+# a link in the place of the folder, of the file, of its .duet-part
 mkdir outside got
 echo precious >outside/x
 ln -s ../outside got/src
@@ -31,7 +31,7 @@ ln -s ../../outside/x got/src/x
 transfer 1 1 src
 [ "$(cat outside/x)" = precious ] || bad "written through a link"
 rm got/src/x
-ln -s ../../outside/x got/src/x.part
+ln -s ../../outside/x got/src/x.duet-part
 transfer 9 1 src
 [ "$(cat outside/x)" = precious ] || bad "written through a link"
 rm -r got
@@ -47,12 +47,12 @@ transfer 1 1 src
 [ "$(cat got/src)" = file ] || bad "a file was replaced by a folder"
 rm -r got
 
-# another receiver has the .part
+# another receiver has the .duet-part
 mkdir got
 (
     flock 9
     sleep 20
-) 9>got/large.part &
+) 9>got/large.duet-part &
 children="$children $!"
 sleep 0.3
 transfer 1 1 large
@@ -64,7 +64,7 @@ if [ "$(id -u)" -eq 0 ] && mkdir got && mount -t tmpfs -o size=1m tmpfs got 2>/d
     transfer 9 1 large
     says "No space left" recv.err
     says "No space left" send.err
-    [ -s got/large.part ] || bad "the .part is gone"
+    [ -s got/large.duet-part ] || bad "the .duet-part is gone"
     mount -o remount,size=10m got
     transfer 0 0 large
     same large got/large

@@ -25,6 +25,7 @@ struct receiver {
     uint32_t refused;
     int ended; /* END has come */
     int told;  /* 1: the last offer's outcome has been told */
+    int begun; /* 1: content of the last offer may come: it does not ask, or START has come */
     uint64_t acked, acked_ms;
 };
 
@@ -105,6 +106,14 @@ in_file(const struct receiver *r)
     return r->offers > 0 && r->store.offer.kind == OFFER_FILE && r->store.state != STORE_IDLE;
 }
 
+/** 1 when that content, or its end, may come now: what is there is cut to START's offset, and what
+ * was refused may end without START. */
+static int
+in_content(const struct receiver *r)
+{
+    return in_file(r) && (r->begun || r->store.state == STORE_DISCARD);
+}
+
 static int
 on_offer(struct receiver *r, const uint8_t *octets, size_t size)
 {
@@ -114,6 +123,7 @@ on_offer(struct receiver *r, const uint8_t *octets, size_t size)
         return nonsense();
     r->offers++;
     r->told = 0;
+    r->begun = !offer.asks;
     r->acked = 0;
     if (store_offer(&r->store, &offer) != 0) {
         int code = tell_refused(r);
@@ -133,9 +143,10 @@ on_start(struct receiver *r, const uint8_t *octets, size_t size)
     struct fields fields = {octets, size, 0};
     uint64_t offset = field(&fields, 8);
 
-    if (!in_file(r) || !r->store.offer.asks || fields.bad || fields.left > 0 ||
+    if (!in_file(r) || r->begun || fields.bad || fields.left > 0 ||
         (offset != 0 && offset != r->store.there))
         return nonsense();
+    r->begun = 1;
     if (r->store.state == STORE_DISCARD)
         return EXIT_DONE;
     progress_file(&r->progress, r->store.offer.name, r->store.offer.size, offset);
@@ -146,7 +157,7 @@ on_start(struct receiver *r, const uint8_t *octets, size_t size)
 static int
 on_data(struct receiver *r, const uint8_t *octets, size_t size)
 {
-    if (!in_file(r))
+    if (!in_content(r))
         return nonsense();
     if (store_data(&r->store, octets, size) != 0)
         return tell_refused(r);
@@ -156,7 +167,7 @@ on_data(struct receiver *r, const uint8_t *octets, size_t size)
 static int
 on_done(struct receiver *r, const uint8_t *octets, size_t size)
 {
-    if (!in_file(r) || size != 1)
+    if (!in_content(r) || size != 1)
         return nonsense();
     if (r->told) { /* refused before */
         r->store.state = STORE_IDLE;

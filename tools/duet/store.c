@@ -62,11 +62,15 @@ let_go(struct store *store)
 int
 name_check(const char *name)
 {
+    const size_t part = sizeof STORE_PART - 1;
     unsigned depth = 0;
 
     while (*name != 0) {
         size_t size = strcspn(name, "/");
         if (size == 0 || size > NAME_MAX || ++depth > DEPTH_MOST)
+            return -1;
+        /* public: names */
+        if (size >= part && memcmp(name + size - part, STORE_PART, part) == 0)
             return -1;
         if (name[0] == '.' && (size == 1 || (size == 2 && name[1] == '.')))
             return -1;
@@ -199,15 +203,15 @@ open_part(struct store *store)
 {
     struct stat status;
 
-    if (snprintf(store->part, sizeof store->part, "%.250s.part", store->base) !=
-        (int)strlen(store->base) + 5)
-        return refuse(store, "the name is too long for a .part file beside it");
+    if ((size_t)snprintf(store->part, sizeof store->part, "%s%s", store->base, STORE_PART) >=
+        sizeof store->part)
+        return refuse(store, "the name is too long for a %s file beside it", STORE_PART);
     store->fd = openat(store->folder, store->part,
                        O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (store->fd < 0 || fstat(store->fd, &status) != 0)
         return failed(store);
     if (!S_ISREG(status.st_mode))
-        return refuse(store, "its .part is no file");
+        return refuse(store, "its %s is no file", STORE_PART);
     if (flock(store->fd, LOCK_EX | LOCK_NB) != 0)
         return refuse(store, "another program is receiving it");
     store->there = (uint64_t)status.st_size <= store->offer.size ? (uint64_t)status.st_size : 0;
@@ -249,7 +253,9 @@ store_offer(struct store *store, const struct offer *offer)
     store->state = STORE_IDLE;
     store->there = store->at = 0;
     if (name_check(offer->name) != 0)
-        return refuse(store, "the name is not safe: absolute, empty, with .. or too deep");
+        return refuse(
+            store,
+            "the name is not safe: absolute, empty, with .., too deep, or an unfinished file's");
     if (store->stream)
         return offer_stream(store);
     if (offer->kind != OFFER_FILE)
@@ -337,7 +343,7 @@ store_data(struct store *store, const uint8_t *octets, size_t size)
                                          : write_data(store, octets, size);
 }
 
-/** The .part is whole: dressed, on the disk, and under its name. */
+/** The file is whole: dressed, on the disk, and under its name. */
 static int
 finish(struct store *store)
 {

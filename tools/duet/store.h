@@ -1,5 +1,5 @@
 /*
- * Where what is received goes: safe names below one folder, .part files that are renamed when
+ * Where what is received goes: safe names below one folder, unfinished files that are renamed when
  * whole, and nothing that is overwritten unless asked.
  */
 #ifndef DUET_TOOL_STORE_H
@@ -9,10 +9,13 @@
 
 #include <limits.h>
 
+/** What an unfinished file's name ends with: nothing that another program gives a file, and no name
+ * that is offered may end so, or a file that is there would be taken for an unfinished one. */
+#define STORE_PART ".duet-part"
+
 enum store_state {
     STORE_IDLE,
-    STORE_ASKED,   /* how much is there was told; START comes */
-    STORE_WRITE,   /* content goes to the .part file, or to standard output */
+    STORE_WRITE,   /* content goes to the unfinished file, or to standard output */
     STORE_COMPARE, /* content is compared with a file that is there already */
     STORE_EQUAL,   /* the file that is there was found equal */
     STORE_DISCARD  /* refused: content is dropped */
@@ -25,7 +28,7 @@ struct store {
     enum store_state state;
     struct offer offer; /* under way */
     int folder;         /* where the file lies; -1: none */
-    int fd;             /* .part, or the file that it is compared with; -1: none */
+    int fd;             /* unfinished, or the file that it is compared with; -1: none */
     char base[NAME_MAX + 1], part[NAME_MAX + 1];
     uint64_t there; /* octets that were there already */
     uint64_t at;    /* octets that are */
@@ -45,7 +48,8 @@ int store_start(struct store *store, uint64_t offset);
 int store_data(struct store *store, const uint8_t *octets, size_t size);
 int store_done(struct store *store, int status);
 
-/** 0 when a name is safe: relative, of plain components, none of them . or .. */
+/** 0 when a name is safe: relative, of plain components, none of them . or .. or an unfinished
+ * file's. */
 int name_check(const char *name);
 
 #endif
