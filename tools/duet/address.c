@@ -115,6 +115,23 @@ address_resolve(struct addrinfo **list, const struct address *address, int passi
                 result == EAI_SYSTEM ? reason() : gai_strerror(result));
 }
 
+int
+address_check(const char *address, int passive)
+{
+    struct address parts;
+    uint64_t number;
+
+    if (strncmp(address, "unix:", 5) == 0)
+        return address[5] != 0 && strlen(address + 5) < sizeof parts.un.sun_path ? 0 : -1;
+    if (strncmp(address, "fd:", 3) == 0)
+        return passive ? parse_number(&number, address + 3, 0, 65535) : -1;
+    if (strncmp(address, "systemd:", 8) == 0)
+        return passive && address[8] != 0 ? 0 : -1;
+    if (split(&parts, address) != 0)
+        return -1;
+    return passive || parts.host[0] != 0 ? 0 : -1;
+}
+
 void
 address_prepare(int fd)
 {

@@ -78,15 +78,25 @@ parse_number(uint64_t *number, const char *text, uint64_t least, uint64_t most)
 int
 parse_seconds(int *ms, const char *text)
 {
+    static const struct {
+        const char *name;
+        double ms;
+    } units[] = {{"", 1e3}, {"s", 1e3}, {"ms", 1}, {"m", 6e4}, {"h", 36e5}};
     char *end;
 
     if (*text < '0' || *text > '9')
         return -1;
-    double seconds = strtod(text, &end);
-    if (*end != 0 || !(seconds >= 0 && seconds <= 1e6))
-        return -1;
-    *ms = (int)(seconds * 1000 + 0.5);
-    return 0;
+    double number = strtod(text, &end);
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (strcmp(end, units[i].name) != 0)
+            continue;
+        double milliseconds = number * units[i].ms;
+        if (!(milliseconds >= 0 && milliseconds <= 1e9))
+            return -1;
+        *ms = (int)(milliseconds + 0.5);
+        return 0;
+    }
+    return -1;
 }
 
 static int

@@ -57,7 +57,8 @@ extern struct options options;
 /** Read a command's arguments and run it. Returns an exit code. */
 int options_run(const struct command *command, int argc, const char **argv);
 
-/** Seconds, with a fraction, as milliseconds. Returns 0, or -1. */
+/** A time as milliseconds: seconds with a fraction, or another unit behind it (ms, s, m, h).
+ * Returns 0, or -1. */
 int parse_seconds(int *ms, const char *text);
 
 /** A decimal number from least to most. Returns 0, or -1. */

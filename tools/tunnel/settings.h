@@ -62,16 +62,15 @@ enum log_target { LOG_STDERR, LOG_SYSTEM };
 
 /** One configuration: what concerns the whole process, and its tunnels. */
 struct settings {
-    char *file;          /* where it came from; NULL: options */
-    unsigned workers;    /* processes; 1: no supervisor */
-    char *user;          /* NULL: stay who we are */
-    char *control;       /* path of the control socket; NULL: none */
-    unsigned log_format; /* enum log_format */
-    unsigned log_target; /* enum log_target */
-    char *metrics_file;  /* NULL: none */
-    int metrics_ms;      /* how often it is written */
-    int drain_ms;        /* what open connections are given at SIGTERM */
-    int watchdog_ms;     /* a worker whose loop stands still so long is replaced; -1: never */
+    char *file;                      /* where it came from; NULL: options */
+    unsigned workers;                /* processes; 1: no supervisor */
+    char *user;                      /* NULL: stay who we are */
+    char *control;                   /* path of the control socket; NULL: none */
+    unsigned log_format;             /* enum log_format */
+    unsigned log_target;             /* enum log_target */
+    char *metrics_file;              /* NULL: none */
+    int metrics_ms;                  /* how often it is written */
+    int drain_ms;                    /* what open connections are given at SIGTERM */
     struct tunnel_settings *tunnels; /* owned */
     size_t tunnel_count;
 };
@@ -83,8 +82,9 @@ struct faults {
     unsigned count; /* told so far */
 };
 
-/** Read a file's text into an empty set, no key file: memory in, memory out. file: its name, for
- * the faults, of which every one is told. Returns 0, or -1; settings_free() in any case. */
+/** Read a file's text, but no key file: memory in, memory out. file: its name, for the faults, of
+ * which every one is told, and for the folder where relative paths begin. Returns 0, or -1;
+ * settings_free() in any case. */
 int settings_parse(struct settings **settings, const char *file, const char *text, size_t size,
                    struct faults *faults);
 

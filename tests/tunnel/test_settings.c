@@ -1,0 +1,341 @@
+/*
+ * Settings: every name of the table read, and every way to be bad told with its line. Faults are
+ * compared whole or by their beginning, so that a line that moves is found.
+ */
+#include "settings_table.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define GOOD "[Tunnel web]\nside = server\nlisten = :80\ntarget = localhost:8080\nkey = a.key\n"
+
+/** The faults of one reading, a line for each. */
+static char told[1 << 16];
+
+static void
+collect(void *context, const char *fault)
+{
+    size_t size = strlen(told);
+
+    (void)context;
+    snprintf(told + size, sizeof told - size, "%s\n", fault);
+}
+
+static struct settings *
+parse(const char *text)
+{
+    struct faults faults = {collect, NULL, 0};
+    struct settings *settings;
+
+    told[0] = 0;
+    int result = settings_parse(&settings, "/etc/duet/x.conf", text, strlen(text), &faults);
+    assert_int_equal(result == 0, told[0] == 0);
+    assert_int_equal(faults.count > 0, told[0] != 0);
+    assert_non_null(settings);
+    return settings;
+}
+
+static void
+refused(const char *text, const char *fault)
+{
+    settings_free(parse(text));
+    if (strstr(told, fault) == NULL)
+        fail_msg("'%s' is not told of\n%s\nbut\n%s", fault, text, told);
+}
+
+static void
+test_defaults(void **state)
+{
+    struct settings *settings = parse(GOOD);
+    const struct tunnel_settings *t = &settings->tunnels[0];
+
+    (void)state;
+    assert_string_equal(told, "");
+    assert_int_equal(settings->tunnel_count, 1);
+    assert_int_equal(settings->workers, 1);
+    assert_int_equal(settings->drain_ms, 30000);
+    assert_null(settings->control);
+    assert_string_equal(t->name, "web");
+    assert_int_equal(t->line, 1);
+    assert_int_equal(t->side, TUNNEL_SERVER);
+    assert_string_equal(t->listen.at[0], ":80");
+    assert_string_equal(t->targets.at[0], "localhost:8080");
+    assert_string_equal(t->files.keys.at[0], "/etc/duet/a.key");
+    assert_int_equal(t->connect_ms, 10000);
+    assert_int_equal(t->handshake_ms, 10000);
+    assert_int_equal(t->idle_ms, -1);
+    assert_int_equal(t->ping_ms, 60000);
+    assert_int_equal(t->drain_least_ms, 30000);
+    assert_int_equal(t->drain_most_ms, 90000);
+    assert_int_equal(t->most_connections, 10000);
+    assert_int_equal(t->proxy, 0);
+    settings_free(settings);
+}
+
+static void
+test_everything(void **state)
+{
+    struct settings *settings = parse(
+        "# all of it\r\n"
+        "[Global] ; and a word\n"
+        "workers = 4\n  user=nobody\ncontrol = run/ctl\nlog-format = json\nlog-to = syslog\n"
+        "metrics-file = /m.prom\nmetrics-interval = 250ms\nshutdown-timeout = 2m\n"
+        "\n"
+        "[Tunnel a.b-c_1]\n"
+        "\tside = client\n"
+        "listen = 127.0.0.1:1 ; a comment\nlisten = [::1]:2\nlisten = unix:/run/a\n"
+        "listen = systemd:web\nlisten = fd:3\n"
+        "target = h1:5\ntarget = [2001:db8::1]:6\ntarget = unix:/run/b\n"
+        "key = /k\nidentity = i\npeers = ../p\npattern = identity\nprofile = q\n"
+        "timeout = 1.5\nhandshake-timeout = 29\nidle-timeout = 1h\nkeepalive = never\n"
+        "drain-timeout = 0.5-2s\nmax-connections = 7\nmax-from-source = 3\nmax-strangers = 9\n"
+        "proxy-protocol = both\nproxy-from = 192.0.2.0/24\nproxy-from = ::/0\n"
+        "unsafe-listen = yes\nunsafe-target = no");
+    const struct tunnel_settings *t = &settings->tunnels[0];
+
+    (void)state;
+    assert_string_equal(told, "");
+    assert_int_equal(settings->workers, 4);
+    assert_string_equal(settings->user, "nobody");
+    assert_string_equal(settings->control, "/etc/duet/run/ctl");
+    assert_int_equal(settings->log_format, LOG_JSON);
+    assert_int_equal(settings->log_target, LOG_SYSTEM);
+    assert_string_equal(settings->metrics_file, "/m.prom");
+    assert_int_equal(settings->metrics_ms, 250);
+    assert_int_equal(settings->drain_ms, 120000);
+    assert_int_equal(t->side, TUNNEL_CLIENT);
+    assert_int_equal(t->listen.count, 5);
+    assert_string_equal(t->listen.at[0], "127.0.0.1:1");
+    assert_int_equal(t->targets.count, 3);
+    assert_string_equal(t->files.identity, "/etc/duet/i");
+    assert_string_equal(t->files.peers, "/etc/duet/../p");
+    assert_string_equal(t->files.pattern, "identity");
+    assert_int_equal(t->connect_ms, 1500);
+    assert_int_equal(t->handshake_ms, 29000);
+    assert_int_equal(t->idle_ms, 3600000);
+    assert_int_equal(t->ping_ms, -1);
+    assert_int_equal(t->drain_least_ms, 500);
+    assert_int_equal(t->drain_most_ms, 2000);
+    assert_int_equal(t->most_connections, 7);
+    assert_int_equal(t->most_from_source, 3);
+    assert_int_equal(t->most_half_open, 9);
+    assert_int_equal(t->proxy, PROXY_IN | PROXY_OUT);
+    assert_int_equal(t->trusted.count, 2);
+    assert_int_equal(t->unsafe_listen, 1);
+    assert_int_equal(t->unsafe_target, 0);
+    settings_free(settings);
+}
+
+static void
+test_lines_that_are_none(void **state)
+{
+    char line[400], text[512];
+
+    (void)state;
+    refused("listen = :80\n" GOOD, "/etc/duet/x.conf:1: stands in no section");
+    refused(GOOD "[Tunnel\n", "x.conf:6: no section");
+    refused(GOOD "[Global] workers = 3\n", "x.conf:6: no section");
+    refused(GOOD "[Others]\n", "x.conf:6: [Others]: no such section");
+    refused(GOOD "[global]\n", "x.conf:6: [global]: no such section");
+    refused(GOOD "\n\nnothing\n", "x.conf:8: no setting; it is NAME = VALUE");
+    refused(GOOD "listen : 80\n", "x.conf:6: no setting; it is NAME = VALUE");
+    refused(GOOD " = 80\n", "x.conf:6: no setting's name is empty");
+    refused(GOOD "key = a\x01"
+                 "b\n",
+            "x.conf:6: holds a control character");
+    refused(GOOD "key = a\rb\n", "x.conf:6: holds a control character");
+    memset(line, 'n', 49);
+    snprintf(text, sizeof text, GOOD "%.49s = 1\n", line);
+    refused(text, "x.conf:6: no setting's name is so long");
+    memset(line, 'v', sizeof line);
+    snprintf(text, sizeof text, GOOD "key = %.185s\n", line);
+    refused(text, "x.conf:6: is longer than 190 octets");
+    snprintf(text, sizeof text, GOOD "key = %.184s\n", line);
+    struct settings *settings = parse(text);
+    assert_string_equal(told, "");
+    assert_int_equal(strlen(settings->tunnels[0].files.keys.at[1]), 184 + strlen("/etc/duet/"));
+    settings_free(settings);
+}
+
+static void
+test_octet_zero_is_no_end(void **state)
+{
+    static const char text[] = GOOD "key = a\0b\nworkers = 0\n";
+    struct faults faults = {collect, NULL, 0};
+    struct settings *settings;
+
+    (void)state;
+    told[0] = 0;
+    assert_int_equal(settings_parse(&settings, "x", text, sizeof text - 1, &faults), -1);
+    assert_non_null(strstr(told, "x:6: holds a control character"));
+    assert_non_null(strstr(told, "x:7: workers: belongs into [Global]"));
+    settings_free(settings);
+}
+
+static void
+test_sections_and_names(void **state)
+{
+    (void)state;
+    refused(GOOD "[Tunnel web]\n", "x.conf:6: tunnel web is in line 1 already");
+    refused(GOOD "[Tunnel ]\n", "x.conf:6: tunnel \"\"");
+    refused(GOOD "[Tunnel a b]\n", "x.conf:6: tunnel \"a b\": a name is");
+    refused(GOOD "[Tunnel 12345678901234567890123456789012345678901]\n", "x.conf:6: tunnel");
+    refused("[Global]\n[Global]\n" GOOD, "x.conf:2: [Global] is in line 1 already");
+    refused(GOOD "colour = red\n", "x.conf:6: colour: no such setting");
+    refused(GOOD "Listen = :81\n", "x.conf:6: Listen: no such setting");
+    refused(GOOD "workers = 2\n", "x.conf:6: workers: belongs into [Global]");
+    refused("[Global]\nlisten = :1\n" GOOD, "x.conf:2: listen: belongs into a [Tunnel NAME]");
+    refused(GOOD "timeout = 1\ntimeout = 2\n", "x.conf:7: timeout: is in line 6 already");
+    refused(GOOD "side = server\n", "x.conf:6: side: is in line 2 already");
+    refused("", "x.conf: no [Tunnel NAME]; there is nothing to do");
+    refused("[Global]\nworkers = 1\n", "x.conf: no [Tunnel NAME]");
+}
+
+static void
+test_values(void **state)
+{
+    static const struct {
+        const char *line, *fault;
+    } bad[] = {{"idle-timeout = 0", "idle-timeout: 0: it is a time"},
+               {"idle-timeout = soon", "idle-timeout: soon: it is a time"},
+               {"idle-timeout = 1d", "idle-timeout: 1d: it is a time"},
+               {"idle-timeout = -1", "idle-timeout: -1: it is a time"},
+               {"timeout = never", "timeout: never: it is a time"},
+               {"timeout = 1e9", "timeout: 1e9: it is a time"},
+               {"handshake-timeout = 30", "from 0.001 to 29.999 seconds"},
+               {"drain-timeout = 5", "drain-timeout: 5: it is two numbers"},
+               {"drain-timeout = 9-5", "drain-timeout: 9-5: it is two numbers"},
+               {"drain-timeout = 1-2-3", "drain-timeout: 1-2-3: it is two numbers"},
+               {"max-connections = 0", "max-connections: 0: it is a number from 1 to 1000000"},
+               {"max-connections = 9x", "max-connections: 9x: it is a number"},
+               {"max-connections = 18446744073709551617", "it is a number from 1"},
+               {"max-strangers =", "max-strangers: \"\": it has no value"},
+               {"profile = ; a word", "profile: \"\": it has no value"},
+               {"proxy-protocol = yes", "yes: it is none, in, out or both"},
+               {"pattern = none", "none: it is secret, ephemeral or identity"},
+               {"unsafe-target = true", "unsafe-target: true: it is yes or no"},
+               {"proxy-from = here", "proxy-from: here: it is an address, or a network"},
+               {"listen = 80", "listen: 80: it is host:port"},
+               {"listen = ::1:80", "listen: ::1:80: it is host:port"},
+               {"listen = a:70000", "listen: a:70000: it is host:port"},
+               {"listen = unix:", "listen: unix:: it is host:port"},
+               {"listen = fd:x", "listen: fd:x: it is host:port"},
+               {"listen = systemd:", "listen: systemd:: it is host:port"},
+               {"target = :80", "target: :80: it is host:port"},
+               {"target = fd:3", "target: fd:3: it is host:port"},
+               {"target = systemd:a", "target: systemd:a: it is host:port"},
+               {"key = credential:x", "credential:x: systemd gave this process no credentials"},
+               {"peers = \xff\x1b[2J", "control character"}};
+    char text[512], fault[256];
+
+    (void)state;
+    unsetenv("CREDENTIALS_DIRECTORY");
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        snprintf(text, sizeof text, GOOD "%s\n", bad[i].line);
+        refused(text, "/etc/duet/x.conf:6: ");
+        snprintf(fault, sizeof fault, "%s", bad[i].fault);
+        refused(text, fault);
+    }
+    refused("[Global]\nworkers = 65\n" GOOD, "x.conf:2: workers: 65: it is a number from 1 to 64");
+    refused("[Global]\nlog-format = xml\n" GOOD, "xml: it is text, logfmt or json");
+    refused("[Tunnel a]\nside = middle\n", "x.conf:2: side: middle: it is client or server");
+}
+
+static void
+test_credentials(void **state)
+{
+    struct settings *settings;
+
+    (void)state;
+    setenv("CREDENTIALS_DIRECTORY", "/run/credentials/duet", 1);
+    settings = parse(GOOD "identity = credential:me.key\n");
+    assert_string_equal(settings->tunnels[0].files.identity, "/run/credentials/duet/me.key");
+    settings_free(settings);
+    refused(GOOD "identity = credential:\n", "a credential's name");
+    refused(GOOD "identity = credential:../../etc/x\n", "a credential's name");
+    unsetenv("CREDENTIALS_DIRECTORY");
+}
+
+static void
+test_what_does_not_go_together(void **state)
+{
+    (void)state;
+    refused("\n[Tunnel a]\n", "x.conf:2: tunnel a: no side");
+    refused("\n[Tunnel a]\n", "x.conf:2: tunnel a: no listen");
+    refused("\n[Tunnel a]\n", "x.conf:2: tunnel a: no target");
+    refused("\n[Tunnel a]\n", "x.conf:2: tunnel a: no key");
+    refused(GOOD "unsafe-listen = yes\n", "tunnel web: unsafe-listen is for a client");
+    refused(GOOD "proxy-from = ::1\n", "tunnel web: proxy-from without proxy-protocol in or both");
+    refused(GOOD "listen = :80\n", "tunnel web: listens on :80, as web does");
+    refused("[Tunnel c]\nside = client\nlisten = :80\ntarget = h:1\nkey = a\nkey = b\n",
+            "tunnel c: more than one key");
+    refused("[Tunnel c]\nside = client\nlisten = :81\ntarget = h:1\nkey = a\n"
+            "unsafe-target = yes\n" GOOD,
+            "tunnel c: unsafe-target is for a server");
+    refused(GOOD "[Tunnel c]\nside = client\nlisten = :80\ntarget = h:1\nkey = a\n",
+            "x.conf:6: tunnel c: listens on :80, as web does");
+}
+
+static void
+test_every_fault_is_told(void **state)
+{
+    unsigned lines = 0;
+
+    (void)state;
+    settings_free(parse("[Global]\nworkers = x\n[Nowhere]\ncolour = red\n" GOOD
+                        "timeout = 0\nlisten = 1\n[Tunnel a]\nside = left\n"));
+    for (const char *at = told; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    assert_int_equal(lines, 10); /* six of lines, four of what tunnel a lacks */
+}
+
+static void
+test_too_many_tunnels(void **state)
+{
+    static char text[TUNNELS_MOST * 128 + 128];
+    size_t size = 0;
+
+    (void)state;
+    for (unsigned i = 0; i <= TUNNELS_MOST; i++)
+        size += (size_t)snprintf(text + size, sizeof text - size,
+                                 "[Tunnel t%u]\nside = server\nlisten = :%u\n"
+                                 "target = h:1\nkey = k\n",
+                                 i, i + 1);
+    refused(text, "x.conf:321: tunnel t64: more than 64 tunnels");
+}
+
+static void
+test_table(void **state)
+{
+    (void)state;
+    assert_true(settings_table_size <= 64);
+    for (size_t i = 0; i < settings_table_size; i++) {
+        assert_ptr_equal(setting_find(settings_table[i].name), &settings_table[i]);
+        assert_true(settings_table[i].hidden || settings_table[i].about != NULL);
+    }
+    assert_null(setting_find("none"));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_defaults),
+                                       cmocka_unit_test(test_everything),
+                                       cmocka_unit_test(test_lines_that_are_none),
+                                       cmocka_unit_test(test_octet_zero_is_no_end),
+                                       cmocka_unit_test(test_sections_and_names),
+                                       cmocka_unit_test(test_values),
+                                       cmocka_unit_test(test_credentials),
+                                       cmocka_unit_test(test_what_does_not_go_together),
+                                       cmocka_unit_test(test_every_fault_is_told),
+                                       cmocka_unit_test(test_too_many_tunnels),
+                                       cmocka_unit_test(test_table)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,274 @@
+/*
+ * Settings as a whole (see settings.h): made, checked for what does not go together, keys read.
+ */
+#include "settings.h"
+
+#include "address.h"
+#include "say.h"
+#include "settings_table.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CONTROL_MOST = 104
+}; /* octets: workers put a number behind it, and a socket's path ends at 107 */
+
+/* ---- Life ---- */
+
+struct settings *
+settings_new(void)
+{
+    struct settings *settings = malloc(sizeof *settings);
+
+    if (settings == NULL)
+        return NULL;
+    setting_defaults(settings);
+    settings->tunnels = calloc(TUNNELS_MOST, sizeof *settings->tunnels);
+    if (settings->tunnels == NULL) {
+        free(settings);
+        return NULL;
+    }
+    return settings;
+}
+
+struct tunnel_settings *
+settings_add(struct settings *settings, const char *name)
+{
+    struct tunnel_settings *tunnel = &settings->tunnels[settings->tunnel_count];
+
+    if (settings->tunnel_count == TUNNELS_MOST)
+        return NULL;
+    setting_tunnel_defaults(tunnel);
+    tunnel->name = strdup(name);
+    if (tunnel->name == NULL)
+        return NULL;
+    settings->tunnel_count++;
+    return tunnel;
+}
+
+static void
+free_tunnel(struct tunnel_settings *tunnel)
+{
+    duet_config_free(tunnel->config);
+    words_free(&tunnel->listen);
+    words_free(&tunnel->targets);
+    words_free(&tunnel->trusted);
+    words_free(&tunnel->files.keys);
+    free(tunnel->files.identity);
+    free(tunnel->files.peers);
+    free(tunnel->files.pattern);
+    free(tunnel->files.profile);
+    free(tunnel->name);
+}
+
+void
+settings_free(struct settings *settings)
+{
+    if (settings == NULL)
+        return;
+    for (size_t i = 0; i < settings->tunnel_count; i++)
+        free_tunnel(&settings->tunnels[i]);
+    free(settings->tunnels);
+    free(settings->file);
+    free(settings->user);
+    free(settings->control);
+    free(settings->metrics_file);
+    free(settings);
+}
+
+/* ---- What goes together ---- */
+
+void
+settings_fault(struct faults *faults, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    faults->count++;
+    faults->tell(faults->context, text);
+}
+
+/** Where a tunnel is described: "FILE:LINE: ", or "" for options. */
+static const char *
+place_of(char room[512], const struct settings *settings, const struct tunnel_settings *tunnel)
+{
+    room[0] = 0;
+    if (settings->file != NULL)
+        snprintf(room, 512, "%s:%u: ", shown(settings->file), tunnel->line);
+    return room;
+}
+
+static void
+check_there(const struct settings *settings, const struct tunnel_settings *t, struct faults *faults)
+{
+    char place[512];
+    const char *at = place_of(place, settings, t), *dashes = settings->file != NULL ? "" : "--";
+
+    if (t->side == TUNNEL_NONE)
+        settings_fault(faults,
+                       "%stunnel %s: no side; side = client takes plain connections, "
+                       "side = server takes duet's",
+                       at, t->name);
+    if (t->listen.count == 0)
+        settings_fault(faults, "%stunnel %s: no %slisten; say where connections come in", at,
+                       t->name, dashes);
+    if (t->targets.count == 0)
+        settings_fault(faults, "%stunnel %s: no %starget; say where they lead", at, t->name,
+                       dashes);
+    if (t->files.keys.count == 0)
+        settings_fault(faults,
+                       "%stunnel %s: no %skey; name the shared secret's file (duet keygen "
+                       "makes one)",
+                       at, t->name, dashes);
+}
+
+static void
+check_together(const struct settings *settings, const struct tunnel_settings *t,
+               struct faults *faults)
+{
+    char place[512];
+    const char *at = place_of(place, settings, t), *dashes = settings->file != NULL ? "" : "--";
+
+    if (t->side == TUNNEL_CLIENT && t->files.keys.count > 1)
+        settings_fault(faults, "%stunnel %s: more than one %skey; only a server takes several", at,
+                       t->name, dashes);
+    if (t->trusted.count > 0 && (t->proxy & PROXY_IN) == 0)
+        settings_fault(faults,
+                       "%stunnel %s: %sproxy-from without %sproxy-protocol in or both; "
+                       "nobody's headers would be read",
+                       at, t->name, dashes, dashes);
+    if (t->unsafe_listen && t->side == TUNNEL_SERVER)
+        settings_fault(faults,
+                       "%stunnel %s: %sunsafe-listen is for a client, whose listening side "
+                       "is plain; a server may listen anywhere",
+                       at, t->name, dashes);
+    if (t->unsafe_target && t->side == TUNNEL_CLIENT)
+        settings_fault(faults,
+                       "%stunnel %s: %sunsafe-target is for a server, whose target is "
+                       "plain; a client may dial anywhere",
+                       at, t->name, dashes);
+}
+
+/** Do two tunnels want the same address? */
+static void
+check_listen(const struct settings *settings, size_t which, size_t word, struct faults *faults)
+{
+    const struct tunnel_settings *t = &settings->tunnels[which];
+    const char *address = t->listen.at[word];
+    char place[512];
+
+    for (size_t i = 0; i <= which; i++)
+        for (size_t j = 0; j < settings->tunnels[i].listen.count; j++) {
+            if (i == which && j >= word)
+                return;
+            if (strcmp(settings->tunnels[i].listen.at[j], address) != 0)
+                continue;
+            settings_fault(faults, "%stunnel %s: listens on %s, as %s does; choose another",
+                           place_of(place, settings, t), t->name, shown(address),
+                           settings->tunnels[i].name);
+            return;
+        }
+}
+
+void
+settings_check(const struct settings *settings, struct faults *faults)
+{
+    for (size_t i = 0; i < settings->tunnel_count; i++) {
+        const struct tunnel_settings *t = &settings->tunnels[i];
+        check_there(settings, t, faults);
+        check_together(settings, t, faults);
+        for (size_t j = 0; j < t->listen.count; j++)
+            check_listen(settings, i, j, faults);
+    }
+    if (settings->control != NULL && strlen(settings->control) > CONTROL_MOST)
+        settings_fault(faults, "%s: the control socket's path is longer than %d octets",
+                       shown(settings->control), CONTROL_MOST);
+}
+
+/* ---- What lies outside the text ---- */
+
+static void
+print_fault(void *context, const char *fault)
+{
+    (void)context;
+    fail(EXIT_USAGE, "%s", fault);
+}
+
+/** Read the keys of all tunnels. Returns an exit code; every tunnel's first fault is printed. */
+static int
+read_keys(struct settings *settings)
+{
+    int first = EXIT_DONE;
+
+    for (size_t i = 0; i < settings->tunnel_count; i++) {
+        struct tunnel_settings *t = &settings->tunnels[i];
+        if (t->side == TUNNEL_NONE || t->files.keys.count == 0)
+            continue; /* told already */
+        int code =
+            keys_config(&t->config, &t->files, t->side == TUNNEL_CLIENT ? DUET_TOP : DUET_BOTTOM);
+        if (first == EXIT_DONE)
+            first = code;
+    }
+    errno = 0;
+    if (settings->user != NULL && getpwnam(settings->user) == NULL && first == EXIT_DONE)
+        first = fail(EXIT_USAGE, "user %s: %s; name one that this machine has",
+                     shown(settings->user), errno != 0 ? reason() : "there is no such user");
+    return first;
+}
+
+/** What the reading came to. Returns an exit code, and the set only with EXIT_DONE. */
+static int
+finish(struct settings **out, struct settings *settings, int result)
+{
+    int code = settings != NULL ? read_keys(settings) : fail(EXIT_LIMIT, "no memory");
+
+    if (result != 0 && code == EXIT_DONE)
+        code = EXIT_USAGE;
+    if (code != EXIT_DONE) {
+        settings_free(settings);
+        settings = NULL;
+    }
+    *out = settings;
+    return code;
+}
+
+int
+settings_load(struct settings **settings, const char *file)
+{
+    struct faults faults = {print_fault, NULL, 0};
+    struct settings *made;
+    struct text text;
+
+    *settings = NULL;
+    int code = text_read(&text, file, 0, EXIT_USAGE);
+    if (code != EXIT_DONE)
+        return code;
+    int result = settings_parse(&made, file, text.at, text.size, &faults);
+    text_free(&text);
+    return finish(settings, made, result);
+}
+
+int
+settings_from_options(struct settings **settings, enum tunnel_side side)
+{
+    struct faults faults = {print_fault, NULL, 0};
+    struct settings *made;
+
+    int result = settings_apply(&made, side, &faults);
+    return finish(settings, made, result);
+}
+
+int
+settings_reload(struct settings **settings, const struct settings *old)
+{
+    return old->file != NULL ? settings_load(settings, old->file)
+                             : settings_from_options(settings, old->tunnels[0].side);
+}

@@ -1,0 +1,252 @@
+/*
+ * Settings as a file, read by inih. It gets one line at a time, and only those that it reads as a
+ * person does: it would cut long lines and names, join indented lines to the one before, take a
+ * colon for an equals sign, and drop what follows a section's name, all without a word.
+ */
+#include "say.h"
+#include "settings_table.h"
+
+#include <ini.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LINE_MOST = 190, NAME_MOST = 48, FOLDER_MOST = 1024 }; /* octets */
+
+struct reader {
+    struct settings *settings;
+    struct faults *faults;
+    const char *file; /* its name, made harmless */
+    const char *at, *end;
+    unsigned line;
+    char folder[FOLDER_MOST]; /* of the file, with a final slash, or "" */
+    enum { BEFORE, NOWHERE, GLOBAL, TUNNEL } section;
+    struct tunnel_settings *tunnel; /* NULL: its section was refused */
+    unsigned global_line;           /* where [Global] is */
+    unsigned seen[64];              /* lines where this section set each; 0: not yet */
+};
+
+static void __attribute__((format(printf, 2, 3)))
+fault_at(struct reader *reader, const char *format, ...)
+{
+    char text[768];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    settings_fault(reader->faults, "%s:%u: %s", reader->file, reader->line, text);
+}
+
+/* ---- Sections ---- */
+
+static int
+is_name(const char *name)
+{
+    static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+    return name[0] != 0 && name[strspn(name, good)] == 0;
+}
+
+static void
+begin_tunnel(struct reader *reader, const char *name)
+{
+    struct settings *settings = reader->settings;
+
+    reader->section = TUNNEL;
+    reader->tunnel = NULL;
+    if (!is_name(name) || strlen(name) > TUNNEL_NAME_MOST) {
+        fault_at(reader,
+                 "tunnel \"%s\": a name is 1 to %d letters, digits, dots, dashes and "
+                 "underscores",
+                 shown(name), TUNNEL_NAME_MOST);
+        return;
+    }
+    for (size_t i = 0; i < settings->tunnel_count; i++)
+        if (strcmp(settings->tunnels[i].name, name) == 0) {
+            fault_at(reader, "tunnel %s is in line %u already; give it another name", name,
+                     settings->tunnels[i].line);
+            return;
+        }
+    reader->tunnel = settings_add(settings, name);
+    if (reader->tunnel == NULL)
+        fault_at(reader, "tunnel %s: more than %d tunnels, or no memory", name, TUNNELS_MOST);
+    else
+        reader->tunnel->line = reader->line;
+}
+
+static void
+begin_section(struct reader *reader, const char *name)
+{
+    memset(reader->seen, 0, sizeof reader->seen);
+    if (strncmp(name, "Tunnel ", 7) == 0) {
+        begin_tunnel(reader, name + 7);
+        return;
+    }
+    reader->section = NOWHERE;
+    if (strcmp(name, "Global") != 0) {
+        fault_at(reader, "[%s]: no such section; there are [Global] and [Tunnel NAME]",
+                 shown(name));
+        return;
+    }
+    reader->section = GLOBAL;
+    if (reader->global_line != 0)
+        fault_at(reader, "[Global] is in line %u already; put its settings together",
+                 reader->global_line);
+    else
+        reader->global_line = reader->line;
+}
+
+/* ---- Settings ---- */
+
+/** inih's handler: one setting. Returns 1, as faults are told by us. */
+static int
+take(void *context, const char *section, const char *name, const char *value)
+{
+    struct reader *reader = context;
+    const struct setting *setting = setting_find(name);
+    char why[SETTING_WHY];
+
+    (void)section; /* read by us, as inih cuts it */
+    if (setting == NULL) {
+        fault_at(reader, "%s: no such setting; duet.conf(5) has them all", shown(name));
+        return 1;
+    }
+    if (reader->section == NOWHERE)
+        return 1; /* the section's fault is told */
+    if (setting->process != (reader->section == GLOBAL)) {
+        fault_at(reader, "%s: belongs into %s", name,
+                 setting->process ? "[Global]" : "a [Tunnel NAME]");
+        return 1;
+    }
+    unsigned *seen = &reader->seen[setting - settings_table];
+    if (*seen != 0 && !setting_is_list(setting)) {
+        fault_at(reader, "%s: is in line %u already; leave one of them", name, *seen);
+        return 1;
+    }
+    *seen = reader->line;
+    if (reader->section == TUNNEL && reader->tunnel == NULL)
+        return 1;
+    if (setting_set(setting, reader->settings, reader->tunnel, reader->folder, value, why) != 0)
+        fault_at(reader, "%s: %s: %s", name, shown(value), why);
+    return 1;
+}
+
+/* ---- Lines ---- */
+
+/** What is left when a section's brackets are taken off, in place. NULL: they are not whole. */
+static char *
+section_name(char *line)
+{
+    char *end = strchr(line, ']');
+
+    if (end == NULL)
+        return NULL;
+    *end = 0;
+    end += 1 + strspn(end + 1, " \t");
+    return *end == 0 || *end == ';' || *end == '#' ? line + 1 : NULL;
+}
+
+/** Look at a line that is not empty before inih does. Returns 1: it may have it; 0. */
+static int
+check_line(struct reader *reader, char *line, size_t size)
+{
+    size_t name = strcspn(line, "=:");
+
+    if (strlen(line) != size || line[strcspn(line, "\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e"
+                                                   "\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19"
+                                                   "\x1a\x1b\x1c\x1d\x1e\x1f\x7f\r")] != 0) {
+        fault_at(reader, "holds a control character; write it anew");
+        return 0;
+    }
+    if (line[0] == '#' || line[0] == ';')
+        return 0;
+    if (line[0] == '[') {
+        char *section = section_name(line);
+        if (section == NULL)
+            fault_at(reader, "no section; it is [Global] or [Tunnel NAME] and nothing else");
+        reader->section = NOWHERE;
+        if (section != NULL)
+            begin_section(reader, section);
+        return 0;
+    }
+    if (line[name] != '=') {
+        fault_at(reader, "no setting; it is NAME = VALUE");
+        return 0;
+    }
+    while (name > 0 && (line[name - 1] == ' ' || line[name - 1] == '\t'))
+        name--;
+    if (name == 0 || name > NAME_MOST) {
+        fault_at(reader, "no setting's name is %s", name == 0 ? "empty" : "so long");
+        return 0;
+    }
+    if (reader->section == BEFORE) {
+        fault_at(reader, "stands in no section; begin with [Global] or [Tunnel NAME]");
+        reader->section = NOWHERE;
+    }
+    return 1;
+}
+
+/** inih's reader, shaped as fgets(): the next line, or an empty one in place of what is not for
+ * it. */
+static char *
+next_line(char *out, int room, void *context)
+{
+    struct reader *reader = context;
+
+    if (reader->at == reader->end)
+        return NULL;
+    const char *newline = memchr(reader->at, '\n', (size_t)(reader->end - reader->at));
+    const char *line = reader->at, *end = newline != NULL ? newline : reader->end;
+    reader->at = newline != NULL ? newline + 1 : end;
+    reader->line++;
+    if (end > line && end[-1] == '\r')
+        end--;
+    while (line < end && (*line == ' ' || *line == '\t'))
+        line++;
+    size_t size = (size_t)(end - line);
+    out[0] = 0;
+    if (size > LINE_MOST || size + 2 > (size_t)room) {
+        fault_at(reader, "is longer than %d octets; shorten it", LINE_MOST);
+        size = 0;
+    }
+    memcpy(out, line, size);
+    out[size] = 0;
+    if (size == 0 || !check_line(reader, out, size)) {
+        out[0] = '\n';
+        out[1] = 0;
+    }
+    return out;
+}
+
+int
+settings_parse(struct settings **settings, const char *file, const char *text, size_t size,
+               struct faults *faults)
+{
+    char name[512];
+    struct reader reader = {.settings = settings_new(),
+                            .faults = faults,
+                            .file = harmless(name, sizeof name, file),
+                            .at = text,
+                            .end = text + size};
+    const char *slash = strrchr(file, '/');
+
+    *settings = reader.settings;
+    if (reader.settings == NULL)
+        return -1;
+    reader.settings->file = strdup(file);
+    if (reader.settings->file == NULL || (slash != NULL && slash - file + 1 >= FOLDER_MOST)) {
+        settings_fault(faults, "%s: no memory, or the path is too long", reader.file);
+        return -1;
+    }
+    if (slash != NULL)
+        memcpy(reader.folder, file, (size_t)(slash - file) + 1);
+    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* public: a mark of UTF-8 */
+        reader.at += 3;
+    (void)ini_parse_stream(next_line, &reader, take, &reader);
+    settings_check(reader.settings, faults);
+    if (reader.settings->tunnel_count == 0 && faults->count == 0)
+        settings_fault(faults, "%s: no [Tunnel NAME]; there is nothing to do", reader.file);
+    return faults->count == 0 ? 0 : -1;
+}
