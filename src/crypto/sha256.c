@@ -70,7 +70,9 @@ duet__sha256(uint8_t out[DUET__DIGEST], const void *data, size_t size)
     duet_wipe(chain, sizeof chain);
 }
 
-void
+/* Not inlined: gcc 12 makes shuffles of it then, which are slow and leave the digest on the stack.
+ */
+__attribute__((noinline)) void
 duet__chain_store(uint8_t out[DUET__DIGEST], const uint32_t chain[8])
 {
     for (size_t i = 0; i < 8; i++)

@@ -1,0 +1,116 @@
+/*
+ * A scan of this process's memory (see scan.h), in place: nothing is copied out, so that the scan
+ * leaves nothing to be found.
+ */
+#include "memory/scan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PIECE = 16, NEEDLES = 4096, MAPS = 512, FILTER = 1 << 16 };
+
+static const uint64_t mask = 0xA5C3965A3CE17B2Du;
+
+struct needle {
+    const char *name;
+    uint64_t first, second; /* masked */
+};
+
+static struct needle needles[NEEDLES];
+static size_t count;
+static uint8_t filter[FILTER]; /* 1: a needle's masked half begins so */
+
+static uint64_t
+masked(const uint8_t *p)
+{
+    uint64_t value;
+
+    memcpy(&value, p, sizeof value);
+    return value ^ mask;
+}
+
+void
+scan_add(const char *name, const void *p, size_t size)
+{
+    const uint8_t *at = p;
+
+    for (; size >= PIECE && count < NEEDLES; at += PIECE, size -= PIECE) {
+        struct needle *needle = &needles[count++];
+        needle->name = name;
+        needle->first = masked(at);
+        needle->second = masked(at + 8);
+        filter[needle->first % FILTER] = 1;
+    }
+}
+
+void
+scan_forget(void)
+{
+    count = 0;
+    memset(filter, 0, sizeof filter);
+}
+
+unsigned
+scan_pieces(const char *name)
+{
+    unsigned pieces = 0;
+
+    for (size_t i = 0; i < count; i++)
+        pieces += strcmp(needles[i].name, name) == 0;
+    return pieces;
+}
+
+/** The needle that lies at p, or NULL. */
+static const struct needle *
+needle_at(const uint8_t *p, const char *name)
+{
+    uint64_t first = masked(p);
+
+    if (!filter[first % FILTER])
+        return NULL;
+    for (size_t i = 0; i < count; i++)
+        if (needles[i].first == first && needles[i].second == masked(p + 8) &&
+            (name == NULL || strcmp(needles[i].name, name) == 0))
+            return &needles[i];
+    return NULL;
+}
+
+static unsigned
+scan_map(const char *line, const char *name, int tell)
+{
+    char *end;
+    unsigned found = 0;
+    uintptr_t from = (uintptr_t)strtoull(line, &end, 16);
+    uintptr_t to = (uintptr_t)strtoull(end + 1, &end, 16);
+
+    if (strncmp(end, " rw", 3) != 0 || strstr(line, "[v") != NULL)
+        return 0;
+    for (const uint8_t *p = (const uint8_t *)from; p + PIECE <= (const uint8_t *)to; p++) {
+        const struct needle *needle = needle_at(p, name);
+        if (needle == NULL)
+            continue;
+        found++;
+        if (tell)
+            fprintf(stderr, "%s: a piece at %p, in %s", needle->name, (const void *)p, line);
+    }
+    return found;
+}
+
+unsigned
+scan_count(const char *name, int tell)
+{
+    static char lines[MAPS][256];
+    unsigned found = 0;
+    size_t used = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+
+    if (maps == NULL)
+        return 0;
+    while (used < MAPS && fgets(lines[used], sizeof lines[used], maps) != NULL)
+        used++;
+    fclose(maps);
+    for (size_t i = 0; i < used; i++)
+        found += scan_map(lines[i], name, tell);
+    return found;
+}

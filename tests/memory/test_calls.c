@@ -1,0 +1,172 @@
+/*
+ * One call at a time: what a call works out on its way is left nowhere, and what it leaves is there
+ * once.
+ */
+#include "memory/stage.h"
+
+#include "crypto/x25519.h"
+#include "frame/dir.h"
+#include "shake/shake.h"
+
+#include <duet/duet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct duet__dir direction;
+static struct duet__shake shake;
+static struct duet__realm realm;
+static uint8_t exporter[WIRE_DIGEST];
+static const uint8_t label[WIRE_DIGEST] = {1};
+static const struct duet__octets nothing = {NULL, 0};
+
+/** Work out what is told to be looked for, on a stack that is thrown away. */
+static void
+expect_of_rotation(void)
+{
+    uint8_t salt[WIRE_DIGEST], root[WIRE_DIGEST], epoch[WIRE_EPOCH];
+    struct duet__info info = duet__info("rotate", label);
+
+    scan_add("old", direction.root, sizeof direction.root);
+    scan_add("old", direction.key.octets, WIRE_KEY);
+    duet__derive(direction.root, &info, nothing, salt, sizeof salt);
+    duet__hkdf_extract(root, (struct duet__octets){salt, sizeof salt}, nothing);
+    info = duet__info("epoch", label);
+    duet__derive(root, &info, nothing, epoch, sizeof epoch);
+    scan_add("on the way", salt, sizeof salt);
+    scan_add("on the way", epoch + WIRE_KEY + WIRE_BLOCK, WIRE_DIGEST);
+    scan_add("R", root, sizeof root);
+    scan_add("K", epoch, WIRE_KEY);
+}
+
+static void
+rotate_one(void)
+{
+    duet__dir_rotate(&direction, label, nothing);
+}
+
+static void
+rotation(void **state)
+{
+    (void)state;
+    stage_begin();
+    memset(&direction, 0, sizeof direction);
+    stage_random(direction.root, sizeof direction.root);
+    direction.state = DUET__DIR_IDLE;
+    stage_run(rotate_one);
+    stage_run(expect_of_rotation);
+    stage_clear();
+    stage_run(rotate_one);
+    assert_gone("old");
+    assert_gone("on the way");
+    assert_copies("R", 1);
+    assert_copies("K", 1);
+    duet_wipe(&direction, sizeof direction);
+    assert_gone(NULL);
+    stage_end();
+}
+
+static void
+write_m2(void)
+{
+    struct duet__writer to = duet__writer(shake.message, sizeof shake.message);
+
+    assert_int_equal(duet__noise_write(&shake.noise, &to, nothing), DUET_OK);
+}
+
+static void
+begin_noise(void)
+{
+    uint8_t secret[64];
+
+    stage_random(secret, sizeof secret);
+    assert_int_equal(duet__realm_init(&realm, secret, sizeof secret), DUET_OK);
+    shake.realm = &realm;
+    shake.label = label;
+    shake.pattern = DUET_PATTERN_EPHEMERAL;
+    stage_random(shake.noise.e, WIRE_KEY);
+    stage_random(shake.noise.psk, WIRE_KEY);
+    memset(shake.noise.re, 9, WIRE_KEY);
+    assert_int_equal(duet__noise_begin(&shake.noise, DUET__NOISE_NNPSK0, 0, nothing), DUET_OK);
+    shake.noise.message = 1;
+}
+
+static void
+expect_of_noise(void)
+{
+    uint8_t shared[WIRE_KEY];
+
+    scan_add("old", shake.noise.ck, WIRE_DIGEST);
+    assert_int_equal(duet__x25519(shared, shake.noise.e, shake.noise.re), DUET_OK);
+    scan_add("on the way", shared, sizeof shared);
+}
+
+static void
+expect_of_finish(void)
+{
+    uint8_t keys[2 * WIRE_KEY], bound[WIRE_DIGEST + 2 * WIRE_NONCE], prk[WIRE_DIGEST];
+
+    duet__noise_split(&shake.noise, keys, keys + WIRE_KEY);
+    scan_add("on the way", keys, sizeof keys);
+    memcpy(bound, shake.noise.h, WIRE_DIGEST);
+    memcpy(bound + WIRE_DIGEST, shake.nonces, sizeof shake.nonces);
+    duet__sha256(bound, bound, sizeof bound);
+    duet__hkdf_extract(prk, (struct duet__octets){bound, WIRE_DIGEST},
+                       (struct duet__octets){keys, sizeof keys});
+    scan_add("on the way", prk, sizeof prk);
+}
+
+static void
+finish(void)
+{
+    duet__shake_finish(&shake, exporter);
+}
+
+static void
+initiation(void **state)
+{
+    (void)state;
+    stage_begin();
+    stage_run(begin_noise);
+    stage_run(expect_of_noise);
+    stage_clear();
+    stage_run(write_m2);
+    assert_gone("old");
+    assert_gone("on the way");
+    scan_add("ck", shake.noise.ck, WIRE_DIGEST);
+    scan_add("k", shake.noise.k, WIRE_KEY);
+    scan_add("e", shake.noise.e, WIRE_KEY);
+    assert_copies("ck", 1);
+    assert_copies("k", 1);
+    assert_copies("e", 1);
+    stage_run(expect_of_finish);
+    stage_clear();
+    stage_run(finish);
+    assert_gone("on the way");
+    assert_gone("ck");
+    assert_gone("k");
+    assert_gone("e");
+    scan_add("S", shake.secret, sizeof shake.secret);
+    scan_add("X", exporter, sizeof exporter);
+    assert_copies("S", 1);
+    assert_copies("X", 1);
+    duet_wipe(&shake, sizeof shake);
+    duet_wipe(exporter, sizeof exporter);
+    duet__realm_wipe(&realm);
+    assert_gone(NULL);
+    stage_end();
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rotation),
+        cmocka_unit_test(initiation),
+    };
+    if (duet_init() != DUET_OK)
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,283 @@
+/*
+ * What is wiped is nowhere: each secret of a session is looked for in all of the process's memory
+ * once it should be gone, and is found beforehand, while it is there.
+ *
+ * Both ends live here, so a secret counts as gone when both have wiped it. Each step runs on a
+ * stack of its own, which is scanned with the rest when the step is over.
+ */
+#include "memory/stage.h"
+
+#include "session/session.h"
+#include "support/pair.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct pair pair;
+static struct pair_end *const top = &pair.end[DUET_TOP];
+static struct pair_end *const bottom = &pair.end[DUET_BOTTOM];
+static enum duet_pattern pattern;
+
+static void
+add_keys(const char *name, const struct duet__dir *d)
+{
+    scan_add(name, d->root, sizeof d->root);
+    scan_add(name, d->key.octets, WIRE_KEY);
+    scan_add(name, d->chain, sizeof d->chain);
+}
+
+/* ---- Steps ---- */
+
+static void
+open_both(void)
+{
+    pair_open(&pair, &(struct pair_options){.pattern = pattern, .hello_pad = 40});
+    for (int i = 0; i < 2; i++) {
+        const struct duet_config *config = pair.end[i].config;
+        const struct duet__realm *realm = &config->realms[0];
+        const struct duet__noise *noise = &pair.end[i].session->initiation->shake.noise;
+        scan_add("W", realm->secret, realm->size);
+        scan_add("what comes of W", realm->half, sizeof realm->half);
+        scan_add("what comes of W", realm->psk, sizeof realm->psk);
+        if (config->has_identity)
+            scan_add("identity", config->identity.private_key, DUET_KEY_SIZE);
+        scan_add("initiation", noise->e, sizeof noise->e);
+    }
+    add_keys("initiation", &top->session->tx);
+}
+
+/** The HELLO has come: BOTTOM holds all of Noise, and in patterns 0 and 1 S. */
+static void
+first_flight(void)
+{
+    const struct duet__shake *shake;
+
+    assert_int_equal(pair_flush(top), DUET_OK);
+    assert_int_equal(pair_carry(top, bottom), DUET_OK);
+    shake = &bottom->session->initiation->shake;
+    if (pattern != DUET_PATTERN_IDENTITY)
+        scan_add("S", shake->secret, sizeof shake->secret);
+    add_keys("initiation", &bottom->session->tx);
+}
+
+/** TOP holds m2: in pattern 2 S is there until m3 is sealed. */
+static void
+second_flight(void)
+{
+    const struct duet__shake *shake;
+
+    assert_int_equal(pair_flush(bottom), DUET_OK);
+    assert_int_equal(pair_carry(bottom, top), DUET_OK);
+    if (pattern == DUET_PATTERN_IDENTITY) {
+        shake = &top->session->initiation->shake;
+        scan_add("S", shake->secret, sizeof shake->secret);
+        scan_add("initiation", bottom->session->initiation->shake.noise.ck, WIRE_DIGEST);
+        scan_add("initiation", bottom->session->initiation->shake.noise.psk, WIRE_KEY);
+    }
+}
+
+static void
+ready_both(void)
+{
+    pair_shake(&pair);
+    add_keys("epoch", &top->session->tx);
+    add_keys("epoch", &bottom->session->tx);
+    scan_add("exporter", top->session->exporter, WIRE_DIGEST);
+}
+
+static void
+talk(void)
+{
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pair_send(&pair.end[i], 0, 3000), DUET_OK);
+        assert_int_equal(pair_carry(&pair.end[i], &pair.end[1 - i]), DUET_OK);
+    }
+}
+
+static void
+rotate_both(void)
+{
+    assert_int_equal(duet_session_ask(top->session, DUET_ASK_ROTATE, NULL), DUET_OK);
+    assert_int_equal(duet_session_ask(bottom->session, DUET_ASK_ROTATE, NULL), DUET_OK);
+    assert_int_equal(pair_settle(&pair), DUET_OK);
+    add_keys("next epoch", &top->session->tx);
+    add_keys("next epoch", &bottom->session->tx);
+}
+
+/** BOTTOM has answered: both hold e, and DH is known to it. */
+static void
+refresh_begun(void)
+{
+    uint8_t random[DUET_FRESH_SIZE];
+
+    stage_random(random, sizeof random);
+    assert_int_equal(duet_session_ask(top->session, DUET_ASK_REFRESH, random), DUET_OK);
+    duet_wipe(random, sizeof random);
+    assert_int_equal(pair_flush(top), DUET_OK);
+    scan_add("refresh", top->session->refresh->private_key, WIRE_KEY);
+    assert_int_equal(pair_carry(top, bottom), DUET_OK);
+    scan_add("refresh", bottom->session->refresh->dh, WIRE_KEY);
+}
+
+static void
+settle(void)
+{
+    assert_int_equal(pair_settle(&pair), DUET_OK);
+}
+
+static void
+close_both(void)
+{
+    add_keys("last epoch", &top->session->tx);
+    add_keys("last epoch", &bottom->session->tx);
+    assert_int_equal(duet_session_ask(top->session, DUET_ASK_CLOSE, NULL), DUET_OK);
+    assert_int_equal(duet_session_ask(bottom->session, DUET_ASK_CLOSE, NULL), DUET_OK);
+    assert_int_equal(pair_settle(&pair), DUET_OK);
+}
+
+static void
+free_both(void)
+{
+    pair_close(&pair);
+}
+
+/* ---- Tests ---- */
+
+static void
+begin(enum duet_pattern which)
+{
+    pattern = which;
+    stage_begin();
+    pair_hide = stage_random;
+    stage_run(open_both);
+    assert_there("W");
+    assert_there("what comes of W");
+    assert_there("initiation");
+    stage_run(first_flight);
+    if (pattern != DUET_PATTERN_IDENTITY)
+        assert_there("S");
+    stage_run(second_flight);
+    if (pattern == DUET_PATTERN_IDENTITY)
+        assert_there("S");
+    stage_run(ready_both);
+}
+
+static void
+end(void)
+{
+    stage_run(free_both);
+    assert_gone(NULL);
+    stage_end();
+}
+
+static void
+whole_life(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 3; which++) {
+        begin((enum duet_pattern)which);
+        assert_gone("initiation");
+        assert_gone("S");
+        assert_copies("epoch", 2); /* one at each end */
+        assert_copies("exporter", 2);
+        stage_run(talk);
+        stage_run(rotate_both);
+        assert_gone("epoch");
+        assert_copies("next epoch", 2);
+        stage_run(refresh_begun);
+        assert_there("refresh");
+        stage_run(settle);
+        assert_gone("refresh");
+        assert_gone("next epoch");
+        stage_run(talk);
+        stage_run(close_both);
+        assert_gone("last epoch");
+        end();
+    }
+}
+
+/** A session that a forgery ends holds no key any more, though it is not freed. */
+static void
+forge(void)
+{
+    add_keys("last epoch", &bottom->session->rx);
+    add_keys("last epoch", &bottom->session->tx);
+    assert_int_equal(pair_send(top, 0, 100), DUET_OK);
+    top->wire[70] ^= 1;
+    assert_int_equal(pair_carry(top, bottom), DUET_E_FORGED);
+    duet_session_free(top->session); /* it has the same keys */
+    top->session = NULL;
+}
+
+static void
+after_a_forgery(void **state)
+{
+    (void)state;
+    begin(DUET_PATTERN_EPHEMERAL);
+    stage_run(forge);
+    assert_gone("epoch");
+    assert_gone("last epoch");
+    assert_gone("exporter");
+    assert_there("W"); /* the configuration's, for the next session */
+    end();
+}
+
+/** The text of a key file, parsed and written. */
+static void
+texts(void)
+{
+    uint8_t octets[DUET_SECRET_DEFAULT];
+    char text[4096], digits[DUET_KEY_TEXT_SIZE];
+    duet_secret secret;
+    duet_identity identity;
+    duet_where where;
+    size_t size;
+
+    stage_random(octets, sizeof octets);
+    scan_add("secret", octets, sizeof octets);
+    assert_int_equal(duet_secret_init(&secret, octets, sizeof octets), DUET_OK);
+    assert_int_equal(duet_secret_format(text, sizeof text, &size, &secret), DUET_OK);
+    duet_secret_wipe(&secret);
+    scan_add("text", text + 60, size / 16 * 16 - 80);
+    assert_int_equal(duet_secret_parse(&secret, text, size, &where), DUET_OK);
+    duet_secret_wipe(&secret);
+    scan_add("secret", octets, DUET_KEY_SIZE);
+    assert_int_equal(duet_identity_init(&identity, octets), DUET_OK);
+    assert_int_equal(duet_identity_format(text, sizeof text, &size, &identity), DUET_OK);
+    duet_key_text(digits, octets); /* as it stands in the text */
+    scan_add("text", digits, 32);
+    assert_int_equal(duet_identity_parse(&identity, text, size, &where), DUET_OK);
+    assert_true(scan_count("secret", 0) > 0 && scan_count("text", 0) > 0);
+    duet_wipe(&identity, sizeof identity);
+    duet_wipe(octets, sizeof octets);
+    duet_wipe(text, sizeof text);
+    duet_wipe(digits, sizeof digits);
+}
+
+static void
+key_files(void **state)
+{
+    (void)state;
+    stage_begin();
+    stage_run(texts);
+    assert_gone(NULL);
+    stage_end();
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+
+        cmocka_unit_test(whole_life),
+        cmocka_unit_test(after_a_forgery),
+        cmocka_unit_test(key_files),
+    };
+    if (duet_init() != DUET_OK || scan_count(NULL, 0) != 0)
+        return 1;
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
