@@ -27,18 +27,48 @@ static const struct peer *const frame_peers[] = {
     NULL,
 };
 
+static const struct peer *const handshake_peers[] = {
+    &peer_duet,   &peer_duet_identity, &peer_duet_secret, &peer_duet_channel,
+    &peer_libssl, &peer_libssl_psk,
+#if BENCH_GNUTLS
+    &peer_gnutls,
+#endif
+    NULL,
+};
+
+static const struct peer *const memory_peers[] = {
+    &peer_duet,   &peer_duet_identity, &peer_duet_channel,
+    &peer_libssl, &peer_libssl_lean,   &peer_libssl_psk,
+#if BENCH_GNUTLS
+    &peer_gnutls,
+#endif
+    NULL,
+};
+
 static int
 run_frame(const struct bench *bench)
 {
     return bench_frame(bench, frame_peers);
 }
 
+static int
+run_handshake(const struct bench *bench)
+{
+    return bench_handshake(bench, handshake_peers);
+}
+
+static int
+run_memory(const struct bench *bench)
+{
+    return bench_memory(bench, memory_peers);
+}
+
 static const struct {
     const char *name;
     int (*run)(const struct bench *bench);
 } benches[] = {
-    {"kernel", bench_kernel},
-    {"frame", run_frame},
+    {"kernel", bench_kernel}, {"frame", run_frame},       {"handshake", run_handshake},
+    {"memory", run_memory},   {"channel", bench_channel},
 };
 
 enum { BENCHES = sizeof benches / sizeof *benches };

@@ -24,8 +24,8 @@ set_identity(duet_config *config)
     return duet_config_set_identity(config, &identity) == DUET_OK ? 0 : -1;
 }
 
-static duet_config *
-new_config(enum duet_pattern pattern)
+duet_config *
+bench_duet_new_config(enum duet_pattern pattern)
 {
     uint8_t secret[SECRET];
     memset(secret, 0x5a, sizeof secret); /* protects nothing but what is measured */
@@ -44,7 +44,7 @@ bench_duet_config(enum duet_pattern pattern, enum duet_role role)
     static duet_config *configs[PATTERNS][BENCH_DUET_ENDS];
     duet_config **config = &configs[pattern][role];
     if (*config == NULL)
-        *config = new_config(pattern);
+        *config = bench_duet_new_config(pattern);
     return *config;
 }
 

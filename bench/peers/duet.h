@@ -13,6 +13,10 @@ struct bench_duet_pair {
     uint8_t *wire;                      /* a frame; taken by the first message */
 };
 
+/** A configuration with one secret, the same in each, and an identity where the pattern wants
+ * one. NULL: failed. */
+duet_config *bench_duet_new_config(enum duet_pattern pattern);
+
 /** The configuration of an end that initiates in this pattern alone, made once. NULL: failed. */
 duet_config *bench_duet_config(enum duet_pattern pattern, enum duet_role role);
 

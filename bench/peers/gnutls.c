@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ENDS = 2, WIRE_MOST = PEER_MESSAGE_MOST + PEER_MESSAGE_MOST / 64 };
+enum { ENDS = 2, WIRE_LEAST = 4096 };
 
 /* What one end pushed and the other has not pulled yet. */
 struct wire {
-    size_t begin, end;
-    uint8_t octets[WIRE_MOST];
+    size_t begin, end, room;
+    uint8_t *octets;
 };
 
 struct end {
@@ -25,19 +25,35 @@ struct end {
 
 struct pair {
     struct end end[ENDS]; /* end 0 is the client, the near one */
+    struct wire wire[ENDS];
 };
 
 static gnutls_certificate_credentials_t credentials;
 
 /* ---- The wire ---- */
 
+/* Room for size octets more. */
+static int
+grow(struct wire *wire, size_t size)
+{
+    if (size <= wire->room - wire->end)
+        return 0;
+    size_t room = 2 * wire->room + size + WIRE_LEAST;
+    uint8_t *octets = realloc(wire->octets, room);
+    if (octets == NULL)
+        return -1;
+    wire->octets = octets;
+    wire->room = room;
+    return 0;
+}
+
 static ssize_t
 push(gnutls_transport_ptr_t context, const void *data, size_t size)
 {
     struct end *end = context;
     struct wire *wire = end->to;
-    if (size > sizeof wire->octets - wire->end) {
-        gnutls_transport_set_errno(end->session, EMSGSIZE);
+    if (grow(wire, size) != 0) {
+        gnutls_transport_set_errno(end->session, ENOMEM);
         return -1;
     }
     memcpy(wire->octets + wire->end, data, size);
@@ -139,9 +155,10 @@ shake(struct pair *pair, struct peer_wire *wire)
 static void
 release_wires(struct pair *pair)
 {
-    free(pair->end[0].to);
-    free(pair->end[0].from);
-    pair->end[0].to = pair->end[0].from = NULL;
+    for (int i = 0; i < ENDS; i++) {
+        free(pair->wire[i].octets);
+        memset(&pair->wire[i], 0, sizeof pair->wire[i]);
+    }
 }
 
 static void
@@ -163,9 +180,8 @@ open_pair(const struct peer *peer, struct peer_wire *wire)
     if (pair == NULL)
         return NULL;
     for (int i = 0; i < ENDS; i++)
-        pair->end[i].to = pair->end[!i].from = calloc(1, sizeof(struct wire));
-    if (pair->end[0].to != NULL && pair->end[1].to != NULL && prepare() == 0 &&
-        open_end(&pair->end[0], GNUTLS_CLIENT) == 0 &&
+        pair->end[i].to = pair->end[!i].from = &pair->wire[i];
+    if (prepare() == 0 && open_end(&pair->end[0], GNUTLS_CLIENT) == 0 &&
         open_end(&pair->end[1], GNUTLS_SERVER) == 0 && shake(pair, wire) == 0)
         return pair;
     close_pair(pair);

@@ -50,6 +50,9 @@ peer_flight(struct peer_wire *wire, size_t octets)
 /* duet's sessions: X25519 under the shared secret; with identities; the secret alone. */
 extern const struct peer peer_duet, peer_duet_identity, peer_duet_secret;
 
+/* duet's channels on streams of functions, X25519 under the shared secret. */
+extern const struct peer peer_duet_channel;
+
 /* OpenSSL, TLS 1.3: P-256 certificates on both sides, or a pre-shared key with X25519. */
 extern const struct peer peer_libssl, peer_libssl_chacha20, peer_libssl_psk;
 extern const struct peer peer_libssl_lean; /* as the first, its idle buffers released */

@@ -91,23 +91,29 @@ compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Hand over the median and the quartiles of values, which are sorted here. */
+void
+bench_series(const struct bench *bench, const struct bench_row *row, double *values)
+{
+    unsigned n = bench->rounds;
+    struct bench_row series = *row;
+    qsort(values, n, sizeof *values, compare);
+    series.median = values[n / 2];
+    series.low = values[n / 4];
+    series.high = values[n - 1 - n / 4];
+    series.rounds = n;
+    bench->take(bench->context, &series);
+}
+
 static void
 hand_over(const struct bench *bench, const struct bench_race *race, const char *contender,
           const char *unit, double *values)
 {
-    unsigned n = bench->rounds;
-    qsort(values, n, sizeof *values, compare);
     struct bench_row row = {.bench = race->bench,
                             .what = race->what,
                             .size = race->size,
                             .contender = contender,
-                            .unit = unit,
-                            .median = values[n / 2],
-                            .low = values[n / 4],
-                            .high = values[n - 1 - n / 4],
-                            .rounds = n};
-    bench->take(bench->context, &row);
+                            .unit = unit};
+    bench_series(bench, &row, values);
 }
 
 /* The contender whose name is the first size characters of name; race->count: none. */

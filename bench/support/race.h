@@ -58,7 +58,8 @@ uint64_t bench_wall_ns(void);
  * of one work of each contender, then the ratios. Returns 0, or -1 when a contender failed. */
 int bench_race(const struct bench *bench, const struct bench_race *race);
 
-/** Hand over a figure that was counted. */
+/** Hand over a figure that was counted, once or bench->rounds times; values are sorted. */
 void bench_count(const struct bench *bench, const struct bench_row *row);
+void bench_series(const struct bench *bench, const struct bench_row *row, double *values);
 
 #endif

@@ -1,0 +1,74 @@
+/*
+ * Handshakes: both ends of a connection made, initiated and released, and what that puts on the
+ * wire.
+ */
+#include "bench/bench.h"
+
+#include <stdio.h>
+
+static const char *const ratios[] = {"libssl/duet",        "libssl/duet-identity",
+                                     "libssl/duet-secret", "libssl-psk/duet",
+                                     "gnutls/duet",        NULL};
+
+struct work {
+    const struct peer *peer;
+};
+
+static int
+initiate(void *context, uint64_t times)
+{
+    const struct peer *peer = ((const struct work *)context)->peer;
+    for (uint64_t i = 0; i < times; i++) {
+        void *pair = peer->open(peer, NULL);
+        if (pair == NULL)
+            return -1;
+        peer->close(pair);
+    }
+    return 0;
+}
+
+/* duet pads at random, and signatures differ by a few octets. */
+static int
+count_wire(const struct bench *bench, const struct peer *peer)
+{
+    double octets[BENCH_ROUNDS_MOST], flights[BENCH_ROUNDS_MOST];
+    struct bench_row row = {.bench = "handshake", .what = "wire", .contender = peer->name};
+    for (unsigned i = 0; i < bench->rounds; i++) {
+        struct peer_wire wire = {0};
+        void *pair = peer->open(peer, &wire);
+        if (pair == NULL) {
+            fprintf(stderr, "bench: %s: could not be set up\n", peer->name);
+            return -1;
+        }
+        peer->close(pair);
+        octets[i] = (double)wire.octets;
+        flights[i] = wire.flights;
+    }
+    row.unit = "octets";
+    bench_series(bench, &row, octets);
+    row.unit = "flights";
+    bench_series(bench, &row, flights);
+    return 0;
+}
+
+int
+bench_handshake(const struct bench *bench, const struct peer *const *peers)
+{
+    struct bench_contender contenders[BENCH_CONTENDERS_MOST];
+    struct work works[BENCH_CONTENDERS_MOST];
+    size_t count = 0;
+    for (; peers[count] != NULL && count < BENCH_CONTENDERS_MOST; count++) {
+        if (count_wire(bench, peers[count]) != 0)
+            return -1;
+        works[count].peer = peers[count];
+        contenders[count] = (struct bench_contender){
+            .name = peers[count]->name, .run = initiate, .context = &works[count]};
+    }
+    struct bench_race race = {.bench = "handshake",
+                              .what = "both ends",
+                              .clock = bench_processor_ns,
+                              .contenders = contenders,
+                              .count = count,
+                              .ratios = ratios};
+    return bench_race(bench, &race);
+}

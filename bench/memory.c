@@ -1,0 +1,90 @@
+/*
+ * Memory: what 1,000 established sessions keep on the heap at one end, by what the allocator says
+ * is in use, its own headers included.
+ *
+ * The far ends are released and so is what lies between, so that the near ends are as they would
+ * be beside idle sockets. The bench's own record of each pair is taken off.
+ */
+#include "bench/bench.h"
+
+#include <malloc.h>
+#include <stdio.h>
+
+enum { SESSIONS = 1000 };
+
+static size_t
+in_use(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+/* Open all; returns how many there are, SESSIONS unless one failed. */
+static size_t
+open_all(const struct peer *peer, void **pairs)
+{
+    size_t n = 0;
+    for (; n < SESSIONS; n++) {
+        pairs[n] = peer->open(peer, NULL);
+        if (pairs[n] == NULL)
+            break;
+        peer->drop_far(pairs[n]);
+    }
+    return n;
+}
+
+static int
+measure(const struct peer *peer, double *octets)
+{
+    static void *pairs[SESSIONS];
+    size_t own = 0;
+    size_t begin = in_use();
+    size_t n = open_all(peer, pairs);
+    size_t end = in_use();
+    for (size_t i = 0; i < n; i++) {
+        own += malloc_usable_size(pairs[i]) + sizeof(size_t);
+        peer->close(pairs[i]);
+    }
+    *octets = ((double)end - (double)begin - (double)own) / SESSIONS;
+    return n == SESSIONS ? 0 : -1;
+}
+
+static void
+count_ratio(const struct bench *bench, const char *name, double octets, double duet)
+{
+    char ratio[64];
+    snprintf(ratio, sizeof ratio, "%s/duet", name);
+    struct bench_row row = {.bench = "memory",
+                            .what = "session",
+                            .contender = ratio,
+                            .unit = "ratio",
+                            .median = octets / duet};
+    bench_count(bench, &row);
+}
+
+int
+bench_memory(const struct bench *bench, const struct peer *const *peers)
+{
+    double duet = 0; /* of the first peer, which the others are compared with */
+    for (size_t i = 0; peers[i] != NULL; i++) {
+        double octets;
+        /* The first pair of all pays for what is made once. */
+        void *first = peers[i]->open(peers[i], NULL);
+        if (first == NULL || measure(peers[i], &octets) != 0) {
+            fprintf(stderr, "bench: %s: could not be set up\n", peers[i]->name);
+            return -1;
+        }
+        peers[i]->close(first);
+        struct bench_row row = {.bench = "memory",
+                                .what = "session",
+                                .contender = peers[i]->name,
+                                .unit = "octets",
+                                .median = octets};
+        bench_count(bench, &row);
+        if (i == 0)
+            duet = octets;
+        else
+            count_ratio(bench, peers[i]->name, octets, duet);
+    }
+    return 0;
+}

@@ -1,0 +1,34 @@
+/*
+ * A link: a loopback TCP connection to a child process, and a second line beside it on which the
+ * two agree what comes next, so that nothing but what is measured is on the connection.
+ */
+#ifndef BENCH_SUPPORT_LINK_H
+#define BENCH_SUPPORT_LINK_H
+
+#include <sys/types.h>
+
+struct bench_link {
+    int fd;      /* the connection */
+    int control; /* the line beside it, a socket */
+    pid_t child;
+};
+
+struct bench_link_options {
+    int nodelay;                                              /* 1: TCP_NODELAY at both ends */
+    int near_cpu, far_cpu;                                    /* processors to stay on */
+    int (*far)(const struct bench_link *link, void *context); /* runs in the child */
+    void *context;
+};
+
+enum { BENCH_LINK_SECONDS = 240 }; /* after so many the child ends itself */
+
+/** How many processors there are. */
+int bench_processors(void);
+
+/** Make a link. No call on its sockets waits for more than 20 s. Returns 0, or -1. */
+int bench_link_open(struct bench_link *link, const struct bench_link_options *options);
+
+/** Close it, and wait for the child. Returns 0 when all was well there too. */
+int bench_link_close(struct bench_link *link);
+
+#endif
