@@ -53,14 +53,21 @@ run_keystream(void *context, uint64_t times)
     return failed;
 }
 
+static struct duet__run
+run_of(struct work *work, uint32_t *chain, const uint8_t *in)
+{
+    struct duet__run run = {&work->key, work->block, chain, work->out, in, work->size / GROUP};
+    return run;
+}
+
 static int
 run_seal(void *context, uint64_t times)
 {
     struct work *work = context;
+    const struct duet__run run = run_of(work, work->chain, work->in);
     int failed = 0;
     for (uint64_t i = 0; i < times; i++)
-        failed |= work->kernel->seal(&work->key, work->block, work->chain, work->out, work->in,
-                                     work->size / GROUP);
+        failed |= work->kernel->seal(&run);
     return failed;
 }
 
@@ -68,10 +75,10 @@ static int
 run_open(void *context, uint64_t times)
 {
     struct work *work = context;
+    const struct duet__run run = run_of(work, work->chain, work->in);
     int failed = 0;
     for (uint64_t i = 0; i < times; i++)
-        failed |= work->kernel->open(&work->key, work->block, work->chain, work->out, work->in,
-                                     work->size / GROUP);
+        failed |= work->kernel->open(&run);
     return failed;
 }
 
@@ -117,15 +124,15 @@ proves(struct work *work)
 {
     uint32_t sealed[8], opened[8];
     uint8_t enciphered[GROUP];
-    size_t groups = work->size / GROUP;
+    const struct duet__run seal = run_of(work, sealed, work->in);
+    const struct duet__run open = run_of(work, opened, work->out);
     memcpy(sealed, work->chain, sizeof sealed);
     memcpy(opened, work->chain, sizeof opened);
     if (run_libcrypto_ctr(work, 1) != 0)
         return 0;
     memcpy(enciphered, work->out, sizeof enciphered);
-    if (work->kernel->seal(&work->key, work->block, sealed, work->out, work->in, groups) != 0 ||
-        memcmp(enciphered, work->out, sizeof enciphered) != 0 ||
-        work->kernel->open(&work->key, work->block, opened, work->out, work->out, groups) != 0)
+    if (work->kernel->seal(&seal) != 0 || memcmp(enciphered, work->out, sizeof enciphered) != 0 ||
+        work->kernel->open(&open) != 0)
         return 0;
     return memcmp(work->out, work->in, work->size) == 0 &&
            memcmp(sealed, opened, sizeof sealed) == 0;

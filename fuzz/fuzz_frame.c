@@ -32,9 +32,13 @@ try_kernel(const struct duet__kernel *kernel, struct outcome *out, const uint8_t
     kernel->set_key(&key, setup);
     need(kernel->keystream(&key, block, out->keystream) == 0);
     kernel->compress(out->chains[0], data, groups);
-    need(kernel->seal(&key, block, out->chains[1], out->sealed, data, groups) == 0);
+    struct duet__run run = {&key, block, out->chains[1], out->sealed, data, groups};
+    need(kernel->seal(&run) == 0);
     memcpy(out->opened, out->sealed, groups * GROUP); /* and in place */
-    need(kernel->open(&key, block, out->chains[2], out->opened, out->opened, groups) == 0);
+    run.chain = out->chains[2];
+    run.out = out->opened;
+    run.in = out->opened;
+    need(kernel->open(&run) == 0);
     need(memcmp(out->opened, data, groups * GROUP) == 0);
     need(memcmp(out->chains[0], out->chains[1], sizeof out->chains[0]) == 0);
     need(memcmp(out->chains[0], out->chains[2], sizeof out->chains[0]) == 0);

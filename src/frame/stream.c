@@ -37,8 +37,8 @@ run_groups(struct duet__dir *d, uint8_t *out, const uint8_t *in, size_t groups, 
     const struct duet__kernel *kernel = duet__kernel();
     uint8_t block[WIRE_BLOCK];
     block_at(d, d->at, block);
-    int failed = way == DUET__SEALING ? kernel->seal(&d->key, block, d->chain, out, in, groups)
-                                      : kernel->open(&d->key, block, d->chain, out, in, groups);
+    struct duet__run run = {&d->key, block, d->chain, out, in, groups};
+    int failed = way == DUET__SEALING ? kernel->seal(&run) : kernel->open(&run);
     d->at += (uint64_t)groups * WIRE_GROUP;
     return failed ? DUET_E_CRYPTO : DUET_OK;
 }

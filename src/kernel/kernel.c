@@ -7,53 +7,112 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int
-always(void)
-{
-    return 1;
-}
-
-/* In order of preference; the portable one is last and always fits. */
-static const struct {
-    const struct duet__kernel *kernel;
-    int (*fits)(void);
-} table[] = {
+/* In order of preference, the fastest first; the portable one is last and always fits. On a Xeon
+ * with AMX a single stream is as fast as SHA-256 alone by both x86 kernels; two streams together
+ * are 1.22 times as fast by x86_vaes, 1.19 by x86_ni, where two of SHA-256 alone are 1.30. */
+static const struct duet__kernel_entry table[] = {
 #if defined(__x86_64__)
-    {&duet__kernel_x86_ni, duet__kernel_x86_ni_fits},
+    {&duet__kernel_x86_vaes, DUET__CPU_AES | DUET__CPU_SHA | DUET__CPU_SSE4 | DUET__CPU_VAES},
+    {&duet__kernel_x86_ni, DUET__CPU_AES | DUET__CPU_SHA | DUET__CPU_SSE4},
 #endif
-    {&duet__kernel_portable, always},
+    {&duet__kernel_portable, 0},
 };
 
 enum { KERNELS = sizeof table / sizeof *table };
 
 static const struct duet__kernel *chosen; /* set once by duet_init(), then only read */
 
-/* Seal and open one fixed group with both; a kernel with another answer than the portable is not
- * used. */
+#if !defined(__x86_64__) && !defined(__aarch64__)
+unsigned
+duet__cpu(void)
+{
+    return 0;
+}
+#endif
+
+/* ---- A kernel's answers ---- */
+
+enum { TRIED = 3, SIZE = TRIED * 64 }; /* groups of a lane, octets */
+
+/** What a kernel made of the fixed lanes: each sealed alone, then both together. */
+struct answer {
+    uint32_t chain[4][8];
+    uint8_t sealed[4][SIZE];
+    uint8_t stream[64];
+};
+
+static struct duet__run
+run_of(const struct duet__key *key, uint32_t *chain, uint8_t *out, const uint8_t *in, size_t groups)
+{
+    static const uint8_t block[16] = {4, 5, [8] = 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe};
+    struct duet__run run = {key, block, chain, out, in, groups};
+    return run;
+}
+
+/** Open what was sealed, singly and in twos: 1 when that gives the same octets and chains again. */
+static int
+opens(const struct duet__kernel *kernel, const struct duet__key *key, const struct answer *answer,
+      const uint8_t *in)
+{
+    uint32_t chain[4][8] = {{0}};
+    uint8_t opened[4][SIZE] = {{0}};
+    struct duet__run run[4];
+
+    for (size_t i = 0; i < 4; i++)
+        run[i] = run_of(key, chain[i], opened[i], answer->sealed[i], TRIED - i % 2);
+    if (kernel->open(&run[0]) != 0 || kernel->open(&run[1]) != 0 || kernel->open2(&run[2]) != 0)
+        return 0;
+    for (size_t i = 0; i < 4; i++)
+        /* public: octets that are fixed */
+        if (memcmp(opened[i], in, run[i].groups * 64) != 0)
+            return 0;
+    /* public: what they hash to */
+    return memcmp(chain, answer->chain, sizeof chain) == 0;
+}
+
+/** 1 when the kernel could answer, and opens what it sealed. */
+static int
+answers(const struct duet__kernel *kernel, struct answer *answer)
+{
+    static const uint8_t raw[32] = {1, 2, 3};
+    static const uint8_t in[SIZE] = {6, 7, [100] = 8};
+    struct duet__key key;
+    struct duet__run run[4];
+
+    memset(answer, 0, sizeof *answer);
+    kernel->set_key(&key, raw);
+    for (size_t i = 0; i < 4; i++)
+        run[i] = run_of(&key, answer->chain[i], answer->sealed[i], in, TRIED - i % 2);
+    return kernel->keystream(&key, run[0].block, answer->stream) == 0 &&
+           kernel->seal(&run[0]) == 0 && kernel->seal(&run[1]) == 0 &&
+           kernel->seal2(&run[2]) == 0 && opens(kernel, &key, answer, in);
+}
+
 static int
 agrees(const struct duet__kernel *kernel)
 {
-    static const uint8_t raw[32] = {1, 2, 3};
-    static const uint8_t block[16] = {4, 5, [15] = 0xFE};
-    static const uint8_t in[128] = {6, 7, [100] = 8};
-    struct duet__key key;
-    uint32_t chain[2][8] = {{9, 10}, {9, 10}};
-    uint8_t out[2][128];
+    struct answer mine, portable;
 
-    const struct duet__kernel *both[2] = {kernel, &duet__kernel_portable};
-    for (int i = 0; i < 2; i++) {
-        both[i]->set_key(&key, raw);
-        if (both[i]->seal(&key, block, chain[i], out[i], in, 2) != 0 ||
-            both[i]->open(&key, block, chain[i], out[i], out[i], 2) != 0)
-            return 0;
-        /* public: the answers to a fixed block */
-        if (memcmp(out[i], in, sizeof in) != 0 ||
-            both[i]->seal(&key, block, chain[i], out[i], in, 2) != 0)
-            return 0;
+    if (!answers(kernel, &mine) || !answers(&duet__kernel_portable, &portable))
+        return 0;
+    /* public: the answers to octets that are fixed */
+    return memcmp(&mine, &portable, sizeof mine) == 0;
+}
+
+/* ---- The choice ---- */
+
+const struct duet__kernel *
+duet__kernel_pick(const struct duet__kernel_entry *from, size_t count, unsigned features,
+                  const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct duet__kernel *kernel = from[i].kernel;
+        if (name != NULL && strcmp(name, kernel->name) != 0)
+            continue;
+        if ((from[i].needs & ~features) == 0 && agrees(kernel))
+            return kernel;
     }
-    /* public: as above */
-    return memcmp(out[0], out[1], sizeof out[0]) == 0 &&
-           memcmp(chain[0], chain[1], sizeof chain[0]) == 0;
+    return NULL;
 }
 
 int
@@ -62,25 +121,19 @@ duet__kernel_choose(void)
     if (duet__kernel_portable_init() != 0)
         return -1;
     const char *name = secure_getenv("DUET_KERNEL");
-    for (size_t i = 0; i < KERNELS; i++) {
-        if (name != NULL && strcmp(name, table[i].kernel->name) != 0)
-            continue;
-        if (table[i].fits() && agrees(table[i].kernel)) {
-            chosen = table[i].kernel;
-            return 0;
-        }
-    }
-    if (!agrees(&duet__kernel_portable))
-        return -1;
-    chosen = &duet__kernel_portable;
-    return 0;
+    chosen = duet__kernel_pick(table, KERNELS, duet__cpu(), name);
+    if (chosen == NULL && agrees(&duet__kernel_portable))
+        chosen = &duet__kernel_portable; /* the one that was named is not here */
+    return chosen == NULL ? -1 : 0;
 }
 
 const struct duet__kernel *
 duet__kernel_at(size_t i)
 {
+    unsigned features = duet__cpu();
+
     for (size_t k = 0; k < KERNELS; k++)
-        if (table[k].fits() && i-- == 0)
+        if ((table[k].needs & ~features) == 0 && i-- == 0)
             return table[k].kernel;
     return NULL;
 }

@@ -15,6 +15,16 @@ struct duet__key {
     _Alignas(16) uint8_t octets[240];
 };
 
+/** A run of whole groups of one direction: where they come from and where they go. */
+struct duet__run {
+    const struct duet__key *key;
+    const uint8_t *block; /* the first counter block, 16 octets */
+    uint32_t *chain;      /* 8 words: what the run's plaintext is hashed into */
+    uint8_t *out;
+    const uint8_t *in; /* may be out, else no overlap */
+    size_t groups;     /* of 64 octets */
+};
+
 /**
  * One kernel. Each function that uses the cipher returns 0, or -1 when libcrypto failed; then what
  * it wrote means nothing. No kernel branches on data or keys, or looks anything up by them.
@@ -30,13 +40,15 @@ struct duet__kernel {
     /** Compress groups of 64 octets into the chain (FIPS 180-4 §6.2.2). */
     void (*compress)(uint32_t chain[8], const uint8_t *in, size_t groups);
 
-    /** Hash the plaintext `in` into the chain and encipher it to `out`; out may be in. */
-    int (*seal)(const struct duet__key *key, const uint8_t block[16], uint32_t chain[8],
-                uint8_t *out, const uint8_t *in, size_t groups);
+    /** Hash the plaintext `in` into the chain and encipher it to `out`. */
+    int (*seal)(const struct duet__run *run);
 
-    /** Decipher `in` to `out` and hash that into the chain; out may be in. */
-    int (*open)(const struct duet__key *key, const uint8_t block[16], uint32_t chain[8],
-                uint8_t *out, const uint8_t *in, size_t groups);
+    /** Decipher `in` to `out` and hash that into the chain. */
+    int (*open)(const struct duet__run *run);
+
+    /** As seal and open for two directions at once, which share nothing; lengths may differ. */
+    int (*seal2)(const struct duet__run run[2]);
+    int (*open2)(const struct duet__run run[2]);
 };
 
 /** The constants of SHA-256's rounds, FIPS 180-4 §4.2.2; aligned to 16 octets. */
@@ -46,10 +58,32 @@ extern const uint32_t duet__sha256_constants[64];
 extern const struct duet__kernel duet__kernel_portable;
 
 #if defined(__x86_64__)
-/** AES-NI and SHA-NI, fused; and whether this processor has both. */
+/** AES-NI and SHA-NI, fused; VAES on 256-bit registers and SHA-NI, fused. */
 extern const struct duet__kernel duet__kernel_x86_ni;
-int duet__kernel_x86_ni_fits(void);
+extern const struct duet__kernel duet__kernel_x86_vaes;
 #endif
+
+/** What a processor can have, as bits. */
+enum duet__cpu_feature {
+    DUET__CPU_AES = 1,  /* AES-NI, or ARMv8's AES */
+    DUET__CPU_SHA = 2,  /* SHA-NI, or ARMv8's SHA2 */
+    DUET__CPU_SSE4 = 4, /* SSSE3 and SSE4.1 */
+    DUET__CPU_VAES = 8  /* VAES on the 256-bit registers of AVX-512VL, which the system saves */
+};
+
+/** The features of this processor. */
+unsigned duet__cpu(void);
+
+/** A kernel and the features that it needs. */
+struct duet__kernel_entry {
+    const struct duet__kernel *kernel;
+    unsigned needs;
+};
+
+/** The first of count entries that these features carry and that answers as the portable kernel
+ * does; with a name only the one of that name. NULL: none. */
+const struct duet__kernel *duet__kernel_pick(const struct duet__kernel_entry *from, size_t count,
+                                             unsigned features, const char *name);
 
 /** The kernels that this build holds and this processor can run, best first: the i-th, or NULL. */
 const struct duet__kernel *duet__kernel_at(size_t i);

@@ -171,22 +171,32 @@ compress(uint32_t chain[8], const uint8_t *in, size_t groups)
 }
 
 static int
-seal(const struct duet__key *key, const uint8_t block[16], uint32_t chain[8], uint8_t *out,
-     const uint8_t *in, size_t groups)
+seal(const struct duet__run *run)
 {
-    compress(chain, in, groups); /* first: out may be in */
-    return xor_keystream(key, block, out, in, groups * 64);
+    compress(run->chain, run->in, run->groups); /* first: out may be in */
+    return xor_keystream(run->key, run->block, run->out, run->in, run->groups * 64);
 }
 
 static int
-open(const struct duet__key *key, const uint8_t block[16], uint32_t chain[8], uint8_t *out,
-     const uint8_t *in, size_t groups)
+open(const struct duet__run *run)
 {
-    if (xor_keystream(key, block, out, in, groups * 64) != 0)
+    if (xor_keystream(run->key, run->block, run->out, run->in, run->groups * 64) != 0)
         return -1;
-    compress(chain, out, groups);
+    compress(run->chain, run->out, run->groups);
     return 0;
 }
 
-const struct duet__kernel duet__kernel_portable = {"portable", set_key, keystream,
-                                                   compress,   seal,    open};
+static int
+seal2(const struct duet__run run[2])
+{
+    return seal(&run[0]) | seal(&run[1]);
+}
+
+static int
+open2(const struct duet__run run[2])
+{
+    return open(&run[0]) | open(&run[1]);
+}
+
+const struct duet__kernel duet__kernel_portable = {"portable", set_key, keystream, compress,
+                                                   seal,       open,    seal2,     open2};

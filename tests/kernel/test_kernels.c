@@ -1,14 +1,14 @@
 /*
- * Every kernel against libcrypto: AES-256-CTR and SHA-256 from a chain, for each number of groups,
- * each alignment, in place and not, with guard octets around (docs/protocol.md §1).
+ * Every kernel that this processor can run against libcrypto: AES-256-CTR and SHA-256 from a chain,
+ * for each number of groups, each alignment, one stream and two, in place and not, over the wraps
+ * of the counter, with guard octets around (docs/protocol.md §1).
  */
 #include "kernel/kernel.h"
 
 #include "base/octets.h"
-#include "crypto/sha256.h"
+#include "kernel/oracle.h"
 
 #include <duet/duet.h>
-#include <openssl/evp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -16,140 +16,188 @@
 
 #include <cmocka.h>
 
-enum { GROUP = 64, MOST = 66, GUARD = 64, ROOM = MOST * GROUP + 2 * GUARD + 16 };
+enum { GROUP = 64, MOST = 65, ROOM = MOST * GROUP + 2 * ORACLE_GUARD + GROUP };
 
-static uint8_t plain[ROOM], expected[ROOM], got[ROOM];
-static uint32_t seed = 7;
+/** One stream of a test: what goes in, what libcrypto makes of it, and where the kernel writes. */
+struct stream {
+    uint8_t plain[ROOM], sealed[ROOM], got[ROOM];
+    uint8_t raw[32], block[16];
+    struct duet__key key;
+    uint32_t begin[8], end[8], chain[8];
+    const uint8_t *in; /* the plaintext, at its alignment */
+    uint8_t *out;
+    size_t groups;
+};
 
+static struct stream streams[2];
+
+/** Draw a stream anew; out stands at another alignment than in. */
 static void
-draw(uint8_t *out, size_t size)
+prepare(struct stream *s, const struct duet__kernel *kernel, size_t groups, size_t align)
 {
-    for (size_t i = 0; i < size; i++) {
-        seed = seed * 1664525u + 1013904223u;
-        out[i] = (uint8_t)(seed >> 24);
-    }
+    size_t size = groups * GROUP;
+    uint8_t *in = s->plain + align % GROUP;
+
+    s->groups = groups;
+    s->in = in;
+    s->out = s->got + ORACLE_GUARD + (align * 7 + 5) % GROUP;
+    oracle_draw(s->raw, sizeof s->raw);
+    oracle_block(s->block);
+    oracle_draw(s->begin, sizeof s->begin);
+    oracle_draw(in, size);
+    kernel->set_key(&s->key, s->raw);
+    oracle_ctr(s->raw, s->block, in, s->sealed, size);
+    memcpy(s->end, s->begin, sizeof s->end);
+    oracle_compress(s->end, in, groups);
+}
+
+/** A run over the stream: from `from`, which is moved to where it goes when it is to be in place.
+ */
+static struct duet__run
+run_of(struct stream *s, const uint8_t *from, int in_place)
+{
+    struct duet__run run = {&s->key, s->block, s->chain, s->out, from, s->groups};
+
+    memcpy(s->chain, s->begin, sizeof s->chain);
+    memset(s->out, 0, s->groups * GROUP);
+    oracle_guard(s->out, s->groups * GROUP);
+    if (!in_place)
+        return run;
+    memcpy(s->out, from, s->groups * GROUP);
+    run.in = s->out;
+    return run;
 }
 
 static void
-libcrypto_ctr(const uint8_t *key, const uint8_t *block, const uint8_t *in, uint8_t *out,
-              size_t size)
+check(const struct stream *s, const uint8_t *expected)
 {
-    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
-    int put;
-
-    assert_int_equal(EVP_EncryptInit_ex(context, EVP_aes_256_ctr(), NULL, key, block), 1);
-    assert_int_equal(EVP_EncryptUpdate(context, out, &put, in, (int)size), 1);
-    EVP_CIPHER_CTX_free(context);
-}
-
-/** The guard octets on both sides are untouched. */
-static void
-assert_guards(const uint8_t *at, size_t size)
-{
-    for (size_t i = 0; i < GUARD; i++) {
-        assert_int_equal(at[-1 - (long)i], 0xa5);
-        assert_int_equal(at[size + i], 0xa5);
-    }
+    assert_memory_equal(s->out, expected, s->groups * GROUP);
+    assert_memory_equal(s->chain, s->end, sizeof s->end);
+    oracle_assert_guards(s->out, s->groups * GROUP);
 }
 
 static void
 one(const struct duet__kernel *kernel, size_t groups, size_t align, int in_place)
 {
-    uint8_t raw[32], block[16];
-    struct duet__key key;
-    uint32_t begin[8], mine[8], theirs[8];
-    size_t size = groups * GROUP;
-    uint8_t *in = plain + GUARD + align, *out = got + GUARD + (in_place ? align : 15 - align);
+    struct stream *s = &streams[0];
+    struct duet__run run;
 
-    draw(raw, sizeof raw);
-    draw(block, sizeof block);
-    draw((uint8_t *)begin, sizeof begin);
-    draw(in, size);
-    kernel->set_key(&key, raw);
-    libcrypto_ctr(raw, block, in, expected, size);
-    memcpy(theirs, begin, sizeof begin);
-    duet__kernel_portable.compress(theirs, in, groups);
-
-    memset(got, 0xa5, sizeof got);
-    if (in_place)
-        memcpy(out, in, size);
-    memcpy(mine, begin, sizeof begin);
-    assert_int_equal(kernel->seal(&key, block, mine, out, in_place ? out : in, groups), 0);
-    assert_memory_equal(out, expected, size);
-    assert_memory_equal(mine, theirs, sizeof mine);
-    assert_guards(out, size);
-
-    memcpy(mine, begin, sizeof begin);
-    assert_int_equal(kernel->open(&key, block, mine, out, in_place ? out : expected, groups), 0);
-    assert_memory_equal(out, in, size);
-    assert_memory_equal(mine, theirs, sizeof mine);
-    assert_guards(out, size);
-
-    memcpy(mine, begin, sizeof begin);
-    kernel->compress(mine, in, groups);
-    assert_memory_equal(mine, theirs, sizeof mine);
+    prepare(s, kernel, groups, align);
+    run = run_of(s, s->in, in_place);
+    assert_int_equal(kernel->seal(&run), 0);
+    check(s, s->sealed);
+    run = run_of(s, s->sealed, in_place);
+    assert_int_equal(kernel->open(&run), 0);
+    check(s, s->in);
+    memcpy(s->chain, s->begin, sizeof s->chain);
+    kernel->compress(s->chain, s->in, groups);
+    assert_memory_equal(s->chain, s->end, sizeof s->end);
 }
 
 static void
-stream(const struct duet__kernel *kernel)
+two(const struct duet__kernel *kernel, const size_t groups[2], size_t align, int in_place)
 {
-    uint8_t raw[32], block[16], zeros[GROUP] = {0}, out[GROUP], theirs[GROUP];
-    struct duet__key key;
+    struct duet__run run[2];
 
-    for (int i = 0; i < 50; i++) {
-        draw(raw, sizeof raw);
-        draw(block, sizeof block);
-        if (i < 20) /* carries through the whole counter */
-            memset(block + i % 16, 0xff, 16 - (size_t)i % 16);
-        kernel->set_key(&key, raw);
-        libcrypto_ctr(raw, block, zeros, theirs, sizeof zeros);
-        assert_int_equal(kernel->keystream(&key, block, out), 0);
-        assert_memory_equal(out, theirs, sizeof out);
+    for (size_t i = 0; i < 2; i++) {
+        prepare(&streams[i], kernel, groups[i], align + 9 * i);
+        run[i] = run_of(&streams[i], streams[i].in, in_place);
     }
+    assert_int_equal(kernel->seal2(run), 0);
+    for (size_t i = 0; i < 2; i++) {
+        check(&streams[i], streams[i].sealed);
+        run[i] = run_of(&streams[i], streams[i].sealed, in_place);
+    }
+    assert_int_equal(kernel->open2(run), 0);
+    for (size_t i = 0; i < 2; i++)
+        check(&streams[i], streams[i].in);
 }
 
-/** SHA-256 of libcrypto by our compression: the initial value, and padding by hand. */
 static void
-sha256(const struct duet__kernel *kernel)
+keystream(const struct duet__kernel *kernel)
 {
-    uint8_t text[MOST * GROUP], digest[32], theirs[32];
-    uint32_t chain[8];
-    unsigned size;
+    uint8_t zeros[GROUP] = {0}, theirs[GROUP], room[GROUP + 2 * ORACLE_GUARD];
+    uint8_t *out = room + ORACLE_GUARD;
+    struct stream *s = &streams[0];
 
-    for (size_t groups = 1; groups <= MOST; groups++) {
-        size_t n = groups * GROUP - 9;
-        draw(text, n);
-        text[n] = 0x80;
-        duet__store64(text + n + 1, 8 * n);
-        memcpy(chain, duet__sha256_initial, sizeof chain);
-        kernel->compress(chain, text, groups);
-        duet__chain_store(digest, chain);
-        assert_int_equal(EVP_Digest(text, n, theirs, &size, EVP_sha256(), NULL), 1);
-        assert_memory_equal(digest, theirs, 32);
+    for (size_t i = 0; i < 50; i++) {
+        prepare(s, kernel, 0, 0);
+        if (i < 16) /* carries from each octet of the counter */
+            memset(s->block + i, 0xff, 16 - i);
+        oracle_ctr(s->raw, s->block, zeros, theirs, sizeof zeros);
+        oracle_guard(out, GROUP);
+        assert_int_equal(kernel->keystream(&s->key, s->block, out), 0);
+        assert_memory_equal(out, theirs, sizeof theirs);
+        oracle_assert_guards(out, GROUP);
     }
 }
 
 static void
-every_kernel(void **state)
+every_length(void **state)
 {
     const struct duet__kernel *kernel;
 
     (void)state;
-    assert_int_equal(duet_init(), DUET_OK);
-    for (size_t k = 0; (kernel = duet__kernel_at(k)) != NULL; k++) {
-        print_message("kernel %s\n", kernel->name);
-        sha256(kernel);
-        stream(kernel);
-        for (size_t groups = 0; groups <= MOST - 1; groups++)
+    for (size_t k = 0; (kernel = duet__kernel_at(k)) != NULL; k++)
+        for (size_t groups = 0; groups <= MOST; groups++)
             for (size_t align = 0; align < 16; align++)
                 for (int in_place = 0; in_place < 2; in_place++)
                     one(kernel, groups, align, in_place);
+}
+
+static void
+every_alignment(void **state)
+{
+    const struct duet__kernel *kernel;
+
+    (void)state;
+    for (size_t k = 0; (kernel = duet__kernel_at(k)) != NULL; k++)
+        for (size_t groups = 1; groups <= 4; groups++)
+            for (size_t align = 16; align < GROUP; align++)
+                for (int in_place = 0; in_place < 2; in_place++)
+                    one(kernel, groups, align, in_place);
+}
+
+static void
+two_streams(void **state)
+{
+    const struct duet__kernel *kernel;
+
+    (void)state;
+    for (size_t k = 0; (kernel = duet__kernel_at(k)) != NULL; k++)
+        for (size_t first = 0; first <= MOST; first += first < 9 ? 1 : 8)
+            for (size_t second = 0; second <= MOST; second += second < 9 ? 1 : 8)
+                for (int in_place = 0; in_place < 2; in_place++)
+                    two(kernel, (size_t[2]){first, second}, first + second, in_place);
+}
+
+static void
+streams_of_cipher(void **state)
+{
+    const struct duet__kernel *kernel;
+
+    (void)state;
+    for (size_t k = 0; (kernel = duet__kernel_at(k)) != NULL; k++) {
+        print_message("kernel %s\n", kernel->name);
+        keystream(kernel);
     }
+}
+
+static int
+set_up(void **state)
+{
+    (void)state;
+    return duet_init() == DUET_OK ? 0 : -1;
 }
 
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_kernel)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(streams_of_cipher),
+        cmocka_unit_test(every_length),
+        cmocka_unit_test(every_alignment),
+        cmocka_unit_test(two_streams),
+    };
+    return cmocka_run_group_tests(tests, set_up, NULL);
 }
