@@ -51,7 +51,7 @@ static const struct shape shapes[] = {
      .count = MANY,
      .nodelay = 1,
      .processors = 2,
-     .carriers = {&carrier_plain, &carrier_libssl, &carrier_duet_small}},
+     .carriers = {&carrier_plain, &carrier_libssl, &carrier_duet_messages, &carrier_duet_small}},
     {.what = "each",
      .size = MESSAGE,
      .count = 1,
@@ -74,8 +74,9 @@ static const struct shape shapes[] = {
      .carriers = {&carrier_plain, &carrier_libssl, &carrier_duet}},
 };
 
-static const char *const ratios[] = {"libssl/duet",    "plain/duet",   "libssl/duet-64k",
-                                     "plain/duet-64k", "plain/libssl", NULL};
+static const char *const ratios[] = {
+    "libssl/duet",  "plain/duet", "libssl/duet-64k", "libssl/duet-stream", "plain/duet-64k",
+    "plain/libssl", NULL};
 
 static void
 fill(uint8_t *data)

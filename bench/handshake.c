@@ -5,6 +5,7 @@
 #include "bench/bench.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const char *const ratios[] = {"libssl/duet",        "libssl/duet-identity",
                                      "libssl/duet-secret", "libssl-psk/duet",
@@ -27,27 +28,35 @@ initiate(void *context, uint64_t times)
     return 0;
 }
 
-/* duet pads at random, and signatures differ by a few octets. */
+/* Initiate once, and count what goes over the wire. */
 static int
-count_wire(const struct bench *bench, const struct peer *peer)
+count_once(const struct peer *peer, double *octets, double *flights)
+{
+    struct peer_wire wire = {0};
+    void *pair = peer->open(peer, &wire);
+    if (pair == NULL) {
+        fprintf(stderr, "bench: %s: could not be set up\n", peer->name);
+        return -1;
+    }
+    peer->close(pair);
+    *octets = (double)wire.octets;
+    *flights = wire.flights;
+    return 0;
+}
+
+/* Several times, as duet pads at random, and signatures differ by a few octets. */
+static int
+count_wire(const struct bench *bench, const struct peer *const *peers, const char *unit)
 {
     double octets[BENCH_ROUNDS_MOST], flights[BENCH_ROUNDS_MOST];
-    struct bench_row row = {.bench = "handshake", .what = "wire", .contender = peer->name};
-    for (unsigned i = 0; i < bench->rounds; i++) {
-        struct peer_wire wire = {0};
-        void *pair = peer->open(peer, &wire);
-        if (pair == NULL) {
-            fprintf(stderr, "bench: %s: could not be set up\n", peer->name);
-            return -1;
-        }
-        peer->close(pair);
-        octets[i] = (double)wire.octets;
-        flights[i] = wire.flights;
+    struct bench_row row = {.bench = "handshake", .what = "wire", .unit = unit};
+    for (; *peers != NULL; peers++) {
+        for (unsigned i = 0; i < bench->rounds; i++)
+            if (count_once(*peers, &octets[i], &flights[i]) != 0)
+                return -1;
+        row.contender = (*peers)->name;
+        bench_series(bench, &row, strcmp(unit, "octets") == 0 ? octets : flights);
     }
-    row.unit = "octets";
-    bench_series(bench, &row, octets);
-    row.unit = "flights";
-    bench_series(bench, &row, flights);
     return 0;
 }
 
@@ -57,9 +66,9 @@ bench_handshake(const struct bench *bench, const struct peer *const *peers)
     struct bench_contender contenders[BENCH_CONTENDERS_MOST];
     struct work works[BENCH_CONTENDERS_MOST];
     size_t count = 0;
+    if (count_wire(bench, peers, "octets") != 0 || count_wire(bench, peers, "flights") != 0)
+        return -1;
     for (; peers[count] != NULL && count < BENCH_CONTENDERS_MOST; count++) {
-        if (count_wire(bench, peers[count]) != 0)
-            return -1;
         works[count].peer = peers[count];
         contenders[count] = (struct bench_contender){
             .name = peers[count]->name, .run = initiate, .context = &works[count]};

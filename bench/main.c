@@ -1,7 +1,7 @@
 /*
  * duet-bench: runs the benchmarks that are named, or all, and prints their figures as TSV.
  *
- *   duet-bench [--quick] [kernel] [frame] [handshake]
+ *   duet-bench [--quick] [kernel] [frame] [handshake] [memory] [channel]
  *
  * Columns: bench, case, octets of a message, contender, unit, median, lower and upper quartile,
  * rounds. Lines that begin with # tell the machine. Peers are those that were there to build with.
@@ -10,6 +10,7 @@
 
 #include <duet/duet.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -117,6 +118,7 @@ main(int argc, char **argv)
             bench.slice_ns = QUICK_SLICE_NS;
         }
     }
+    signal(SIGPIPE, SIG_IGN);
     printf("# duet\t%s\n# kernel\t%s\n", duet_version(), duet_kernel_name());
     for (size_t i = 0; i < BENCHES; i++)
         if (is_named(benches[i].name, argc, argv) && benches[i].run(&bench) != 0)

@@ -38,7 +38,8 @@ extern const struct carrier carrier_plain;
 /* OpenSSL, TLS 1.3, AES-256-GCM: one SSL_write() for each message. */
 extern const struct carrier carrier_libssl;
 
-/* duet's stream, in frames of 16 KiB (the default), 64 KiB, and 64 octets. */
-extern const struct carrier carrier_duet, carrier_duet_large, carrier_duet_small;
+/* duet's stream, in frames of 16 KiB (the default), 64 KiB, and 64 octets; duet's messages. */
+extern const struct carrier carrier_duet, carrier_duet_large, carrier_duet_small,
+    carrier_duet_messages;
 
 #endif

@@ -6,10 +6,13 @@
 
 #include <stdlib.h>
 
+enum { MESSAGES = 4096 }; /* that one call takes */
+
 struct end {
     duet_config *config;
     duet_replay *replay;
     duet_channel *channel;
+    duet_message messages[MESSAGES];
 };
 
 /* Octets of payload in a frame. */
@@ -44,8 +47,10 @@ open_end(const struct carrier *carrier, int fd, int far)
     return NULL;
 }
 
+/* ---- The stream ---- */
+
 static int
-send_all(void *context, const uint8_t *data, size_t size, size_t count)
+send_stream(void *context, const uint8_t *data, size_t size, size_t count)
 {
     struct end *end = context;
     size_t sent;
@@ -54,19 +59,54 @@ send_all(void *context, const uint8_t *data, size_t size, size_t count)
 }
 
 static int
-receive(void *context, uint8_t *buffer, size_t size, size_t least, size_t *got)
+receive_stream(void *context, uint8_t *buffer, size_t size, size_t least, size_t *got)
 {
     struct end *end = context;
     int result = duet_recv(end->channel, buffer, size, got, least, CARRIER_TIMEOUT_MS);
     return result == DUET_OK ? 0 : -1;
 }
 
-#define CARRIER(named, frame)                                                                      \
+/* ---- Messages ---- */
+
+static int
+send_messages(void *context, const uint8_t *data, size_t size, size_t count)
+{
+    struct end *end = context;
+    size_t sent;
+    if (count > MESSAGES)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        end->messages[i] = (duet_message){.data = data + i * size, .size = size, .code = 1};
+    return duet_send_messages(end->channel, end->messages, count, &sent, CARRIER_TIMEOUT_MS) ==
+                   DUET_OK
+               ? 0
+               : -1;
+}
+
+static int
+receive_messages(void *context, uint8_t *buffer, size_t size, size_t least, size_t *got)
+{
+    struct end *end = context;
+    for (*got = 0; *got < least;) {
+        duet_inbox inbox = {.buffer = buffer + *got,
+                            .size = size - *got,
+                            .messages = end->messages,
+                            .room = MESSAGES};
+        if (duet_recv_messages(end->channel, &inbox, CARRIER_TIMEOUT_MS) != DUET_OK)
+            return -1;
+        for (size_t i = 0; i < inbox.count; i++)
+            *got += inbox.messages[i].size;
+    }
+    return 0;
+}
+
+#define CARRIER(named, frame, way)                                                                 \
     {                                                                                              \
-        .name = (named), .variety = &(frame), .open = open_end, .send = send_all, .recv = receive, \
-        .close = close_end                                                                         \
+        .name = (named), .variety = &(frame), .open = open_end, .send = send_##way,                \
+        .recv = receive_##way, .close = close_end                                                  \
     }
 
-const struct carrier carrier_duet = CARRIER("duet", frame_default);
-const struct carrier carrier_duet_large = CARRIER("duet-64k", frame_large);
-const struct carrier carrier_duet_small = CARRIER("duet", frame_small);
+const struct carrier carrier_duet = CARRIER("duet", frame_default, stream);
+const struct carrier carrier_duet_large = CARRIER("duet-64k", frame_large, stream);
+const struct carrier carrier_duet_small = CARRIER("duet-stream", frame_small, stream);
+const struct carrier carrier_duet_messages = CARRIER("duet", frame_default, messages);

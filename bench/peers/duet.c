@@ -138,13 +138,19 @@ open_frame(duet_session *session, uint8_t *out, const uint8_t *frame, size_t n)
     return step.event == DUET_EVENT_FRAME && put == n ? 0 : -1;
 }
 
+uint8_t *
+bench_duet_wire(struct bench_duet_pair *pair)
+{
+    if (pair->wire == NULL)
+        pair->wire = malloc(PEER_MESSAGE_MOST + DUET_FRAME_OVERHEAD);
+    return pair->wire;
+}
+
 static int
 carry(void *context, uint8_t *out, const uint8_t *in, size_t n)
 {
     struct bench_duet_pair *pair = context;
-    if (pair->wire == NULL)
-        pair->wire = malloc(PEER_MESSAGE_MOST + DUET_FRAME_OVERHEAD);
-    if (pair->wire == NULL ||
+    if (bench_duet_wire(pair) == NULL ||
         duet_session_send(pair->end[DUET_TOP], pair->wire, in, n, 0) != DUET_OK)
         return -1;
     return open_frame(pair->end[DUET_BOTTOM], out, pair->wire, n);

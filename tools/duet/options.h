@@ -27,7 +27,7 @@ struct options {
     char *progress;
     /* subcommands' own */
     char *size, *count, *name;
-    int make_identity, force;
+    int make_identity, force, quick;
     /* what is left */
     const char **operands;
     size_t operand_count;
