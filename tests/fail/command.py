@@ -1,0 +1,306 @@
+#!/usr/bin/env python3
+"""The command where the system fails it: the n-th call of each kind fails, for every n.
+
+    command.py [--all] [--kind KIND] [--scenario NAME] [--step N]
+
+DUET names the command, SHIM the library of shim.c. For each scenario one process is the victim; its
+peer runs undisturbed. Whatever fails: the victim ends in time, with an exit code that exits.h knows
+and a line that says why; nobody has a wrong octet; no key file is left half-written; no received
+file is damaged; and what was cut is resumed by running both again. Interrupted (EINTR) and short
+calls change nothing at all. Without --all, every N-th n is tried (7 by default).
+"""
+
+import argparse
+import collections
+import errno
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+DUET, SHIM = os.environ["DUET"], os.environ["SHIM"]
+KNOWN = range(0, 13)  # of exits.h
+PATIENCE = 30  # seconds; a process that takes longer hangs
+
+KINDS = {"read": errno.EIO, "write": errno.ENOSPC, "poll": errno.ENOMEM, "accept": errno.EMFILE,
+         "open": errno.EMFILE, "fsync": errno.EIO, "random": errno.ENOSYS, "malloc": errno.ENOMEM,
+         "socket": errno.ENOBUFS, "stat": errno.EIO, "file": errno.EROFS, "fcntl": errno.EINVAL,
+         "fork": errno.EAGAIN, "thread": errno.EAGAIN, "map": errno.ENOMEM}
+# Calls that a signal may interrupt or that may do a part, and that are to be made again.
+AGAIN = ("read", "write", "poll", "accept")
+SMALL, LARGE = 70000, 400000  # octets; the larger one asks what is there already
+
+
+codes = collections.Counter()  # of the victims
+
+
+class Failure(Exception):
+    pass
+
+
+def need(holds, *what):
+    if not holds:
+        raise Failure(" ".join(str(w) for w in what))
+
+
+class Run:
+    """One process, its streams in files."""
+
+    def __init__(self, name, arguments, stdin=None, extra=None):
+        self.name, self.out, self.err = name, pathlib.Path(name + ".out"), pathlib.Path(name + ".err")
+        environment = dict(os.environ, **(extra or {}))
+        with open(stdin or os.devnull, "rb") as source, open(self.out, "wb") as out, \
+                open(self.err, "wb") as err:
+            self.process = subprocess.Popen([DUET, *arguments], stdin=source, stdout=out, stderr=err,
+                                            env=environment)
+
+    def wait(self, seconds=PATIENCE):
+        """The exit code; None when it still runs."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def listening(self):
+        end = time.monotonic() + 5
+        while time.monotonic() < end and self.process.poll() is None:
+            if b"listening on" in self.err.read_bytes():
+                return True
+            time.sleep(0.002)
+        return False
+
+    def said(self):
+        return self.err.read_text(errors="replace").strip()
+
+
+def plan(kind, n, number, **more):
+    pathlib.Path("seen").unlink(missing_ok=True)
+    return {"LD_PRELOAD": SHIM, "FAIL_KIND": kind, "FAIL_NTH": str(n), "FAIL_ERRNO": str(number),
+            "FAIL_SEEN": os.path.abspath("seen"), **more}
+
+
+def judge(run, code, unhurt):
+    """What holds of the victim alone."""
+    codes[code] += 1
+    need(code is not None, "hangs")
+    need(code in KNOWN, "exit code", code, run.said())
+    if unhurt:
+        need(code == 0, "exit code", code, "after what changes nothing:", run.said())
+    if code != 0:
+        need(run.said().startswith("duet: ") or "\nduet: " in run.said(), "exit", code, "without a reason")
+
+
+def prefix(part, whole):
+    """What was written is the beginning of what was sent. Returns whether it is all."""
+    got, sent = pathlib.Path(part).read_bytes(), pathlib.Path(whole).read_bytes()
+    need(sent.startswith(got), "wrong octets:", part, "is no beginning of", whole)
+    return got == sent
+
+
+# ---- Scenarios: each runs once, under a plan, and checks what it left ----
+
+def keygen(extra, unhurt, kind=()):
+    pathlib.Path("new").unlink(missing_ok=True)
+    run = Run("victim", ["keygen", *kind, "-o", "new"], extra=extra)
+    code = run.wait()
+    judge(run, code, unhurt)
+    if code == 0:
+        need(Run("show", ["key", "show", "new"]).wait() == 0, "exit 0, but the key is none")
+    elif pathlib.Path("new").exists():
+        # standard output failed after the key was whole: it stays, as the message tells of neither
+        need(Run("show", ["key", "show", "new"]).wait() == 0, "a key file is left half-written")
+
+
+def identity(extra, unhurt):
+    keygen(extra, unhurt, ["--identity"])
+
+
+def show(extra, unhurt):
+    run = Run("victim", ["key", "show", "key"], extra=extra)
+    code = run.wait()
+    judge(run, code, unhurt)
+    if code == 0:
+        need(b"kind: secret" in run.out.read_bytes(), "exit 0, but nothing is shown")
+
+
+LINK = ["-k", "key", "--handshake-timeout", "2", "--idle-timeout", "2", "--drain-timeout", "0.2-0.2"]
+
+
+def ended(run):
+    """Its exit code; "waits" where it is a listener that has let nobody in, which goes on for ever:
+    once one is in, the socket's file is gone."""
+    code = run.wait(0.3)
+    if code is None and pathlib.Path("socket").exists():
+        return "waits"
+    return run.wait() if code is None else code
+
+
+def two(listener, connecter, victim_listens, extra, unhurt):
+    """A listener and who connects to it; (arguments, stdin) each. Returns the victim, its code and
+    the peer."""
+    pathlib.Path("socket").unlink(missing_ok=True)
+    names = ("victim", "peer") if victim_listens else ("peer", "victim")
+    first = Run(names[0], listener[0], listener[1], extra if victim_listens else None)
+    second = None
+    try:
+        if first.listening():
+            second = Run(names[1], connecter[0], connecter[1], None if victim_listens else extra)
+            second.wait()
+        victim, peer = (first, second) if victim_listens else (second, first)
+        need(victim is not None, "the peer does not listen:", first.said())
+        code = ended(first)
+        told = ended(second) if second is not None else 0
+        if not victim_listens:
+            code, told = told, code
+        need(told == "waits" or told in KNOWN, "the peer's exit code", told, peer and peer.said())
+        need(not unhurt or (code == 0 and told == 0), "exit codes", code, told,
+             "after what changes nothing:", victim.said(), peer and peer.said())
+        return victim, code, peer
+    finally:
+        for run in (first, second):
+            if run is not None:
+                run.end()
+
+
+def settle(victim, code, peer, unhurt):
+    if code == "waits":
+        codes[code] += 1
+        return
+    judge(victim, code, unhurt)
+    if code == 0:
+        need(peer.wait(0) == 0, "exit 0, but the peer's is", peer.wait(0), peer.said())
+
+
+def pipe(extra, unhurt, victim_listens):
+    listener = ["pipe", "-v", *LINK, "-l", "unix:socket"], "small"
+    connecter = ["pipe", *LINK, "unix:socket"], "large"
+    victim, code, peer = two(listener, connecter, victim_listens, extra, unhurt)
+    sources = ("small", "large") if victim_listens else ("large", "small")
+    all_there = prefix("victim.out", sources[1])
+    if peer is not None:
+        all_there &= prefix("peer.out", sources[0])
+    settle(victim, code, peer, unhurt)
+    need(code != 0 or all_there, "exit 0, but octets are missing")
+
+
+def transfer(extra, unhurt, victim_listens, sends):
+    """sends 1: the victim is duet send; the receiver listens unless it connects to a sender."""
+    receiver_listens = victim_listens != sends
+    send = ["send", "--progress", "none", *LINK, "small", "large"]
+    receive = ["recv", "--progress", "none", *LINK, "-o", "in"]
+    listener, connecter = (receive, send) if receiver_listens else (send, receive)
+    listener = listener + ["-v", "-l", "unix:socket"] if receiver_listens else \
+        listener + ["-v", "unix:socket", "-l"]
+    shutil.rmtree("in", ignore_errors=True)
+    victim, code, peer = two((listener, None), (connecter + ["unix:socket"], None), victim_listens,
+                             extra, unhurt)
+    for name in ("small", "large"):
+        if pathlib.Path("in", name).exists():
+            need(pathlib.Path("in", name).read_bytes() == pathlib.Path(name).read_bytes(),
+                 name, "is damaged")
+        elif code == 0:
+            raise Failure(f"exit 0, but {name} is not there")
+    settle(victim, code, peer, unhurt)
+    if code != 0:
+        resume(listener, connecter)
+
+
+def resume(listener, connecter):
+    _, code, peer = two((listener, None), (connecter + ["unix:socket"], None), False, None, True)
+    need(code == 0 and peer.wait(0) == 0, "it is not resumed:", code, peer.wait(0), peer.said())
+    for name in ("small", "large"):
+        need(pathlib.Path("in", name).read_bytes() == pathlib.Path(name).read_bytes(),
+             name, "is damaged after a second run")
+
+
+SCENARIOS = {
+    "keygen": keygen,
+    "identity": identity,
+    "show": show,
+    "pipe-listens": lambda extra, unhurt: pipe(extra, unhurt, True),
+    "pipe-connects": lambda extra, unhurt: pipe(extra, unhurt, False),
+    "send-connects": lambda extra, unhurt: transfer(extra, unhurt, False, True),
+    "recv-listens": lambda extra, unhurt: transfer(extra, unhurt, True, False),
+    "recv-connects": lambda extra, unhurt: transfer(extra, unhurt, False, False),
+}
+
+
+# ---- Every n ----
+
+def sweep(name, kind, step, how):
+    """All n of a kind until the victim makes no such call any more. Returns (runs, failures)."""
+    n, runs, failures = 1, 0, 0
+    number, more, unhurt = how
+    if step > 1:
+        n = 1 + random.randrange(step)
+    while True:
+        extra = plan(kind, n, number, **more)
+        runs += 1
+        try:
+            SCENARIOS[name](extra, unhurt)
+        except Failure as failure:
+            failures += 1
+            print(f"FAILED: {name}, {kind} number {n}, errno {number}{' ' + str(more) if more else ''}: "
+                  f"{failure}", flush=True)
+        if not pathlib.Path("seen").exists():
+            return runs, failures
+        n += step
+
+
+def ways(kind):
+    """(errno, more of the plan, changes nothing) that a kind of call is tried with."""
+    yield KINDS[kind], {}, False
+    if kind in AGAIN:
+        yield errno.EINTR, {}, True
+    if kind in ("read", "write"):
+        yield 0, {"FAIL_SHORT": "1"}, True
+    if kind == "write":
+        yield errno.EPIPE, {"FAIL_MORE": "1"}, False
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--kind", choices=KINDS, action="append")
+    parser.add_argument("--scenario", choices=SCENARIOS, action="append")
+    parser.add_argument("--step", type=int, default=7)
+    chosen = parser.parse_args()
+    step = 1 if chosen.all else chosen.step
+    random.seed(os.environ.get("SEED", 1))
+    total = wrong = 0
+    before = os.getcwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        need(Run("make", ["keygen", "-o", "key"]).wait() == 0, "no key")
+        for name, size in (("small", SMALL), ("large", LARGE)):
+            pathlib.Path(name).write_bytes(random.randbytes(size))
+        for name in chosen.scenario or SCENARIOS:
+            runs = failures = 0
+            began = time.monotonic()
+            for kind in chosen.kind or KINDS:
+                for how in ways(kind):
+                    more, bad = sweep(name, kind, step, how)
+                    runs += more
+                    failures += bad
+            print(f"{name}: {runs} runs, {failures} failed, {time.monotonic() - began:.1f} s", flush=True)
+            total += runs
+            wrong += failures
+        os.chdir(before)
+    told = ", ".join(f"{code}: {n}" for code, n in sorted(codes.items(), key=str))
+    print(f"{total} runs with a call that failed, {wrong} ended as they should not; exit codes {told}")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    sys.exit(main())
