@@ -92,6 +92,16 @@ transfer 1 1 "-o got" src/large
 transfer 0 0 "-o got --force" src/large
 same src/large got/large
 
+# each of these asks what is there, and no answer is slept over: a fifth of a second each, before
+mkdir asks
+for i in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29; do
+    cp src/edge asks/$i
+done
+began=$(date +%s%N)
+transfer 0 0 "-o got" asks
+took=$((($(date +%s%N) - began) / 1000000))
+[ $took -lt 5500 ] || bad "30 files that ask took $took ms"
+
 # names: several, with slashes at the end, `.` and `..`
 mkdir many
 transfer 0 0 "-o many" src/edge "src/a b/" src/./empty/

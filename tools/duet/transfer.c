@@ -105,6 +105,7 @@ handle(struct talk *talk, uint32_t code)
     size_t size = talk->have;
 
     talk->have = 0;
+    talk->heard = 1;
     talk->handling = 1;
     int result = talk->on_message(talk->context, code, talk->inbox, size);
     talk->handling = 0;
@@ -202,8 +203,9 @@ talk_turn(struct talk *talk)
 
     if (result != DUET_OK && result != DUET_AGAIN)
         return link_fail(talk->link, result);
+    talk->heard = 0;
     int code = receive_all(talk);
-    return code == EXIT_DONE && !talk->closed ? wait_for_wire(talk) : code;
+    return code == EXIT_DONE && !talk->closed && !talk->heard ? wait_for_wire(talk) : code;
 }
 
 int

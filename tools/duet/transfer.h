@@ -74,6 +74,7 @@ struct talk {
     uint8_t *inbox;
     size_t have;   /* octets of a message that is not whole */
     int handling;  /* 1: on_message() runs, so nothing more is received */
+    int heard;     /* 1: a message has come in this turn */
     int closed;    /* 1: the peer has closed */
     uint64_t last; /* when something moved */
 };
@@ -86,7 +87,8 @@ void talk_end(struct talk *talk);
  * code. */
 int talk_send(struct talk *talk, uint32_t code, const void *octets, size_t size);
 
-/** Send what is kept, take what comes, wait a little for more. Returns an exit code. */
+/** Send what is kept, take what comes; wait a little where nothing has come. Returns an exit code.
+ */
 int talk_turn(struct talk *talk);
 
 /** Close our direction and wait for the peer's CLOSE. Returns an exit code. */
