@@ -15,11 +15,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { COMMANDS = 9 };
-
-static const struct command *const commands[COMMANDS] = {&cmd_keygen, &cmd_key,     &cmd_pipe,
-                                                         &cmd_send,   &cmd_recv,    &cmd_ping,
-                                                         &cmd_bench,  &cmd_explain, &cmd_version};
+static const struct command *const commands[] = {
+    &cmd_keygen, &cmd_key,  &cmd_pipe,  &cmd_send,    &cmd_recv,    &cmd_client,
+    &cmd_server, &cmd_ping, &cmd_bench, &cmd_explain, &cmd_version,
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
 
 /** A standard stream that is closed gets a descriptor on which every use fails, as it should. */
 static void

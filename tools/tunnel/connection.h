@@ -1,0 +1,144 @@
+/*
+ * A connection: a plain descriptor, a channel on another, and the states between its first octet
+ * and its record.
+ *
+ *   server: handshake → (stranger | dialling → open) → ended
+ *   client: dialling → greeting → open → ended          (greeting failed: dialling again)
+ *
+ * An idle one owns no buffer. Once it is open and not idle, relay.c moves its octets.
+ */
+#ifndef DUET_TUNNEL_CONNECTION_H
+#define DUET_TUNNEL_CONNECTION_H
+
+#include "tunnel.h"
+#include "wire.h"
+
+enum connection_state {
+    CONNECTION_HANDSHAKE, /* a server's: the peer has not proven itself */
+    CONNECTION_STRANGER,  /* nor ever will: listened to in silence */
+    CONNECTION_DIALLING,
+    CONNECTION_GREETING, /* a client's: its peer is reached and proves itself */
+    CONNECTION_OPEN,
+    CONNECTION_SPOILT /* a violation was met: listened to in silence for a while */
+};
+
+/** How it ended. */
+enum connection_end {
+    END_DONE,    /* both sides closed in order */
+    END_CUT,     /* it was open and is told to both sides as a cut */
+    END_REFUSED, /* it never was open, for a reason of this side's or the target's */
+    END_STRANGER /* the peer proved nothing */
+};
+
+/** Octets on their way in one direction. */
+struct flow {
+    uint8_t *buffer; /* lent; NULL: none under way */
+    uint32_t at, size;
+    uint64_t octets;    /* handed on so far */
+    unsigned ended : 1; /* no more comes */
+    unsigned told : 1;  /* that end is handed on */
+};
+
+struct connection {
+    struct service *service;
+    struct tunnel *tunnel;
+    struct generation *generation; /* the one it was accepted under */
+    const struct tunnel_settings *settings;
+    struct wire *plain, *duet; /* NULL: not reached yet, or gone */
+    duet_channel *channel;     /* NULL: none yet, or a stranger */
+    struct dial *dial;         /* while dialling and greeting */
+    struct flow out, in;       /* to the peer, from the peer */
+    uv_timer_t timer;
+    void (*timed)(struct connection *connection); /* what its end calls */
+    uint64_t id, since_ms, setup_ms;
+    uint64_t moved_ms, heard_ms; /* when octets last moved; when the peer was last heard */
+    TAILQ_ENTRY(connection) entry, half_open, ready;
+    const char *target; /* the address that was reached, in the settings */
+    struct sockaddr_storage from;
+    uint8_t state; /* enum connection_state */
+    uint8_t is_half_open, is_ready, is_recorded;
+    uint8_t can;           /* set of enum relay_can */
+    int8_t result;         /* fatal, of the channel; DUET_OK: it lives */
+    unsigned flushing : 1; /* the channel has more to write */
+    unsigned starved : 1;  /* there was no memory for a buffer */
+    unsigned lost : 1;     /* the plain side is */
+    unsigned broken : 1;   /* the loop saw an error on it */
+    unsigned hung_up : 1;  /* it reads no more either, as far as its kind tells */
+    unsigned gone : 1;     /* the peer is, after its CLOSE */
+    unsigned pinged : 1;   /* it was asked whether it lives */
+    uint64_t pinged_ms;
+    uint64_t pinged_octets, heeded_octets; /* sent before the last PING; before the last answer */
+};
+
+/* ---- connection.c ---- */
+
+/** Take an accepted descriptor (owned). Returns 0, or -1 without memory. */
+int connection_accept(struct tunnel *tunnel, int fd, const struct sockaddr_storage *from);
+
+/** The peer or target was reached. */
+void connection_dialled(struct connection *connection);
+
+/** Call timed after ms; ms negative: never. */
+void connection_time(struct connection *connection, int ms,
+                     void (*timed)(struct connection *connection));
+
+/** Write its record, the first time; connection_end() does so by itself. */
+void connection_record(struct connection *connection, enum connection_end how, const char *reason);
+
+/** End it: record it, tell both sides, release what it holds. */
+void connection_end(struct connection *connection, enum connection_end how, const char *reason);
+
+/** Its state for a reader. */
+const char *connection_state_name(const struct connection *connection);
+
+/* ---- dial.c ---- */
+
+/** Reach the target, or the peer: connection_dialled() or connection_end() follows. */
+void dial_start(struct connection *connection);
+
+/** What was reached did not do: try the next one, or end the connection for this reason. */
+void dial_failed(struct connection *connection, const char *reason);
+
+/** Release it; a name that is being resolved is let go later. NULL is fine. */
+void dial_free(struct dial *dial);
+
+/* ---- stranger.c ---- */
+
+/** Begin the handshake of an accepted peer. */
+void stranger_meet(struct connection *connection);
+
+/** It is half-open no more. */
+void stranger_leave(struct connection *connection);
+
+/** Make room: the oldest of the half-open goes. Returns 0, or -1: there is none. */
+int stranger_evict(struct tunnel *tunnel);
+
+/** Read and drop what there is. Returns 1 when nothing unread is left; *ended 1: and no more comes.
+ */
+int stranger_drop(int fd, int *ended);
+
+/** After a violation: say nothing, drop what comes for a while, then end. */
+void stranger_spoil(struct connection *connection, const char *reason);
+
+/* ---- relay.c ---- */
+
+/** What may be done at once on a side, as far as is known. */
+enum relay_can { CAN_READ_PLAIN = 1, CAN_READ_DUET = 2, CAN_WRITE_DUET = 4 };
+
+enum { RELAY_FRAME = 65536 }; /* octets of the largest frame that is sent and accepted */
+
+/** The connection is open: move octets from now on. */
+void relay_start(struct connection *connection);
+
+/** Move the octets of all that are ready; the loop's hook after polling. */
+void relay_run(uv_check_t *check);
+
+/** Write what the session owes. */
+void relay_flush(struct connection *connection);
+
+/* ---- alive.c ---- */
+
+/** Watch over an open connection: that something moves, and that the peer lives. */
+void alive_start(struct connection *connection);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * What is counted: a row for each tunnel and each worker, in memory that the workers share.
+ *
+ * Each row has one writer, so nothing is locked; any process may read all of them and add up those
+ * of equal name.
+ */
+#ifndef DUET_TUNNEL_COUNTERS_H
+#define DUET_TUNNEL_COUNTERS_H
+
+#include "settings.h"
+
+#include <stdint.h>
+
+/** One tunnel in one worker. */
+struct counters {
+    char name[TUNNEL_NAME_MOST + 1]; /* "": a free row */
+    uint64_t accepted;               /* connections, ever */
+    uint64_t handshakes;             /* peers that proved themselves */
+    uint64_t finished;               /* connections that both ends closed */
+    uint64_t failed;                 /* those that ended otherwise once they were open */
+    uint64_t refused;                /* by a limit, an address or a policy */
+    uint64_t strangers;              /* who proved nothing */
+    uint64_t dial_failures;          /* attempts at one address of a target */
+    uint64_t octets_in, octets_out;  /* of the plain side: handed to it, taken from it */
+    uint64_t open, half_open;        /* now: connections, and who has proven nothing yet */
+};
+
+/** One process. */
+struct process_counters {
+    uint64_t pid; /* 0: not running */
+    uint64_t started_unix_ms;
+    uint64_t reloads, reload_failures;
+    uint64_t out_of_descriptors; /* how often accepting stopped for the lack of something */
+    uint64_t paused;             /* 1: it is stopped now */
+};
+
+/** All of one worker's. */
+struct worker_counters {
+    struct process_counters process;
+    struct counters tunnels[TUNNELS_MOST];
+};
+
+#endif

@@ -1,0 +1,161 @@
+/*
+ * The listening sockets (see sockets.h).
+ */
+#include "sockets.h"
+
+#include "loopback.h"
+#include "say.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+const struct listener *
+sockets_find(const struct sockets *sockets, const char *address)
+{
+    for (size_t i = 0; sockets != NULL && i < sockets->count; i++)
+        if (strcmp(sockets->entries[i].address, address) == 0)
+            return &sockets->entries[i].listener;
+    return NULL;
+}
+
+/** A client's side that listens is plain: whoever reaches it is through (see --unsafe-listen). */
+static int
+check_exposure(const struct listener *listener, const struct tunnel_settings *tunnel,
+               const char *address)
+{
+    for (unsigned i = 0; i < listener->count; i++) {
+        struct sockaddr_storage at = {0};
+        socklen_t size = sizeof at;
+        if (tunnel->side != TUNNEL_CLIENT || tunnel->unsafe_listen ||
+            getsockname(listener->fds[i], (struct sockaddr *)&at, &size) != 0 || is_local(&at))
+            continue;
+        return fail(EXIT_USAGE,
+                    "%s: %s is beyond this machine, and whoever reaches it is let through unasked; "
+                    "listen on 127.0.0.1, or say --unsafe-listen if that is meant",
+                    tunnel->name, shown(address));
+    }
+    return EXIT_DONE;
+}
+
+int
+sockets_shareable(const char *address)
+{
+    return strncmp(address, "unix:", 5) != 0 && strncmp(address, "fd:", 3) != 0 &&
+           strncmp(address, "systemd:", 8) != 0;
+}
+
+/** Fill an entry: a socket of its own, or the one that the first set has. */
+static int
+open_entry(struct socket_entry *entry, const struct tunnel_settings *tunnel, const char *address,
+           int shared, const struct sockets *first)
+{
+    const struct listener *other = sockets_find(first, address);
+
+    memset(entry, 0, sizeof *entry);
+    if (other != NULL && !sockets_shareable(address)) {
+        entry->listener = *other;
+        entry->lent = 1;
+    } else {
+        int code = listener_open(&entry->listener, address, shared);
+        if (code != EXIT_DONE)
+            return code;
+    }
+    int code = check_exposure(&entry->listener, tunnel, address);
+    entry->address = strdup(address);
+    if (code == EXIT_DONE && entry->address == NULL)
+        code = fail(EXIT_LIMIT, "no memory");
+    return code;
+}
+
+static void
+close_entry(struct socket_entry *entry, int owner)
+{
+    if (!owner)
+        entry->listener.path[0] = 0;
+    if (!entry->lent)
+        listener_close(&entry->listener);
+    free(entry->address);
+}
+
+/** Open one address, unless the set has it. */
+static int
+add(struct sockets *sockets, const struct tunnel_settings *tunnel, const char *address, int shared,
+    const struct sockets *first)
+{
+    const struct listener *had = sockets_find(sockets, address);
+    if (had != NULL)
+        return check_exposure(had, tunnel, address);
+    struct socket_entry *more =
+        realloc(sockets->entries, (sockets->count + 1) * sizeof *sockets->entries);
+    if (more == NULL)
+        return fail(EXIT_LIMIT, "no memory");
+    sockets->entries = more;
+    int code = open_entry(&more[sockets->count], tunnel, address, shared, first);
+    if (code == EXIT_DONE)
+        sockets->count++;
+    else
+        close_entry(&more[sockets->count], 1);
+    return code;
+}
+
+int
+sockets_open(struct sockets *sockets, const struct settings *settings, int shared,
+             const struct sockets *first)
+{
+    size_t before = sockets->count;
+    int code = EXIT_DONE;
+
+    for (size_t i = 0; i < settings->tunnel_count && code == EXIT_DONE; i++) {
+        const struct tunnel_settings *tunnel = &settings->tunnels[i];
+        for (size_t j = 0; j < tunnel->listen.count && code == EXIT_DONE; j++)
+            code = add(sockets, tunnel, tunnel->listen.at[j], shared, first);
+    }
+    while (code != EXIT_DONE && sockets->count > before)
+        close_entry(&sockets->entries[--sockets->count], 1);
+    return code;
+}
+
+static int
+is_named(const struct settings *settings, const char *address)
+{
+    for (size_t i = 0; i < settings->tunnel_count; i++)
+        for (size_t j = 0; j < settings->tunnels[i].listen.count; j++)
+            if (strcmp(settings->tunnels[i].listen.at[j], address) == 0)
+                return 1;
+    return 0;
+}
+
+void
+sockets_keep(struct sockets *sockets, const struct settings *settings)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < sockets->count; i++) {
+        if (is_named(settings, sockets->entries[i].address))
+            sockets->entries[kept++] = sockets->entries[i];
+        else
+            close_entry(&sockets->entries[i], 1);
+    }
+    sockets->count = kept;
+}
+
+void
+sockets_leave(struct sockets *sockets, const struct sockets *borrower)
+{
+    for (size_t i = 0; i < sockets->count; i++) {
+        const struct listener *other = sockets_find(borrower, sockets->entries[i].address);
+        if (other != NULL && other->fds[0] == sockets->entries[i].listener.fds[0])
+            sockets->entries[i].lent = 1;
+    }
+    sockets_close(sockets, 0);
+}
+
+void
+sockets_close(struct sockets *sockets, int owner)
+{
+    while (sockets->count > 0)
+        close_entry(&sockets->entries[--sockets->count], owner);
+    free(sockets->entries);
+    sockets->entries = NULL;
+}

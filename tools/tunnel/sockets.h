@@ -1,0 +1,49 @@
+/*
+ * The listening sockets of a configuration: opened before privileges are dropped, kept over
+ * reloads as long as an address stays, and shared or owned by each worker.
+ *
+ * A worker's sockets are the supervisor's too, so that what waits in one of them outlives the
+ * worker and is served by the next.
+ */
+#ifndef DUET_TUNNEL_SOCKETS_H
+#define DUET_TUNNEL_SOCKETS_H
+
+#include "listen.h"
+#include "settings.h"
+
+#include <stddef.h>
+
+/** The sockets of one address. */
+struct socket_entry {
+    char *address;
+    struct listener listener;
+    int lent; /* 1: another set's descriptors; not to be closed or removed with this one */
+};
+
+struct sockets {
+    struct socket_entry *entries;
+    size_t count;
+};
+
+/** Open what the settings name and the set lacks. shared 1: each worker has a socket of its own for
+ * a port; what cannot be had twice is taken from first (NULL: none). Returns an exit code, and
+ * leaves the set as it was on failure. */
+int sockets_open(struct sockets *sockets, const struct settings *settings, int shared,
+                 const struct sockets *first);
+
+/** Close those that the settings do not name. */
+void sockets_keep(struct sockets *sockets, const struct settings *settings);
+
+/** 1 when each worker can have a socket of its own for an address: a port. */
+int sockets_shareable(const char *address);
+
+/** The sockets of an address; NULL: none. */
+const struct listener *sockets_find(const struct sockets *sockets, const char *address);
+
+/** Close those that another set has not borrowed. */
+void sockets_leave(struct sockets *sockets, const struct sockets *borrower);
+
+/** Close all; owner 1: and remove the files of Unix sockets. */
+void sockets_close(struct sockets *sockets, int owner);
+
+#endif

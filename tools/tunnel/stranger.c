@@ -1,0 +1,190 @@
+/*
+ * Those who have not proven themselves (docs/protocol.md §4 "Probing").
+ *
+ * Whoever cannot is read and dropped in silence until a time that was drawn once and runs from the
+ * connection's start: nothing it does, its own end included, brings that nearer. Half-open
+ * connections are counted apart from open ones, and the oldest makes room, judged or not: else a
+ * prober who fills the table could see which of his openings were.
+ */
+#include "connection.h"
+
+#include "record.h"
+#include "say.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+enum { LAST_MS = 1000, STEP_MS = 20 }; /* after its time, for what is unread */
+enum { SCRATCH = 16384, READS = 64 };  /* octets, and reads at a turn of the loop */
+enum { SPOILT_MS = 2000 };             /* silence after a violation */
+
+/* ---- Dropping ---- */
+
+int
+stranger_drop(int fd, int *ended)
+{
+    char scratch[SCRATCH];
+
+    *ended = 0;
+    for (int i = 0; i < READS; i++) {
+        ssize_t n = recv(fd, scratch, sizeof scratch, MSG_DONTWAIT);
+        if (n > 0)
+            continue;
+        *ended = n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+        return 1;
+    }
+    return 0;
+}
+
+static void
+drop(struct connection *c, int events)
+{
+    int ended;
+
+    (void)events;
+    stranger_drop(c->duet->fd, &ended);
+    if (ended)
+        wire_watch(c->duet, 0);
+}
+
+/* ---- Half-open ---- */
+
+static uint64_t
+age(const struct connection *c)
+{
+    return uv_now(&c->service->loop) - c->since_ms;
+}
+
+/** Its time is over, and for a second more what is unread is awaited, so that it ends with FIN. */
+static void
+is_over(struct connection *c)
+{
+    int ended;
+    int empty = stranger_drop(c->duet->fd, &ended);
+
+    if (!empty && age(c) < c->tunnel->drain_ms + LAST_MS) {
+        connection_time(c, STEP_MS, is_over);
+        return;
+    }
+    connection_end(c, END_STRANGER,
+                   c->state == CONNECTION_STRANGER
+                       ? "proved nothing until its time was over"
+                       : "its opening stayed unfinished until its time was over");
+}
+
+/** What the handshake failed with is told now; the connection goes on in silence. */
+static void
+judge(struct connection *c, int result)
+{
+    connection_record(c, END_STRANGER,
+                      result == DUET_E_UNTRUSTED ? "its identity is not trusted"
+                                                 : cause(c->channel));
+    duet_channel_free(c->channel);
+    c->channel = NULL;
+    c->state = CONNECTION_STRANGER;
+    c->duet->event = drop;
+    wire_watch(c->duet, UV_READABLE);
+    drop(c, 0);
+}
+
+/** The peer has proven itself, and is counted among the open ones if there is room. */
+static void
+let_in(struct connection *c)
+{
+    stranger_leave(c);
+    c->tunnel->counters->handshakes++;
+    c->tunnel->counters->open = ++c->tunnel->open_count;
+    c->service->descriptors++;
+    wire_watch(c->duet, 0);
+    connection_time(c, -1, NULL);
+    if (c->tunnel->open_count > c->settings->most_connections)
+        connection_end(c, END_REFUSED, "there are as many connections as there may be");
+    else if (c->service->draining)
+        connection_end(c, END_REFUSED, "it came while the service was ending");
+    else
+        dial_start(c);
+}
+
+static void
+shake_hands(struct connection *c, int events)
+{
+    (void)events;
+    int result = duet_handshake(c->channel, 0);
+    if (result == DUET_OK) {
+        let_in(c);
+    } else if (result == DUET_AGAIN) {
+        unsigned state = duet_channel_state(c->channel);
+        wire_watch(c->duet, UV_READABLE | (state & DUET_WANT_WRITE ? UV_WRITABLE : 0));
+    } else {
+        judge(c, result);
+    }
+}
+
+void
+stranger_meet(struct connection *c)
+{
+    struct tunnel *tunnel = c->tunnel;
+
+    c->state = CONNECTION_HANDSHAKE;
+    c->is_half_open = 1;
+    TAILQ_INSERT_TAIL(&tunnel->half_open, c, half_open);
+    tunnel->counters->half_open = ++tunnel->half_open_count;
+    c->duet->event = shake_hands;
+    wire_watch(c->duet, UV_READABLE);
+    connection_time(c, (int)tunnel->drain_ms, is_over);
+}
+
+void
+stranger_leave(struct connection *c)
+{
+    struct tunnel *tunnel = c->tunnel;
+
+    c->is_half_open = 0;
+    TAILQ_REMOVE(&tunnel->half_open, c, half_open);
+    tunnel->counters->half_open = --tunnel->half_open_count;
+}
+
+int
+stranger_evict(struct tunnel *tunnel)
+{
+    struct connection *c = TAILQ_FIRST(&tunnel->half_open);
+    int ended;
+
+    if (c == NULL)
+        return -1;
+    stranger_drop(c->duet->fd, &ended); /* so that it ends with FIN, not RST */
+    connection_end(c, END_STRANGER, "its opening stayed unfinished until its place was needed");
+    return 0;
+}
+
+/* ---- After a violation ---- */
+
+static void
+spoilt_is_over(struct connection *c)
+{
+    connection_end(c, END_CUT, "a violation was met");
+}
+
+static void
+drop_spoilt(struct connection *c, int events)
+{
+    int ended;
+
+    (void)events;
+    stranger_drop(c->duet->fd, &ended);
+    if (ended)
+        spoilt_is_over(c);
+}
+
+void
+stranger_spoil(struct connection *c, const char *reason)
+{
+    connection_record(c, END_CUT, reason);
+    wire_close(c->plain, 1);
+    c->plain = NULL;
+    c->state = CONNECTION_SPOILT;
+    c->duet->event = drop_spoilt;
+    wire_watch(c->duet, UV_READABLE);
+    connection_time(c, SPOILT_MS, spoilt_is_over);
+}

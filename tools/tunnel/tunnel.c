@@ -1,0 +1,226 @@
+/*
+ * Tunnels as they are configured now (see tunnel.h): made, renewed by a reload, retired.
+ */
+#include "tunnel.h"
+
+#include "connection.h"
+#include "os/os.h"
+#include "record.h"
+#include "say.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Generations ---- */
+
+void
+generation_release(struct generation *generation)
+{
+    if (generation == NULL || --generation->holders > 0)
+        return;
+    settings_free(generation->settings);
+    free(generation);
+}
+
+/** Let a tunnel go on under another generation. */
+static void
+configure(struct tunnel *tunnel, struct generation *generation,
+          const struct tunnel_settings *settings)
+{
+    generation->holders++;
+    generation_release(tunnel->generation);
+    tunnel->generation = generation;
+    tunnel->settings = settings;
+    tunnel->retired = 0;
+}
+
+/* ---- Ports ---- */
+
+static void
+free_port(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void
+close_ports(struct tunnel *tunnel)
+{
+    while (!LIST_EMPTY(&tunnel->ports)) {
+        struct port *port = LIST_FIRST(&tunnel->ports);
+        LIST_REMOVE(port, entry);
+        port->tunnel = NULL;
+        uv_close((uv_handle_t *)&port->poll, free_port);
+    }
+}
+
+static int
+open_port(struct tunnel *tunnel, int fd)
+{
+    struct port *port = calloc(1, sizeof *port);
+
+    if (port == NULL || uv_poll_init(&tunnel->service->loop, &port->poll, fd) != 0) {
+        free(port);
+        return fail(EXIT_LIMIT, "%s: no memory to listen", tunnel->settings->name);
+    }
+    port->poll.data = port;
+    port->tunnel = tunnel;
+    port->fd = fd;
+    LIST_INSERT_HEAD(&tunnel->ports, port, entry);
+    return EXIT_DONE;
+}
+
+/** Listen on the sockets of all of a tunnel's addresses. */
+static int
+open_ports(struct tunnel *tunnel)
+{
+    const struct words *addresses = &tunnel->settings->listen;
+
+    for (size_t i = 0; i < addresses->count; i++) {
+        const struct listener *listener = sockets_find(&tunnel->service->sockets, addresses->at[i]);
+        for (unsigned j = 0; listener != NULL && j < listener->count; j++)
+            if (open_port(tunnel, listener->fds[j]) != EXIT_DONE)
+                return EXIT_LIMIT;
+        note("%s: listening on %s", tunnel->settings->name, shown(addresses->at[i]));
+    }
+    accept_watch(tunnel);
+    return EXIT_DONE;
+}
+
+/* ---- Renewing ---- */
+
+/** A row to count in: the name's own from before, or a free one. */
+static struct counters *
+find_counters(struct service *service, const char *name)
+{
+    struct counters *rows = service->counted[service->worker].tunnels;
+    struct counters *spare = NULL;
+
+    for (size_t i = 0; i < TUNNELS_MOST; i++) {
+        if (strcmp(rows[i].name, name) == 0)
+            return &rows[i];
+        if (spare == NULL && rows[i].name[0] == 0)
+            spare = &rows[i];
+    }
+    if (spare == NULL)
+        return NULL;
+    memset(spare, 0, sizeof *spare);
+    strncpy(spare->name, name, TUNNEL_NAME_MOST);
+    return spare;
+}
+
+static uint32_t
+draw(uint32_t least_ms, uint32_t most_ms)
+{
+    uint64_t number = 0;
+
+    (void)duet__os_random((uint8_t *)&number, sizeof number);
+    return least_ms + (uint32_t)(number % ((uint64_t)most_ms - least_ms + 1));
+}
+
+static struct tunnel *
+make(struct service *service, const struct tunnel_settings *settings)
+{
+    struct tunnel *tunnel = calloc(1, sizeof *tunnel);
+
+    if (tunnel == NULL)
+        return NULL;
+    tunnel->service = service;
+    tunnel->sources = sources_new();
+    tunnel->counters = find_counters(service, settings->name);
+    tunnel->drain_ms = draw(settings->drain_least_ms, settings->drain_most_ms);
+    LIST_INIT(&tunnel->ports);
+    TAILQ_INIT(&tunnel->half_open);
+    if (tunnel->sources == NULL || tunnel->counters == NULL) {
+        sources_free(tunnel->sources);
+        free(tunnel);
+        return NULL;
+    }
+    TAILQ_INSERT_TAIL(&service->tunnels, tunnel, entry);
+    return tunnel;
+}
+
+static struct tunnel *
+find(struct service *service, const struct tunnel_settings *settings)
+{
+    struct tunnel *tunnel;
+
+    TAILQ_FOREACH(tunnel, &service->tunnels, entry)
+    if (strcmp(tunnel->settings->name, settings->name) == 0 &&
+        tunnel->settings->side == settings->side)
+        return tunnel;
+    return NULL;
+}
+
+static void
+release(struct tunnel *tunnel)
+{
+    TAILQ_REMOVE(&tunnel->service->tunnels, tunnel, entry);
+    close_ports(tunnel);
+    memset(tunnel->counters->name, 0, sizeof tunnel->counters->name);
+    sources_free(tunnel->sources);
+    generation_release(tunnel->generation);
+    free(tunnel);
+}
+
+/** 1 when nothing needs a tunnel any more. */
+static int
+is_over(const struct tunnel *tunnel)
+{
+    return tunnel->retired && tunnel->open_count == 0 && tunnel->half_open_count == 0;
+}
+
+int
+tunnels_renew(struct service *service)
+{
+    struct settings *settings = service->generation->settings;
+    struct tunnel *tunnel, *next;
+
+    TAILQ_FOREACH(tunnel, &service->tunnels, entry)
+    {
+        tunnel->retired = 1;
+        close_ports(tunnel);
+    }
+    for (size_t i = 0; i < settings->tunnel_count; i++) {
+        tunnel = find(service, &settings->tunnels[i]);
+        if (tunnel == NULL)
+            tunnel = make(service, &settings->tunnels[i]);
+        if (tunnel == NULL)
+            return fail(EXIT_LIMIT, "%s: no memory for this tunnel", settings->tunnels[i].name);
+        configure(tunnel, service->generation, &settings->tunnels[i]);
+        if (open_ports(tunnel) != EXIT_DONE)
+            return EXIT_LIMIT;
+    }
+    for (tunnel = TAILQ_FIRST(&service->tunnels); tunnel != NULL; tunnel = next) {
+        next = TAILQ_NEXT(tunnel, entry);
+        if (is_over(tunnel))
+            release(tunnel);
+    }
+    return EXIT_DONE;
+}
+
+void
+tunnels_close_ports(struct service *service)
+{
+    struct tunnel *tunnel;
+
+    TAILQ_FOREACH(tunnel, &service->tunnels, entry)
+    close_ports(tunnel);
+}
+
+void
+tunnel_left(struct tunnel *tunnel)
+{
+    struct service *service = tunnel->service;
+
+    if (is_over(tunnel))
+        release(tunnel);
+    accept_resume(service);
+    service_left(service);
+}
+
+void
+tunnels_free(struct service *service)
+{
+    while (!TAILQ_EMPTY(&service->tunnels))
+        release(TAILQ_FIRST(&service->tunnels));
+}

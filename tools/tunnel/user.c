@@ -1,0 +1,31 @@
+/*
+ * Giving up root (see user.h).
+ */
+#include "user.h"
+
+#include "say.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+int
+user_become(const char *name)
+{
+    if (name == NULL)
+        return EXIT_DONE;
+    const struct passwd *user = getpwnam(name);
+    if (user == NULL)
+        return fail(EXIT_USAGE, "--user %s: there is no such user", shown(name));
+    if (user->pw_uid == geteuid())
+        return EXIT_DONE;
+    if (initgroups(name, user->pw_gid) != 0 || setgid(user->pw_gid) != 0 ||
+        setuid(user->pw_uid) != 0)
+        return fail(EXIT_USAGE, "--user %s: %s; only root may become another user", shown(name),
+                    reason());
+    if (user->pw_uid != 0 && setuid(0) == 0)
+        return fail(EXIT_FAILED, "--user %s: root could be had back", shown(name));
+    return EXIT_DONE;
+}
