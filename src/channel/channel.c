@@ -38,11 +38,13 @@ duet__channel_note(duet_channel *channel, const char *what, int reason)
     snprintf(channel->detail, DETAIL, "%s: %s", what, text);
 }
 
-/** Let go of all that holds octets of either direction. */
+/** Let go of all that holds octets of either direction, and of the mark on the descriptor. */
 static void
 drop_buffers(duet_channel *channel)
 {
-    duet__rx_drop_stash(channel);
+    if (channel->low_water)
+        (void)duet__io_low_water(channel, 1);
+    duet__stash_drop(channel);
     free(channel->kept);
     channel->kept = NULL;
 }

@@ -15,6 +15,7 @@ enum {
     DUET__BATCH = 65536 + 4 * (int)DUET_FRAME_OVERHEAD, /* octets sealed for one write; the most
                                                            that is kept when it is not taken */
     DUET__STASH_MOST = 1 << 20, /* octets of payload that are set aside for a cut frame */
+    DUET__STASH_ALL = 64 << 20, /* and for all channels of a process together */
     DUET__TURNS = 256           /* steps of one turn: bounds a call under endless PAD or PING */
 };
 
@@ -47,6 +48,7 @@ struct duet_channel {
     uint8_t *rx_at;                       /* where in the caller's buffer the frame lies */
     uint32_t rx_code, rx_length, rx_done; /* of the frame under way; octets of payload so far */
     size_t need;                          /* octets that the session awaits; 0: ask it */
+    uint32_t last;                        /* octets of payload of the last frame that was had */
     uint64_t keep_ms;                     /* how long nonces are kept; 0: until pushed out */
 
     uint32_t process;         /* the process whose channel this is */
@@ -62,6 +64,8 @@ struct duet_channel {
     unsigned tx_message : 1;  /* a message being sent goes on */
     unsigned tx_frame : 1;    /* a frame being sent in pieces is begun */
     unsigned dry : 1;         /* the last read took all there was: this turn reads no more */
+    unsigned patient : 1;     /* the next look may wait in the kernel */
+    unsigned low_water : 1;   /* poll() was told to wait for the rest of the frame under way */
     unsigned tx_closing : 1;  /* CLOSE was asked for */
     unsigned owing : 1;       /* something came that the session may answer */
 };
@@ -95,6 +99,7 @@ struct duet__rx {
     size_t size, got, least;
     uint32_t code;     /* of the last frame had */
     int whole;         /* 1: that frame ended a message */
+    int polled;        /* 1: the call never waits */
     duet_inbox *inbox; /* of a batch: where messages are told */
     int in_place;      /* 1: this call has put the frame under way into its buffer */
 };
@@ -122,6 +127,21 @@ void duet__channel_note(duet_channel *channel, const char *what, int reason);
 int duet__io_read(duet_channel *channel, const struct duet__os_piece *pieces, unsigned count,
                   size_t *got);
 
+/** Look at up to size octets that stay in the kernel (at NULL: count them); only where
+ * duet__io_looks(). As duet__io_read(). */
+int duet__io_look(duet_channel *channel, uint8_t *at, size_t size, size_t *got);
+
+/** Take size octets that were looked at out of the kernel. Returns DUET_OK, or what ended the
+ * channel. */
+int duet__io_drop(duet_channel *channel, size_t size);
+
+/** Have poll() wait for size octets, or as usual for 1. Returns 0; -1: the kernel would not hold so
+ * many. */
+int duet__io_low_water(duet_channel *channel, size_t size);
+
+/** 1 when the wire can be looked at before it is taken. */
+int duet__io_looks(const duet_channel *channel);
+
 /** Write as much of size octets as is taken. Returns DUET_OK when all were, DUET_AGAIN, or a
  * result that has stuck. */
 int duet__io_write(duet_channel *channel, const uint8_t *data, size_t size, size_t *put);
@@ -146,7 +166,37 @@ int duet__tx_run(duet_channel *channel, struct duet__tx *job, struct duet__deadl
 /** 1 when something waits to be written and could be. */
 int duet__tx_waits(const duet_channel *channel);
 
+/* ---- peek.c ---- */
+
+/** 1 when the next step of a receiving call is a look. */
+int duet__peek_fits(const duet_channel *channel, const struct duet__rx *job);
+
+/** Look, open all whole frames that the job takes, and remove them. As duet__rx_step(), for one
+ * step. */
+int duet__peek_step(duet_channel *channel, struct duet__rx *job);
+
 /* ---- recv.c ---- */
+
+enum { DUET__STOP = 1 }; /* the next frame is not for this call; beside the results */
+
+/** Decide where the frame under way goes: into the stash where there is one, else to rx_at. Returns
+ * DUET_OK, DUET__STOP, or why it goes nowhere. */
+int duet__rx_place(duet_channel *channel, struct duet__rx *job);
+
+/** Judge and answer one step of the session's. */
+int duet__rx_judge(duet_channel *channel, const struct duet_step *step, int result);
+
+/** Count the frame that has been verified. */
+void duet__rx_deliver(duet_channel *channel, struct duet__rx *job);
+
+/** Take pieces of the frame under way as they come. */
+int duet__rx_pieces(duet_channel *channel, struct duet__rx *job);
+
+/** 1 when the job has all that it can have; when it has what its caller waits for; when it has
+ * something. */
+int duet__rx_complete(const struct duet__rx *job);
+int duet__rx_satisfied(const struct duet__rx *job);
+int duet__rx_had_some(const struct duet__rx *job);
 
 /** Take one step outside of application frames: a header, or a frame of the library's. */
 int duet__rx_control(duet_channel *channel);
@@ -161,7 +211,12 @@ void duet__rx_settle(duet_channel *channel, struct duet__rx *job);
 /** Run a receiving call to its end. */
 int duet__rx_run(duet_channel *channel, struct duet__rx *job, struct duet__deadline *deadline);
 
+/* ---- stash.c ---- */
+
+/** Have a stash for the frame under way. Returns 0, or -1: it is too large, or no memory. */
+int duet__stash_make(duet_channel *channel);
+
 /** Wipe and release the stash. */
-void duet__rx_drop_stash(duet_channel *channel);
+void duet__stash_drop(duet_channel *channel);
 
 #endif

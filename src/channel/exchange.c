@@ -78,6 +78,7 @@ duet_exchange(duet_channel *channel, duet_exchange_io *io, int timeout_ms)
     both.tx.due = io->sent < io->size;
     both.rx = (struct duet__rx){.kind = DUET__RX_STREAM, .buffer = io->buffer, .size = io->room};
     both.rx.got = io->got;
+    both.rx.polled = timeout_ms == 0;
     if (io->got == io->room)
         both.had = DUET_OK;
     int result = run(channel, &both, &deadline);

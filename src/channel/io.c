@@ -56,20 +56,10 @@ ended(duet_channel *channel)
     return duet__channel_judge(channel, duet_session_end(channel->session));
 }
 
-int
-duet__io_read(duet_channel *channel, const struct duet__os_piece *pieces, unsigned count,
-              size_t *got)
+/** What a failed read means for the channel; reason: errno's kind of number. */
+static int
+judge_read(duet_channel *channel, int result, int reason)
 {
-    const struct duet__io *io = &channel->io;
-    int reason = 0;
-    int result;
-
-    if (io->stream.read != NULL) {
-        result = read_stream(&io->stream, pieces, count, got);
-    } else {
-        result = read_descriptor(channel, pieces, count, got);
-        reason = errno;
-    }
     if (result == DUET_OK || result == DUET_AGAIN)
         return result;
     if (result == DUET_CLOSED)
@@ -79,6 +69,59 @@ duet__io_read(duet_channel *channel, const struct duet__os_piece *pieces, unsign
         return ended(channel);
     }
     return duet__channel_die(channel, DUET_E_IO, "read", reason);
+}
+
+int
+duet__io_read(duet_channel *channel, const struct duet__os_piece *pieces, unsigned count,
+              size_t *got)
+{
+    const struct duet__io *io = &channel->io;
+
+    if (io->stream.read != NULL)
+        return judge_read(channel, read_stream(&io->stream, pieces, count, got), 0);
+    int result = read_descriptor(channel, pieces, count, got);
+    return judge_read(channel, result, errno);
+}
+
+/* ---- Looking before taking ---- */
+
+int
+duet__io_looks(const duet_channel *channel)
+{
+    return channel->io.stream.read == NULL && channel->io.rkind == DUET__OS_TCP;
+}
+
+int
+duet__io_look(duet_channel *channel, uint8_t *at, size_t size, size_t *got)
+{
+    int patient = channel->patient;
+
+    *got = 0;
+    if (channel->dry)
+        return DUET_AGAIN;
+    channel->patient = 0;
+    int result = duet__os_look(channel->io.rfd, patient, at, size, got);
+    return judge_read(channel, result, errno);
+}
+
+int
+duet__io_drop(duet_channel *channel, size_t size)
+{
+    int result = duet__os_drop(channel->io.rfd, size);
+
+    /* They were there when they were looked at: another reader has them, and the place is lost. */
+    if (result == DUET_AGAIN || result == DUET_CLOSED)
+        return duet__channel_die(channel, DUET_E_IO, "another reads the same socket", 0);
+    return judge_read(channel, result, errno);
+}
+
+int
+duet__io_low_water(duet_channel *channel, size_t size)
+{
+    int result = duet__os_low_water(channel->io.rfd, size);
+
+    channel->low_water = result == 0 && size > 1;
+    return result;
 }
 
 /**

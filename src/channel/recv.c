@@ -19,21 +19,10 @@ enum {
     CHUNK = 128 * 1024 /* octets of payload read at a time, so that they stay in the cache */
 };
 
-enum { STOP = 1 }; /* the next frame is not for this call; beside the results */
-
 static size_t
 least_of(size_t a, size_t b)
 {
     return a < b ? a : b;
-}
-
-void
-duet__rx_drop_stash(duet_channel *channel)
-{
-    if (channel->stash != NULL)
-        duet_wipe(channel->stash, channel->rx_length);
-    free(channel->stash);
-    channel->stash = NULL;
 }
 
 /** Look the nonce of the peer's first flight up, and bring the time to judge its clock by. */
@@ -93,6 +82,18 @@ answer(duet_channel *channel, const struct duet_step *step)
     }
 }
 
+int
+duet__rx_judge(duet_channel *channel, const struct duet_step *step, int result)
+{
+    channel->need = step->need;
+    if (result == DUET_OK)
+        result = answer(channel, step);
+    /* The octets are here and nowhere else: without memory for them the channel is lost. */
+    if (result == DUET_E_MEMORY)
+        return duet__channel_die(channel, result, NULL, 0);
+    return result == DUET_OK ? DUET_OK : duet__channel_judge(channel, result);
+}
+
 /** Give the session octets as they came; payload among them is deciphered in place. */
 static int
 feed(duet_channel *channel, uint8_t *octets, size_t size)
@@ -105,14 +106,9 @@ feed(duet_channel *channel, uint8_t *octets, size_t size)
         step.out_size = size - used;
         int result = duet_session_recv(channel->session, &step);
         used += step.used;
-        channel->need = step.need;
-        if (result == DUET_OK)
-            result = answer(channel, &step);
-        /* The octets are here and nowhere else: without memory for them the channel is lost. */
-        if (result == DUET_E_MEMORY)
-            return duet__channel_die(channel, result, NULL, 0);
+        result = duet__rx_judge(channel, &step, result);
         if (result != DUET_OK)
-            return duet__channel_judge(channel, result);
+            return result;
     }
     return DUET_OK;
 }
@@ -153,14 +149,14 @@ list(const duet_channel *channel, const struct duet__rx *job)
         (duet_message){job->buffer + job->got, channel->rx_length, channel->rx_code};
 }
 
-/** Count the frame that has been verified. */
-static void
-deliver(duet_channel *channel, struct duet__rx *job)
+void
+duet__rx_deliver(duet_channel *channel, struct duet__rx *job)
 {
     if (job->kind == DUET__RX_BATCH)
         list(channel, job);
     channel->rx_state = DUET__RX_NONE;
     channel->rx_message = channel->rx_code == DUET_CODE_MORE;
+    channel->last = channel->rx_length;
     job->in_place = 0;
     job->got += channel->rx_length;
     job->code = channel->rx_code;
@@ -168,8 +164,8 @@ deliver(duet_channel *channel, struct duet__rx *job)
 }
 
 /** 1 when the job has something to tell. */
-static int
-had_some(const struct duet__rx *job)
+int
+duet__rx_had_some(const struct duet__rx *job)
 {
     return job->got > 0 || (job->kind == DUET__RX_BATCH && job->inbox->count > 0);
 }
@@ -181,18 +177,6 @@ other_code(const duet_channel *channel, const struct duet__rx *job)
     return job->kind == DUET__RX_STREAM && (channel->rx_code != 0 || channel->rx_message);
 }
 
-/** Have a stash for the frame under way. Returns 0, or -1: it is too large, or no memory. */
-static int
-make_stash(duet_channel *channel)
-{
-    if (channel->stash != NULL)
-        return 0;
-    if (channel->rx_length > DUET__STASH_MOST)
-        return -1;
-    channel->stash = malloc(channel->rx_length + 1u);
-    return channel->stash != NULL ? 0 : -1;
-}
-
 /**
  * A frame of another code is verified before the application is told of it: until then the code is
  * anybody's. Only one that is too large to be set aside is refused by its header alone.
@@ -201,26 +185,26 @@ static int
 place_other(duet_channel *channel, const struct duet__rx *job)
 {
     if (job->got > 0)
-        return STOP;
+        return DUET__STOP;
     if (channel->rx_state == DUET__RX_HELD)
         return DUET_E_CODE;
     if (channel->rx_done > 0 && channel->stash == NULL)
         return DUET_E_MISUSE; /* it is begun in another call's buffer, and goes on only there */
-    if (make_stash(channel) != 0)
+    if (duet__stash_make(channel) != 0)
         return DUET_E_CODE;
     return DUET_OK;
 }
 
-/** Decide where the frame under way goes. Returns DUET_OK, STOP, or why it goes nowhere. */
-static int
-place(duet_channel *channel, struct duet__rx *job)
+/** Decide where the frame under way goes. Returns DUET_OK, DUET__STOP, or why it goes nowhere. */
+int
+duet__rx_place(duet_channel *channel, struct duet__rx *job)
 {
     uint8_t *at = job->got < job->size ? job->buffer + job->got : job->buffer;
 
     if (other_code(channel, job))
         return place_other(channel, job);
     if (channel->rx_length > job->size - job->got)
-        return had_some(job) ? STOP : DUET_E_ROOM;
+        return duet__rx_had_some(job) ? DUET__STOP : DUET_E_ROOM;
     if (channel->stash != NULL)
         return DUET_OK;
     if (channel->rx_done > 0 && !job->in_place && channel->rx_at != at)
@@ -236,14 +220,14 @@ unstash(duet_channel *channel, struct duet__rx *job)
 {
     if (channel->rx_length > 0)
         memcpy(job->buffer + job->got, channel->stash, channel->rx_length);
-    duet__rx_drop_stash(channel);
-    deliver(channel, job);
+    duet__stash_drop(channel);
+    duet__rx_deliver(channel, job);
 }
 
 /** Read the next octets of the frame under way: payload where it belongs, then the MAC, and the
  * header behind it where another frame will be taken anyway. */
-static int
-read_frame(duet_channel *channel, struct duet__rx *job)
+int
+duet__rx_pieces(duet_channel *channel, struct duet__rx *job)
 {
     uint8_t after[DUET_MAC_SIZE + DUET_HEADER_SIZE];
     uint8_t *payload = channel->stash != NULL ? channel->stash : channel->rx_at;
@@ -274,25 +258,25 @@ read_frame(duet_channel *channel, struct duet__rx *job)
         result = feed(channel, after, mac);
     if (result != DUET_OK || channel->rx_state != DUET__RX_HELD || channel->stash != NULL)
         return result;
-    deliver(channel, job);
+    duet__rx_deliver(channel, job);
     return feed(channel, after + mac, got - n - mac);
 }
 
 static int
 take_frame(duet_channel *channel, struct duet__rx *job)
 {
-    int result = place(channel, job);
+    int result = duet__rx_place(channel, job);
     if (result != DUET_OK)
         return result;
     if (channel->rx_state == DUET__RX_BEGUN)
-        return read_frame(channel, job);
+        return duet__rx_pieces(channel, job);
     unstash(channel, job);
     return DUET_OK;
 }
 
 /** 1 when the job has all that it can have. */
-static int
-complete(const struct duet__rx *job)
+int
+duet__rx_complete(const struct duet__rx *job)
 {
     if (job->kind == DUET__RX_MESSAGE)
         return job->whole;
@@ -301,16 +285,26 @@ complete(const struct duet__rx *job)
     return job->got == job->size && job->size > 0;
 }
 
+/** One step, by whichever way the wire and the frame want. */
+static int
+turn(duet_channel *channel, struct duet__rx *job)
+{
+    if (duet__peek_fits(channel, job))
+        return duet__peek_step(channel, job);
+    if (channel->rx_state == DUET__RX_NONE)
+        return duet__rx_control(channel);
+    return take_frame(channel, job);
+}
+
 int
 duet__rx_step(duet_channel *channel, struct duet__rx *job)
 {
     channel->dry = 0;
     for (int turns = 0; turns < DUET__TURNS; turns++) {
-        if (complete(job))
+        if (duet__rx_complete(job))
             return DUET_OK;
-        int result = channel->rx_state == DUET__RX_NONE ? duet__rx_control(channel)
-                                                        : take_frame(channel, job);
-        if (result == STOP)
+        int result = turn(channel, job);
+        if (result == DUET__STOP)
             return DUET_OK;
         if (result != DUET_OK)
             return result;
@@ -330,7 +324,7 @@ duet__rx_settle(duet_channel *channel, struct duet__rx *job)
         return;
     if (channel->result == DUET_OK) {
         /* Too large, or no memory: the frame goes on only where it lies. */
-        if (make_stash(channel) != 0)
+        if (duet__stash_make(channel) != 0)
             return;
         memcpy(channel->stash, channel->rx_at, channel->rx_done);
     }
@@ -338,8 +332,8 @@ duet__rx_settle(duet_channel *channel, struct duet__rx *job)
 }
 
 /** 1 when the caller has what it waits for. */
-static int
-satisfied(const struct duet__rx *job)
+int
+duet__rx_satisfied(const struct duet__rx *job)
 {
     if (job->kind == DUET__RX_MESSAGE)
         return job->whole;
@@ -348,26 +342,47 @@ satisfied(const struct duet__rx *job)
     return job->got >= job->least;
 }
 
+/** 1 when the next look may wait for what comes: nothing else is to be done meanwhile. */
+static int
+may_wait(const duet_channel *channel, const struct duet__rx *job,
+         const struct duet__deadline *deadline)
+{
+    return deadline->timeout_ms < 0 && !duet__rx_satisfied(job) && !duet__tx_waits(channel);
+}
+
+/** Wait for more. What was looked at in full is waited for by the next look itself. */
+static int
+wait_for_more(duet_channel *channel, const struct duet__rx *job, struct duet__deadline *deadline,
+              unsigned want)
+{
+    if (channel->dry && duet__peek_fits(channel, job) && may_wait(channel, job, deadline))
+        return DUET_OK;
+    return duet__io_wait(channel, deadline, want);
+}
+
 int
 duet__rx_run(duet_channel *channel, struct duet__rx *job, struct duet__deadline *deadline)
 {
     unsigned want = 0;
 
+    job->polled = deadline->timeout_ms == 0;
     int result = duet__enter(channel, deadline, &want);
     while (result == DUET_OK) {
         duet__tx_step(channel, NULL);
+        channel->patient = may_wait(channel, job, deadline) ? 1 : 0;
         result = duet__rx_step(channel, job);
         want = 0;
-        if (result == DUET_AGAIN && satisfied(job))
+        if (result == DUET_AGAIN && duet__rx_satisfied(job))
             result = DUET_OK;
         if (result != DUET_AGAIN)
             break;
         want = DUET_WANT_READ | (duet__tx_waits(channel) ? DUET_WANT_WRITE : 0u);
-        result = duet__io_wait(channel, deadline, want);
+        result = wait_for_more(channel, job, deadline, want);
     }
+    channel->patient = 0;
     duet__rx_settle(channel, job);
     channel->want_rx = (uint8_t)want;
-    if (result == DUET_CLOSED && had_some(job) && satisfied(job))
+    if (result == DUET_CLOSED && duet__rx_had_some(job) && duet__rx_satisfied(job))
         return DUET_OK;
     return result;
 }

@@ -34,13 +34,12 @@ duet__os_kind(enum duet__os_kind *kind, int fd)
     if (flags & O_NONBLOCK)
         *kind = DUET__OS_POLLED;
     if (S_ISSOCK(status.st_mode))
-        *kind = DUET__OS_SOCKET;
+        *kind = duet__os_is_tcp(fd) ? DUET__OS_TCP : DUET__OS_SOCKET;
     return 0;
 }
 
-/** The result that stands for a failed call's errno. */
-static int
-judge(int reason)
+int
+duet__os_judge(int reason)
 {
     switch (reason) {
     case EINTR:
@@ -63,12 +62,24 @@ judge(int reason)
     }
 }
 
+static int
+is_socket(enum duet__os_kind kind)
+{
+    return kind == DUET__OS_SOCKET || kind == DUET__OS_TCP;
+}
+
 /** 1 when poll() says that a call on fd would not wait, be it for an error that it would tell. */
 static int
 allowed(int fd, short events)
 {
     struct pollfd one = {.fd = fd, .events = events};
     return poll(&one, 1, 0) > 0;
+}
+
+int
+duet__os_readable(int fd)
+{
+    return allowed(fd, POLLIN);
 }
 
 int
@@ -85,10 +96,10 @@ duet__os_read(int fd, enum duet__os_kind kind, const struct duet__os_piece *piec
     }
     if (kind == DUET__OS_BLOCKING && !allowed(fd, POLLIN))
         return DUET_AGAIN;
-    long n = kind == DUET__OS_SOCKET ? (long)recvmsg(fd, &message, MSG_DONTWAIT)
-                                     : (long)readv(fd, vector, (int)count);
+    long n = is_socket(kind) ? (long)recvmsg(fd, &message, MSG_DONTWAIT)
+                             : (long)readv(fd, vector, (int)count);
     if (n < 0)
-        return judge(errno);
+        return duet__os_judge(errno);
     if (n == 0)
         return DUET_CLOSED;
     *got = (size_t)n;
@@ -131,12 +142,12 @@ duet__os_write(int fd, enum duet__os_kind kind, const uint8_t *data, size_t size
         /* poll() promises a pipe this much room and no more. */
         size = size < PIPE_BUF ? size : PIPE_BUF;
     }
-    if (kind == DUET__OS_SOCKET && MSG_NOSIGNAL != 0)
+    if (is_socket(kind) && MSG_NOSIGNAL != 0)
         n = (long)send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
     else
         n = write_quietly(fd, data, size);
     if (n < 0)
-        return judge(errno);
+        return duet__os_judge(errno);
     *put = (size_t)n;
     return n > 0 ? DUET_OK : DUET_AGAIN;
 }

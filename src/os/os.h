@@ -28,9 +28,16 @@ uint64_t duet__os_unix_ms(void);
 /** What a descriptor needs so that no call on it ever waits. */
 enum duet__os_kind {
     DUET__OS_SOCKET,  /**< each call says for itself that it will not wait */
+    DUET__OS_TCP,     /**< a socket on which one can look without taking (Linux) */
     DUET__OS_POLLED,  /**< O_NONBLOCK is set: a plain call does not wait */
     DUET__OS_BLOCKING /**< ask poll() first, and write little */
 };
+
+/** 1 when fd is a socket of kind DUET__OS_TCP. */
+int duet__os_is_tcp(int fd);
+
+/** The result that stands for a failed call's errno. */
+int duet__os_judge(int reason);
 
 /** Find a descriptor's kind. Returns 0, or -1 (not a descriptor). */
 int duet__os_kind(enum duet__os_kind *kind, int fd);
@@ -50,6 +57,25 @@ enum { DUET__OS_PIECES = 2 }; /* the most that one call takes */
  */
 int duet__os_read(int fd, enum duet__os_kind kind, const struct duet__os_piece *pieces,
                   unsigned count, size_t *got);
+
+/* ---- A TCP socket's buffer, looked at before it is taken; elsewhere than on Linux DUET_E_IO ----
+ */
+
+/**
+ * Look at up to size octets, which stay where they are; at NULL: only count them. patient: 1: wait
+ * for the first of them where the socket is in blocking mode. Returns as duet__os_read().
+ */
+int duet__os_look(int fd, int patient, uint8_t *at, size_t size, size_t *got);
+
+/** Remove size octets that were looked at. Returns DUET_OK when all are gone, or a failure. */
+int duet__os_drop(int fd, size_t size);
+
+/** Have poll() tell of input only from size octets on (1: as usual). Returns 0; -1: the system will
+ * not hold so many for sure. */
+int duet__os_low_water(int fd, size_t size);
+
+/** 1 when poll() says that fd can be read, has ended or has failed. */
+int duet__os_readable(int fd);
 
 /**
  * Write 1 to size octets without waiting and without SIGPIPE.

@@ -1,0 +1,107 @@
+/*
+ * Looking at what a TCP socket holds before taking it, and having poll() wait for more of it.
+ *
+ * Linux alone looks (MSG_PEEK), counts and removes without copying (MSG_TRUNC), and obeys
+ * SO_RCVLOWAT in poll(); elsewhere no socket is of this kind.
+ */
+#include "os/os.h"
+
+#include <duet/error.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#if defined(__linux__)
+
+static int
+option(int fd, int name)
+{
+    int value = -1;
+    socklen_t size = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : -1;
+}
+
+int
+duet__os_is_tcp(int fd)
+{
+    int domain = option(fd, SO_DOMAIN);
+    return (domain == AF_INET || domain == AF_INET6) && option(fd, SO_PROTOCOL) == IPPROTO_TCP;
+}
+
+int
+duet__os_look(int fd, int patient, uint8_t *at, size_t size, size_t *got)
+{
+    int flags = MSG_PEEK | (at == NULL ? MSG_TRUNC : 0) | (patient ? 0 : MSG_DONTWAIT);
+
+    *got = 0;
+    long n = (long)recv(fd, at, size, flags);
+    if (n < 0)
+        return duet__os_judge(errno);
+    *got = (size_t)n;
+    return n > 0 ? DUET_OK : DUET_CLOSED;
+}
+
+int
+duet__os_drop(int fd, size_t size)
+{
+    while (size > 0) {
+        long n = (long)recv(fd, NULL, size, MSG_TRUNC | MSG_DONTWAIT);
+        if (n > 0)
+            size -= (size_t)n;
+        else if (n == 0)
+            return DUET_CLOSED;
+        else if (errno != EINTR)
+            return duet__os_judge(errno);
+    }
+    return DUET_OK;
+}
+
+int
+duet__os_low_water(int fd, size_t size)
+{
+    int room = size > 1 ? option(fd, SO_RCVBUF) : 0;
+    int value = (int)size;
+
+    /* Linux counts its own overhead in SO_RCVBUF: half of it is what surely holds octets. */
+    if (size > 1 && (room < 0 || size > (size_t)room / 2))
+        return -1;
+    return setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &value, sizeof value);
+}
+
+#else
+
+int
+duet__os_is_tcp(int fd)
+{
+    (void)fd;
+    return 0;
+}
+
+int
+duet__os_look(int fd, int patient, uint8_t *at, size_t size, size_t *got)
+{
+    (void)fd;
+    (void)patient;
+    (void)at;
+    (void)size;
+    *got = 0;
+    return DUET_E_IO;
+}
+
+int
+duet__os_drop(int fd, size_t size)
+{
+    (void)fd;
+    (void)size;
+    return DUET_E_IO;
+}
+
+int
+duet__os_low_water(int fd, size_t size)
+{
+    (void)fd;
+    (void)size;
+    return -1;
+}
+
+#endif
