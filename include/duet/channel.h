@@ -63,9 +63,10 @@ enum duet_state {
  * channel   out: the channel; NULL on failure.
  * config    must outlive the channel.
  * replay    the memory of nonces; NULL only for TOP in a program that never listens.
- * rfd, wfd  to read and to write; the same for a socket. They stay the caller's to close. Sockets
- * are never waited on by read or write, whatever their mode; another descriptor that is in blocking
- * mode is written in small pieces once poll() allows it.
+ * rfd, wfd  to read and to write; the same for a socket. They stay the caller's to close, and are
+ * read by this channel alone. Only a call without a time-out may wait within a read of a socket
+ * that is in blocking mode; another descriptor that is in blocking mode is written in small pieces
+ * once poll() allows it.
  *
  * Returns DUET_OK, or as duet_session_new(); DUET_E_IO without randomness.   Since 0.1.
  */

@@ -132,13 +132,22 @@ not_whole(duet_channel *channel, struct duet__rx *job)
     return duet__rx_pieces(channel, job);
 }
 
+/** Look; waiting there is for calls that have not what they wait for. */
+static int
+look_at(duet_channel *channel, const struct duet__rx *job, uint8_t *at, size_t size, size_t *got)
+{
+    if (duet__rx_satisfied(job))
+        channel->patient = 0;
+    return duet__io_look(channel, at, size, got);
+}
+
 /** A polled call and a large frame: it is read once it is whole. */
 static int
 count_step(duet_channel *channel, struct duet__rx *job)
 {
     size_t there;
 
-    int result = duet__io_look(channel, NULL, channel->need, &there);
+    int result = look_at(channel, job, NULL, channel->need, &there);
     if (result != DUET_OK)
         return result;
     if (there < channel->need)
@@ -159,7 +168,7 @@ duet__peek_step(duet_channel *channel, struct duet__rx *job)
     if (channel->rx_state == DUET__RX_BEGUN && channel->rx_length >= LARGE)
         return count_step(channel, job);
     look.at = 0;
-    int result = duet__io_look(channel, look.wire, size, &look.size);
+    int result = look_at(channel, job, look.wire, size, &look.size);
     if (result != DUET_OK)
         return result;
     result = take_whole(channel, job, &look);
