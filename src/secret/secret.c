@@ -4,6 +4,7 @@
 #include "secret/base64.h"
 #include "secret/ini.h"
 
+#include "base/copy.h"
 #include "base/equal.h"
 #include "base/public.h"
 #include "crypto/sha256.h"
@@ -47,7 +48,7 @@ duet_secret_init(duet_secret *secret, const uint8_t *octets, size_t size)
     secret->octets = malloc(size);
     if (secret->octets == NULL)
         return DUET_E_MEMORY;
-    memcpy(secret->octets, octets, size);
+    duet__copy_secret(secret->octets, octets, size);
     secret->size = size;
     make_id(secret);
     return DUET_OK;

@@ -3,6 +3,7 @@
  */
 #include "shake/realm.h"
 
+#include "base/copy.h"
 #include "frame/dir.h"
 
 #include <stdlib.h>
@@ -36,7 +37,7 @@ duet__realm_init(struct duet__realm *realm, const uint8_t *octets, size_t size)
     realm->secret = malloc(size);
     if (realm->secret == NULL)
         return DUET_E_MEMORY;
-    memcpy(realm->secret, octets, size);
+    duet__copy_secret(realm->secret, octets, size);
     realm->size = size;
     make_id(realm->id, octets, size);
     duet__dir_prepare(realm->half[DUET_TOP], DUET_TOP, octets, size / 2);

@@ -4,11 +4,13 @@
  */
 #include "memory/scan.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { PIECE = 16, NEEDLES = 4096, MAPS = 512, FILTER = 1 << 16 };
+enum { PIECE = 16, NEEDLES = 4096, FILTER = 1 << 16 };
 
 static const uint64_t mask = 0xA5C3965A3CE17B2Du;
 
@@ -92,7 +94,7 @@ scan_map(const char *line, const char *name, int tell)
             continue;
         found++;
         if (tell)
-            fprintf(stderr, "%s: a piece at %p, in %s", needle->name, (const void *)p, line);
+            fprintf(stderr, "%s: a piece at %p, in %s\n", needle->name, (const void *)p, line);
     }
     return found;
 }
@@ -100,17 +102,19 @@ scan_map(const char *line, const char *name, int tell)
 unsigned
 scan_count(const char *name, int tell)
 {
-    static char lines[MAPS][256];
+    static char table[1 << 16]; /* nothing is allocated here: it would overwrite what was freed */
     unsigned found = 0;
     size_t used = 0;
-    FILE *maps = fopen("/proc/self/maps", "r");
+    ssize_t got;
+    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 
-    if (maps == NULL)
-        return 0;
-    while (used < MAPS && fgets(lines[used], sizeof lines[used], maps) != NULL)
-        used++;
-    fclose(maps);
-    for (size_t i = 0; i < used; i++)
-        found += scan_map(lines[i], name, tell);
+    while ((got = read(fd, table + used, sizeof table - 1 - used)) > 0)
+        used += (size_t)got;
+    close(fd);
+    table[used] = 0;
+    for (char *line = table, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        *end = 0;
+        found += scan_map(line, name, tell);
+    }
     return found;
 }

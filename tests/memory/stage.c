@@ -3,6 +3,9 @@
  */
 #include "memory/stage.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,6 +51,11 @@ stage_clear(void)
 void
 stage_begin(void)
 {
+#ifdef __GLIBC__ /* freed memory stays, to be searched */
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    mallopt(M_MMAP_THRESHOLD, 1 << 25);
+#endif
     scan_forget();
     stack = NULL;
     stage_clear();

@@ -159,10 +159,107 @@ initiation(void **state)
     stage_end();
 }
 
+/* ---- Derivations ---- */
+
+static uint8_t ikm[80], prk[WIRE_DIGEST], okm[96];
+static const struct duet__octets salt_octets = {"salt", 4};
+
+static void
+expect_of_derivation(void)
+{
+    struct duet__hmac_key key;
+    uint8_t out[96 + WIRE_DIGEST];
+
+    duet__hkdf_extract(out, salt_octets, (struct duet__octets){ikm, sizeof ikm});
+    scan_add("prk", out, WIRE_DIGEST);
+    duet__hmac_set_key(&key, out, WIRE_DIGEST);
+    scan_add("on the way", &key, sizeof key);
+    duet__hkdf_expand(out, nothing, nothing, out, 96 + WIRE_DIGEST);
+    scan_add("okm", out, 96);
+    scan_add("on the way", out + 96, WIRE_DIGEST); /* nobody asked for it */
+}
+
+static void
+extract(void)
+{
+    duet__hkdf_extract(prk, salt_octets, (struct duet__octets){ikm, sizeof ikm});
+}
+
+static void
+expand(void)
+{
+    duet__hkdf_expand(prk, nothing, nothing, okm, sizeof okm);
+}
+
+static void
+derivations(void **state)
+{
+    (void)state;
+    stage_begin();
+    stage_random(ikm, sizeof ikm);
+    stage_run(expect_of_derivation);
+    stage_clear();
+    scan_add("ikm", ikm, sizeof ikm);
+    stage_run(extract);
+    assert_copies("ikm", 1);
+    assert_copies("prk", 1);
+    stage_run(expand);
+    assert_copies("prk", 1);
+    assert_copies("okm", 1);
+    assert_gone("on the way");
+    duet_wipe(ikm, sizeof ikm);
+    duet_wipe(prk, sizeof prk);
+    duet_wipe(okm, sizeof okm);
+    assert_gone(NULL);
+    stage_end();
+}
+
+/* ---- The compression, under which all of these run ---- */
+
+static uint32_t chain[8];
+static uint8_t group[WIRE_GROUP];
+
+static void
+compress(void)
+{
+    duet__kernel()->compress(chain, group, 1);
+}
+
+static void
+compression(void **state)
+{
+    (void)state;
+    stage_begin();
+    stage_random(chain, sizeof chain);
+    stage_random(group, WIRE_KEY); /* not the same as what stands for W */
+    scan_add("chain", chain, sizeof chain);
+    scan_add("group", group, WIRE_KEY);
+    for (size_t i = 0; i < WIRE_KEY; i += 4) { /* as words it is the same secret */
+        uint32_t words[4];
+        for (size_t k = 0; k < 4; k++)
+            words[k] = duet__load32(group + (i + 4 * k) % WIRE_KEY);
+        if (i % 16 == 0)
+            scan_add("words", words, sizeof words);
+        duet_wipe(words, sizeof words);
+    }
+    stage_run(compress);
+    assert_gone("chain");
+    assert_gone("words");
+    assert_copies("group", 1);
+    scan_add("next", chain, sizeof chain);
+    assert_copies("next", 1);
+    duet_wipe(chain, sizeof chain);
+    duet_wipe(group, sizeof group);
+    assert_gone(NULL);
+    stage_end();
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(compression),
+        cmocka_unit_test(derivations),
         cmocka_unit_test(rotation),
         cmocka_unit_test(initiation),
     };
