@@ -43,8 +43,8 @@ needles other >wrong
 head -c 3000000 /dev/urandom >data
 
 # ---- Keys: made, shown, refused ----
-sed '$d' k >cut
-chmod 600 cut
+sed '$d' k >short
+chmod 600 short
 cp k bad
 sed -i 's/^Id = .*/Id = 0123456789abcdef/' bad
 {
@@ -54,7 +54,7 @@ sed -i 's/^Id = .*/Id = 0123456789abcdef/' bad
 chmod 600 odd.id
 watched all 0 "$DUET" key show k
 watched all 0 "$DUET" key show alice.id
-watched all 8 "$DUET" key show cut
+watched all 8 "$DUET" key show short
 watched all 8 "$DUET" key show bad
 watched all 8 "$DUET" key show odd.id
 for what in "" --identity; do
@@ -95,7 +95,7 @@ midway() {
 
 mkdir -p in
 for pattern in secret ephemeral identity; do
-    ids= idc=
+    ids='' idc=''
     if [ $pattern = identity ]; then
         ids="-i alice.id --peers bob.peers" idc="-i bob.id --peers alice.peers"
     fi
