@@ -14,6 +14,10 @@
  * SHA-256. */
 int bench_kernel(const struct bench *bench);
 
+/** How many SHA-256 instructions the processor begins, one after the other and beside each other;
+ * x86-64 alone. */
+int bench_limit(const struct bench *bench);
+
 /** Messages sealed at one end of a session and opened at the other. peers: up to NULL. */
 int bench_frame(const struct bench *bench, const struct peer *const *peers);
 

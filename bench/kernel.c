@@ -11,14 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GROUP = 64, SIZE_MOST = 1 << 20, KEY = 32, BLOCK = 16 };
+enum { GROUP = 64, SIZE_MOST = 1 << 20, KEY = 32, BLOCK = 16, STREAMS = 2 };
 
 struct work {
     const struct duet__kernel *kernel;
     struct duet__key key;
     uint8_t block[BLOCK];
-    uint32_t chain[8];
-    uint8_t *in, *out;
+    uint32_t chain[STREAMS][8];
+    uint8_t *in[STREAMS], *out[STREAMS];
+    struct duet__run run[STREAMS]; /* in to out, size octets of each */
     size_t size;
     EVP_CIPHER_CTX *cipher;
     EVP_MD_CTX *hash;
@@ -28,8 +29,9 @@ static const uint8_t raw_key[KEY] = {1, 2, 3};
 
 static const size_t sizes[] = {64, 256, 1024, 4096, 16384, 65536, 262144, SIZE_MOST};
 
-static const char *const ratios[] = {"sha/seal", "sha/open", "libcrypto/seal", "libcrypto/open",
-                                     NULL};
+static const char *const ratios[] = {
+    "sha/seal",      "sha/open", "libcrypto/seal", "libcrypto/open", "seal/seal-two",
+    "open/open-two", NULL};
 
 /* ---- The contenders ---- */
 
@@ -38,7 +40,7 @@ run_sha(void *context, uint64_t times)
 {
     struct work *work = context;
     for (uint64_t i = 0; i < times; i++)
-        work->kernel->compress(work->chain, work->in, work->size / GROUP);
+        work->kernel->compress(work->chain[0], work->in[0], work->size / GROUP);
     return 0;
 }
 
@@ -49,25 +51,17 @@ run_keystream(void *context, uint64_t times)
     int failed = 0;
     for (uint64_t i = 0; i < times; i++)
         for (size_t at = 0; at < work->size; at += GROUP)
-            failed |= work->kernel->keystream(&work->key, work->block, work->out + at);
+            failed |= work->kernel->keystream(&work->key, work->block, work->out[0] + at);
     return failed;
-}
-
-static struct duet__run
-run_of(struct work *work, uint32_t *chain, const uint8_t *in)
-{
-    struct duet__run run = {&work->key, work->block, chain, work->out, in, work->size / GROUP};
-    return run;
 }
 
 static int
 run_seal(void *context, uint64_t times)
 {
     struct work *work = context;
-    const struct duet__run run = run_of(work, work->chain, work->in);
     int failed = 0;
     for (uint64_t i = 0; i < times; i++)
-        failed |= work->kernel->seal(&run);
+        failed |= work->kernel->seal(&work->run[0]);
     return failed;
 }
 
@@ -75,10 +69,29 @@ static int
 run_open(void *context, uint64_t times)
 {
     struct work *work = context;
-    const struct duet__run run = run_of(work, work->chain, work->in);
     int failed = 0;
     for (uint64_t i = 0; i < times; i++)
-        failed |= work->kernel->open(&run);
+        failed |= work->kernel->open(&work->run[0]);
+    return failed;
+}
+
+static int
+run_seal_two(void *context, uint64_t times)
+{
+    struct work *work = context;
+    int failed = 0;
+    for (uint64_t i = 0; i < times; i++)
+        failed |= work->kernel->seal2(work->run);
+    return failed;
+}
+
+static int
+run_open_two(void *context, uint64_t times)
+{
+    struct work *work = context;
+    int failed = 0;
+    for (uint64_t i = 0; i < times; i++)
+        failed |= work->kernel->open2(work->run);
     return failed;
 }
 
@@ -90,7 +103,7 @@ run_libcrypto_ctr(void *context, uint64_t times)
     int good = 1;
     for (uint64_t i = 0; i < times; i++)
         good &= EVP_EncryptInit_ex(work->cipher, NULL, NULL, NULL, work->block) &&
-                EVP_EncryptUpdate(work->cipher, work->out, &put, work->in, (int)work->size);
+                EVP_EncryptUpdate(work->cipher, work->out[0], &put, work->in[0], (int)work->size);
     return good ? 0 : -1;
 }
 
@@ -102,7 +115,7 @@ run_libcrypto_sha(void *context, uint64_t times)
     int good = 1;
     for (uint64_t i = 0; i < times; i++)
         good &= EVP_DigestInit_ex(work->hash, NULL, NULL) &&
-                EVP_DigestUpdate(work->hash, work->in, work->size) &&
+                EVP_DigestUpdate(work->hash, work->in[0], work->size) &&
                 EVP_DigestFinal_ex(work->hash, digest, NULL);
     return good ? 0 : -1;
 }
@@ -118,24 +131,44 @@ run_libcrypto(void *context, uint64_t times)
 
 /* ---- The race ---- */
 
-/* Sealed and opened again it is what it was, and libcrypto enciphers to the same. */
+/* Let all streams go over groups of the current size, from the same chains. */
+static void
+set_runs(struct work *work)
+{
+    for (int i = 0; i < STREAMS; i++) {
+        memset(work->chain[i], i, sizeof work->chain[i]);
+        work->run[i] = (struct duet__run){.key = &work->key,
+                                          .block = work->block,
+                                          .chain = work->chain[i],
+                                          .out = work->out[i],
+                                          .in = work->in[i],
+                                          .groups = work->size / GROUP};
+    }
+}
+
+/* Two streams sealed and opened again, each as it was, and libcrypto enciphers to the same. */
 static int
 proves(struct work *work)
 {
-    uint32_t sealed[8], opened[8];
+    uint32_t sealed[STREAMS][8];
     uint8_t enciphered[GROUP];
-    const struct duet__run seal = run_of(work, sealed, work->in);
-    const struct duet__run open = run_of(work, opened, work->out);
-    memcpy(sealed, work->chain, sizeof sealed);
-    memcpy(opened, work->chain, sizeof opened);
+    set_runs(work);
     if (run_libcrypto_ctr(work, 1) != 0)
         return 0;
-    memcpy(enciphered, work->out, sizeof enciphered);
-    if (work->kernel->seal(&seal) != 0 || memcmp(enciphered, work->out, sizeof enciphered) != 0 ||
-        work->kernel->open(&open) != 0)
+    memcpy(enciphered, work->out[0], sizeof enciphered);
+    if (run_seal_two(work, 1) != 0 || memcmp(enciphered, work->out[0], sizeof enciphered) != 0)
         return 0;
-    return memcmp(work->out, work->in, work->size) == 0 &&
-           memcmp(sealed, opened, sizeof sealed) == 0;
+    memcpy(sealed, work->chain, sizeof sealed);
+    set_runs(work);
+    for (int i = 0; i < STREAMS; i++) {
+        work->run[i].in = work->out[i];
+        if (work->kernel->open(&work->run[i]) != 0 ||
+            memcmp(work->out[i], work->in[i], work->size) != 0)
+            return 0;
+    }
+    int same = memcmp(sealed, work->chain, sizeof sealed) == 0;
+    set_runs(work);
+    return same;
 }
 
 static int
@@ -146,6 +179,8 @@ race(const struct bench *bench, struct work *work)
         {"keystream", run_keystream, work, 0},
         {"seal", run_seal, work, 0},
         {"open", run_open, work, 0},
+        {"seal-two", run_seal_two, work, STREAMS},
+        {"open-two", run_open_two, work, STREAMS},
         {"libcrypto-ctr", run_libcrypto_ctr, work, 0},
         {"libcrypto-sha", run_libcrypto_sha, work, 0},
         {"libcrypto", run_libcrypto, work, 0},
@@ -167,15 +202,19 @@ race(const struct bench *bench, struct work *work)
 static int
 set_up(struct work *work)
 {
-    work->in = malloc(SIZE_MOST);
-    work->out = malloc(SIZE_MOST);
+    for (int i = 0; i < STREAMS; i++) {
+        work->in[i] = malloc(SIZE_MOST);
+        work->out[i] = malloc(SIZE_MOST);
+        if (work->in[i] == NULL || work->out[i] == NULL)
+            return -1;
+        memset(work->in[i], 0x6b + i, SIZE_MOST);
+    }
     work->cipher = EVP_CIPHER_CTX_new();
     work->hash = EVP_MD_CTX_new();
-    if (work->in == NULL || work->out == NULL || work->cipher == NULL || work->hash == NULL ||
+    if (work->cipher == NULL || work->hash == NULL ||
         !EVP_EncryptInit_ex(work->cipher, EVP_aes_256_ctr(), NULL, raw_key, work->block) ||
         !EVP_DigestInit_ex(work->hash, EVP_sha256(), NULL))
         return -1;
-    memset(work->in, 0x6b, SIZE_MOST);
     return 0;
 }
 
@@ -191,8 +230,10 @@ bench_kernel(const struct bench *bench)
             result = race(bench, &work);
         }
     }
-    free(work.in);
-    free(work.out);
+    for (int i = 0; i < STREAMS; i++) {
+        free(work.in[i]);
+        free(work.out[i]);
+    }
     EVP_CIPHER_CTX_free(work.cipher);
     EVP_MD_CTX_free(work.hash);
     return result;

@@ -1,7 +1,8 @@
 /*
  * duet-bench: runs the benchmarks that are named, or all, and prints their figures as TSV.
  *
- *   duet-bench [--quick] [kernel] [frame] [handshake] [memory] [channel]
+ *   duet-bench [--quick] [NAME...]
+ *   duet-bench --list
  *
  * Columns: bench, case, octets of a message, contender, unit, median, lower and upper quartile,
  * rounds. Lines that begin with # tell the machine. Peers are those that were there to build with.
@@ -68,6 +69,9 @@ static const struct {
     const char *name;
     int (*run)(const struct bench *bench);
 } benches[] = {
+#if BENCH_LIMIT
+    {"limit", bench_limit},
+#endif
     {"kernel", bench_kernel}, {"frame", run_frame},       {"handshake", run_handshake},
     {"memory", run_memory},   {"channel", bench_channel},
 };
@@ -81,6 +85,14 @@ print(void *context, const struct bench_row *row)
     printf("%s\t%s\t%" PRIu64 "\t%s\t%s\t%.4g\t%.4g\t%.4g\t%u\n", row->bench, row->what, row->size,
            row->contender, row->unit, row->median, row->low, row->high, row->rounds);
     fflush(stdout);
+}
+
+static int
+list(void)
+{
+    for (size_t i = 0; i < BENCHES; i++)
+        puts(benches[i].name);
+    return 0;
 }
 
 static int
@@ -108,6 +120,8 @@ int
 main(int argc, char **argv)
 {
     struct bench bench = {.rounds = ROUNDS, .slice_ns = SLICE_NS, .take = print};
+    if (argc == 2 && strcmp(argv[1], "--list") == 0)
+        return list();
     for (int i = 1; i < argc; i++) {
         if (!is_known(argv[i])) {
             fprintf(stderr, "bench: %s: no such benchmark or option\n", argv[i]);
