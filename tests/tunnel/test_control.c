@@ -1,0 +1,485 @@
+/*
+ * The control socket and the metrics over a service that is made up here: requests, answers, who
+ * may ask and how much, and what may lie at the socket's place.
+ */
+#include "answer.h"
+#include "ask.h"
+#include "control.h"
+#include "metrics.h"
+#include "say.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* ---- A service of two workers and one connection ---- */
+
+struct service {
+    uv_loop_t loop;
+    struct settings settings;
+    struct tunnel_settings tunnel;
+    struct worker_counters workers[2];
+    int draining, killed;
+};
+
+static struct service service;
+
+uv_loop_t *
+service_loop(struct service *s)
+{
+    return &s->loop;
+}
+
+const struct settings *
+service_settings(const struct service *s)
+{
+    return &s->settings;
+}
+
+unsigned
+service_worker(const struct service *s)
+{
+    (void)s;
+    return 1;
+}
+
+unsigned
+service_workers(const struct service *s)
+{
+    (void)s;
+    return 2;
+}
+
+const struct counters *
+service_counters(const struct service *s, unsigned worker, size_t row)
+{
+    return &s->workers[worker].tunnels[row];
+}
+
+const struct process_counters *
+service_process(const struct service *s, unsigned worker)
+{
+    return &s->workers[worker].process;
+}
+
+int
+service_draining(const struct service *s)
+{
+    return s->draining;
+}
+
+void
+service_drain(struct service *s)
+{
+    s->draining = 1;
+}
+
+int
+service_reload(struct service *s)
+{
+    (void)s;
+    return EXIT_KEY;
+}
+
+int
+service_kill(struct service *s, uint64_t id)
+{
+    if (id != (1ull << 48 | 7) || s->killed)
+        return -1;
+    s->killed = 1;
+    return 0;
+}
+
+void
+service_each(struct service *s, void (*tell)(const struct service_session *, void *), void *context)
+{
+    static const uint8_t id[DUET_SECRET_ID_SIZE] = {0xab};
+    struct service_session session = {.id = 1ull << 48 | 7,
+                                      .tunnel = "web",
+                                      .state = "open",
+                                      .target = "\x1b\"host\":1",
+                                      .secret_id = id,
+                                      .octets_in = 1ull << 40,
+                                      .age_ms = 1500};
+    struct sockaddr_storage from = {.ss_family = AF_UNIX};
+
+    session.from = &from;
+    if (!s->killed)
+        tell(&session, context);
+}
+
+static void
+make_service(void)
+{
+    static char name[] = "web", address[] = "127.0.0.1:1", *addresses[] = {address};
+
+    memset(&service, 0, sizeof service);
+    service.tunnel = (struct tunnel_settings){.name = name, .side = TUNNEL_SERVER};
+    service.tunnel.listen = service.tunnel.targets = (struct words){addresses, 1};
+    service.settings = (struct settings){.tunnels = &service.tunnel, .tunnel_count = 1};
+    for (unsigned w = 0; w < 2; w++) {
+        service.workers[w].process =
+            (struct process_counters){.pid = 10 + w, .started_unix_ms = 1500, .reloads = w};
+        struct counters *row = &service.workers[w].tunnels[w]; /* not the same row in both */
+        memcpy(row->name, "web", 4);
+        row->accepted = 3 + w;
+        row->octets_in = 100;
+        row->octets_out = 5;
+        row->open = 1;
+    }
+}
+
+/* ---- The socket ---- */
+
+static char folder[] = "/tmp/duet-control-XXXXXX", path[64];
+static pid_t child;
+
+static void
+nothing(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
+/** Serve at the path in a process of its own, until it is ended. */
+static int
+serve(void **state)
+{
+    struct control *control;
+    uv_timer_t busy;
+    char ready;
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(pipe(pair), 0);
+    child = fork();
+    if (child == 0) {
+        make_service();
+        uv_loop_init(&service.loop);
+        alarm(60);
+        if (control_open(&control, &service.loop, path, &service) != EXIT_DONE)
+            _exit(1);
+        (void)!write(pair[1], "r", 1);
+        uv_timer_init(&service.loop, &busy); /* the control socket keeps no loop running */
+        uv_timer_start(&busy, nothing, 1000, 1000);
+        uv_run(&service.loop, UV_RUN_DEFAULT);
+        _exit(0);
+    }
+    close(pair[1]);
+    assert_int_equal(read(pair[0], &ready, 1), 1);
+    close(pair[0]);
+    return 0;
+}
+
+static int
+end(void **state)
+{
+    int status;
+
+    (void)state;
+    kill(child, SIGTERM);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM ? 0 : -1;
+}
+
+static int
+dial(void)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    memcpy(un.sun_path, path, strlen(path));
+    assert_int_equal(connect(fd, (struct sockaddr *)&un, sizeof un), 0);
+    return fd;
+}
+
+/** Ask, and hold the answer's code and body to what is expected. */
+static void
+expect(enum request_kind kind, uint64_t id, int code, const char *body)
+{
+    struct request request = {kind, id};
+    struct replies replies;
+
+    assert_int_equal(ask(&replies, path, &request, 0), EXIT_DONE);
+    assert_int_equal(replies.count, 1);
+    assert_int_equal(replies.list[0].code, code);
+    if (strstr(replies.list[0].body, body) == NULL)
+        fail_msg("'%s' is not in '%s'", body, replies.list[0].body);
+    replies_free(&replies);
+}
+
+static void
+test_answers(void **state)
+{
+    (void)state;
+    expect(REQUEST_HEALTH, 0, 0, "serving\n");
+    expect(REQUEST_STATUS, 0, 0, "\"worker\":1,\"workers\":2,\"pid\":11,\"state\":\"serving\"");
+    expect(REQUEST_STATUS, 0, 0,
+           "\n{\"tunnel\":\"web\",\"side\":\"server\",\"listen\":[\"127.0.0.1:1\"],\"target\":["
+           "\"127.0.0.1:1\"],\"open\":1,\"half_open\":0,\"accepted\":4,");
+    expect(REQUEST_SESSIONS, 0, 0,
+           "{\"id\":281474976710663,\"tunnel\":\"web\",\"state\":\"open\",\"from\":\"unix\","
+           "\"target\":\"\\\\x1b\\\"host\\\":1\",\"secret\":\"ab00000000000000\",\"identity\":null,"
+           "\"octets_in\":1099511627776,\"octets_out\":0,\"age\":1.5,\"idle\":0.0}\n");
+    expect(REQUEST_METRICS, 0, 0, "duet_connections_accepted_total{tunnel=\"web\"} 7\n");
+    expect(REQUEST_RELOAD, 0, EXIT_KEY, "");
+    expect(REQUEST_KILL, 7, EXIT_FAILED, "");
+    expect(REQUEST_KILL, 1ull << 48 | 7, 0, "");
+    expect(REQUEST_KILL, 1ull << 48 | 7, EXIT_FAILED, "");
+    expect(REQUEST_DRAIN, 0, 0, "");
+    expect(REQUEST_HEALTH, 0, 0, "draining\n");
+}
+
+/** Say something, and compare all that comes back. */
+static void
+says(const char *line, size_t size, const char *answer)
+{
+    char back[256] = "";
+    size_t got = 0;
+    int fd = dial();
+
+    assert_int_equal(send(fd, line, size, MSG_NOSIGNAL), size);
+    for (ssize_t n; got < sizeof back - 1 && (n = read(fd, back + got, sizeof back - 1 - got)) > 0;)
+        got += (size_t)n;
+    close(fd);
+    assert_string_equal(back, answer);
+}
+
+static void
+test_bad_requests(void **state)
+{
+    char endless[300];
+
+    (void)state;
+    memset(endless, 'a', sizeof endless);
+    says("nothing\n", 8, "error 2 there is no such request\n");
+    says("\n", 1, "error 2 there is no such request\n");
+    says("health\0\n", 8, "error 2 there is no such request\n");
+    says("kill\n", 5, "error 2 kill takes a connection's number, the others take nothing\n");
+    says("health 1\n", 9, "error 2 kill takes a connection's number, the others take nothing\n");
+    says("kill 9 9\n", 9, "error 2 kill takes a connection's number, the others take nothing\n");
+    says(endless, REQUEST_MOST + 2, "error 2 the request is too long\n");
+    says("health\nstatus\n", 14, "ok\nserving\n"); /* one request a connection */
+}
+
+static void
+test_a_request_in_pieces(void **state)
+{
+    char back[64] = "";
+    int fd = dial();
+
+    (void)state;
+    for (const char *at = "health\n"; *at != 0; at++) {
+        assert_int_equal(send(fd, at, 1, MSG_NOSIGNAL), 1);
+        poll(NULL, 0, 5);
+    }
+    for (size_t got = 0, n; (n = (size_t)read(fd, back + got, sizeof back - 1 - got)) > 0; got += n)
+        ;
+    close(fd);
+    assert_string_equal(back, "ok\nserving\n");
+}
+
+/** Sixteen silent ones are held for five seconds; more are turned away at once. */
+static void
+test_bounds(void **state)
+{
+    int fds[20], open = 0;
+    char octet;
+
+    (void)state;
+    for (unsigned i = 0; i < 20; i++)
+        fds[i] = dial();
+    poll(NULL, 0, 300);
+    for (unsigned i = 0; i < 20; i++)
+        open += recv(fds[i], &octet, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+    assert_int_equal(open, 16);
+    for (unsigned i = 0; i < 20; i++) {
+        struct pollfd one = {.fd = fds[i], .events = POLLIN};
+        assert_int_equal(poll(&one, 1, 8000), 1);
+        assert_int_equal(recv(fds[i], &octet, 1, MSG_DONTWAIT), 0);
+        close(fds[i]);
+    }
+    expect(REQUEST_HEALTH, 0, 0, "serving\n");
+}
+
+static void
+test_is_its_owners_alone(void **state)
+{
+    struct stat status;
+
+    (void)state;
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+}
+
+/* ---- Opening ---- */
+
+static char last[1024];
+
+static void
+keep(enum say_kind kind, const char *text)
+{
+    (void)kind;
+    snprintf(last, sizeof last, "%s", text);
+}
+
+static void
+refused(const char *where, int code, const char *why)
+{
+    struct control *control;
+
+    say_line = keep;
+    assert_int_equal(control_open(&control, &service.loop, where, &service), code);
+    say_line = NULL;
+    assert_null(control);
+    if (strstr(last, why) == NULL)
+        fail_msg("'%s' is not in '%s'", why, last);
+}
+
+static void
+test_what_lies_there(void **state)
+{
+    struct control *control;
+    char other[128], longer[200];
+
+    (void)state;
+    make_service();
+    uv_loop_init(&service.loop);
+    refused(path, EXIT_LOCAL, "another process serves it");
+    end(NULL); /* dead, its socket stays */
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(control_open(&control, &service.loop, path, &service), EXIT_DONE);
+    control_close(control);
+    uv_run(&service.loop, UV_RUN_DEFAULT);
+    assert_int_equal(access(path, F_OK), -1);
+
+    snprintf(other, sizeof other, "%s/file", folder);
+    close(open(other, O_CREAT | O_WRONLY, 0600));
+    refused(other, EXIT_LOCAL, "something else is there");
+    unlink(other);
+    chmod(folder, 0770);
+    refused(path, EXIT_POLICY, "others may write in");
+    chmod(folder, 0700);
+    snprintf(other, sizeof other, "%s/none/ctl", folder);
+    refused(other, EXIT_LOCAL, "No such file");
+    memset(longer, 'a', sizeof longer);
+    longer[199] = 0;
+    refused(longer, EXIT_USAGE, "too long");
+    assert_int_equal(uv_loop_close(&service.loop), 0);
+    serve(NULL); /* for end() */
+}
+
+static void
+test_nobody_is_there(void **state)
+{
+    struct request request = {REQUEST_HEALTH, 0};
+    struct replies replies;
+    char other[128];
+
+    (void)state;
+    say_line = keep;
+    snprintf(other, sizeof other, "%s/none", folder);
+    assert_int_equal(ask(&replies, other, &request, 0), EXIT_CONNECT);
+    say_line = NULL;
+    assert_non_null(strstr(last, "does the service run"));
+    replies_free(&replies);
+}
+
+/* ---- Metrics ---- */
+
+static void
+test_metrics(void **state)
+{
+    static char text[16384];
+
+    (void)state;
+    make_service();
+    FILE *out = fmemopen(text, sizeof text, "w");
+    metrics_put(out, &service);
+    fclose(out);
+    assert_non_null(strstr(text, "# HELP duet_plain_bytes_total Octets of the plain side.\n"
+                                 "# TYPE duet_plain_bytes_total counter\n"
+                                 "duet_plain_bytes_total{tunnel=\"web\",direction=\"in\"} 200\n"
+                                 "duet_plain_bytes_total{tunnel=\"web\",direction=\"out\"} 10\n"
+                                 "# HELP duet_connections_open "));
+    assert_non_null(strstr(text, "duet_reloads_total{worker=\"0\"} 0\n"
+                                 "duet_reloads_total{worker=\"1\"} 1\n"));
+    assert_non_null(strstr(text, "duet_start_time_seconds{worker=\"1\"} 1.500\n"));
+    assert_int_equal(text[strlen(text) - 1], '\n');
+    for (const char *at = text; (at = strstr(at, "# TYPE ")) != NULL; at += 7) { /* each once */
+        char name[80];
+        snprintf(name, sizeof name, "%.*s ", (int)strcspn(at + 7, " ") + 7, at);
+        assert_null(strstr(at + 7, name));
+    }
+}
+
+static void
+test_metrics_file(void **state)
+{
+    char file[128], other[128];
+    struct stat status;
+
+    (void)state;
+    make_service();
+    snprintf(file, sizeof file, "%s/m.prom", folder);
+    snprintf(other, sizeof other, "%s/m.prom.new", folder);
+    close(open(other, O_CREAT | O_WRONLY, 0600)); /* of a process that died */
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(metrics_write(file, &service), 0);
+        assert_int_equal(stat(file, &status), 0);
+        assert_true(status.st_size > 1000);
+        assert_int_equal(access(other, F_OK), -1);
+    }
+    unlink(file);
+    assert_int_equal(metrics_write("/nowhere/at/all", &service), -1);
+    assert_int_equal(errno, ENOENT);
+}
+
+static int
+make_folder(void **state)
+{
+    (void)state;
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    snprintf(path, sizeof path, "%s/ctl", folder);
+    return 0;
+}
+
+static int
+remove_folder(void **state)
+{
+    (void)state;
+    unlink(path);
+    return rmdir(folder);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_answers, serve, end),
+        cmocka_unit_test_setup_teardown(test_bad_requests, serve, end),
+        cmocka_unit_test_setup_teardown(test_a_request_in_pieces, serve, end),
+        cmocka_unit_test_setup_teardown(test_bounds, serve, end),
+        cmocka_unit_test_setup_teardown(test_is_its_owners_alone, serve, end),
+        cmocka_unit_test_setup_teardown(test_what_lies_there, serve, end),
+        cmocka_unit_test(test_nobody_is_there),
+        cmocka_unit_test(test_metrics),
+        cmocka_unit_test(test_metrics_file)};
+
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

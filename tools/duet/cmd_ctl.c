@@ -1,0 +1,250 @@
+/*
+ * duet ctl: ask a running service, and tell its answer as a table or as JSON, an object a line.
+ */
+#include "ask.h"
+#include "commands.h"
+#include "say.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *control;
+
+/* ---- Tables ---- */
+
+static const char *
+text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text != NULL ? shown(text) : "-";
+}
+
+static unsigned long long
+number_of(const json_t *object, const char *name)
+{
+    return (unsigned long long)json_integer_value(json_object_get(object, name));
+}
+
+static double
+time_of(const json_t *object, const char *name)
+{
+    return json_number_value(json_object_get(object, name));
+}
+
+static void
+show_process(const json_t *line)
+{
+    printf("worker %llu of %llu: pid %llu, %s for %.0f s, %llu reloads, %llu failed; duet %s\n",
+           number_of(line, "worker"), number_of(line, "workers"), number_of(line, "pid"),
+           text_of(line, "state"), time_of(line, "uptime"), number_of(line, "reloads"),
+           number_of(line, "reload_failures"), text_of(line, "version"));
+}
+
+/** Add a tunnel's numbers to those of other workers. Returns 0, or -1. */
+static int
+add_tunnel(json_t *tunnels, json_t *line)
+{
+    const char *name = json_string_value(json_object_get(line, "tunnel")), *key;
+    json_t *sum = name != NULL ? json_object_get(tunnels, name) : NULL, *value;
+
+    if (name == NULL)
+        return -1;
+    if (sum == NULL)
+        return json_object_set(tunnels, name, line);
+    json_object_foreach(line, key, value)
+    {
+        json_t *old = json_object_get(sum, key);
+        if (json_is_integer(old))
+            json_integer_set(old, json_integer_value(old) + json_integer_value(value));
+    }
+    return 0;
+}
+
+static void
+show_tunnels(json_t *tunnels)
+{
+    const char *name;
+    json_t *t;
+
+    printf("%-16s %-6s %9s %9s %9s %9s %9s %9s %14s %14s\n", "TUNNEL", "SIDE", "OPEN", "HALF-OPEN",
+           "ACCEPTED", "FAILED", "REFUSED", "STRANGERS", "OCTETS-IN", "OCTETS-OUT");
+    json_object_foreach(tunnels, name, t)
+    {
+        printf("%-16s %-6s %9llu %9llu %9llu %9llu %9llu %9llu %14llu %14llu\n", shown(name),
+               text_of(t, "side"), number_of(t, "open"), number_of(t, "half_open"),
+               number_of(t, "accepted"), number_of(t, "failed"), number_of(t, "refused"),
+               number_of(t, "strangers"), number_of(t, "octets_in"), number_of(t, "octets_out"));
+    }
+}
+
+static void
+show_session(const json_t *s)
+{
+    printf("%-6llu %-12s %-10s %-22s %-22s %-16s %8.1f %8.1f %14llu %14llu %s\n",
+           number_of(s, "id"), text_of(s, "tunnel"), text_of(s, "state"), text_of(s, "from"),
+           text_of(s, "target"), text_of(s, "secret"), time_of(s, "age"), time_of(s, "idle"),
+           number_of(s, "octets_in"), number_of(s, "octets_out"), text_of(s, "identity"));
+}
+
+/** Each line of an answer. Returns 0; -1: one is no object, and the answer is not whole. */
+static int
+each_line(const struct replies *replies, int (*take)(json_t *line, void *context), void *context)
+{
+    int bad = 0;
+
+    for (unsigned i = 0; i < replies->count; i++)
+        for (const char *at = replies->list[i].body; *at != 0 && !bad;) {
+            size_t size = strcspn(at, "\n");
+            json_t *line = json_loadb(at, size, 0, NULL);
+            bad = !json_is_object(line) || json_object_get(line, "error") != NULL ||
+                  take(line, context) != 0;
+            json_decref(line);
+            at += size + (at[size] != 0);
+        }
+    return bad ? -1 : 0;
+}
+
+static int
+take_status(json_t *line, void *tunnels)
+{
+    if (json_object_get(line, "tunnel") != NULL)
+        return add_tunnel(tunnels, line);
+    show_process(line);
+    return 0;
+}
+
+static int
+take_session(json_t *line, void *context)
+{
+    (void)context;
+    show_session(line);
+    return 0;
+}
+
+static int
+show_status(const struct replies *replies)
+{
+    json_t *tunnels = json_object();
+    int bad = each_line(replies, take_status, tunnels);
+
+    show_tunnels(tunnels);
+    json_decref(tunnels);
+    return bad;
+}
+
+static int
+show_sessions(const struct replies *replies)
+{
+    printf("%-6s %-12s %-10s %-22s %-22s %-16s %8s %8s %14s %14s %s\n", "ID", "TUNNEL", "STATE",
+           "FROM", "TARGET", "SECRET", "AGE", "IDLE", "OCTETS-IN", "OCTETS-OUT", "IDENTITY");
+    return each_line(replies, take_session, NULL);
+}
+
+/* ---- Answers ---- */
+
+static void
+show_as_it_came(const struct replies *replies)
+{
+    for (unsigned i = 0; i < replies->count; i++)
+        fputs(replies->list[i].body, stdout);
+}
+
+/** Healthy is a service all of whose processes serve. Returns an exit code. */
+static int
+show_health(const struct replies *replies)
+{
+    int code = EXIT_DONE;
+
+    for (unsigned i = 0; i < replies->count; i++)
+        if (strcmp(replies->list[i].body, "serving\n") != 0)
+            code = EXIT_FAILED;
+    show_as_it_came(replies);
+    return code;
+}
+
+static int
+show(const struct replies *replies, const struct options *o, enum request_kind kind)
+{
+    int bad = 0;
+
+    if (kind == REQUEST_HEALTH)
+        return show_health(replies);
+    if (kind == REQUEST_STATUS && !o->json)
+        bad = show_status(replies);
+    else if (kind == REQUEST_SESSIONS && !o->json)
+        bad = show_sessions(replies);
+    else
+        show_as_it_came(replies);
+    return bad ? fail(EXIT_FAILED, "an answer is not whole; ask again") : EXIT_DONE;
+}
+
+/** What the answers' first lines say. Returns an exit code. */
+static int
+outcome(const struct replies *replies, enum request_kind kind)
+{
+    const struct reply *refused = NULL;
+    unsigned done = 0;
+
+    for (unsigned i = 0; i < replies->count; i++) {
+        done += replies->list[i].code == 0;
+        if (replies->list[i].code != 0)
+            refused = &replies->list[i];
+    }
+    if (refused == NULL || (kind == REQUEST_KILL && done > 0))
+        return EXIT_DONE; /* a connection is one worker's alone */
+    return fail(refused->code, "%s: %s", request_name(kind), refused->reason);
+}
+
+static int
+read_request(struct request *request, const struct options *o)
+{
+    char line[256];
+    const char *why;
+
+    int n = snprintf(line, sizeof line, "%s%s%s", o->operands[0], o->operand_count > 1 ? " " : "",
+                     o->operand_count > 1 ? o->operands[1] : "");
+    if (n >= 0 && (size_t)n < sizeof line && request_parse(request, line, (size_t)n, &why) == 0)
+        return EXIT_DONE;
+    return fail(EXIT_USAGE,
+                "ctl %s: it is status, sessions, reload, drain, kill ID, metrics or health",
+                shown(line));
+}
+
+static int
+run(struct options *o)
+{
+    struct replies replies;
+    struct request request;
+
+    int code = read_request(&request, o);
+    if (code != EXIT_DONE)
+        return code;
+    code = ask(&replies, control != NULL ? control : "/run/duet/control", &request,
+               request.kind == REQUEST_METRICS);
+    if (replies.count > 0) {
+        int refused = outcome(&replies, request.kind);
+        if (refused == EXIT_DONE)
+            refused = show(&replies, o, request.kind);
+        if (code == EXIT_DONE)
+            code = refused;
+    }
+    replies_free(&replies);
+    return finish_output(code);
+}
+
+static const struct poptOption own[] = {{"control", 0, POPT_ARG_STRING, &control, 0,
+                                         "The service's control socket; default /run/duet/control",
+                                         "PATH"},
+                                        POPT_TABLEEND};
+
+const struct command cmd_ctl = {.name = "ctl",
+                                .usage = "status|sessions|reload|drain|kill ID|metrics|health",
+                                .about = "Ask a running service",
+                                .groups = OPTIONS_JSON,
+                                .own = own,
+                                .least = 1,
+                                .most = 2,
+                                .run = run};

@@ -1,0 +1,38 @@
+/*
+ * duet run: many tunnels from a configuration file; with --check only what is wrong with it.
+ */
+#include "commands.h"
+#include "say.h"
+#include "service.h"
+
+static char *file;
+static int check;
+
+static int
+run(struct options *o)
+{
+    struct settings *settings;
+    const char *path = file != NULL ? file : "/etc/duet/duet.conf";
+
+    (void)o;
+    int code = settings_load(&settings, path);
+    if (code != EXIT_DONE)
+        return code;
+    if (!check)
+        return service_run(settings);
+    note("%s: %zu tunnels, and nothing wrong with them", shown(path), settings->tunnel_count);
+    settings_free(settings);
+    return EXIT_DONE;
+}
+
+static const struct poptOption own[] = {
+    {"config", 'c', POPT_ARG_STRING, &file, 0, "The file; default /etc/duet/duet.conf", "FILE"},
+    {"check", 0, POPT_ARG_NONE, &check, 0, "Say every fault of the file and its keys, and end",
+     NULL},
+    POPT_TABLEEND};
+
+const struct command cmd_run = {.name = "run",
+                                .usage = "[OPTION...]",
+                                .about = "Serve the tunnels of a configuration file",
+                                .own = own,
+                                .run = run};

@@ -1,0 +1,250 @@
+/*
+ * Metrics (see metrics.h): two tables, of what is counted for a tunnel and for a process, say name,
+ * kind and meaning once.
+ */
+#include "metrics.h"
+
+#include "say.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PATH_MOST = 4096 };
+
+struct metric {
+    const char *name, *kind, *help;
+    const char *label; /* another label of this one, or "" */
+    size_t at;         /* in struct counters, or in struct process_counters */
+};
+
+#define ROW(field) offsetof(struct counters, field)
+#define OWN(field) offsetof(struct process_counters, field)
+
+/* Lines of one name stand together. */
+static const struct metric of_tunnels[] = {
+    {"duet_connections_accepted_total", "counter", "Connections taken.", "", ROW(accepted)},
+    {"duet_handshakes_total", "counter", "Peers that proved themselves.", "", ROW(handshakes)},
+    {"duet_connections_finished_total", "counter", "Connections that both ends closed.", "",
+     ROW(finished)},
+    {"duet_connections_failed_total", "counter",
+     "Connections that ended otherwise once they were open.", "", ROW(failed)},
+    {"duet_connections_refused_total", "counter", "Connections refused by a limit or a policy.", "",
+     ROW(refused)},
+    {"duet_strangers_total", "counter", "Connections that proved nothing.", "", ROW(strangers)},
+    {"duet_dial_failures_total", "counter", "Attempts at an address of a target that failed.", "",
+     ROW(dial_failures)},
+    {"duet_plain_bytes_total", "counter", "Octets of the plain side.", ",direction=\"in\"",
+     ROW(octets_in)},
+    {"duet_plain_bytes_total", NULL, NULL, ",direction=\"out\"", ROW(octets_out)},
+    {"duet_connections_open", "gauge", "Connections now.", "", ROW(open)},
+    {"duet_connections_half_open", "gauge", "Connections now that have proven nothing yet.", "",
+     ROW(half_open)}};
+
+static const struct metric of_processes[] = {
+    {"duet_reloads_total", "counter", "Configurations taken over.", "", OWN(reloads)},
+    {"duet_reload_failures_total", "counter", "Configurations refused, so that the old one stayed.",
+     "", OWN(reload_failures)},
+    {"duet_accept_pauses_total", "counter",
+     "How often accepting stopped for the lack of descriptors or memory.", "",
+     OWN(out_of_descriptors)},
+    {"duet_accept_paused", "gauge", "1 while it is stopped.", "", OWN(paused)}};
+
+/* ---- The text ---- */
+
+static uint64_t
+number_at(const void *counters, size_t at)
+{
+    uint64_t number;
+
+    memcpy(&number, (const char *)counters + at, sizeof number);
+    return number;
+}
+
+static void
+put_head(FILE *out, const struct metric *metric)
+{
+    if (metric->kind != NULL)
+        fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", metric->name, metric->help, metric->name,
+                metric->kind);
+}
+
+/** Was this row's name among the workers before it, or in a row of its own before it? */
+static int
+is_told(const struct metrics_worker *workers, unsigned worker, size_t row)
+{
+    const char *name = workers[worker].rows[row].name;
+
+    for (unsigned w = 0; w <= worker; w++)
+        for (size_t r = 0; r < TUNNELS_MOST && !(w == worker && r == row); r++)
+            if (strcmp(workers[w].rows[r].name, name) == 0)
+                return 1;
+    return 0;
+}
+
+static uint64_t
+sum_of(const struct metrics_worker *workers, unsigned count, const char *name, size_t at)
+{
+    uint64_t sum = 0;
+
+    for (unsigned w = 0; w < count; w++)
+        for (size_t r = 0; r < TUNNELS_MOST; r++)
+            if (strcmp(workers[w].rows[r].name, name) == 0)
+                sum += number_at(&workers[w].rows[r], at);
+    return sum;
+}
+
+static void
+put_tunnels(FILE *out, const struct metric *metric, const struct metrics_worker *workers,
+            unsigned count)
+{
+    put_head(out, metric);
+    for (unsigned w = 0; w < count; w++)
+        for (size_t r = 0; r < TUNNELS_MOST; r++) {
+            const char *name = workers[w].rows[r].name;
+            if (name[0] == 0 || is_told(workers, w, r))
+                continue;
+            fprintf(out, "%s{tunnel=\"%s\"%s} %llu\n", metric->name, name, metric->label,
+                    (unsigned long long)sum_of(workers, count, name, metric->at));
+        }
+}
+
+static void
+put_processes(FILE *out, const struct metrics_worker *workers, unsigned count)
+{
+    for (size_t i = 0; i < sizeof of_processes / sizeof of_processes[0]; i++) {
+        put_head(out, &of_processes[i]);
+        for (unsigned w = 0; w < count; w++)
+            fprintf(out, "%s{worker=\"%u\"} %llu\n", of_processes[i].name, w,
+                    (unsigned long long)number_at(workers[w].process, of_processes[i].at));
+    }
+    fprintf(out, "# HELP duet_worker_up 1 while the process runs.\n# TYPE duet_worker_up gauge\n");
+    for (unsigned w = 0; w < count; w++)
+        fprintf(out, "duet_worker_up{worker=\"%u\"} %d\n", w, workers[w].process->pid != 0);
+    fprintf(out, "# HELP duet_start_time_seconds When the process began, in Unix time.\n"
+                 "# TYPE duet_start_time_seconds gauge\n");
+    for (unsigned w = 0; w < count; w++)
+        fprintf(out, "duet_start_time_seconds{worker=\"%u\"} %.3f\n", w,
+                (double)workers[w].process->started_unix_ms / 1000);
+}
+
+void
+metrics_format(FILE *out, const struct metrics_worker *workers, unsigned count)
+{
+    fprintf(out, "# HELP duet_build_info The program.\n# TYPE duet_build_info gauge\n"
+                 "duet_build_info{version=\"" DUET_VERSION "\"} 1\n");
+    for (size_t i = 0; i < sizeof of_tunnels / sizeof of_tunnels[0]; i++)
+        put_tunnels(out, &of_tunnels[i], workers, count);
+    put_processes(out, workers, count);
+}
+
+void
+metrics_put(FILE *out, const struct service *service)
+{
+    struct metrics_worker workers[WORKERS_MOST];
+    unsigned count = 0;
+
+    for (unsigned w = 0; w < service_workers(service) && w < WORKERS_MOST; w++)
+        workers[count++] =
+            (struct metrics_worker){service_process(service, w), service_counters(service, w, 0)};
+    metrics_format(out, workers, count);
+}
+
+/* ---- The file ---- */
+
+/** Write a new file, which nobody made before. Returns 0, or -1. */
+static int
+write_new(const char *path, const struct service *service)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+
+    if (file == NULL) {
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    metrics_put(file, service);
+    int bad = ferror(file);
+    return fclose(file) != 0 || bad ? -1 : 0;
+}
+
+int
+metrics_write(const char *path, const struct service *service)
+{
+    char other[PATH_MOST];
+
+    int n = snprintf(other, sizeof other, "%s.new", path);
+    if (n < 0 || (size_t)n >= sizeof other) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    unlink(other); /* what a process that died left */
+    if (write_new(other, service) == 0 && rename(other, path) == 0)
+        return 0;
+    int error = errno;
+    unlink(other);
+    errno = error;
+    return -1;
+}
+
+struct metrics {
+    uv_timer_t timer;
+    struct service *service;
+    char *path;
+    int failing; /* 1: told already */
+};
+
+static void
+refresh(uv_timer_t *timer)
+{
+    struct metrics *metrics = timer->data;
+    int bad = metrics_write(metrics->path, metrics->service) != 0;
+
+    if (bad && !metrics->failing)
+        warn("metrics file %s: %s; it is tried again", shown(metrics->path), reason());
+    metrics->failing = bad;
+}
+
+int
+metrics_start(struct metrics **out, struct service *service, const char *path, int interval_ms)
+{
+    struct metrics *metrics = calloc(1, sizeof *metrics);
+    char *copy = strdup(path);
+
+    *out = NULL;
+    if (metrics == NULL || copy == NULL) {
+        free(metrics);
+        free(copy);
+        return fail(EXIT_LIMIT, "no memory");
+    }
+    metrics->service = service;
+    metrics->path = copy;
+    metrics->timer.data = metrics;
+    uv_timer_init(service_loop(service), &metrics->timer);
+    uv_timer_start(&metrics->timer, refresh, 0, (uint64_t)interval_ms);
+    uv_unref((uv_handle_t *)&metrics->timer); /* does not keep the service running */
+    *out = metrics;
+    return EXIT_DONE;
+}
+
+static void
+release(uv_handle_t *handle)
+{
+    struct metrics *metrics = handle->data;
+
+    free(metrics->path);
+    free(metrics);
+}
+
+void
+metrics_stop(struct metrics *metrics)
+{
+    if (metrics == NULL)
+        return;
+    refresh(&metrics->timer);
+    uv_close((uv_handle_t *)&metrics->timer, release);
+}

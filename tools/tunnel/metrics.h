@@ -1,0 +1,37 @@
+/*
+ * Metrics in Prometheus' text format, and the file for node_exporter that holds them.
+ */
+#ifndef DUET_TUNNEL_METRICS_H
+#define DUET_TUNNEL_METRICS_H
+
+#include "service.h"
+
+#include <stdio.h>
+
+/** What one worker counted. */
+struct metrics_worker {
+    const struct process_counters *process;
+    const struct counters *rows; /* TUNNELS_MOST */
+};
+
+/** Write the text: a line for each tunnel with the sum of all workers, and one for each worker. */
+void metrics_format(FILE *out, const struct metrics_worker *workers, unsigned count);
+
+/** Write a service's text, whichever of its workers is asked. */
+void metrics_put(FILE *out, const struct service *service);
+
+/** Write it into a file as a whole or not at all: under another name first. Returns 0, or -1 with
+ * errno. */
+int metrics_write(const char *path, const struct service *service);
+
+struct metrics;
+
+/** Write the service's metrics into a file, now and each interval_ms; a failure is told once until
+ * it is over. Returns an exit code; *metrics is NULL unless it is EXIT_DONE. */
+int metrics_start(struct metrics **metrics, struct service *service, const char *path,
+                  int interval_ms);
+
+/** Write a last time, and stop; the loop releases it. NULL is fine. */
+void metrics_stop(struct metrics *metrics);
+
+#endif
