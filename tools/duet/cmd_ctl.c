@@ -216,7 +216,7 @@ read_request(struct request *request, const struct options *o)
 static int
 run(struct options *o)
 {
-    struct replies replies;
+    struct replies replies = {.count = 0};
     struct request request;
 
     int code = read_request(&request, o);

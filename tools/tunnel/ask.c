@@ -37,6 +37,22 @@ reach(const char *path)
     return -1;
 }
 
+/** Make room for another piece and a final NUL. Returns 0, or -1 with errno. */
+static int
+grow(char **text, size_t size, size_t *cap)
+{
+    if (*cap - size > PIECE)
+        return 0;
+    char *more = *cap < ANSWER_MOST ? realloc(*text, 2 * *cap + PIECE + 1) : NULL;
+    if (more == NULL) {
+        errno = ENOMEM;
+        return -1;
+    }
+    *text = more;
+    *cap = 2 * *cap + PIECE + 1;
+    return 0;
+}
+
 /** Take all that comes. Returns 0, or -1 with errno. */
 static int
 take_all(int fd, char **text)
@@ -44,15 +60,8 @@ take_all(int fd, char **text)
     size_t size = 0, cap = 0;
 
     for (;;) {
-        if (cap - size < PIECE) {
-            cap = 2 * cap + PIECE + 1;
-            char *more = cap < ANSWER_MOST ? realloc(*text, cap) : NULL;
-            if (more == NULL) {
-                errno = ENOMEM;
-                return -1;
-            }
-            *text = more;
-        }
+        if (grow(text, size, &cap) != 0)
+            return -1;
         ssize_t n = recv(fd, *text + size, PIECE, 0);
         if (n < 0 && errno == EINTR)
             continue;

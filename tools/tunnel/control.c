@@ -295,11 +295,11 @@ serve(struct control *control, uv_loop_t *loop, int fd)
 }
 
 int
-control_open(struct control **out, uv_loop_t *loop, const char *path, struct service *service)
+control_open(struct control **control, uv_loop_t *loop, const char *path, struct service *service)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
 
-    *out = NULL;
+    *control = NULL;
     if (strlen(path) >= sizeof un.sun_path)
         return fail(EXIT_USAGE, "control socket %s: the path is too long", shown(path));
     memcpy(un.sun_path, path, strlen(path) + 1);
@@ -308,20 +308,20 @@ control_open(struct control **out, uv_loop_t *loop, const char *path, struct ser
         code = clear(&un);
     if (code != EXIT_DONE)
         return code;
-    struct control *control = calloc(1, sizeof *control);
-    if (control == NULL)
+    struct control *made = calloc(1, sizeof *made);
+    if (made == NULL)
         return fail(EXIT_LIMIT, "no memory");
     int fd = bind_socket(&un);
     if (fd < 0) {
-        free(control);
+        free(made);
         return fail(EXIT_LOCAL, "control socket %s: %s", shown(path), reason());
     }
-    memcpy(control->path, un.sun_path, sizeof control->path);
-    control->owner = geteuid();
-    control->service = service;
-    code = serve(control, loop, fd);
+    memcpy(made->path, un.sun_path, sizeof made->path);
+    made->owner = geteuid();
+    made->service = service;
+    code = serve(made, loop, fd);
     if (code == EXIT_DONE)
-        *out = control;
+        *control = made;
     return code;
 }
 

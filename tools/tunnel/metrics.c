@@ -210,24 +210,24 @@ refresh(uv_timer_t *timer)
 }
 
 int
-metrics_start(struct metrics **out, struct service *service, const char *path, int interval_ms)
+metrics_start(struct metrics **metrics, struct service *service, const char *path, int interval_ms)
 {
-    struct metrics *metrics = calloc(1, sizeof *metrics);
+    struct metrics *made = calloc(1, sizeof *made);
     char *copy = strdup(path);
 
-    *out = NULL;
-    if (metrics == NULL || copy == NULL) {
-        free(metrics);
+    *metrics = NULL;
+    if (made == NULL || copy == NULL) {
+        free(made);
         free(copy);
         return fail(EXIT_LIMIT, "no memory");
     }
-    metrics->service = service;
-    metrics->path = copy;
-    metrics->timer.data = metrics;
-    uv_timer_init(service_loop(service), &metrics->timer);
-    uv_timer_start(&metrics->timer, refresh, 0, (uint64_t)interval_ms);
-    uv_unref((uv_handle_t *)&metrics->timer); /* does not keep the service running */
-    *out = metrics;
+    made->service = service;
+    made->path = copy;
+    made->timer.data = made;
+    uv_timer_init(service_loop(service), &made->timer);
+    uv_timer_start(&made->timer, refresh, 0, (uint64_t)interval_ms);
+    uv_unref((uv_handle_t *)&made->timer); /* does not keep the service running */
+    *metrics = made;
     return EXIT_DONE;
 }
 

@@ -161,7 +161,7 @@ write_addresses(uint8_t *at, uint8_t *family, const struct proxy *proxy)
     *family = UNSPEC;
     if (!proxy->known || ends[0]->ss_family != ends[1]->ss_family)
         return 0;
-    for (unsigned i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 2; i++) {
         struct sockaddr_in in;
         struct sockaddr_in6 in6;
         switch (ends[i]->ss_family) {
@@ -189,10 +189,8 @@ write_addresses(uint8_t *at, uint8_t *family, const struct proxy *proxy)
 }
 
 static size_t
-write_field(uint8_t *at, uint8_t type, const char *text)
+write_field(uint8_t *at, uint8_t type, const char *text, size_t size)
 {
-    size_t size = strlen(text);
-
     at[0] = type;
     at[1] = (uint8_t)(size >> 8);
     at[2] = (uint8_t)size;
@@ -211,14 +209,15 @@ proxy_write(uint8_t out[PROXY_MOST], const struct proxy *proxy)
     at += write_addresses(at, &out[13], proxy);
     if (proxy->secret_id != NULL) {
         to_hex(id, proxy->secret_id, DUET_SECRET_ID_SIZE);
-        at += write_field(at, PROXY_TLV_SECRET, id);
+        at += write_field(at, PROXY_TLV_SECRET, id, sizeof id - 1);
     }
     if (proxy->peer_key != NULL) {
         duet_key_text(key, proxy->peer_key);
-        at += write_field(at, PROXY_TLV_KEY, key);
+        at += write_field(at, PROXY_TLV_KEY, key, sizeof key - 1);
     }
-    if (proxy->peer_name != NULL && strlen(proxy->peer_name) < DUET_PEER_NAME_SIZE)
-        at += write_field(at, PROXY_TLV_NAME, proxy->peer_name);
+    size_t name = proxy->peer_name != NULL ? strlen(proxy->peer_name) : 0;
+    if (name > 0 && name < DUET_PEER_NAME_SIZE)
+        at += write_field(at, PROXY_TLV_NAME, proxy->peer_name, name);
     size_t length = (size_t)(at - out) - PROXY_LEAST;
     out[14] = (uint8_t)(length >> 8);
     out[15] = (uint8_t)length;
