@@ -216,8 +216,8 @@ read_request(struct request *request, const struct options *o)
 static int
 run(struct options *o)
 {
-    struct replies replies = {.count = 0};
-    struct request request;
+    struct replies replies;
+    struct request request = {REQUESTS, 0};
 
     int code = read_request(&request, o);
     if (code != EXIT_DONE)
