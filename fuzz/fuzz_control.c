@@ -1,0 +1,25 @@
+/*
+ * Any line, given to the reader of the control socket's requests: refused with a reason, or one of
+ * the words that are known, a number behind kill alone.
+ */
+#include "fuzz.h"
+#include "request.h"
+
+#include <string.h>
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct request request;
+    const char *why;
+
+    if (request_parse(&request, (const char *)data, size, &why) != 0) {
+        need(why[0] != 0);
+        return 0;
+    }
+    need(request.kind < REQUESTS && size <= REQUEST_MOST);
+    size_t name = strlen(request_name(request.kind));
+    need(size >= name && memcmp(data, request_name(request.kind), name) == 0); /* public: a word */
+    need(request.kind == REQUEST_KILL ? size > name + 1 : size == name && request.id == 0);
+    return 0;
+}
