@@ -34,10 +34,20 @@ struct service {
     struct settings settings;
     struct tunnel_settings tunnel;
     struct worker_counters workers[2];
-    int draining, killed;
+    int killed;
 };
 
+static volatile sig_atomic_t signals;
+
+static void
+count(int number)
+{
+    (void)number;
+    signals++;
+}
+
 static struct service service;
+static int is_alone; /* 1: it has one worker only */
 
 uv_loop_t *
 service_loop(struct service *s)
@@ -55,14 +65,14 @@ unsigned
 service_worker(const struct service *s)
 {
     (void)s;
-    return 1;
+    return is_alone ? 0 : 1;
 }
 
 unsigned
 service_workers(const struct service *s)
 {
     (void)s;
-    return 2;
+    return is_alone ? 1 : 2;
 }
 
 const struct counters *
@@ -80,13 +90,8 @@ service_process(const struct service *s, unsigned worker)
 int
 service_draining(const struct service *s)
 {
-    return s->draining;
-}
-
-void
-service_drain(struct service *s)
-{
-    s->draining = 1;
+    (void)s;
+    return signals > 0;
 }
 
 int
@@ -146,6 +151,15 @@ make_service(void)
 
 /* ---- The socket ---- */
 
+static char last[1024];
+
+static void
+keep(enum say_kind kind, const char *text)
+{
+    (void)kind;
+    snprintf(last, sizeof last, "%s", text);
+}
+
 static char folder[] = "/tmp/duet-control-XXXXXX", path[64];
 static pid_t child;
 
@@ -170,6 +184,8 @@ serve(void **state)
     if (child == 0) {
         make_service();
         uv_loop_init(&service.loop);
+        say_line = keep;
+        signal(SIGTERM, count);
         alarm(60);
         if (control_open(&control, &service.loop, path, &service) != EXIT_DONE)
             _exit(1);
@@ -191,9 +207,9 @@ end(void **state)
     int status;
 
     (void)state;
-    kill(child, SIGTERM);
+    kill(child, SIGKILL);
     assert_int_equal(waitpid(child, &status, 0), child);
-    return WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM ? 0 : -1;
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL ? 0 : -1;
 }
 
 static int
@@ -236,12 +252,46 @@ test_answers(void **state)
            "\"target\":\"\\\\x1b\\\"host\\\":1\",\"secret\":\"ab00000000000000\",\"identity\":null,"
            "\"octets_in\":1099511627776,\"octets_out\":0,\"age\":1.5,\"idle\":0.0}\n");
     expect(REQUEST_METRICS, 0, 0, "duet_connections_accepted_total{tunnel=\"web\"} 7\n");
-    expect(REQUEST_RELOAD, 0, EXIT_KEY, "");
     expect(REQUEST_KILL, 7, EXIT_FAILED, "");
     expect(REQUEST_KILL, 1ull << 48 | 7, 0, "");
     expect(REQUEST_KILL, 1ull << 48 | 7, EXIT_FAILED, "");
+}
+
+/** The supervisor, which the test is here, is told to end; it is not told to read settings that are
+ * wrong. */
+static void
+test_workers_leave_it_to_the_supervisor(void **state)
+{
+    (void)state;
+    signals = 0;
+    signal(SIGTERM, count);
+    signal(SIGHUP, count);
+    expect(REQUEST_RELOAD, 0, EXIT_USAGE, "");
+    assert_int_equal(signals, 0);
+    expect(REQUEST_DRAIN, 0, 0, "");
+    assert_int_equal(signals, 1);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
+}
+
+/** One process does it itself. */
+static void
+test_alone(void **state)
+{
+    (void)state;
+    expect(REQUEST_STATUS, 0, 0, "\"worker\":0,\"workers\":1,\"pid\":10,");
+    expect(REQUEST_RELOAD, 0, EXIT_KEY, "");
     expect(REQUEST_DRAIN, 0, 0, "");
     expect(REQUEST_HEALTH, 0, 0, "draining\n");
+}
+
+static int
+serve_alone(void **state)
+{
+    is_alone = 1;
+    int result = serve(state);
+    is_alone = 0;
+    return result;
 }
 
 /** Say something, and compare all that comes back. */
@@ -327,15 +377,6 @@ test_is_its_owners_alone(void **state)
 }
 
 /* ---- Opening ---- */
-
-static char last[1024];
-
-static void
-keep(enum say_kind kind, const char *text)
-{
-    (void)kind;
-    snprintf(last, sizeof last, "%s", text);
-}
 
 static void
 refused(const char *where, int code, const char *why)
@@ -472,6 +513,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_answers, serve, end),
+        cmocka_unit_test_setup_teardown(test_workers_leave_it_to_the_supervisor, serve, end),
+        cmocka_unit_test_setup_teardown(test_alone, serve_alone, end),
         cmocka_unit_test_setup_teardown(test_bad_requests, serve, end),
         cmocka_unit_test_setup_teardown(test_a_request_in_pieces, serve, end),
         cmocka_unit_test_setup_teardown(test_bounds, serve, end),

@@ -213,6 +213,13 @@ read_request(struct request *request, const struct options *o)
                 shown(line));
 }
 
+/** Any worker tells the metrics of all, and hands a reload and the end to the supervisor. */
+static int
+is_for_one(enum request_kind kind)
+{
+    return kind == REQUEST_METRICS || kind == REQUEST_RELOAD || kind == REQUEST_DRAIN;
+}
+
 static int
 run(struct options *o)
 {
@@ -223,7 +230,7 @@ run(struct options *o)
     if (code != EXIT_DONE)
         return code;
     code = ask(&replies, control != NULL ? control : "/run/duet/control", &request,
-               request.kind == REQUEST_METRICS);
+               is_for_one(request.kind));
     if (replies.count > 0) {
         int refused = outcome(&replies, request.kind);
         if (refused == EXIT_DONE)

@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 static const struct command *const commands[] = {
-    &cmd_keygen, &cmd_key,  &cmd_pipe,  &cmd_send,    &cmd_recv,    &cmd_client,
-    &cmd_server, &cmd_run, &cmd_ctl, &cmd_ping, &cmd_bench, &cmd_explain, &cmd_version,
+    &cmd_keygen, &cmd_key, &cmd_pipe, &cmd_send,  &cmd_recv,    &cmd_client,  &cmd_server,
+    &cmd_run,    &cmd_ctl, &cmd_ping, &cmd_bench, &cmd_explain, &cmd_version,
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

@@ -9,9 +9,11 @@
 #include "say.h"
 
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- Texts ---- */
 
@@ -139,6 +141,32 @@ put_error(FILE *out, int code, const char *reason)
     fprintf(out, "error %d %s\n", code, reason);
 }
 
+/** Read all anew. Among workers it is the supervisor who does so, for all of them; whether it will
+ * work is found out here, so that it can be told. Returns an exit code. */
+static int
+reload(struct service *service)
+{
+    struct settings *settings;
+
+    if (service_workers(service) == 1)
+        return service_reload(service);
+    int code = settings_reload(&settings, service_settings(service));
+    settings_free(settings);
+    if (code == EXIT_DONE && kill(getppid(), SIGHUP) != 0)
+        code = fail(EXIT_FAILED, "reload: the supervisor is not told: %s", reason());
+    return code;
+}
+
+/** End as by a signal, once the answer has gone: all workers with their supervisor. Returns an exit
+ * code. */
+static int
+drain(const struct service *service)
+{
+    pid_t who = service_workers(service) == 1 ? getpid() : getppid();
+
+    return kill(who, SIGTERM) == 0 ? EXIT_DONE : EXIT_FAILED;
+}
+
 static void
 put_answer(FILE *out, struct service *service, const struct request *request)
 {
@@ -146,7 +174,7 @@ put_answer(FILE *out, struct service *service, const struct request *request)
 
     switch (request->kind) {
     case REQUEST_RELOAD:
-        code = service_reload(service);
+        code = reload(service);
         if (code != EXIT_DONE) {
             put_error(out, code, "the old configuration stays; the log tells why");
             return;
@@ -159,7 +187,10 @@ put_answer(FILE *out, struct service *service, const struct request *request)
         }
         break;
     case REQUEST_DRAIN:
-        service_drain(service);
+        if (drain(service) != EXIT_DONE) {
+            put_error(out, EXIT_FAILED, "the supervisor is not there");
+            return;
+        }
         break;
     default:
         break;

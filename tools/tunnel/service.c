@@ -213,6 +213,7 @@ finish(struct service *service)
         return;
     service->ended = 1;
     tunnels_free(service);
+    oversight_stop(&service->oversight);
     uv_walk(&service->loop, close_handle, NULL);
 }
 
@@ -334,6 +335,8 @@ service_serve(struct service *service)
     service_own(service)->started_unix_ms = duet__os_unix_ms();
     start_handles(service);
     int code = tunnels_renew(service);
+    if (code == EXIT_DONE)
+        code = oversight_start(&service->oversight, service);
     if (code == EXIT_DONE)
         systemd_notify("READY=1");
     else

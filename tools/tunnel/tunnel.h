@@ -9,6 +9,7 @@
 
 #include "buffers.h"
 #include "counters.h"
+#include "oversight.h"
 #include "service.h"
 #include "settings.h"
 #include "sockets.h"
@@ -59,6 +60,7 @@ struct service {
     uv_timer_t starving; /* buffers, after a lack of memory */
     uv_timer_t limit;    /* of draining */
     uv_signal_t hangup, terminate, interrupt;
+    struct oversight oversight;
     struct generation *generation;
     TAILQ_HEAD(, tunnel) tunnels;
     struct sockets sockets;

@@ -37,6 +37,7 @@ struct crew {
     struct worker workers[WORKERS_MOST];
     int leash[2]; /* a pipe whose writing end is the supervisor's alone */
     sigset_t signals, before;
+    uint64_t watchdog_ms; /* how often systemd is given a sign; 0: never */
     int ending;
 };
 
@@ -151,6 +152,8 @@ start_due(struct crew *crew, unsigned *number)
         if (worker->due_ms != 0 && (next == 0 || worker->due_ms < next))
             next = worker->due_ms;
     }
+    if (crew->watchdog_ms != 0 && (next == 0 || next > now + crew->watchdog_ms))
+        next = now + crew->watchdog_ms;
     if (next != 0) {
         uint64_t left = next > now ? next - now : 1;
         timer.it_value.tv_sec = (time_t)(left / 1000);
@@ -241,6 +244,8 @@ supervise(struct crew *crew, unsigned *number)
             return 1;
         if (sigwait(&crew->signals, &came) == 0)
             heed(crew, came);
+        if (crew->watchdog_ms != 0)
+            systemd_notify("WATCHDOG=1");
     }
     return 0;
 }
@@ -277,6 +282,7 @@ workers_run(struct service *service)
     if (crew == NULL)
         return fail(EXIT_LIMIT, "no memory");
     crew->service = service;
+    crew->watchdog_ms = systemd_watchdog_ms();
     int code = prepare(crew);
     if (code == EXIT_DONE)
         systemd_notify("READY=1");
