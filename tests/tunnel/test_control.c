@@ -184,6 +184,7 @@ serve(void **state)
     if (child == 0) {
         make_service();
         uv_loop_init(&service.loop);
+        signals = 0;
         say_line = keep;
         signal(SIGTERM, count);
         alarm(60);
