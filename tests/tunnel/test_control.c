@@ -1,11 +1,11 @@
 /*
- * The control socket and the metrics over a service that is made up here: requests, answers, who
- * may ask and how much, and what may lie at the socket's place.
+ * The control socket over a service that is made up: requests, answers, who may ask and how much,
+ * and what may lie at the socket's place.
  */
 #include "answer.h"
 #include "ask.h"
 #include "control.h"
-#include "metrics.h"
+#include "made_up.h"
 #include "say.h"
 
 #include <errno.h>
@@ -26,128 +26,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-/* ---- A service of two workers and one connection ---- */
-
-struct service {
-    uv_loop_t loop;
-    struct settings settings;
-    struct tunnel_settings tunnel;
-    struct worker_counters workers[2];
-    int killed;
-};
-
-static volatile sig_atomic_t signals;
-
-static void
-count(int number)
-{
-    (void)number;
-    signals++;
-}
-
-static struct service service;
-static int is_alone; /* 1: it has one worker only */
-
-uv_loop_t *
-service_loop(struct service *s)
-{
-    return &s->loop;
-}
-
-const struct settings *
-service_settings(const struct service *s)
-{
-    return &s->settings;
-}
-
-unsigned
-service_worker(const struct service *s)
-{
-    (void)s;
-    return is_alone ? 0 : 1;
-}
-
-unsigned
-service_workers(const struct service *s)
-{
-    (void)s;
-    return is_alone ? 1 : 2;
-}
-
-const struct counters *
-service_counters(const struct service *s, unsigned worker, size_t row)
-{
-    return &s->workers[worker].tunnels[row];
-}
-
-const struct process_counters *
-service_process(const struct service *s, unsigned worker)
-{
-    return &s->workers[worker].process;
-}
-
-int
-service_draining(const struct service *s)
-{
-    (void)s;
-    return signals > 0;
-}
-
-int
-service_reload(struct service *s)
-{
-    (void)s;
-    return EXIT_KEY;
-}
-
-int
-service_kill(struct service *s, uint64_t id)
-{
-    if (id != (1ull << 48 | 7) || s->killed)
-        return -1;
-    s->killed = 1;
-    return 0;
-}
-
-void
-service_each(struct service *s, void (*tell)(const struct service_session *, void *), void *context)
-{
-    static const uint8_t id[DUET_SECRET_ID_SIZE] = {0xab};
-    struct service_session session = {.id = 1ull << 48 | 7,
-                                      .tunnel = "web",
-                                      .state = "open",
-                                      .target = "\x1b\"host\":1",
-                                      .secret_id = id,
-                                      .octets_in = 1ull << 40,
-                                      .age_ms = 1500};
-    struct sockaddr_storage from = {.ss_family = AF_UNIX};
-
-    session.from = &from;
-    if (!s->killed)
-        tell(&session, context);
-}
-
-static void
-make_service(void)
-{
-    static char name[] = "web", address[] = "127.0.0.1:1", *addresses[] = {address};
-
-    memset(&service, 0, sizeof service);
-    service.tunnel = (struct tunnel_settings){.name = name, .side = TUNNEL_SERVER};
-    service.tunnel.listen = service.tunnel.targets = (struct words){addresses, 1};
-    service.settings = (struct settings){.tunnels = &service.tunnel, .tunnel_count = 1};
-    for (unsigned w = 0; w < 2; w++) {
-        service.workers[w].process =
-            (struct process_counters){.pid = 10 + w, .started_unix_ms = 1500, .reloads = w};
-        struct counters *row = &service.workers[w].tunnels[w]; /* not the same row in both */
-        memcpy(row->name, "web", 4);
-        row->accepted = 3 + w;
-        row->octets_in = 100;
-        row->octets_out = 5;
-        row->open = 1;
-    }
-}
 
 /* ---- The socket ---- */
 
@@ -182,18 +60,18 @@ serve(void **state)
     assert_int_equal(pipe(pair), 0);
     child = fork();
     if (child == 0) {
-        make_service();
-        uv_loop_init(&service.loop);
-        signals = 0;
+        made_up();
+        uv_loop_init(made_up_loop);
+        made_up_signals = 0;
         say_line = keep;
-        signal(SIGTERM, count);
+        signal(SIGTERM, made_up_count);
         alarm(60);
-        if (control_open(&control, &service.loop, path, &service) != EXIT_DONE)
+        if (control_open(&control, made_up_loop, path, made_up_service) != EXIT_DONE)
             _exit(1);
         (void)!write(pair[1], "r", 1);
-        uv_timer_init(&service.loop, &busy); /* the control socket keeps no loop running */
+        uv_timer_init(made_up_loop, &busy); /* the control socket keeps no loop running */
         uv_timer_start(&busy, nothing, 1000, 1000);
-        uv_run(&service.loop, UV_RUN_DEFAULT);
+        uv_run(made_up_loop, UV_RUN_DEFAULT);
         _exit(0);
     }
     close(pair[1]);
@@ -264,13 +142,13 @@ static void
 test_workers_leave_it_to_the_supervisor(void **state)
 {
     (void)state;
-    signals = 0;
-    signal(SIGTERM, count);
-    signal(SIGHUP, count);
+    made_up_signals = 0;
+    signal(SIGTERM, made_up_count);
+    signal(SIGHUP, made_up_count);
     expect(REQUEST_RELOAD, 0, EXIT_USAGE, "");
-    assert_int_equal(signals, 0);
+    assert_int_equal(made_up_signals, 0);
     expect(REQUEST_DRAIN, 0, 0, "");
-    assert_int_equal(signals, 1);
+    assert_int_equal(made_up_signals, 1);
     signal(SIGTERM, SIG_DFL);
     signal(SIGHUP, SIG_DFL);
 }
@@ -289,9 +167,9 @@ test_alone(void **state)
 static int
 serve_alone(void **state)
 {
-    is_alone = 1;
+    made_up_alone = 1;
     int result = serve(state);
-    is_alone = 0;
+    made_up_alone = 0;
     return result;
 }
 
@@ -385,7 +263,7 @@ refused(const char *where, int code, const char *why)
     struct control *control;
 
     say_line = keep;
-    assert_int_equal(control_open(&control, &service.loop, where, &service), code);
+    assert_int_equal(control_open(&control, made_up_loop, where, made_up_service), code);
     say_line = NULL;
     assert_null(control);
     if (strstr(last, why) == NULL)
@@ -399,14 +277,14 @@ test_what_lies_there(void **state)
     char other[128], longer[200];
 
     (void)state;
-    make_service();
-    uv_loop_init(&service.loop);
+    made_up();
+    uv_loop_init(made_up_loop);
     refused(path, EXIT_LOCAL, "another process serves it");
     end(NULL); /* dead, its socket stays */
     assert_int_equal(access(path, F_OK), 0);
-    assert_int_equal(control_open(&control, &service.loop, path, &service), EXIT_DONE);
+    assert_int_equal(control_open(&control, made_up_loop, path, made_up_service), EXIT_DONE);
     control_close(control);
-    uv_run(&service.loop, UV_RUN_DEFAULT);
+    uv_run(made_up_loop, UV_RUN_DEFAULT);
     assert_int_equal(access(path, F_OK), -1);
 
     snprintf(other, sizeof other, "%s/file", folder);
@@ -421,7 +299,7 @@ test_what_lies_there(void **state)
     memset(longer, 'a', sizeof longer);
     longer[199] = 0;
     refused(longer, EXIT_USAGE, "too long");
-    assert_int_equal(uv_loop_close(&service.loop), 0);
+    assert_int_equal(uv_loop_close(made_up_loop), 0);
     serve(NULL); /* for end() */
 }
 
@@ -439,56 +317,6 @@ test_nobody_is_there(void **state)
     say_line = NULL;
     assert_non_null(strstr(last, "does the service run"));
     replies_free(&replies);
-}
-
-/* ---- Metrics ---- */
-
-static void
-test_metrics(void **state)
-{
-    static char text[16384];
-
-    (void)state;
-    make_service();
-    FILE *out = fmemopen(text, sizeof text, "w");
-    metrics_put(out, &service);
-    fclose(out);
-    assert_non_null(strstr(text, "# HELP duet_plain_bytes_total Octets of the plain side.\n"
-                                 "# TYPE duet_plain_bytes_total counter\n"
-                                 "duet_plain_bytes_total{tunnel=\"web\",direction=\"in\"} 200\n"
-                                 "duet_plain_bytes_total{tunnel=\"web\",direction=\"out\"} 10\n"
-                                 "# HELP duet_connections_open "));
-    assert_non_null(strstr(text, "duet_reloads_total{worker=\"0\"} 0\n"
-                                 "duet_reloads_total{worker=\"1\"} 1\n"));
-    assert_non_null(strstr(text, "duet_start_time_seconds{worker=\"1\"} 1.500\n"));
-    assert_int_equal(text[strlen(text) - 1], '\n');
-    for (const char *at = text; (at = strstr(at, "# TYPE ")) != NULL; at += 7) { /* each once */
-        char name[80];
-        snprintf(name, sizeof name, "%.*s ", (int)strcspn(at + 7, " ") + 7, at);
-        assert_null(strstr(at + 7, name));
-    }
-}
-
-static void
-test_metrics_file(void **state)
-{
-    char file[128], other[128];
-    struct stat status;
-
-    (void)state;
-    make_service();
-    snprintf(file, sizeof file, "%s/m.prom", folder);
-    snprintf(other, sizeof other, "%s/m.prom.new", folder);
-    close(open(other, O_CREAT | O_WRONLY, 0600)); /* of a process that died */
-    for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(metrics_write(file, &service), 0);
-        assert_int_equal(stat(file, &status), 0);
-        assert_true(status.st_size > 1000);
-        assert_int_equal(access(other, F_OK), -1);
-    }
-    unlink(file);
-    assert_int_equal(metrics_write("/nowhere/at/all", &service), -1);
-    assert_int_equal(errno, ENOENT);
 }
 
 static int
@@ -521,9 +349,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_bounds, serve, end),
         cmocka_unit_test_setup_teardown(test_is_its_owners_alone, serve, end),
         cmocka_unit_test_setup_teardown(test_what_lies_there, serve, end),
-        cmocka_unit_test(test_nobody_is_there),
-        cmocka_unit_test(test_metrics),
-        cmocka_unit_test(test_metrics_file)};
+        cmocka_unit_test(test_nobody_is_there)};
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
