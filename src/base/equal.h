@@ -4,6 +4,8 @@
 #ifndef DUET_BASE_EQUAL_H
 #define DUET_BASE_EQUAL_H
 
+#include "base/octets.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,10 +13,16 @@
 static inline int
 duet__equal(const uint8_t *a, const uint8_t *b, size_t n)
 {
-    volatile uint8_t difference = 0;
+    volatile uint64_t difference = 0;
+    for (; n >= sizeof(uint64_t); n -= sizeof(uint64_t)) {
+        difference |= duet__load64(a) ^ duet__load64(b);
+        a += sizeof(uint64_t);
+        b += sizeof(uint64_t);
+    }
     for (size_t i = 0; i < n; i++)
-        difference = (uint8_t)(difference | (a[i] ^ b[i]));
-    return (int)(((unsigned)difference - 1u) >> 8 & 1u);
+        difference |= (uint64_t)(a[i] ^ b[i]);
+    uint64_t all = difference;
+    return (int)(1 - ((all | (0 - all)) >> 63));
 }
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Octets and integers: big-endian load and store, and xor.
+ * Octets and integers: big-endian load and store, and sixteen octets at once.
  *
  * All integers of the protocol are big-endian (docs/protocol.md, "Notation").
  */
@@ -8,46 +8,76 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* Compilers do not see through a loop or a sum of octets reliably; this they do. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define DUET__BIG(bits, v) __builtin_bswap##bits(v)
+#else
+#define DUET__BIG(bits, v) (v)
+#endif
 
 static inline uint16_t
 duet__load16(const uint8_t *p)
 {
-    return (uint16_t)((unsigned)p[0] << 8 | p[1]);
+    uint16_t v;
+    memcpy(&v, p, sizeof v);
+    return DUET__BIG(16, v);
 }
 
 static inline uint32_t
 duet__load32(const uint8_t *p)
 {
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+    return DUET__BIG(32, v);
 }
 
 static inline uint64_t
 duet__load64(const uint8_t *p)
 {
-    return (uint64_t)duet__load32(p) << 32 | duet__load32(p + 4);
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return DUET__BIG(64, v);
 }
 
 static inline void
 duet__store16(uint8_t *p, unsigned v)
 {
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
+    uint16_t big = DUET__BIG(16, (uint16_t)v);
+    memcpy(p, &big, sizeof big);
 }
 
 static inline void
 duet__store32(uint8_t *p, uint32_t v)
 {
-    p[0] = (uint8_t)(v >> 24);
-    p[1] = (uint8_t)(v >> 16);
-    p[2] = (uint8_t)(v >> 8);
-    p[3] = (uint8_t)v;
+    v = DUET__BIG(32, v);
+    memcpy(p, &v, sizeof v);
 }
 
 static inline void
 duet__store64(uint8_t *p, uint64_t v)
 {
-    duet__store32(p, (uint32_t)(v >> 32));
-    duet__store32(p + 4, (uint32_t)v);
+    v = DUET__BIG(64, v);
+    memcpy(p, &v, sizeof v);
+}
+
+/** Sixteen octets in one register. What was stored as such a whole is read again without waiting;
+ * a processor that must put it together from parts waits until these have reached its cache. */
+typedef uint64_t duet__wide __attribute__((vector_size(16)));
+
+static inline duet__wide
+duet__load_wide(const uint8_t *p)
+{
+    duet__wide v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline void
+duet__store_wide(uint8_t *p, duet__wide v)
+{
+    memcpy(p, &v, sizeof v);
 }
 
 /** Add n to the 128-bit big-endian integer at p, modulo 2^128. */

@@ -6,6 +6,7 @@
 #include "base/equal.h"
 #include "base/octets.h"
 #include "base/public.h"
+#include "base/wipe.h"
 
 #include <string.h>
 
@@ -37,7 +38,8 @@ duet__dir_open_header(struct duet__dir *d, const uint8_t *header)
         return DUET_E_MISUSE;
 
     duet__stream_begin(d);
-    int result = duet__stream_run(d, clear, header, sizeof clear, DUET__OPENING);
+    struct duet__flow flow = {d, clear, header, sizeof clear};
+    int result = duet__stream_run(&flow, DUET__OPENING);
     if (result == DUET_OK)
         result = check_header(d, clear);
     if (result != DUET_OK) {
@@ -56,17 +58,13 @@ static int
 check_mac(struct duet__dir *d)
 {
     uint8_t mac[DUET_MAC_SIZE];
-    uint8_t pad[DUET_MAC_SIZE];
-    int result = duet__stream_end(d, mac, pad);
-    for (size_t i = 0; i < DUET_MAC_SIZE; i++)
-        pad[i] ^= d->mac[i];
-    int right = duet__equal(mac, pad, DUET_MAC_SIZE);
+    int result = duet__stream_end(d, mac);
+    if (result != DUET_OK)
+        return result;
+    int right = duet__equal(mac, d->mac, DUET_MAC_SIZE);
     DUET__PUBLIC(&right, sizeof right);
-    if (result == DUET_OK && !right)
-        result = DUET_E_FORGED;
-    duet_wipe(mac, sizeof mac);
-    duet_wipe(pad, sizeof pad);
-    return result;
+    duet__wipe_small(mac, sizeof mac);
+    return right ? DUET_OK : DUET_E_FORGED;
 }
 
 int
@@ -80,7 +78,8 @@ duet__dir_open_piece(struct duet__dir *d, uint8_t *out, size_t *put, const uint8
 
     size_t payload = duet__dir_payload_left(d);
     payload = len < payload ? len : payload;
-    int result = duet__stream_run(d, out, in, payload, DUET__OPENING);
+    struct duet__flow flow = {d, out, in, payload};
+    int result = duet__stream_run(&flow, DUET__OPENING);
     size_t rest = len - payload;
     if (rest > 0) {
         memcpy(d->mac + (d->at - DUET_HEADER_SIZE - d->length), in + payload, rest);

@@ -21,22 +21,10 @@ duet__dir_seal_begin(struct duet__dir *d, uint8_t *header, uint32_t code, uint32
     d->code = code;
     d->length = len;
     duet__stream_begin(d);
-    int result = duet__stream_run(d, header, clear, sizeof clear, DUET__SEALING);
+    struct duet__flow flow = {d, header, clear, sizeof clear};
+    int result = duet__stream_run(&flow, DUET__SEALING);
     if (result != DUET_OK)
         duet__dir_kill(d, result);
-    return result;
-}
-
-static int
-seal_mac(struct duet__dir *d, uint8_t *out)
-{
-    uint8_t mac[DUET_MAC_SIZE];
-    uint8_t pad[DUET_MAC_SIZE];
-    int result = duet__stream_end(d, mac, pad);
-    for (size_t i = 0; result == DUET_OK && i < DUET_MAC_SIZE; i++)
-        out[i] = mac[i] ^ pad[i];
-    duet_wipe(mac, sizeof mac);
-    duet_wipe(pad, sizeof pad);
     return result;
 }
 
@@ -50,9 +38,10 @@ duet__dir_seal_piece(struct duet__dir *d, uint8_t *out, size_t *put, const uint8
         return DUET_E_MISUSE;
 
     int last = len == duet__dir_payload_left(d);
-    int result = duet__stream_run(d, out, in, len, DUET__SEALING);
+    struct duet__flow flow = {d, out, in, len};
+    int result = duet__stream_run(&flow, DUET__SEALING);
     if (result == DUET_OK && last)
-        result = seal_mac(d, len > 0 ? out + len : out);
+        result = duet__stream_end(d, len > 0 ? out + len : out);
     if (result != DUET_OK) {
         duet__dir_kill(d, result);
         return result;

@@ -12,17 +12,27 @@
 
 enum duet__way { DUET__SEALING, DUET__OPENING };
 
+/** Octets of a frame on their way through a direction. */
+struct duet__flow {
+    struct duet__dir *d;
+    uint8_t *out;
+    const uint8_t *in; /* may be out, else no overlap */
+    size_t n;          /* octets */
+};
+
 /** Begin a frame at octet 0. */
 void duet__stream_begin(struct duet__dir *d);
 
-/** Take n octets of header or payload; out may be in. Returns DUET_OK, DUET_E_CRYPTO. */
-int duet__stream_run(struct duet__dir *d, uint8_t *out, const uint8_t *in, size_t n,
-                     enum duet__way way);
+/** Take octets of header or payload; flow is used up. Returns DUET_OK, DUET_E_CRYPTO. */
+int duet__stream_run(struct duet__flow *flow, enum duet__way way);
+
+/** As duet__stream_run() for two directions at once. Returns DUET_OK; DUET_E_CRYPTO means both. */
+int duet__stream_run2(struct duet__flow flow[2], enum duet__way way);
 
 /**
- * End the hash and the frame: the MAC in clear, the keystream over it, the chain and counters moved
- * on. Returns DUET_OK, DUET_E_CRYPTO.
+ * End the hash and the frame: the MAC as it stands on the wire, the chain and counters moved on.
+ * Returns DUET_OK, DUET_E_CRYPTO.
  */
-int duet__stream_end(struct duet__dir *d, uint8_t mac[DUET_MAC_SIZE], uint8_t pad[DUET_MAC_SIZE]);
+int duet__stream_end(struct duet__dir *d, uint8_t mac[DUET_MAC_SIZE]);
 
 #endif

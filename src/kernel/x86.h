@@ -249,15 +249,11 @@ fused_group(struct lane *lane, unsigned n)
 
 /* ---- Passes ---- */
 
-/* By way of locals, which stay in registers. */
-static void
+static ALWAYS void
 pass(struct lane *lane, size_t groups)
 {
-    struct lane local = *lane;
-
     for (; groups > 0; groups--)
-        fused_group(&local, 1);
-    *lane = local;
+        fused_group(lane, 1);
 }
 
 static void
