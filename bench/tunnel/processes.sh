@@ -1,17 +1,9 @@
 # shellcheck shell=sh
-# Ports, processes that end with the script, and what these take: shared by bench and tests of tunnels.
+# Processes that end with the script, and what these take: shared by bench and tests of tunnels.
 #
 # A script that sources this sets $work, a folder of its own, and has `stop_all` called at its end.
 
 started=
-# Ports for scripts that run beside each other, below those that the system hands out.
-port=$((10000 + $$ % 550 * 40))
-next_port() {
-    port=$((port + 1))
-    while grep -qi ":$(printf '%04X' $port) 0*:0000 0A" /proc/net/tcp /proc/net/tcp6 2>/dev/null; do
-        port=$((port + 1))
-    done
-}
 
 # launch COMMAND...: in the background; its number goes to $pid, $pids and those that end with us.
 launch() {

@@ -2,6 +2,8 @@
 #
 # DUET names the command. Every wait has an end; only processes started here are ended.
 set -u
+# shellcheck source=../support/ports.sh
+. "$(dirname "$0")/../support/ports.sh"
 : "${DUET:?names the command under test}"
 work=$(mktemp -d)
 children=
@@ -48,16 +50,6 @@ says() {
 
 same() {
     cmp "$1" "$2" || bad "$1 and $2 differ"
-}
-
-# A port that nobody uses now; another one at each call. Scripts that run beside each other have
-# process numbers that are close: each gets ports of its own, below those that the system hands out.
-port=$((10000 + $$ % 550 * 40))
-next_port() {
-    port=$((port + 1))
-    while grep -qi ":$(printf '%04X' $port) 0*:0000 0A" /proc/net/tcp /proc/net/tcp6 2>/dev/null; do
-        port=$((port + 1))
-    done
 }
 
 # start NAME COMMAND...: in the background, with NAME.out, NAME.err and NAME.code.
