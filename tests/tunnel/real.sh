@@ -101,3 +101,45 @@ calm() {
 loads() {
     [ "$(value "$1" answer)" = "$2" ] || bad "$1 is not $2: $(tr '\t\n' '= ' <answer)"
 }
+
+# load_begin COMMAND OPERAND...: duet-load at $near in the background; load_end waits for it.
+load_begin() {
+    what=$1
+    shift
+    timeout 200 "$load" "$what" "$near" "$@" >answer & loading=$!
+    started="$started $loading"
+}
+
+load_end() {
+    wait $loading
+}
+
+# undisturbed WHEN: the load that ended met with nothing at all.
+undisturbed() {
+    loads refused 0
+    loads cut 0
+    loads wrong 0
+    [ "$(value round_trips answer)" -gt 0 ] || bad "no traffic $1"
+    echo "$1: $(value round_trips answer) round trips, $(value connections answer) connections, the slowest" \
+        "$(value slowest_ms answer) ms"
+}
+
+# descriptors PID...: how many a family has open.
+descriptors() {
+    # shellcheck disable=SC2046
+    for one in $(family "$@"); do
+        ls "/proc/$one/fd" 2>/dev/null
+    done | wc -l
+}
+
+# settled COUNT PID...: no descriptor has leaked, within a few seconds.
+settled() {
+    wanted=$1
+    shift
+    tries=0
+    while [ "$(descriptors "$@")" -gt "$wanted" ] && [ $tries -lt 100 ]; do
+        tries=$((tries + 1))
+        sleep 0.1
+    done
+    [ "$(descriptors "$@")" -le "$wanted" ] || bad "$(descriptors "$@") descriptors, $wanted before"
+}

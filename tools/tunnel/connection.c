@@ -48,6 +48,7 @@ accept_plain(struct connection *c, int fd)
     c->plain = wire_open(&c->service->loop, c, fd, NULL);
     if (c->plain == NULL)
         return -1;
+    wire_is_plain(c->plain);
     count_open(c);
     dial_start(c);
     return 0;
@@ -161,10 +162,12 @@ begin_greeting(struct connection *c)
 void
 connection_dialled(struct connection *c)
 {
-    if (c->settings->side == TUNNEL_CLIENT)
+    if (c->settings->side == TUNNEL_CLIENT) {
         begin_greeting(c);
-    else
-        relay_start(c);
+        return;
+    }
+    wire_is_plain(c->plain);
+    relay_start(c);
 }
 
 /* ---- Ending ---- */

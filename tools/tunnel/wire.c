@@ -74,16 +74,30 @@ wire_watch(struct wire *wire, int events)
         uv_poll_start(&wire->poll, events, came);
 }
 
+/** Choose what closing sends: RST, or FIN behind all that was written. */
+static void
+reset_when_closed(const struct wire *wire, int reset)
+{
+    const struct linger at_once = {.l_onoff = reset, .l_linger = 0};
+
+    (void)setsockopt(wire->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+void
+wire_is_plain(struct wire *wire)
+{
+    wire->plain = 1;
+    reset_when_closed(wire, 1);
+}
+
 void
 wire_close(struct wire *wire, int reset)
 {
-    const struct linger now = {.l_onoff = 1, .l_linger = 0};
-
     if (wire == NULL)
         return;
     wire->connection = NULL;
     uv_close((uv_handle_t *)&wire->poll, release);
-    if (reset)
-        (void)setsockopt(wire->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    if (wire->plain && !reset)
+        reset_when_closed(wire, 0);
     close(wire->fd);
 }

@@ -21,6 +21,7 @@ struct wire {
     wire_event *event;
     int fd; /* owned */
     int watched;
+    int plain; /* wire_is_plain() was called */
 };
 
 /** Put a descriptor on the loop; it is closed with the wire, or at once on failure. Returns NULL
@@ -30,8 +31,11 @@ struct wire *wire_open(uv_loop_t *loop, struct connection *connection, int fd, w
 /** Watch for a set of UV_READABLE, UV_WRITABLE and so on; 0: for nothing. */
 void wire_watch(struct wire *wire, int events);
 
-/** Take it off the loop and close it; reset 1: so that the other end sees a cut and no end. NULL is
- * fine. */
+/** From now on whoever closes it, this process's death included, cuts it: the other end sees a reset
+ * and takes what has come for no whole. */
+void wire_is_plain(struct wire *wire);
+
+/** Take it off the loop and close it; reset 0: in order, as an end. NULL is fine. */
 void wire_close(struct wire *wire, int reset);
 
 #endif
