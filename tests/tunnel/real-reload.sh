@@ -10,6 +10,7 @@ serve_load
 "$DUET" keygen -q -o other >/dev/null
 mkdir ring
 cp key ring/
+extra=
 fresh_port far
 fresh_port near
 fresh_port extra
