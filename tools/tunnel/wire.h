@@ -31,8 +31,8 @@ struct wire *wire_open(uv_loop_t *loop, struct connection *connection, int fd, w
 /** Watch for a set of UV_READABLE, UV_WRITABLE and so on; 0: for nothing. */
 void wire_watch(struct wire *wire, int events);
 
-/** From now on whoever closes it, this process's death included, cuts it: the other end sees a reset
- * and takes what has come for no whole. */
+/** From now on whoever closes it, this process's death included, cuts it: the other end sees a
+ * reset and takes what has come for no whole. */
 void wire_is_plain(struct wire *wire);
 
 /** Take it off the loop and close it; reset 0: in order, as an end. NULL is fine. */
