@@ -104,7 +104,7 @@ via 2000000 stall 7 "peer is slow"
 
 # a reader that is slow loses nothing of it
 slow_reader() {
-    sleep 2
+    sleep 1 # under the idle time-out
     cat
 }
 reader=slow_reader
