@@ -1,6 +1,6 @@
 /*
- * Memory: what 1,000 established sessions keep on the heap at one end, by what the allocator says
- * is in use, its own headers included.
+ * Memory: what many established sessions, 1,000 unless in a hurry, keep on the heap at one end, by
+ * what the allocator says is in use, its own headers included.
  *
  * The far ends are released and so is what lies between, so that the near ends are as they would
  * be beside idle sockets. The bench's own record of each pair is taken off.
@@ -10,7 +10,7 @@
 #include <malloc.h>
 #include <stdio.h>
 
-enum { SESSIONS = 1000 };
+enum { SESSIONS_A_ROUND = 40, SESSIONS_MOST = SESSIONS_A_ROUND * BENCH_ROUNDS_MOST };
 
 static size_t
 in_use(void)
@@ -19,12 +19,12 @@ in_use(void)
     return info.uordblks + info.hblkhd;
 }
 
-/* Open all; returns how many there are, SESSIONS unless one failed. */
+/* Open so many; returns how many there are, fewer if one failed. */
 static size_t
-open_all(const struct peer *peer, void **pairs)
+open_all(const struct peer *peer, void **pairs, size_t most)
 {
     size_t n = 0;
-    for (; n < SESSIONS; n++) {
+    for (; n < most; n++) {
         pairs[n] = peer->open(peer, NULL);
         if (pairs[n] == NULL)
             break;
@@ -34,19 +34,19 @@ open_all(const struct peer *peer, void **pairs)
 }
 
 static int
-measure(const struct peer *peer, double *octets)
+measure(const struct peer *peer, size_t sessions, double *octets)
 {
-    static void *pairs[SESSIONS];
+    static void *pairs[SESSIONS_MOST];
     size_t own = 0;
     size_t begin = in_use();
-    size_t n = open_all(peer, pairs);
+    size_t n = open_all(peer, pairs, sessions);
     size_t end = in_use();
     for (size_t i = 0; i < n; i++) {
         own += malloc_usable_size(pairs[i]) + sizeof(size_t);
         peer->close(pairs[i]);
     }
-    *octets = ((double)end - (double)begin - (double)own) / SESSIONS;
-    return n == SESSIONS ? 0 : -1;
+    *octets = ((double)end - (double)begin - (double)own) / (double)sessions;
+    return n == sessions ? 0 : -1;
 }
 
 static void
@@ -70,7 +70,8 @@ bench_memory(const struct bench *bench, const struct peer *const *peers)
         double octets;
         /* The first pair of all pays for what is made once. */
         void *first = peers[i]->open(peers[i], NULL);
-        if (first == NULL || measure(peers[i], &octets) != 0) {
+        if (first == NULL ||
+            measure(peers[i], (size_t)SESSIONS_A_ROUND * bench->rounds, &octets) != 0) {
             fprintf(stderr, "bench: %s: could not be set up\n", peers[i]->name);
             return -1;
         }
