@@ -239,6 +239,45 @@ DUET_API int duet_session_send_begin(duet_session *session, uint8_t *header, uin
 DUET_API int duet_session_send_piece(duet_session *session, uint8_t *out, size_t *put,
                                      const uint8_t *in, size_t len);
 
+/** One frame to seal among many: what duet_session_send() takes, and what it returns. */
+typedef struct duet_sealing {
+    duet_session *session;
+    uint8_t *out;
+    const uint8_t *payload;
+    size_t len;
+    uint32_t code;
+    int result; /**< out */
+} duet_sealing;
+
+/**
+ * Seal frames of several sessions, as duet_session_send() on each job in order.
+ *
+ * jobs    count of them. Neighbours of different sessions, of 128 octets each at least, are sealed
+ *         together, faster than one after the other: let sessions take turns, and lengths be alike.
+ *         A session may have several jobs. Buffers of different jobs do not overlap.
+ *
+ * Returns DUET_OK; else the first job's result that is another. All jobs are done in any case; a
+ * failure of libcrypto can end both sessions of a pair.   Source: docs/protocol.md §1.   Since 0.1.
+ */
+DUET_API int duet_session_send_many(duet_sealing *jobs, size_t count);
+
+/** One step of receiving among many: what duet_session_recv() takes, and what it returns. */
+typedef struct duet_opening {
+    duet_session *session;
+    duet_step step;
+    int result; /**< out */
+} duet_opening;
+
+/**
+ * Take octets from the wires of several sessions, as duet_session_recv() on each job in order.
+ *
+ * jobs    count of them. Where neighbours of different sessions both are in an application's frame
+ *         (after BEGIN) these are opened together; all other steps go one after the other.
+ *
+ * Returns as duet_session_send_many().   Source: docs/protocol.md §1.   Since 0.1.
+ */
+DUET_API int duet_session_recv_many(duet_opening *jobs, size_t count);
+
 /** Seal a PAD frame of len octets into out (len + DUET_FRAME_OVERHEAD octets); as
  * duet_session_send(). */
 DUET_API int duet_session_pad(duet_session *session, uint8_t *out, size_t len);

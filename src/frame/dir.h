@@ -71,6 +71,21 @@ int duet__dir_open_header(struct duet__dir *d, const uint8_t *header);
 int duet__dir_open_piece(struct duet__dir *d, uint8_t *out, size_t *put, const uint8_t *in,
                          size_t len);
 
+/** A piece for one of two directions at once, and what became of it. */
+struct duet__piece {
+    struct duet__dir *d;
+    uint8_t *out;
+    const uint8_t *in;
+    size_t len; /* octets of in */
+    size_t put; /* out: octets of out */
+    int result; /* out */
+};
+
+/** As duet__dir_seal_piece() and duet__dir_open_piece() for each of two directions, in less time
+ * than one after the other. */
+void duet__dir_seal_two(struct duet__piece piece[2]);
+void duet__dir_open_two(struct duet__piece piece[2]);
+
 /** Octets of the begun frame's payload, and of payload and MAC together, that are still to come. */
 uint32_t duet__dir_payload_left(const struct duet__dir *d);
 uint64_t duet__dir_left(const struct duet__dir *d);

@@ -67,34 +67,73 @@ check_mac(struct duet__dir *d)
     return right ? DUET_OK : DUET_E_FORGED;
 }
 
-int
-duet__dir_open_piece(struct duet__dir *d, uint8_t *out, size_t *put, const uint8_t *in, size_t len)
+static int
+check_piece(const struct duet__dir *d, size_t len)
 {
-    *put = 0;
     if (d->state == DUET__DIR_DEAD)
         return d->error;
     if (d->state != DUET__DIR_IN_FRAME || len > duet__dir_left(d))
         return DUET_E_MISUSE;
+    return DUET_OK;
+}
 
+/* The payload among len octets. */
+static size_t
+payload_of(const struct duet__dir *d, size_t len)
+{
     size_t payload = duet__dir_payload_left(d);
-    payload = len < payload ? len : payload;
-    struct duet__flow flow = {d, out, in, payload};
-    int result = duet__stream_run(&flow, DUET__OPENING);
-    size_t rest = len - payload;
-    if (rest > 0) {
-        memcpy(d->mac + (d->at - DUET_HEADER_SIZE - d->length), in + payload, rest);
+    return len < payload ? len : payload;
+}
+
+/* A piece's payload is through; `rest` octets of the MAC are behind it. */
+static int
+piece_done(int result, const struct duet__flow *flow, size_t rest)
+{
+    struct duet__dir *d = flow->d;
+    if (result == DUET_OK && rest > 0) {
+        memcpy(d->mac + (d->at - DUET_HEADER_SIZE - d->length), flow->in, rest);
         d->at += rest;
     }
-    if (result == DUET_OK && duet__dir_left(d) > 0) {
-        *put = payload;
-        return DUET_AGAIN;
-    }
     if (result == DUET_OK)
-        result = check_mac(d);
-    if (result != DUET_OK)
+        result = duet__dir_left(d) > 0 ? DUET_AGAIN : check_mac(d);
+    if (result != DUET_OK && result != DUET_AGAIN)
         duet__dir_kill(d, result);
-    *put = payload; /* also when it failed: so much of out is to be wiped */
     return result;
+}
+
+int
+duet__dir_open_piece(struct duet__dir *d, uint8_t *out, size_t *put, const uint8_t *in, size_t len)
+{
+    *put = 0;
+    int result = check_piece(d, len);
+    if (result != DUET_OK)
+        return result;
+    *put = payload_of(d, len); /* also when it fails: so much of out is to be wiped */
+    struct duet__flow flow = {d, out, in, *put};
+    result = duet__stream_run(&flow, DUET__OPENING);
+    return piece_done(result, &flow, len - *put);
+}
+
+void
+duet__dir_open_two(struct duet__piece piece[2])
+{
+    struct duet__flow flow[2];
+    int ready = 1;
+    for (size_t i = 0; i < 2; i++) {
+        struct duet__piece *p = &piece[i];
+        p->result = check_piece(p->d, p->len);
+        p->put = p->result == DUET_OK ? payload_of(p->d, p->len) : 0;
+        flow[i] = (struct duet__flow){p->d, p->out, p->in, p->put};
+        ready &= p->result == DUET_OK;
+    }
+    int together = ready ? duet__stream_run2(flow, DUET__OPENING) : DUET_OK;
+    for (size_t i = 0; i < 2; i++) {
+        struct duet__piece *p = &piece[i];
+        if (ready)
+            p->result = piece_done(together, &flow[i], p->len - p->put);
+        else if (p->result == DUET_OK)
+            p->result = duet__dir_open_piece(p->d, p->out, &p->put, p->in, p->len);
+    }
 }
 
 uint32_t

@@ -28,26 +28,63 @@ duet__dir_seal_begin(struct duet__dir *d, uint8_t *header, uint32_t code, uint32
     return result;
 }
 
-int
-duet__dir_seal_piece(struct duet__dir *d, uint8_t *out, size_t *put, const uint8_t *in, size_t len)
+static int
+check_piece(const struct duet__dir *d, size_t len)
 {
-    *put = 0;
     if (d->state == DUET__DIR_DEAD)
         return d->error;
     if (d->state != DUET__DIR_IN_FRAME || len > duet__dir_payload_left(d))
         return DUET_E_MISUSE;
-
-    int last = len == duet__dir_payload_left(d);
-    struct duet__flow flow = {d, out, in, len};
-    int result = duet__stream_run(&flow, DUET__SEALING);
-    if (result == DUET_OK && last)
-        result = duet__stream_end(d, len > 0 ? out + len : out);
-    if (result != DUET_OK) {
-        duet__dir_kill(d, result);
-        return result;
-    }
-    *put = len + (last ? DUET_MAC_SIZE : 0);
     return DUET_OK;
+}
+
+/* A piece of len octets is through; behind the last one comes the MAC. */
+static int
+piece_done(int result, const struct duet__flow *flow, size_t len, size_t *put)
+{
+    struct duet__dir *d = flow->d;
+    size_t mac = duet__dir_payload_left(d) == 0 ? DUET_MAC_SIZE : 0;
+    if (result == DUET_OK && mac > 0)
+        result = duet__stream_end(d, flow->out);
+    if (result == DUET_OK)
+        *put = len + mac;
+    else
+        duet__dir_kill(d, result);
+    return result;
+}
+
+int
+duet__dir_seal_piece(struct duet__dir *d, uint8_t *out, size_t *put, const uint8_t *in, size_t len)
+{
+    struct duet__flow flow = {d, out, in, len};
+    *put = 0;
+    int result = check_piece(d, len);
+    if (result != DUET_OK)
+        return result;
+    result = duet__stream_run(&flow, DUET__SEALING);
+    return piece_done(result, &flow, len, put);
+}
+
+void
+duet__dir_seal_two(struct duet__piece piece[2])
+{
+    struct duet__flow flow[2];
+    int ready = 1;
+    for (size_t i = 0; i < 2; i++) {
+        struct duet__piece *p = &piece[i];
+        flow[i] = (struct duet__flow){p->d, p->out, p->in, p->len};
+        p->put = 0;
+        p->result = check_piece(p->d, p->len);
+        ready &= p->result == DUET_OK;
+    }
+    int together = ready ? duet__stream_run2(flow, DUET__SEALING) : DUET_OK;
+    for (size_t i = 0; i < 2; i++) {
+        struct duet__piece *p = &piece[i];
+        if (ready)
+            p->result = piece_done(together, &flow[i], p->len, &p->put);
+        else if (p->result == DUET_OK)
+            p->result = duet__dir_seal_piece(p->d, p->out, &p->put, p->in, p->len);
+    }
 }
 
 int

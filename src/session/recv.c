@@ -143,20 +143,42 @@ application_done(struct duet_session *s, struct duet_step *step)
     return DUET_OK;
 }
 
+/** The next octets of the application's frame, as many as are here and have room. */
+static struct duet__piece
+application_piece(struct duet_session *s, const struct duet_step *step)
+{
+    struct duet__piece piece = {.d = &s->rx,
+                                .out = step->out,
+                                .in = step->in,
+                                .len = least_of(left(step), duet__dir_left(&s->rx))};
+
+    if (step->used > 0)
+        piece.in += step->used;
+    if (duet__dir_payload_left(&s->rx) > step->out_size)
+        piece.len = least_of(piece.len, step->out_size);
+    return piece;
+}
+
+static int
+application_opened(struct duet_session *s, struct duet_step *step, const struct duet__piece *piece)
+{
+    step->put = piece->put;
+    step->used += piece->len;
+    if (piece->result == DUET_AGAIN)
+        return DUET_OK;
+    return piece->result == DUET_OK ? application_done(s, step)
+                                    : duet__session_fail(s, piece->result, NULL);
+}
+
 static int
 application_body(struct duet_session *s, struct duet_step *step)
 {
-    size_t n = least_of(left(step), duet__dir_left(&s->rx));
+    struct duet__piece piece = application_piece(s, step);
 
-    if (duet__dir_payload_left(&s->rx) > step->out_size)
-        n = least_of(n, step->out_size);
-    if (n == 0)
+    if (piece.len == 0)
         return DUET_OK;
-    int result = duet__dir_open_piece(&s->rx, step->out, &step->put, step->in + step->used, n);
-    step->used += n;
-    if (result == DUET_AGAIN)
-        return DUET_OK;
-    return result == DUET_OK ? application_done(s, step) : duet__session_fail(s, result, NULL);
+    piece.result = duet__dir_open_piece(&s->rx, piece.out, &piece.put, piece.in, piece.len);
+    return application_opened(s, step, &piece);
 }
 
 /** A frame that the session takes itself is verified. */
@@ -264,14 +286,40 @@ take(struct duet_session *s, struct duet_step *step)
     return result;
 }
 
-int
-duet_session_recv(duet_session *s, duet_step *step)
+static void
+begin_step(struct duet_step *step)
 {
     step->used = 0;
     step->put = 0;
     step->event = DUET_EVENT_NONE;
     step->nonce = NULL;
     step->need = 0;
+}
+
+int
+duet__payload_next(struct duet_session *s, struct duet_step *step, struct duet__piece *piece)
+{
+    begin_step(step);
+    if (s->error != DUET_OK || awaits_answer(s) || s->rx.state != DUET__DIR_IN_FRAME ||
+        !is_application(s))
+        return 0;
+    *piece = application_piece(s, step);
+    return piece->len > 0;
+}
+
+int
+duet__payload_done(struct duet_session *s, struct duet_step *step, const struct duet__piece *piece)
+{
+    int result = application_opened(s, step, piece);
+    if (result == DUET_OK)
+        step->need = needed(s);
+    return result;
+}
+
+int
+duet_session_recv(duet_session *s, duet_step *step)
+{
+    begin_step(step);
     if (s->error != DUET_OK)
         return s->error;
     if (s->rx_phase == DUET__RX_CLOSED)

@@ -32,6 +32,16 @@ sealed(struct duet_session *s)
     duet__session_count(s, &s->tx);
 }
 
+int
+duet__piece_sealed(struct duet_session *s, int result)
+{
+    if (result == DUET_OK && s->tx.state == DUET__DIR_IDLE)
+        sealed(s);
+    if (result == DUET_OK || result == DUET_E_MISUSE)
+        return result;
+    return duet__session_fail(s, result, NULL);
+}
+
 static int
 begin(struct duet_session *s, uint8_t *header, uint32_t code, size_t len)
 {
@@ -55,12 +65,7 @@ duet_session_send_piece(duet_session *s, uint8_t *out, size_t *put, const uint8_
     *put = 0;
     if (s->error != DUET_OK)
         return s->error;
-    int result = duet__dir_seal_piece(&s->tx, out, put, in, len);
-    if (result == DUET_OK && s->tx.state == DUET__DIR_IDLE)
-        sealed(s);
-    if (result == DUET_OK || result == DUET_E_MISUSE)
-        return result;
-    return duet__session_fail(s, result, NULL);
+    return duet__piece_sealed(s, duet__dir_seal_piece(&s->tx, out, put, in, len));
 }
 
 int

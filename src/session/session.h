@@ -172,6 +172,20 @@ void duet__initiation_free(struct duet_session *s);
 /** Octets that duet_session_flush() would write. */
 size_t duet__owed_size(const struct duet_session *s);
 
+/** A piece of the application's frame went to be sealed, with this result: what the session says.
+ */
+int duet__piece_sealed(struct duet_session *s, int result);
+
+/* ---- recv.c ---- */
+
+/** 1 when what the step goes on with is payload or MAC of an application's frame: the piece that is
+ * to be opened. 0: duet_session_recv() has to look at it. */
+int duet__payload_next(struct duet_session *s, struct duet_step *step, struct duet__piece *piece);
+
+/** That piece is opened: what duet_session_recv() says. */
+int duet__payload_done(struct duet_session *s, struct duet_step *step,
+                       const struct duet__piece *piece);
+
 /* ---- library.c ---- */
 
 /** A frame of the library's is verified, its payload held: act on it. Returns DUET_OK with the
