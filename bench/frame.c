@@ -1,14 +1,18 @@
 /*
  * Frames: a message sealed at one end of a session and opened at the other, beside the records of
- * other libraries, from 16 octets to 1 MiB.
+ * other libraries, from 16 octets to 1 MiB; and beside the hash alone on as many blocks as both
+ * ends have to hash, which is as fast as the protocol can be.
  */
 #include "bench/bench.h"
+#include "kernel/kernel.h"
 
+#include <duet/frame.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { ODD = 167 }; /* the pattern of a message repeats at no power of two */
+enum { GROUP = 64, PADDING_LEAST = 9, ENDS = 2 };
 
 struct work {
     const struct peer *peer;
@@ -19,9 +23,9 @@ struct work {
 
 static const size_t sizes[] = {16, 64, 256, 1024, 4096, 16384, 65536, PEER_MESSAGE_MOST};
 
-static const char *const ratios[] = {"libssl/duet", "libssl-chacha20/duet", "gnutls/duet",
-                                     "sodium/duet", "libssl/duet-two",      "duet/duet-two",
-                                     NULL};
+static const char *const ratios[] = {
+    "libssl/duet",     "libssl-chacha20/duet", "gnutls/duet", "sodium/duet",
+    "libssl/duet-two", "duet/duet-two",        "sha/duet",    NULL};
 
 static int
 carry(void *context, uint64_t times)
@@ -30,6 +34,18 @@ carry(void *context, uint64_t times)
     for (uint64_t i = 0; i < times; i++)
         if (work->peer->carry(work->pair, work->out, work->in, work->size) != 0)
             return -1;
+    return 0;
+}
+
+/* The blocks of SHA-256 that a frame's header, payload and padding are, at both ends. */
+static int
+hash_alone(void *context, uint64_t times)
+{
+    const struct work *work = context;
+    size_t octets = DUET_HEADER_SIZE + work->size + PADDING_LEAST;
+    uint32_t chain[8] = {0};
+    for (uint64_t i = 0; i < times * ENDS; i++)
+        duet__kernel()->compress(chain, work->in, (octets + GROUP - 1) / GROUP);
     return 0;
 }
 
@@ -56,12 +72,14 @@ race(const struct bench *bench, struct work *works, size_t count, size_t size)
         contenders[i] = (struct bench_contender){
             .name = peer->name, .run = carry, .context = &works[i], .works = peer->streams};
     }
+    contenders[count] =
+        (struct bench_contender){.name = "sha", .run = hash_alone, .context = &works[0]};
     struct bench_race race = {.bench = "frame",
                               .what = "seal+open",
                               .size = size,
                               .clock = bench_processor_ns,
                               .contenders = contenders,
-                              .count = count,
+                              .count = count + 1,
                               .ratios = ratios};
     return bench_race(bench, &race);
 }
@@ -71,7 +89,7 @@ static size_t
 open_all(struct work *works, const struct peer *const *peers, uint8_t *in, uint8_t *out)
 {
     size_t count = 0;
-    for (; *peers != NULL && count < BENCH_CONTENDERS_MOST; peers++) {
+    for (; *peers != NULL && count < BENCH_CONTENDERS_MOST - 1; peers++) {
         works[count] = (struct work){.peer = *peers, .in = in, .out = out};
         works[count].pair = (*peers)->open(*peers, NULL);
         if (works[count].pair == NULL) {
@@ -87,7 +105,7 @@ int
 bench_frame(const struct bench *bench, const struct peer *const *peers)
 {
     struct work works[BENCH_CONTENDERS_MOST] = {{0}};
-    uint8_t *in = malloc(PEER_MESSAGE_MOST);
+    uint8_t *in = calloc(1, PEER_MESSAGE_MOST + GROUP);
     uint8_t *out = malloc(PEER_MESSAGE_MOST);
     int result = -1;
     if (in == NULL || out == NULL)
