@@ -68,7 +68,7 @@ take_sealed(const duet_config *with, const uint8_t *payload, size_t size)
     size_t put, at = with->profile.prelude_size[DUET_TOP];
 
     struct duet__dir_start start = {
-        with->realms[1].half[DUET_TOP], with->label, "hello", {nonce, sizeof nonce}};
+        &with->realms[1].half[DUET_TOP], with->label, "hello", {nonce, sizeof nonce}};
     duet__dir_start(&top, &start);
     memcpy(wire, with->profile.prelude[DUET_TOP], at);
     memcpy(wire + at, nonce, sizeof nonce);

@@ -74,8 +74,8 @@ DUET_API void duet_config_free(duet_config *config);
  */
 DUET_API int duet_config_add_secret(duet_config *config, const uint8_t *octets, size_t size);
 
-/** Set this party's identity (copied). With it TOP offers pattern 2. Returns DUET_OK.   Since 0.1.
- */
+/** Set this party's identity (copied). With it TOP offers pattern 2. Returns DUET_OK,
+ * DUET_E_CRYPTO. Since 0.1. */
 DUET_API int duet_config_set_identity(duet_config *config, const duet_identity *identity);
 
 /**

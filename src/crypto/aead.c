@@ -1,72 +1,74 @@
 /*
- * AES-256-GCM for Noise: one context a message, which initiation can afford.
+ * AES-256-GCM for Noise, in contexts of libcrypto's that are lent for one message.
  */
 #include "crypto/aead.h"
+
+#include "kernel/contexts.h"
 
 #include "base/octets.h"
 
 #include <duet/secret.h>
-#include <openssl/evp.h>
 
-static EVP_CIPHER *cipher; /* set once by duet_init(), then only read */
+static struct duet__contexts pool;
 
 int
 duet__aead_init(void)
 {
-    cipher = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-    return cipher != NULL ? DUET_OK : DUET_E_CRYPTO;
+    return duet__contexts_init(&pool, "AES-256-GCM") == 0 ? DUET_OK : DUET_E_CRYPTO;
 }
 
-/* A context with key, nonce and associated data taken in; NULL on failure. */
-static EVP_CIPHER_CTX *
-begin(const struct duet__aead *with, int encrypt)
+/* Key, nonce and associated data are taken in. Returns 1, or 0. */
+static int
+begin(EVP_CIPHER_CTX *context, const struct duet__aead *with, int encrypt)
 {
     uint8_t nonce[12] = {0}; /* 32 bits of zeros, then n, big-endian */
     int put = 0;
     duet__store64(nonce + 4, with->n);
-    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
-    if (context != NULL &&
-        EVP_CipherInit_ex2(context, cipher, with->key, nonce, encrypt, NULL) == 1 &&
-        (with->ad.size == 0 ||
-         EVP_CipherUpdate(context, NULL, &put, with->ad.data, (int)with->ad.size) == 1))
-        return context;
-    EVP_CIPHER_CTX_free(context);
-    return NULL;
+    return EVP_CipherInit_ex2(context, NULL, with->key, nonce, encrypt, NULL) == 1 &&
+           (with->ad.size == 0 ||
+            EVP_CipherUpdate(context, NULL, &put, with->ad.data, (int)with->ad.size) == 1);
 }
 
 int
 duet__aead_encrypt(const struct duet__aead *with, uint8_t *out, const uint8_t *in, size_t size)
 {
     int put = 0;
-    EVP_CIPHER_CTX *context = begin(with, 1);
-    int ok = context != NULL &&
+    size_t i = duet__contexts_borrow(&pool);
+    EVP_CIPHER_CTX *context = pool.context[i];
+    int ok = begin(context, with, 1) &&
              (size == 0 || EVP_CipherUpdate(context, out, &put, in, (int)size) == 1) &&
              EVP_CipherFinal_ex(context, out + size, &put) == 1 &&
              EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, DUET__TAG, out + size) == 1;
-    EVP_CIPHER_CTX_free(context);
+    duet__contexts_give_back(&pool, i);
     return ok ? DUET_OK : DUET_E_CRYPTO;
+}
+
+/* Returns DUET_OK; DUET_E_FORGED; DUET_E_CRYPTO. */
+static int
+decrypt(EVP_CIPHER_CTX *context, const struct duet__aead *with, uint8_t *out, const uint8_t *in,
+        size_t plain)
+{
+    uint8_t tag[DUET__TAG];
+    int put = 0;
+
+    for (size_t i = 0; i < DUET__TAG; i++)
+        tag[i] = in[plain + i];
+    if (!begin(context, with, 0) ||
+        (plain > 0 && EVP_CipherUpdate(context, out, &put, in, (int)plain) != 1) ||
+        EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, DUET__TAG, tag) != 1)
+        return DUET_E_CRYPTO;
+    return EVP_CipherFinal_ex(context, tag, &put) == 1 ? DUET_OK : DUET_E_FORGED;
 }
 
 int
 duet__aead_decrypt(const struct duet__aead *with, uint8_t *out, const uint8_t *in, size_t size)
 {
-    uint8_t tag[DUET__TAG];
-    int put = 0;
     size_t plain = size - DUET__TAG;
-    int result = DUET_E_CRYPTO;
-    EVP_CIPHER_CTX *context = begin(with, 0);
-    if (context == NULL)
-        return result;
+    size_t i = duet__contexts_borrow(&pool);
+    int result = decrypt(pool.context[i], with, out, in, plain);
 
-    for (size_t i = 0; i < DUET__TAG; i++)
-        tag[i] = in[plain + i];
-    if ((plain > 0 && EVP_CipherUpdate(context, out, &put, in, (int)plain) != 1) ||
-        EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, DUET__TAG, tag) != 1)
-        goto out;
-    result = EVP_CipherFinal_ex(context, tag, &put) == 1 ? DUET_OK : DUET_E_FORGED;
-out:
+    duet__contexts_give_back(&pool, i);
     if (result != DUET_OK)
         duet_wipe(out, plain);
-    EVP_CIPHER_CTX_free(context);
     return result;
 }

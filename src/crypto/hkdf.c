@@ -20,16 +20,14 @@ duet__hkdf_extract(uint8_t prk[DUET__DIGEST], struct duet__octets salt, struct d
 }
 
 void
-duet__hkdf_expand(const uint8_t prk[DUET__DIGEST], struct duet__octets info,
-                  struct duet__octets more, uint8_t *out, size_t n)
+duet__hkdf_expand_by(const struct duet__hmac_key *key, struct duet__octets info,
+                     struct duet__octets more, uint8_t *out, size_t n)
 {
-    struct duet__hmac_key key;
     struct duet__hmac mac;
     uint8_t block[DUET__DIGEST];
 
-    duet__hmac_set_key(&key, prk, DUET__DIGEST);
     for (uint8_t i = 1; n > 0; i++) {
-        duet__hmac_begin(&mac, &key);
+        duet__hmac_begin(&mac, key);
         if (i > 1)
             duet__hmac_update(&mac, block, sizeof block);
         duet__hmac_update(&mac, info.data, info.size);
@@ -42,6 +40,16 @@ duet__hkdf_expand(const uint8_t prk[DUET__DIGEST], struct duet__octets info,
         n -= part;
     }
     duet_wipe(block, sizeof block);
+}
+
+void
+duet__hkdf_expand(const uint8_t prk[DUET__DIGEST], struct duet__octets info,
+                  struct duet__octets more, uint8_t *out, size_t n)
+{
+    struct duet__hmac_key key;
+
+    duet__hmac_set_key(&key, prk, DUET__DIGEST);
+    duet__hkdf_expand_by(&key, info, more, out, n);
     duet_wipe(&key, sizeof key);
 }
 

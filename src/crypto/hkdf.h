@@ -20,6 +20,10 @@ void duet__hkdf_extract(uint8_t prk[DUET__DIGEST], struct duet__octets salt,
 void duet__hkdf_expand(const uint8_t prk[DUET__DIGEST], struct duet__octets info,
                        struct duet__octets more, uint8_t *out, size_t n);
 
+/** The same with the prk taken in already, for one that serves many derivations. */
+void duet__hkdf_expand_by(const struct duet__hmac_key *key, struct duet__octets info,
+                          struct duet__octets more, uint8_t *out, size_t n);
+
 /** info(x) = "duet/1 " ‖ x ‖ 0x00 ‖ D, docs/protocol.md §2. */
 struct duet__info {
     uint8_t octets[64];

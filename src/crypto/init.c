@@ -2,6 +2,7 @@
  * duet_init: the two things that are set once for a process, the kernel and libcrypto's objects.
  */
 #include "crypto/aead.h"
+#include "crypto/x25519.h"
 #include "kernel/kernel.h"
 
 #include <duet/duet.h>
@@ -15,6 +16,8 @@ set_up(void)
 {
     if (duet__kernel_choose() == 0)
         outcome = duet__aead_init();
+    if (outcome == DUET_OK)
+        outcome = duet__x25519_init();
 }
 
 int

@@ -9,7 +9,7 @@
 #include <duet/secret.h>
 #include <string.h>
 
-enum { GROUP = 64 };
+enum { GROUP = 64, COUNT_AT = GROUP - 8 };
 
 const uint32_t duet__sha256_initial[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                           0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
@@ -45,16 +45,18 @@ duet__sha256_update(struct duet__sha256 *hash, const void *data, size_t size)
 void
 duet__sha256_end(struct duet__sha256 *hash, uint32_t chain[8])
 {
-    uint8_t tail[2 * GROUP] = {0};
     size_t fill = hash->size % GROUP;
-    size_t size = fill + 9 > GROUP ? 2 * GROUP : GROUP; /* 0x80 and the 64-bit count must fit */
 
-    memcpy(tail, hash->buffer, fill);
-    tail[fill] = 0x80;
-    duet__store64(tail + size - 8, hash->size * 8);
-    duet__kernel()->compress(hash->chain, tail, size / GROUP);
+    hash->buffer[fill++] = 0x80;
+    if (fill > COUNT_AT) { /* the 64-bit count does not fit behind it */
+        memset(hash->buffer + fill, 0, GROUP - fill);
+        duet__kernel()->compress(hash->chain, hash->buffer, 1);
+        fill = 0;
+    }
+    memset(hash->buffer + fill, 0, COUNT_AT - fill);
+    duet__store64(hash->buffer + COUNT_AT, hash->size * 8);
+    duet__kernel()->compress(hash->chain, hash->buffer, 1);
     memcpy(chain, hash->chain, sizeof hash->chain);
-    duet_wipe(tail, sizeof tail);
     duet_wipe(hash, sizeof *hash);
 }
 
@@ -128,14 +130,17 @@ duet__hmac_update(struct duet__hmac *mac, const void *data, size_t size)
 void
 duet__hmac_end(struct duet__hmac *mac, uint8_t out[DUET__DIGEST])
 {
+    /* The outer hash is one group: a digest, 0x80 and the count, the padded key's group included.
+     */
+    uint8_t group[GROUP] = {[DUET__DIGEST] = 0x80};
     uint32_t chain[8];
+
     duet__sha256_end(&mac->hash, chain);
-    duet__chain_store(out, chain);
-    duet__sha256_begin(&mac->hash, mac->outer);
-    mac->hash.size = GROUP;
-    duet__sha256_update(&mac->hash, out, DUET__DIGEST);
-    duet__sha256_end(&mac->hash, chain);
-    duet__chain_store(out, chain);
+    duet__chain_store(group, chain);
+    duet__store64(group + COUNT_AT, (GROUP + DUET__DIGEST) * 8);
+    duet__kernel()->compress(mac->outer, group, 1);
+    duet__chain_store(out, mac->outer);
+    duet_wipe(group, sizeof group);
     duet_wipe(chain, sizeof chain);
-    duet_wipe(mac, sizeof *mac);
+    duet_wipe(mac->outer, sizeof mac->outer);
 }

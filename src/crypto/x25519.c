@@ -1,5 +1,8 @@
 /*
  * X25519 by libcrypto's EVP_PKEY, raw keys in and out.
+ *
+ * A private key comes with its public key, which libcrypto would otherwise work out again for each
+ * step, at the price of one.
  */
 #include "crypto/x25519.h"
 
@@ -7,40 +10,88 @@
 #include "base/public.h"
 
 #include <duet/secret.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
+#include <string.h>
+
+enum { KEY = 32 };
+
+/* Some key of the curve, set once by duet_init(): contexts made from it need not look the curve up.
+ */
+static EVP_PKEY *any;
 
 int
-duet__x25519_public(uint8_t out[32], const uint8_t private_key[32])
+duet__x25519_init(void)
 {
-    size_t size = 32;
-    EVP_PKEY *key = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, private_key, 32);
-    int ok = key != NULL && EVP_PKEY_get_raw_public_key(key, out, &size) == 1 && size == 32;
+    static const uint8_t base_point[KEY] = {9};
+    any = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, base_point, sizeof base_point);
+    return any != NULL ? DUET_OK : DUET_E_CRYPTO;
+}
+
+/** A key of libcrypto's from raw octets. Either may be NULL: without private_key it is a public
+ * key, without public_key that is worked out. NULL on failure. */
+static EVP_PKEY *
+import(const uint8_t *private_key, const uint8_t *public_key)
+{
+    uint8_t octets[2][KEY];
+    OSSL_PARAM params[3];
+    size_t count = 0;
+    EVP_PKEY *key = NULL;
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, any, NULL);
+    int what = private_key != NULL ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY;
+
+    if (private_key != NULL) {
+        memcpy(octets[0], private_key, KEY);
+        params[count++] =
+            OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, octets[0], KEY);
+    }
+    if (public_key != NULL) {
+        memcpy(octets[1], public_key, KEY);
+        params[count++] =
+            OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, octets[1], KEY);
+    }
+    params[count] = OSSL_PARAM_construct_end();
+    if (context != NULL && EVP_PKEY_fromdata_init(context) == 1)
+        (void)EVP_PKEY_fromdata(context, &key, what, params);
+    EVP_PKEY_CTX_free(context);
+    duet_wipe(octets, sizeof octets);
+    return key;
+}
+
+int
+duet__x25519_public(uint8_t out[KEY], const uint8_t private_key[KEY])
+{
+    size_t size = KEY;
+    EVP_PKEY *key = import(private_key, NULL);
+    int ok = key != NULL && EVP_PKEY_get_raw_public_key(key, out, &size) == 1 && size == KEY;
     EVP_PKEY_free(key);
-    DUET__PUBLIC(out, 32);
+    DUET__PUBLIC(out, KEY);
     return ok ? DUET_OK : DUET_E_CRYPTO;
 }
 
 int
-duet__x25519(uint8_t out[32], const uint8_t private_key[32], const uint8_t public_key[32])
+duet__x25519(uint8_t out[KEY], const struct duet__x25519_pair *mine, const uint8_t their_key[KEY])
 {
-    static const uint8_t zeros[32];
-    size_t size = 32;
+    static const uint8_t zeros[KEY];
+    size_t size = KEY;
     int result = DUET_E_CRYPTO;
-    EVP_PKEY *mine = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, private_key, 32);
-    EVP_PKEY *theirs = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, public_key, 32);
-    EVP_PKEY_CTX *context = mine != NULL ? EVP_PKEY_CTX_new_from_pkey(NULL, mine, NULL) : NULL;
+    EVP_PKEY *ours = import(mine->private_key, mine->public_key);
+    EVP_PKEY *theirs = import(NULL, their_key);
+    EVP_PKEY_CTX *context = ours != NULL ? EVP_PKEY_CTX_new_from_pkey(NULL, ours, NULL) : NULL;
 
+    /* Any 32 octets are a public key (RFC 7748 §5): there is nothing to validate. */
     if (theirs == NULL || context == NULL || EVP_PKEY_derive_init(context) != 1 ||
-        EVP_PKEY_derive_set_peer(context, theirs) != 1)
+        EVP_PKEY_derive_set_peer_ex(context, theirs, 0) != 1)
         goto out;
     /* libcrypto refuses an all-zero result by failing; whatever else fails here would be its own
      * fault */
     ERR_set_mark(); /* the application's own errors stay */
-    int bad = EVP_PKEY_derive(context, out, &size) != 1 || size != 32;
+    int bad = EVP_PKEY_derive(context, out, &size) != 1 || size != KEY;
     ERR_pop_to_mark();
     if (!bad)
-        bad = duet__equal(out, zeros, 32);
+        bad = duet__equal(out, zeros, KEY);
     DUET__PUBLIC(&bad, sizeof bad);
     if (bad) {
         result = DUET_E_PROTOCOL;
@@ -49,9 +100,9 @@ duet__x25519(uint8_t out[32], const uint8_t private_key[32], const uint8_t publi
     result = DUET_OK;
 out:
     if (result != DUET_OK)
-        duet_wipe(out, 32);
+        duet_wipe(out, KEY);
     EVP_PKEY_CTX_free(context);
     EVP_PKEY_free(theirs);
-    EVP_PKEY_free(mine);
+    EVP_PKEY_free(ours);
     return result;
 }

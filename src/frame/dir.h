@@ -37,16 +37,16 @@ struct __attribute__((may_alias)) duet__dir {
 _Static_assert(sizeof(struct duet__dir) <= sizeof(duet_dir), "duet_dir holds a direction");
 _Static_assert(_Alignof(struct duet__dir) <= _Alignof(duet_dir), "and as kernels want it");
 
-/** The inner Extract of start(), the same for every connection: prk = Extract("duet/1 " ‖ role,
+/** The inner Extract of start(), the same for every connection: Extract("duet/1 " ‖ role,
  * half). */
-void duet__dir_prepare(uint8_t prk[WIRE_DIGEST], enum duet_role role, const uint8_t *half,
+void duet__dir_prepare(struct duet__hmac_key *key, enum duet_role role, const uint8_t *half,
                        size_t size);
 
 /** What start() takes beside the direction. */
 struct duet__dir_start {
-    const uint8_t *prk;   /* of duet__dir_prepare() */
-    const uint8_t *label; /* D */
-    const char *use;      /* "hello" or "preset" */
+    const struct duet__hmac_key *key; /* of duet__dir_prepare() */
+    const uint8_t *label;             /* D */
+    const char *use;                  /* "hello" or "preset" */
     struct duet__octets salt;
 };
 

@@ -10,12 +10,15 @@
 static const struct duet__octets nothing = {NULL, 0};
 
 void
-duet__dir_prepare(uint8_t prk[WIRE_DIGEST], enum duet_role role, const uint8_t *half, size_t size)
+duet__dir_prepare(struct duet__hmac_key *key, enum duet_role role, const uint8_t *half, size_t size)
 {
+    uint8_t prk[WIRE_DIGEST];
     static const char *const salts[2] = {WIRE_VERSION_TEXT " top", WIRE_VERSION_TEXT " bottom"};
     struct duet__octets salt = {salts[role], strlen(salts[role])};
     struct duet__octets ikm = {half, size};
     duet__hkdf_extract(prk, salt, ikm);
+    duet__hmac_set_key(key, prk, sizeof prk);
+    duet_wipe(prk, sizeof prk);
 }
 
 /* §3 enter: K ‖ C ‖ Z, and Z into the chain as if it were a frame that is never sent */
@@ -44,7 +47,8 @@ duet__dir_start(struct duet__dir *d, const struct duet__dir_start *with)
 {
     struct duet__info info = duet__info(with->use, with->label);
     memset(d, 0, sizeof *d);
-    duet__derive(with->prk, &info, with->salt, d->root, sizeof d->root);
+    duet__hkdf_expand_by(with->key, (struct duet__octets){info.octets, info.size}, with->salt,
+                         d->root, sizeof d->root);
     memcpy(d->chain, duet__sha256_initial, sizeof d->chain);
     d->seq = 1;
     d->rotate_frames = WIRE_ROTATE_MOST;

@@ -1,61 +1,24 @@
 /*
  * The portable kernel: AES-256-CTR by libcrypto's EVP, SHA-256's compression in plain C.
  *
- * There is no AES in C here: table look-ups leak keys through the cache. Libcrypto's cipher
- * contexts are few, made once and lent to whoever calls: a context for each direction would be
- * larger than all the rest of a session. The compression is ours because libcrypto does not let a
- * hash start from a chain of the caller's but by deprecated calls, which serve the tests as oracle.
+ * There is no AES in C here: table look-ups leak keys through the cache. The compression is ours
+ * because libcrypto does not let a hash start from a chain of the caller's but by deprecated calls,
+ * which serve the tests as oracle.
  */
+#include "kernel/contexts.h"
 #include "kernel/kernel.h"
 
 #include "base/octets.h"
 
 #include <duet/secret.h>
-#include <openssl/evp.h>
-#include <stdatomic.h>
 #include <string.h>
 
-/* More threads than this at once in the cipher wait for one another; each holds a context for one
- * call. */
-enum { CONTEXTS = 16 };
-
-static struct {
-    EVP_CIPHER *cipher;
-    EVP_CIPHER_CTX *context[CONTEXTS];
-    atomic_flag busy[CONTEXTS];
-} pool;
+static struct duet__contexts pool;
 
 int
 duet__kernel_portable_init(void)
 {
-    pool.cipher = EVP_CIPHER_fetch(NULL, "AES-256-CTR", NULL);
-    if (pool.cipher == NULL)
-        return -1;
-    for (size_t i = 0; i < CONTEXTS; i++) {
-        atomic_flag_clear(&pool.busy[i]);
-        pool.context[i] = EVP_CIPHER_CTX_new();
-        if (pool.context[i] == NULL)
-            return -1;
-    }
-    return 0;
-}
-
-static size_t
-borrow(void)
-{
-    for (size_t i = 0;; i = (i + 1) % CONTEXTS) {
-        if (!atomic_flag_test_and_set_explicit(&pool.busy[i], memory_order_acquire))
-            return i;
-    }
-}
-
-/* The context gets a key of zeros before it goes back, so that none of a session's lies about. */
-static void
-give_back(size_t i)
-{
-    static const uint8_t zeros[32];
-    (void)EVP_EncryptInit_ex2(pool.context[i], NULL, zeros, zeros, NULL);
-    atomic_flag_clear_explicit(&pool.busy[i], memory_order_release);
+    return duet__contexts_init(&pool, "AES-256-CTR");
 }
 
 /* EVP counts in int: longer runs go in parts of 2^30 octets, a whole number of groups. */
@@ -65,9 +28,9 @@ static int
 xor_keystream(const struct duet__key *key, const uint8_t block[16], uint8_t *out, const uint8_t *in,
               size_t size)
 {
-    size_t i = borrow();
+    size_t i = duet__contexts_borrow(&pool);
     EVP_CIPHER_CTX *context = pool.context[i];
-    int ok = EVP_EncryptInit_ex2(context, pool.cipher, key->octets, block, NULL);
+    int ok = EVP_EncryptInit_ex2(context, NULL, key->octets, block, NULL);
     while (ok == 1 && size > 0) {
         int part = size < PART ? (int)size : PART;
         int put = 0;
@@ -78,7 +41,7 @@ xor_keystream(const struct duet__key *key, const uint8_t block[16], uint8_t *out
         in += part;
         size -= (size_t)part;
     }
-    give_back(i);
+    duet__contexts_give_back(&pool, i);
     return ok == 1 ? 0 : -1;
 }
 

@@ -5,7 +5,9 @@
 #include "session/config.h"
 
 #include "base/equal.h"
+
 #include "base/public.h"
+#include "crypto/x25519.h"
 
 #include <duet/duet.h>
 #include <stdlib.h>
@@ -98,7 +100,10 @@ duet_config_add_secret(duet_config *config, const uint8_t *octets, size_t size)
 int
 duet_config_set_identity(duet_config *config, const duet_identity *identity)
 {
-    config->identity = *identity;
+    int result = duet__x25519_public(config->identity.public_key, identity->private_key);
+    if (result != DUET_OK)
+        return result;
+    memcpy(config->identity.private_key, identity->private_key, DUET_KEY_SIZE);
     config->has_identity = 1;
     return DUET_OK;
 }

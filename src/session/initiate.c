@@ -16,7 +16,7 @@ start(struct duet_session *s, struct duet__dir *d, enum duet_role sender,
 {
     size_t nonces = sender == DUET_TOP ? WIRE_NONCE : 2 * WIRE_NONCE;
     struct duet__dir_start with = {
-        realm->half[sender], s->config->label, "hello", {s->initiation->shake.nonces, nonces}};
+        &realm->half[sender], s->config->label, "hello", {s->initiation->shake.nonces, nonces}};
 
     duet__dir_start(d, &with);
     d->limit = WIRE_HELLO_MOST;

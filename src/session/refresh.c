@@ -73,10 +73,11 @@ begin(struct duet__refresh **refresh, const uint8_t *random, uint8_t public_key[
 }
 
 static int
-agree(struct duet_session *s, const uint8_t theirs[WIRE_KEY])
+agree(struct duet_session *s, const uint8_t my_key[WIRE_KEY], const uint8_t their_key[WIRE_KEY])
 {
     struct duet__refresh *refresh = s->refresh;
-    int result = duet__x25519(refresh->dh, refresh->private_key, theirs);
+    const struct duet__x25519_pair mine = {refresh->private_key, my_key};
+    int result = duet__x25519(refresh->dh, &mine, their_key);
 
     duet_wipe(refresh->private_key, sizeof refresh->private_key);
     if (result == DUET_OK)
@@ -126,7 +127,7 @@ duet__refresh_answer(struct duet_session *s, const uint8_t random[DUET_FRESH_SIZ
     s->refresh = refresh;
     s->refresh_phase = DUET__REFRESH_REPLYING;
     s->owed |= DUET__OWE_ANSWER;
-    return agree(s, refresh->asked);
+    return agree(s, refresh->answered, refresh->asked);
 }
 
 void
@@ -197,7 +198,7 @@ answered(struct duet_session *s)
     if (s->refresh_phase != DUET__REFRESH_ASKED)
         return broke(s, "REFRESH 0x02 that nobody asked for");
     memcpy(s->refresh->answered, s->held + 1, WIRE_KEY);
-    int result = agree(s, s->refresh->answered);
+    int result = agree(s, s->refresh->asked, s->refresh->answered);
     if (result != DUET_OK)
         return result;
     turn(s, &s->rx);

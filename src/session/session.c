@@ -117,7 +117,7 @@ static void
 start_preset(struct duet__dir *d, const duet_config *config, enum duet_role role,
              struct duet__octets salt)
 {
-    struct duet__dir_start with = {config->realms[0].half[role], config->label, "preset", salt};
+    struct duet__dir_start with = {&config->realms[0].half[role], config->label, "preset", salt};
 
     duet__dir_start(d, &with);
     d->limit = config->max_payload;

@@ -139,12 +139,13 @@ static int
 mix_dh(struct duet__noise *noise, enum token token)
 {
     /* The token's first letter names the initiator's key, its second the responder's. */
+    const struct duet__x25519_pair e = {noise->e, noise->e_public};
+    const struct duet__x25519_pair s = {noise->s, noise->s_public};
     int mine_static = (token == ES && !noise->initiator) || (token == SE && noise->initiator);
     int theirs_static = (token == ES && noise->initiator) || (token == SE && !noise->initiator);
     uint8_t shared[DUET__NOISE_KEY];
 
-    int result = duet__x25519(shared, mine_static ? noise->s : noise->e,
-                              theirs_static ? noise->rs : noise->re);
+    int result = duet__x25519(shared, mine_static ? &s : &e, theirs_static ? noise->rs : noise->re);
     if (result == DUET_OK)
         mix_key(noise, shared);
     duet_wipe(shared, sizeof shared);
@@ -234,10 +235,7 @@ duet__noise_begin(struct duet__noise *noise, enum duet__noise_kind kind, int ini
     memcpy(noise->h, kinds[kind].name, sizeof noise->h);
     memcpy(noise->ck, noise->h, sizeof noise->ck);
     mix_hash(noise, prologue.data, prologue.size);
-    int result = duet__x25519_public(noise->e_public, noise->e);
-    if (result == DUET_OK && (kind == DUET__NOISE_XX || kind == DUET__NOISE_XXPSK3))
-        result = duet__x25519_public(noise->s_public, noise->s);
-    return result;
+    return duet__x25519_public(noise->e_public, noise->e);
 }
 
 int

@@ -30,8 +30,8 @@ struct duet__noise {
     uint8_t psk[DUET__NOISE_KEY];
 };
 
-/** Initialize (§5.3): kind and prologue; e, s and psk are set beforehand by the caller. Returns
- * DUET_OK, DUET_E_CRYPTO. */
+/** Initialize (§5.3): kind and prologue; e, s with its public key, and psk are set beforehand by
+ * the caller. Returns DUET_OK, DUET_E_CRYPTO. */
 int duet__noise_begin(struct duet__noise *noise, enum duet__noise_kind kind, int initiator,
                       struct duet__octets prologue);
 

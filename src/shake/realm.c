@@ -30,6 +30,7 @@ int
 duet__realm_init(struct duet__realm *realm, const uint8_t *octets, size_t size)
 {
     static const char psk_salt[] = WIRE_VERSION_TEXT " psk";
+    uint8_t prk[WIRE_DIGEST];
 
     memset(realm, 0, sizeof *realm);
     if (size % 2 != 0 || size < DUET_SECRET_LEAST || size > DUET_SECRET_MOST)
@@ -40,10 +41,12 @@ duet__realm_init(struct duet__realm *realm, const uint8_t *octets, size_t size)
     duet__copy_secret(realm->secret, octets, size);
     realm->size = size;
     make_id(realm->id, octets, size);
-    duet__dir_prepare(realm->half[DUET_TOP], DUET_TOP, octets, size / 2);
-    duet__dir_prepare(realm->half[DUET_BOTTOM], DUET_BOTTOM, octets + size / 2, size / 2);
-    duet__hkdf_extract(realm->psk, (struct duet__octets){psk_salt, sizeof psk_salt - 1},
+    duet__dir_prepare(&realm->half[DUET_TOP], DUET_TOP, octets, size / 2);
+    duet__dir_prepare(&realm->half[DUET_BOTTOM], DUET_BOTTOM, octets + size / 2, size / 2);
+    duet__hkdf_extract(prk, (struct duet__octets){psk_salt, sizeof psk_salt - 1},
                        (struct duet__octets){octets, size});
+    duet__hmac_set_key(&realm->psk, prk, sizeof prk);
+    duet_wipe(prk, sizeof prk);
     return DUET_OK;
 }
 

@@ -5,15 +5,16 @@
 #ifndef DUET_SHAKE_REALM_H
 #define DUET_SHAKE_REALM_H
 
+#include "crypto/sha256.h"
 #include "wire/wire.h"
 
 struct duet__realm {
     uint8_t *secret; /* owned: W */
     size_t size;     /* octets */
     uint8_t id[DUET_SECRET_ID_SIZE];
-    uint8_t half[2]
-                [WIRE_DIGEST]; /* the inner Extract of start(), for [DUET_TOP] and [DUET_BOTTOM] */
-    uint8_t psk[WIRE_DIGEST];  /* the inner Extract of the psk */
+    /* HMAC keys of these, their pads taken in: */
+    struct duet__hmac_key half[2]; /* the inner Extract of start(), [DUET_TOP] and [DUET_BOTTOM] */
+    struct duet__hmac_key psk;     /* the inner Extract of the psk */
 };
 
 /** Copy a secret and derive. Returns DUET_OK, DUET_E_LENGTH, DUET_E_MEMORY. */

@@ -15,7 +15,8 @@ make_psk(struct duet__shake *shake)
     static const struct duet__octets nothing = {NULL, 0};
     struct duet__info info = duet__info("noise", shake->label);
 
-    duet__derive(shake->realm->psk, &info, nothing, shake->noise.psk, sizeof shake->noise.psk);
+    duet__hkdf_expand_by(&shake->realm->psk, (struct duet__octets){info.octets, info.size}, nothing,
+                         shake->noise.psk, sizeof shake->noise.psk);
 }
 
 /* §4: prologue = "duet/1" ‖ D ‖ pattern ‖ N_t */
@@ -32,8 +33,10 @@ begin_noise(struct duet__shake *shake)
     duet__write8(&to, (uint8_t)shake->pattern);
     duet__write(&to, shake->nonces, WIRE_NONCE);
     make_psk(shake);
-    if (shake->identity != NULL)
+    if (shake->identity != NULL) {
         memcpy(shake->noise.s, shake->identity->private_key, sizeof shake->noise.s);
+        memcpy(shake->noise.s_public, shake->identity->public_key, sizeof shake->noise.s_public);
+    }
     return duet__noise_begin(&shake->noise, kind, shake->role == DUET_TOP,
                              (struct duet__octets){prologue, to.used});
 }

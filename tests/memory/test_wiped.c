@@ -41,8 +41,8 @@ open_both(void)
         const struct duet__realm *realm = &config->realms[0];
         const struct duet__noise *noise = &pair.end[i].session->initiation->shake.noise;
         scan_add("W", realm->secret, realm->size);
-        scan_add("what comes of W", realm->half, sizeof realm->half);
-        scan_add("what comes of W", realm->psk, sizeof realm->psk);
+        scan_add("what comes of W", &realm->half, sizeof realm->half);
+        scan_add("what comes of W", &realm->psk, sizeof realm->psk);
         if (config->has_identity)
             scan_add("identity", config->identity.private_key, DUET_KEY_SIZE);
         scan_add("initiation", noise->e, sizeof noise->e);

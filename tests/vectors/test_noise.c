@@ -5,6 +5,7 @@
 #include "vectors/vectors.h"
 
 #include "crypto/aead.h"
+#include "crypto/x25519.h"
 #include "shake/noise.h"
 
 #include <duet/duet.h>
@@ -61,6 +62,7 @@ begin(struct duet__noise *noise, const json_t *vector, int initiator)
     set(noise->e, vector, e);
     set(noise->s, vector, s);
     set(noise->psk, vector, psk);
+    assert_int_equal(duet__x25519_public(noise->s_public, noise->s), DUET_OK);
     assert_int_equal(duet__noise_begin(noise, kind_of(text_of(vector, "protocol_name")), initiator,
                                        (struct duet__octets){prologue.data, prologue.size}),
                      DUET_OK);
