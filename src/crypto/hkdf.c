@@ -19,27 +19,70 @@ duet__hkdf_extract(uint8_t prk[DUET__DIGEST], struct duet__octets salt, struct d
     duet_wipe(&key, sizeof key);
 }
 
+/** T(i) ‖ info ‖ more ‖ i as HMAC takes it: between one block and the next 33 octets change. */
+struct laid {
+    uint8_t groups[3 * DUET__HASH_GROUP];
+    size_t count; /* groups; 0: the message is longer than these */
+    size_t number_at;
+};
+
+static void
+lay_out(struct laid *laid, struct duet__octets info, struct duet__octets more)
+{
+    laid->count = 0;
+    if (info.size > sizeof laid->groups || more.size > sizeof laid->groups)
+        return;
+    laid->number_at = DUET__DIGEST + info.size + more.size;
+    if (duet__hmac_groups(laid->number_at + 1) * DUET__HASH_GROUP > sizeof laid->groups)
+        return;
+    laid->count = duet__hmac_groups(laid->number_at + 1);
+    if (info.size > 0)
+        memcpy(laid->groups + DUET__DIGEST, info.data, info.size);
+    if (more.size > 0)
+        memcpy(laid->groups + DUET__DIGEST + info.size, more.data, more.size);
+    duet__hmac_pad(laid->groups, laid->number_at + 1);
+}
+
+/** The i-th block of the output, in place of the one before. */
+static void
+next_block(const struct duet__hmac_key *key, struct laid *laid, uint8_t i,
+           uint8_t block[DUET__DIGEST])
+{
+    memcpy(laid->groups, block, DUET__DIGEST);
+    laid->groups[laid->number_at] = i;
+    duet__hmac_padded(key, laid->groups, laid->count, block);
+}
+
 void
 duet__hkdf_expand_by(const struct duet__hmac_key *key, struct duet__octets info,
                      struct duet__octets more, uint8_t *out, size_t n)
 {
+    struct laid laid;
     struct duet__hmac mac;
     uint8_t block[DUET__DIGEST];
 
+    laid.count = 0;
+    if (n > DUET__DIGEST)
+        lay_out(&laid, info, more);
     for (uint8_t i = 1; n > 0; i++) {
-        duet__hmac_begin(&mac, key);
-        if (i > 1)
-            duet__hmac_update(&mac, block, sizeof block);
-        duet__hmac_update(&mac, info.data, info.size);
-        duet__hmac_update(&mac, more.data, more.size);
-        duet__hmac_update(&mac, &i, 1);
-        duet__hmac_end(&mac, block);
+        if (i > 1 && laid.count > 0) {
+            next_block(key, &laid, i, block);
+        } else {
+            duet__hmac_begin(&mac, key);
+            if (i > 1)
+                duet__hmac_update(&mac, block, sizeof block);
+            duet__hmac_update(&mac, info.data, info.size);
+            duet__hmac_update(&mac, more.data, more.size);
+            duet__hmac_update(&mac, &i, 1);
+            duet__hmac_end(&mac, block);
+        }
         size_t part = n < sizeof block ? n : sizeof block;
         memcpy(out, block, part);
         out += part;
         n -= part;
     }
     duet_wipe(block, sizeof block);
+    duet_wipe(laid.groups, laid.count * DUET__HASH_GROUP);
 }
 
 void

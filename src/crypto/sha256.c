@@ -9,7 +9,7 @@
 #include <duet/secret.h>
 #include <string.h>
 
-enum { GROUP = 64, COUNT_AT = GROUP - 8 };
+enum { GROUP = DUET__HASH_GROUP, COUNT_AT = GROUP - 8 };
 
 const uint32_t duet__sha256_initial[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                           0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
@@ -72,13 +72,21 @@ duet__sha256(uint8_t out[DUET__DIGEST], const void *data, size_t size)
     duet_wipe(chain, sizeof chain);
 }
 
-/* Not inlined: gcc 12 makes shuffles of it then, which are slow and leave the digest on the stack.
- */
-__attribute__((noinline)) void
+typedef uint32_t words __attribute__((vector_size(16)));
+
+/* Stored four words at once: a kernel that reads them back as a vector would wait for words that
+ * were stored one by one. */
+void
 duet__chain_store(uint8_t out[DUET__DIGEST], const uint32_t chain[8])
 {
-    for (size_t i = 0; i < 8; i++)
-        duet__store32(out + 4 * i, chain[i]);
+    for (size_t i = 0; i < 2; i++) {
+        words x;
+        memcpy(&x, chain + 4 * i, sizeof x);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        x = x << 24 | (x & 0xff00) << 8 | (x >> 8 & 0xff00) | x >> 24;
+#endif
+        memcpy(out + sizeof x * i, &x, sizeof x);
+    }
 }
 
 void
@@ -127,20 +135,49 @@ duet__hmac_update(struct duet__hmac *mac, const void *data, size_t size)
     duet__sha256_update(&mac->hash, data, size);
 }
 
+/* The outer hash is one group: a digest, 0x80 and the count, the padded key's group included. */
+static void
+end_outer(uint32_t outer[8], const uint32_t inner[8], uint8_t out[DUET__DIGEST])
+{
+    uint8_t group[GROUP] = {[DUET__DIGEST] = 0x80};
+
+    duet__chain_store(group, inner);
+    duet__store64(group + COUNT_AT, (GROUP + DUET__DIGEST) * 8);
+    duet__kernel()->compress(outer, group, 1);
+    duet__chain_store(out, outer);
+    duet_wipe(group, sizeof group);
+    duet_wipe(outer, 8 * sizeof *outer);
+}
+
 void
 duet__hmac_end(struct duet__hmac *mac, uint8_t out[DUET__DIGEST])
 {
-    /* The outer hash is one group: a digest, 0x80 and the count, the padded key's group included.
-     */
-    uint8_t group[GROUP] = {[DUET__DIGEST] = 0x80};
     uint32_t chain[8];
 
     duet__sha256_end(&mac->hash, chain);
-    duet__chain_store(group, chain);
-    duet__store64(group + COUNT_AT, (GROUP + DUET__DIGEST) * 8);
-    duet__kernel()->compress(mac->outer, group, 1);
-    duet__chain_store(out, mac->outer);
-    duet_wipe(group, sizeof group);
+    end_outer(mac->outer, chain, out);
     duet_wipe(chain, sizeof chain);
-    duet_wipe(mac->outer, sizeof mac->outer);
+}
+
+void
+duet__hmac_pad(uint8_t *groups, size_t size)
+{
+    size_t count = duet__hmac_groups(size);
+
+    groups[size] = 0x80;
+    memset(groups + size + 1, 0, count * GROUP - size - 1);
+    duet__store64(groups + count * GROUP - 8, (GROUP + (uint64_t)size) * 8);
+}
+
+void
+duet__hmac_padded(const struct duet__hmac_key *key, const uint8_t *groups, size_t count,
+                  uint8_t out[DUET__DIGEST])
+{
+    uint32_t inner[8], outer[8];
+
+    memcpy(inner, key->inner, sizeof inner);
+    memcpy(outer, key->outer, sizeof outer);
+    duet__kernel()->compress(inner, groups, count);
+    end_outer(outer, inner, out);
+    duet_wipe(inner, sizeof inner);
 }

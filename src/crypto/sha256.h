@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DUET__DIGEST = 32 };
+enum { DUET__DIGEST = 32, DUET__HASH_GROUP = 64 };
 
 /** The standard initial value, FIPS 180-4 §5.3.3. */
 extern const uint32_t duet__sha256_initial[8];
@@ -49,5 +49,19 @@ void duet__hmac_begin(struct duet__hmac *mac, const struct duet__hmac_key *key);
 void duet__hmac_update(struct duet__hmac *mac, const void *data, size_t size);
 /** Give the MAC; everything in mac is wiped. */
 void duet__hmac_end(struct duet__hmac *mac, uint8_t out[DUET__DIGEST]);
+
+/** Groups that a message of size octets takes with its padding. */
+static inline size_t
+duet__hmac_groups(size_t size)
+{
+    return (size + 1 + 8 + DUET__HASH_GROUP - 1) / DUET__HASH_GROUP;
+}
+
+/** Pad a message of size octets that lies in so many groups. */
+void duet__hmac_pad(uint8_t *groups, size_t size);
+
+/** The MAC of a padded message, for one that is laid out once and changed a little each time. */
+void duet__hmac_padded(const struct duet__hmac_key *key, const uint8_t *groups, size_t count,
+                       uint8_t out[DUET__DIGEST]);
 
 #endif

@@ -128,6 +128,32 @@ hkdf_vectors(void **state)
     }
 }
 
+/** Outputs of several blocks, over info of every size up to beyond what is laid out, against
+ * libcrypto's HMAC. */
+static void
+hkdf_of_every_info(void **state)
+{
+    uint8_t prk[32], info[300], okm[100], block[32], message[32 + 300 + 1];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof info; i++)
+        info[i] = (uint8_t)(i * 7 + 1);
+    memcpy(prk, info + 100, sizeof prk);
+    for (size_t size = 0; size <= sizeof info; size++) {
+        size_t before = 0, n = 1 + size % sizeof okm;
+        duet__hkdf_expand(prk, (struct duet__octets){info, size / 3},
+                          (struct duet__octets){info + size / 3, size - size / 3}, okm, n);
+        for (size_t at = 0; at < n; at += sizeof block) {
+            memcpy(message, block, before);
+            memcpy(message + before, info, size);
+            message[before + size] = (uint8_t)(1 + at / sizeof block);
+            HMAC(EVP_sha256(), prk, sizeof prk, message, before + size + 1, block, NULL);
+            before = sizeof block;
+            assert_memory_equal(okm + at, block, n - at < 32 ? n - at : 32);
+        }
+    }
+}
+
 static void
 info_text(void **state)
 {
@@ -206,13 +232,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sha256_of_every_length),
-        cmocka_unit_test(sha256_in_pieces),
-        cmocka_unit_test(hmac_of_every_key),
-        cmocka_unit_test(hkdf_vectors),
-        cmocka_unit_test(info_text),
-        cmocka_unit_test(x25519_vectors),
-        cmocka_unit_test(aead),
+        cmocka_unit_test(sha256_of_every_length), cmocka_unit_test(sha256_in_pieces),
+        cmocka_unit_test(hmac_of_every_key),      cmocka_unit_test(hkdf_vectors),
+        cmocka_unit_test(hkdf_of_every_info),     cmocka_unit_test(info_text),
+        cmocka_unit_test(x25519_vectors),         cmocka_unit_test(aead),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
