@@ -19,7 +19,7 @@ config(unsigned prelude)
     if (made[prelude] != NULL)
         return made[prelude];
     duet_profile_init(&profile);
-    profile.prelude_size[DUET_TOP] = profile.prelude_size[DUET_BOTTOM] = 3 * prelude;
+    profile.prelude_size[DUET_TOP] = profile.prelude_size[DUET_BOTTOM] = (size_t)3 * prelude;
     made[prelude] = duet_config_new();
     need(made[prelude] != NULL);
     for (unsigned i = 0; i < 2; i++)

@@ -142,7 +142,7 @@ end_outer(uint32_t outer[8], const uint32_t inner[8], uint8_t out[DUET__DIGEST])
     uint8_t group[GROUP] = {[DUET__DIGEST] = 0x80};
 
     duet__chain_store(group, inner);
-    duet__store64(group + COUNT_AT, (GROUP + DUET__DIGEST) * 8);
+    duet__store64(group + COUNT_AT, (uint64_t)(GROUP + DUET__DIGEST) * 8);
     duet__kernel()->compress(outer, group, 1);
     duet__chain_store(out, outer);
     duet_wipe(group, sizeof group);
