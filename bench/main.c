@@ -19,7 +19,7 @@ enum { ROUNDS = 25, QUICK_ROUNDS = 3 };
 static const uint64_t SLICE_NS = 4000000, QUICK_SLICE_NS = 200000;
 
 static const struct peer *const frame_peers[] = {
-    &peer_duet,   &peer_libssl, &peer_libssl_chacha20,
+    &peer_duet,   &peer_duet_two, &peer_libssl, &peer_libssl_chacha20,
 #if BENCH_GNUTLS
     &peer_gnutls,
 #endif

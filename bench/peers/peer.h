@@ -50,6 +50,9 @@ peer_flight(struct peer_wire *wire, size_t octets)
 /* duet's sessions: X25519 under the shared secret; with identities; the secret alone. */
 extern const struct peer peer_duet, peer_duet_identity, peer_duet_secret;
 
+/* Two of duet's sessions at once, a message in each. */
+extern const struct peer peer_duet_two;
+
 /* duet's channels on streams of functions, X25519 under the shared secret. */
 extern const struct peer peer_duet_channel;
 

@@ -18,10 +18,9 @@ enum { ROUNDS = 11, QUICK_ROUNDS = 3, ROWS_MOST = 1024, WIDTH_LEAST = 8 };
 static const uint64_t SLICE_NS = 2000000, QUICK_SLICE_NS = 100000;
 
 static const struct peer *const frame_peers[] = {
-    &peer_duet,
+    &peer_duet,   &peer_duet_two,
 #if BENCH_LIBSSL
-    &peer_libssl,
-    &peer_libssl_chacha20,
+    &peer_libssl, &peer_libssl_chacha20,
 #endif
     NULL,
 };
