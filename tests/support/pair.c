@@ -14,6 +14,7 @@
 
 void (*pair_hide)(void *memory, size_t size);
 void (*pair_show)(void *memory, size_t size);
+void (*pair_draw)(void *memory, size_t size);
 
 static void
 hide(void *memory, size_t size)
@@ -80,6 +81,8 @@ pair_sessions(struct pair *pair)
         memset(end, 0, sizeof *end);
         end->config = config;
         memset(random, 0x11 + i, sizeof random);
+        if (pair_draw != NULL)
+            pair_draw(random, sizeof random);
         hide(random + DUET_NONCE_SIZE, DUET_KEY_SIZE); /* the ephemeral key */
         result = duet_session_new(&end->session, config, (enum duet_role)i, random, 0);
     }

@@ -29,6 +29,8 @@ struct pair_end {
  */
 extern void (*pair_hide)(void *memory, size_t size);
 extern void (*pair_show)(void *memory, size_t size);
+/** Randomness of sessions in place of the counter's; NULL: that. */
+extern void (*pair_draw)(void *memory, size_t size);
 
 struct pair {
     struct pair_end end[2]; /* [DUET_TOP], [DUET_BOTTOM] */

@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""Strangers at a listener's door: many openings of many kinds, none of which may be answered, and
+none of which may be told from another by when and how its connection is closed (docs/protocol.md §4
+"Probing").
+
+    strangers.py DUET CONNECTIONS [DRAIN-SECONDS]
+
+The kinds come in random order, so that whatever the machine does to times it does to all alike. The
+mean time of each kind is held against that of all the others. A listener of the script's own, which
+closes at once on what is no duet, is the control: it must be told.
+"""
+import asyncio
+import random
+import resource
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+DUET, COUNT = sys.argv[1], int(sys.argv[2])
+DRAIN = float(sys.argv[3]) if len(sys.argv) > 3 else 1.5
+AT_ONCE = 250  # below the listener's --max-connections
+FLOOD = 200_000
+SLACK = 0.05  # seconds that means may lie apart by chance alone on a busy machine
+
+
+def noise(least, most):
+    return random.randbytes(random.randint(least, most))
+
+
+class Openings:
+    """What each kind of stranger sends: octets, and whether its FIN follows at once."""
+
+    def __init__(self, flight):
+        self.flight = flight
+        self.cut = 0
+        self.kinds = {
+            "nothing": lambda: (b"", False),
+            "FIN alone": lambda: (b"", True),
+            "noise": lambda: (noise(1, 2000), False),
+            "noise, FIN": lambda: (noise(1, 2000), True),
+            "truncated": self.truncated,
+            "truncated, FIN": lambda: (self.truncated()[0], True),
+            "replayed": lambda: (flight, False),
+            "replayed, more": lambda: (flight + noise(1, 300), False),
+            "one bit wrong": self.flipped,
+            "flood": lambda: (noise(FLOOD, FLOOD), False),
+            "zeros": lambda: (bytes(random.randint(1, 500)), False),
+            "TLS": lambda: (bytes.fromhex("16030100c8010000c40303") + noise(194, 194), False),
+            "HTTP": lambda: (b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n", False),
+            "SSH": lambda: (b"SSH-2.0-OpenSSH_9.2\r\n", False),
+            "SOCKS5": lambda: (b"\x05\x01\x00", False),
+            "SOCKS4": lambda: (b"\x04\x01\x00\x50\x0a\x00\x00\x01\x00", False),
+        }
+
+    def truncated(self):
+        self.cut = self.cut % (len(self.flight) - 1) + 1
+        return self.flight[: self.cut], False
+
+    def flipped(self):
+        octets = bytearray(self.flight)
+        octets[random.randrange(len(octets))] ^= 1 << random.randrange(8)
+        return bytes(octets), False
+
+
+async def knock(port, octets, fin, gate):
+    """One connection: how many octets came back, how it ended, and after how long."""
+    async with gate:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        begin = time.monotonic()
+        got, end = 0, "FIN"
+        try:
+            writer.write(octets)
+            if fin:
+                writer.write_eof()
+            while part := await asyncio.wait_for(reader.read(65536), DRAIN + 20):
+                got += len(part)
+        except ConnectionError:
+            end = "RST"
+        except TimeoutError:
+            end = "open"
+        took = time.monotonic() - begin
+        writer.transport.abort()
+        return got, end, took
+
+
+async def knock_all(port, openings, count):
+    """Connections of all kinds in random order. Returns for each kind what knock() did."""
+    gate = asyncio.Semaphore(AT_ONCE)
+    order = [name for name in openings.kinds for _ in range(count // len(openings.kinds))]
+    random.shuffle(order)
+    results = await asyncio.gather(
+        *(knock(port, *openings.kinds[name](), gate) for name in order))
+    told = {}
+    for name, result in zip(order, results):
+        told.setdefault(name, []).append(result)
+    return told
+
+
+def faults(told):
+    """What gives the listener away."""
+    found = []
+    for name, results in told.items():
+        answered = sum(1 for got, _, _ in results if got)
+        ends = {end for _, end, _ in results}
+        if answered:
+            found.append(f"{name}: {answered} were answered")
+        if ends != {"FIN"}:
+            found.append(f"{name}: ended by {sorted(ends)}")
+        mine = [took for _, _, took in results]
+        others = [took for other, list_ in told.items() if other != name for _, _, took in list_]
+        apart = abs(statistics.fmean(mine) - statistics.fmean(others))
+        error = (statistics.variance(mine) / len(mine)
+                 + statistics.variance(others) / len(others)) ** 0.5
+        if apart > SLACK + 6 * error:
+            found.append(f"{name}: closed {apart:.3f} s apart from the others")
+    return found
+
+
+def record_flight(folder):
+    """The first flight of a peer that holds the secret, as a listener of ours hears it."""
+
+    async def listen():
+        heard = asyncio.get_running_loop().create_future()
+
+        async def take(reader, writer):
+            await asyncio.sleep(0.3)
+            heard.set_result(await reader.read(65536))
+            writer.close()
+
+        server = await asyncio.start_server(take, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        peer = await asyncio.create_subprocess_exec(
+            DUET, "ping", "-q", "-k", f"{folder}/k", "--profile", f"{folder}/bare",
+            "--handshake-timeout", "2", f"127.0.0.1:{port}",
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        flight = await asyncio.wait_for(heard, 10)
+        await peer.wait()
+        return flight
+
+    return asyncio.run(listen())
+
+
+def start_listener(folder):
+    """The command as listener; returns it and its port."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with open(f"{folder}/said", "w", encoding="utf-8") as said:
+        listener = subprocess.Popen(
+            [DUET, "pipe", "-v", "-k", f"{folder}/k", "--profile", f"{folder}/bare",
+             "--max-connections", "1000", "--drain-timeout", f"{DRAIN}-{DRAIN}",
+             "-l", f"127.0.0.1:{port}"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
+    while "listening on" not in open(f"{folder}/said", encoding="utf-8").read():
+        if listener.poll() is not None:
+            sys.exit("strangers: the listener ended")
+        time.sleep(0.05)
+    return listener, port
+
+
+async def control(openings):
+    """A listener that gives itself away: it closes as soon as what came is no TLS."""
+
+    async def take(reader, writer):
+        first = await reader.read(1)
+        if first == b"\x16":
+            await asyncio.sleep(DRAIN)
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    few = Openings(openings.flight)
+    few.kinds = {name: few.kinds[name] for name in ("TLS", "HTTP", "noise")}
+    return faults(await knock_all(port, few, 90))
+
+
+def main():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([DUET, "keygen", "-q", "-o", f"{folder}/k"], check=True,
+                       stdout=subprocess.DEVNULL)
+        with open(f"{folder}/bare", "w", encoding="utf-8") as profile:
+            profile.write("[Profile]\nHelloPad = 0 0\n")
+        openings = Openings(record_flight(folder))
+        if not asyncio.run(control(openings)):
+            sys.exit("strangers: the control, which closes at once, was not told")
+        listener, port = start_listener(folder)
+        # The recorded flight is answered once, by its first coming; from then on it is a replay.
+        gate = asyncio.Semaphore(1)
+        first = asyncio.run(knock(port, openings.flight, True, gate))
+        told = asyncio.run(knock_all(port, openings, COUNT))
+        listener.kill()
+        listener.wait()
+    for name, results in sorted(told.items()):
+        times = [took for _, _, took in results]
+        print(f"{name:16} {len(times):5} connections, {sum(got for got, _, _ in results)} octets "
+              f"back, closed after {statistics.fmean(times):.3f} s "
+              f"(deviation {statistics.stdev(times):.3f})")
+    found = faults(told)
+    if not first[0]:
+        found.append("the flight that was recorded is none: it had no answer at its first coming")
+    for fault in found:
+        print("WRONG", fault)
+    sys.exit(1 if found else 0)
+
+
+if __name__ == "__main__":
+    main()
