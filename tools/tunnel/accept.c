@@ -14,11 +14,11 @@
 #include <unistd.h>
 
 enum {
-    ACCEPTS = 32,       /* at a turn of the loop, so that open connections have theirs */
-    RETRY_MS = 500,     /* after a lack */
-    TELL_MS = 60000,    /* a lack that comes and goes is told so often */
-    RESERVED = 32,      /* descriptors for all that is no connection */
-    PER_CONNECTION = 2, /* descriptors of one */
+    QUEUE_MOST = 65536,
+    ACCEPTS = 32,    /* at a turn of the loop, so that open connections have theirs */
+    RETRY_MS = 500,  /* after a lack */
+    TELL_MS = 60000, /* a lack that comes and goes is told so often */
+    RESERVED = 32,   /* descriptors for all that is no connection */
     MOST = 1 << 20
 };
 
@@ -60,7 +60,7 @@ at_limit(const struct tunnel *tunnel)
 static int
 lacks_descriptors(const struct service *service)
 {
-    return service->descriptors + PER_CONNECTION > service->descriptors_most;
+    return service->descriptors + CONNECTION_DESCRIPTORS > service->descriptors_most;
 }
 
 static void
@@ -112,7 +112,8 @@ accept_resume(struct service *service)
     }
 }
 
-/** Strangers give way to those who come. Returns 1 when there is room. */
+/** Strangers give way to those who come, once they have had time to prove themselves. Returns 1
+ * when there is room. */
 static int
 make_room(struct tunnel *tunnel)
 {
@@ -122,8 +123,12 @@ make_room(struct tunnel *tunnel)
         pause_tunnel(tunnel);
         return 0;
     }
-    if (tunnel->half_open_count >= tunnel->settings->most_half_open)
-        stranger_evict(tunnel);
+    if (tunnel->half_open_count >= tunnel->settings->most_half_open &&
+        stranger_evict(tunnel) != 0) {
+        pause_tunnel(tunnel);
+        uv_timer_start(&service->retry, retry, RETRY_MS, RETRY_MS);
+        return 0;
+    }
     while (lacks_descriptors(service))
         if (stranger_evict(tunnel) != 0) {
             pause_all(service, "out of descriptors");
@@ -172,23 +177,38 @@ take(struct tunnel *tunnel, int fd, const struct sockaddr_storage *from)
     pause_all(tunnel->service, "out of memory");
 }
 
+/** Take one connection. Returns 0 when there is none, or no room. */
+static int
+accept_one(struct port *port)
+{
+    struct tunnel *tunnel = port->tunnel;
+    struct sockaddr_storage from = {0};
+    socklen_t size = sizeof from;
+
+    if (tunnel == NULL || tunnel->paused || !make_room(tunnel))
+        return 0;
+    int fd = accept4(port->fd, (struct sockaddr *)&from, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0)
+        return try_again(tunnel);
+    take(tunnel, fd, &from);
+    return 1;
+}
+
 void
 accept_ready(uv_poll_t *poll, int status, int events)
 {
-    struct port *port = poll->data;
-
     (void)status;
     (void)events;
-    for (int i = 0; i < ACCEPTS && port->tunnel != NULL; i++) {
-        struct tunnel *tunnel = port->tunnel;
-        struct sockaddr_storage from = {0};
-        socklen_t size = sizeof from;
-        if (tunnel->paused || !make_room(tunnel))
-            return;
-        int fd = accept4(port->fd, (struct sockaddr *)&from, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd >= 0)
-            take(tunnel, fd, &from);
-        else if (!try_again(tunnel))
-            return;
-    }
+    for (int i = 0; i < ACCEPTS && accept_one(poll->data); i++)
+        continue;
+}
+
+void
+accept_last(struct tunnel *tunnel)
+{
+    struct port *port;
+
+    LIST_FOREACH(port, &tunnel->ports, entry)
+    for (int i = 0; i < QUEUE_MOST && accept_one(port); i++)
+        continue;
 }

@@ -34,14 +34,6 @@ make(struct tunnel *tunnel, const struct sockaddr_storage *from)
     return c;
 }
 
-/** Count it among the open ones, for which both of its descriptors are promised. */
-static void
-count_open(struct connection *c)
-{
-    c->tunnel->counters->open = ++c->tunnel->open_count;
-    c->service->descriptors++;
-}
-
 static int
 accept_plain(struct connection *c, int fd)
 {
@@ -49,7 +41,7 @@ accept_plain(struct connection *c, int fd)
     if (c->plain == NULL)
         return -1;
     wire_is_plain(c->plain);
-    count_open(c);
+    c->tunnel->counters->open = ++c->tunnel->open_count;
     dial_start(c);
     return 0;
 }
@@ -81,13 +73,13 @@ connection_accept(struct tunnel *tunnel, int fd, const struct sockaddr_storage *
         return -1;
     }
     c->generation->holders++;
-    c->service->descriptors++;
+    c->service->descriptors += CONNECTION_DESCRIPTORS;
     TAILQ_INSERT_TAIL(&c->service->connections, c, entry);
     int result = c->settings->side == TUNNEL_CLIENT ? accept_plain(c, fd) : accept_peer(c, fd);
     if (result == 0)
         return 0;
     TAILQ_REMOVE(&c->service->connections, c, entry);
-    c->service->descriptors--;
+    c->service->descriptors -= CONNECTION_DESCRIPTORS;
     generation_release(c->generation);
     wire_close(c->duet, 0);
     uv_close((uv_handle_t *)&c->timer, release);
@@ -235,13 +227,11 @@ unlink_connection(struct connection *c)
     TAILQ_REMOVE(&c->service->connections, c, entry);
     if (c->is_ready)
         TAILQ_REMOVE(&c->service->ready, c, ready);
-    if (c->is_half_open) {
+    if (c->is_half_open)
         stranger_leave(c);
-    } else {
+    else
         c->tunnel->counters->open = --c->tunnel->open_count;
-        c->service->descriptors--;
-    }
-    c->service->descriptors--;
+    c->service->descriptors -= CONNECTION_DESCRIPTORS;
     sources_give(c->tunnel->sources, &c->from);
 }
 

@@ -13,6 +13,8 @@
 #include "tunnel.h"
 #include "wire.h"
 
+enum { CONNECTION_DESCRIPTORS = 2 }; /* promised to each from its start */
+
 enum connection_state {
     CONNECTION_HANDSHAKE, /* a server's: the peer has not proven itself */
     CONNECTION_STRANGER,  /* nor ever will: listened to in silence */
@@ -110,8 +112,12 @@ void stranger_meet(struct connection *connection);
 /** It is half-open no more. */
 void stranger_leave(struct connection *connection);
 
-/** Make room: the oldest of the half-open goes. Returns 0, or -1: there is none. */
+/** Make room: the oldest of the half-open goes. Returns 0, or -1: there is none, or it has not had
+ * the time that an honest peer takes. */
 int stranger_evict(struct tunnel *tunnel);
+
+/** The service ends: those that are half-open have a moment to prove themselves. */
+void stranger_drain(struct tunnel *tunnel);
 
 /** Read and drop what there is. Returns 1 when nothing unread is left; *ended 1: and no more comes.
  */

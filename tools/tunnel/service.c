@@ -243,21 +243,21 @@ drained_long_enough(uv_timer_t *timer)
 void
 service_drain(struct service *service)
 {
-    struct connection *c, *next;
+    struct tunnel *tunnel;
 
     if (service->draining)
         return;
+    TAILQ_FOREACH(tunnel, &service->tunnels, entry)
+    {
+        accept_last(tunnel);
+        stranger_drain(tunnel);
+    }
     service->draining = 1;
     systemd_notify("STOPPING=1");
     tunnels_close_ports(service);
     sockets_close(&service->sockets, service->workers == 1);
     uv_timer_start(&service->limit, drained_long_enough,
                    (uint64_t)service_settings(service)->drain_ms, 0);
-    for (c = TAILQ_FIRST(&service->connections); c != NULL; c = next) {
-        next = TAILQ_NEXT(c, entry);
-        if (c->is_half_open)
-            connection_end(c, END_STRANGER, "its opening stayed unfinished when the service ended");
-    }
     service_left(service);
 }
 

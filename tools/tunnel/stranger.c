@@ -18,6 +18,7 @@
 enum { LAST_MS = 1000, STEP_MS = 20 }; /* after its time, for what is unread */
 enum { SCRATCH = 16384, READS = 64 };  /* octets, and reads at a turn of the loop */
 enum { SPOILT_MS = 2000 };             /* silence after a violation */
+enum { EVICT_AFTER_MS = 1000 };        /* time in which an honest peer proves itself */
 
 /* ---- Dropping ---- */
 
@@ -95,13 +96,10 @@ let_in(struct connection *c)
     stranger_leave(c);
     c->tunnel->counters->handshakes++;
     c->tunnel->counters->open = ++c->tunnel->open_count;
-    c->service->descriptors++;
     wire_watch(c->duet, 0);
     connection_time(c, -1, NULL);
     if (c->tunnel->open_count > c->settings->most_connections)
         connection_end(c, END_REFUSED, "there are as many connections as there may be");
-    else if (c->service->draining)
-        connection_end(c, END_REFUSED, "it came while the service was ending");
     else
         dial_start(c);
 }
@@ -151,11 +149,29 @@ stranger_evict(struct tunnel *tunnel)
     struct connection *c = TAILQ_FIRST(&tunnel->half_open);
     int ended;
 
-    if (c == NULL)
+    if (c == NULL || age(c) < EVICT_AFTER_MS)
         return -1;
     stranger_drop(c->duet->fd, &ended); /* so that it ends with FIN, not RST */
     connection_end(c, END_STRANGER, "its opening stayed unfinished until its place was needed");
     return 0;
+}
+
+static void
+service_ends(struct connection *c)
+{
+    int ended;
+
+    stranger_drop(c->duet->fd, &ended);
+    connection_end(c, END_STRANGER, "its opening stayed unfinished when the service ended");
+}
+
+void
+stranger_drain(struct tunnel *tunnel)
+{
+    struct connection *c;
+
+    TAILQ_FOREACH(c, &tunnel->half_open, half_open)
+    connection_time(c, EVICT_AFTER_MS, service_ends);
 }
 
 /* ---- After a violation ---- */

@@ -123,6 +123,9 @@ void accept_resume(struct service *service);
 /** What the loop calls for a port. */
 void accept_ready(uv_poll_t *poll, int status, int events);
 
+/** Take what waits in the kernel: closing the port would reset it. */
+void accept_last(struct tunnel *tunnel);
+
 /** How many descriptors connections may take: the limit is raised as far as it may be. */
 unsigned accept_descriptors(void);
 
