@@ -280,7 +280,7 @@ static int
 pause_ms(unsigned rounds)
 {
     uint32_t number = 0;
-    unsigned most = rounds < 7 ? PAUSE_LEAST_MS << rounds : PAUSE_MOST_MS;
+    unsigned most = rounds < 7 ? (unsigned)PAUSE_LEAST_MS << rounds : (unsigned)PAUSE_MOST_MS;
 
     most = most < PAUSE_MOST_MS ? most : PAUSE_MOST_MS;
     (void)duet__os_random((uint8_t *)&number, sizeof number);
