@@ -3,14 +3,18 @@
  * is asked whether it lives.
  *
  * A peer whose own reader is slow stops reading and answers nothing, though it lives. So only one
- * that has heeded all that was ever sent to it is taken for dead when it leaves a PING unanswered;
- * the others are the kernel's to judge (keep-alive).
+ * that has heeded all that was ever sent to it is taken for dead when it leaves a PING unanswered,
+ * or one whose kernel acknowledges nothing either: a slow reader's does. The others are the
+ * kernel's to judge (keep-alive).
  */
 #include "connection.h"
 
 #include "os/os.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 enum { SOON_MS = 100 }; /* the least that is slept */
 
@@ -28,6 +32,18 @@ ask(struct connection *c)
     relay_flush(c);
 }
 
+/** Is something on its way for which the peer's kernel has sent no acknowledgement in the last ms?
+ */
+static int
+is_unacknowledged(const struct connection *c, uint64_t ms)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+
+    return getsockopt(c->duet->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+           info.tcpi_unacked > 0 && info.tcpi_last_ack_recv >= ms;
+}
+
 /** Has the peer been silent after a PING, with nothing else to be busy with? */
 static int
 is_dead(struct connection *c, uint64_t now)
@@ -42,9 +58,11 @@ is_dead(struct connection *c, uint64_t now)
         c->heeded_octets = c->pinged_octets;
         return 0;
     }
-    return c->in.buffer == NULL && c->out.buffer == NULL && !c->flushing &&
-           c->out.octets == c->heeded_octets && c->heard_ms < c->pinged_ms &&
-           now >= c->pinged_ms + (uint64_t)c->settings->ping_ms;
+    if (c->heard_ms >= c->pinged_ms || now < c->pinged_ms + (uint64_t)c->settings->ping_ms)
+        return 0;
+    return is_unacknowledged(c, now - c->pinged_ms) ||
+           (c->in.buffer == NULL && c->out.buffer == NULL && !c->flushing &&
+            c->out.octets == c->heeded_octets);
 }
 
 /** Milliseconds until a time that is ms after since; at most *wait. */
