@@ -12,8 +12,10 @@
 #include <duet/channel.h>
 
 enum {
-    DUET__BATCH = 65536 + 4 * (int)DUET_FRAME_OVERHEAD, /* octets sealed for one write; the most
-                                                           that is kept when it is not taken */
+    DUET__BATCH = 65536 + 4 * (int)DUET_FRAME_OVERHEAD,  /* octets sealed for one write; the most
+                                                            that is kept when it is not taken */
+    DUET__LOOK = 4 * (16384 + (int)DUET_FRAME_OVERHEAD), /* octets looked at by one call: whole
+                                                            frames of the default size */
     DUET__STASH_MOST = 1 << 20, /* octets of payload that are set aside for a cut frame */
     DUET__STASH_ALL = 64 << 20, /* and for all channels of a process together */
     DUET__TURNS = 256           /* steps of one turn: bounds a call under endless PAD or PING */
@@ -163,10 +165,45 @@ int duet__tx_step(duet_channel *channel, struct duet__tx *job);
 /** Run a sending call to its end. */
 int duet__tx_run(duet_channel *channel, struct duet__tx *job, struct duet__deadline *deadline);
 
+/** 1 when octets of the stream may be sent: no message or frame is under way, CLOSE is not asked
+ * for. */
+int duet__tx_streams(const duet_channel *channel);
+
+/** Octets of the next frame's payload. */
+size_t duet__tx_payload(const duet_channel *channel, const struct duet__tx *job);
+
+/** Write sealed octets, and keep what is not taken. Returns DUET_OK, DUET_AGAIN, or what has
+ * stuck. */
+int duet__tx_write(duet_channel *channel, const uint8_t *octets, size_t size);
+
 /** 1 when something waits to be written and could be. */
 int duet__tx_waits(const duet_channel *channel);
 
 /* ---- peek.c ---- */
+
+/** What was looked at. */
+struct duet__look {
+    uint8_t wire[DUET__LOOK];
+    size_t asked, size, at; /* octets: asked for, seen, taken */
+};
+
+/** 1 when it can be looked at from where the channel stands. */
+int duet__look_fits(const duet_channel *channel);
+
+/** Look at what the kernel holds. As duet__io_look(). */
+int duet__look_begin(duet_channel *channel, const struct duet__rx *job, struct duet__look *look);
+
+/** Go on to the next frame of the application's that is all here; step tells how to open it, or its
+ * `in` is NULL: there is none. Returns DUET_OK, or as duet__rx_step(). */
+int duet__look_next(duet_channel *channel, struct duet__rx *job, struct duet__look *look,
+                    struct duet_step *step);
+
+/** That frame has been opened with a result, which is judged. */
+int duet__look_opened(duet_channel *channel, struct duet__rx *job, struct duet__look *look,
+                      const struct duet_step *step, int result);
+
+/** Remove what was taken. Returns DUET_OK, or what ended the channel. */
+int duet__look_end(duet_channel *channel, const struct duet__look *look);
 
 /** 1 when the next step of a receiving call is a look. */
 int duet__peek_fits(const duet_channel *channel, const struct duet__rx *job);

@@ -44,7 +44,7 @@ duet_send_messages(duet_channel *channel, const duet_message *messages, size_t c
         .kind = DUET__TX_BATCH, .messages = messages, .size = count, .due = count > 0};
 
     *sent = 0;
-    if (channel->tx_message || channel->tx_frame || channel->tx_closing)
+    if (!duet__tx_streams(channel))
         return duet__channel_refuse(channel);
     int result = duet__tx_run(channel, &job, &deadline);
     *sent = job.sent;

@@ -11,7 +11,6 @@
 #include "channel/channel.h"
 
 enum {
-    LOOK = 32 * 1024, /* octets looked at by one call: they stay in the cache until opened */
     LARGE = 8 * 1024, /* octets of payload from which exact reads were measured to win */
     SPARE = 256       /* octets looked at beyond what the call is known to take */
 };
@@ -23,14 +22,21 @@ least_of(size_t a, size_t b)
 }
 
 int
+duet__look_fits(const duet_channel *channel)
+{
+    return duet__io_looks(channel) && channel->stash == NULL && !channel->rx_closed &&
+           (channel->rx_state == DUET__RX_NONE ||
+            (channel->rx_state == DUET__RX_BEGUN && channel->rx_done == 0));
+}
+
+int
 duet__peek_fits(const duet_channel *channel, const struct duet__rx *job)
 {
-    if (!duet__io_looks(channel) || channel->stash != NULL)
+    if (!duet__look_fits(channel))
         return 0;
     if (channel->rx_state == DUET__RX_NONE)
         return channel->last < LARGE;
-    return channel->rx_state == DUET__RX_BEGUN && channel->rx_done == 0 &&
-           (job->polled || channel->rx_length < LARGE);
+    return job->polled || channel->rx_length < LARGE;
 }
 
 /** How much to look at: what the job can take, if frames go on as small as they may be. */
@@ -38,15 +44,15 @@ static size_t
 window(const duet_channel *channel, const struct duet__rx *job)
 {
     size_t one = (size_t)channel->last + DUET_FRAME_OVERHEAD;
-    size_t size = 2 * least_of(job->size - job->got, LOOK);
+    size_t size = 2 * least_of(job->size - job->got, DUET__LOOK);
 
     if (job->kind == DUET__RX_MESSAGE)
         size = one;
     if (job->kind == DUET__RX_BATCH)
-        size = least_of(size, one * least_of(job->inbox->room - job->inbox->count, LOOK));
+        size = least_of(size, one * least_of(job->inbox->room - job->inbox->count, DUET__LOOK));
     if (channel->rx_state == DUET__RX_BEGUN && size < channel->need)
         size = channel->need;
-    return least_of(size + SPARE, LOOK);
+    return least_of(size + SPARE, DUET__LOOK);
 }
 
 static void
@@ -56,15 +62,9 @@ lower_water(duet_channel *channel)
         (void)duet__io_low_water(channel, 1);
 }
 
-/** What was looked at. */
-struct look {
-    uint8_t wire[LOOK];
-    size_t size, at; /* octets; how many of them are taken */
-};
-
 /** Take a header, or a frame of the library's as far as it is here. */
 static int
-take_control(duet_channel *channel, struct look *look)
+take_control(duet_channel *channel, struct duet__look *look)
 {
     struct duet_step step = {.in = look->wire + look->at, .in_size = look->size - look->at};
 
@@ -73,21 +73,46 @@ take_control(duet_channel *channel, struct look *look)
     return duet__rx_judge(channel, &step, result);
 }
 
-/** Open the body of the application's frame under way, which is all here. */
+/** The body of the application's frame under way is all here: say where it goes. */
 static int
-take_body(duet_channel *channel, struct duet__rx *job, struct look *look)
+begin_body(duet_channel *channel, struct duet__rx *job, const struct duet__look *look,
+           struct duet_step *step)
 {
-    struct duet_step step = {.in = look->wire + look->at, .in_size = channel->need};
-
     int result = duet__rx_place(channel, job);
+
     if (result != DUET_OK)
         return result;
-    step.out = channel->stash != NULL ? channel->stash : channel->rx_at;
-    step.out_size = channel->rx_length;
-    result = duet_session_recv(channel->session, &step);
-    look->at += step.used;
-    channel->rx_done = (uint32_t)step.put;
-    result = duet__rx_judge(channel, &step, result);
+    *step = (struct duet_step){.in = look->wire + look->at, .in_size = channel->need};
+    step->out = channel->stash != NULL ? channel->stash : channel->rx_at;
+    step->out_size = channel->rx_length;
+    return DUET_OK;
+}
+
+int
+duet__look_next(duet_channel *channel, struct duet__rx *job, struct duet__look *look,
+                struct duet_step *step)
+{
+    step->in = NULL;
+    while (look->at < look->size && !duet__rx_complete(job)) {
+        if (channel->rx_closed || channel->rx_state == DUET__RX_HELD)
+            return DUET_OK;
+        if (channel->rx_state == DUET__RX_BEGUN)
+            return channel->need > look->size - look->at ? DUET_OK
+                                                         : begin_body(channel, job, look, step);
+        int result = take_control(channel, look);
+        if (result != DUET_OK)
+            return result;
+    }
+    return DUET_OK;
+}
+
+int
+duet__look_opened(duet_channel *channel, struct duet__rx *job, struct duet__look *look,
+                  const struct duet_step *step, int result)
+{
+    look->at += step->used;
+    channel->rx_done = (uint32_t)step->put;
+    result = duet__rx_judge(channel, step, result);
     if (result == DUET_OK && channel->stash == NULL)
         duet__rx_deliver(channel, job);
     return result;
@@ -95,19 +120,16 @@ take_body(duet_channel *channel, struct duet__rx *job, struct look *look)
 
 /** Take all whole frames of what was looked at, and the header behind them. */
 static int
-take_whole(duet_channel *channel, struct duet__rx *job, struct look *look)
+take_whole(duet_channel *channel, struct duet__rx *job, struct duet__look *look)
 {
-    int result = DUET_OK;
+    struct duet_step step;
 
-    while (result == DUET_OK && look->at < look->size && !duet__rx_complete(job)) {
-        if (channel->rx_closed || channel->rx_state == DUET__RX_HELD)
-            return DUET_OK;
-        if (channel->rx_state == DUET__RX_NONE)
-            result = take_control(channel, look);
-        else if (channel->need > look->size - look->at)
-            return DUET_OK;
-        else
-            result = take_body(channel, job, look);
+    int result = duet__look_next(channel, job, look, &step);
+    while (result == DUET_OK && step.in != NULL) {
+        result = duet_session_recv(channel->session, &step);
+        result = duet__look_opened(channel, job, look, &step, result);
+        if (result == DUET_OK)
+            result = duet__look_next(channel, job, look, &step);
     }
     return result;
 }
@@ -158,29 +180,41 @@ count_step(duet_channel *channel, struct duet__rx *job)
 }
 
 int
+duet__look_begin(duet_channel *channel, const struct duet__rx *job, struct duet__look *look)
+{
+    look->at = 0;
+    look->asked = window(channel, job);
+    return look_at(channel, job, look->wire, look->asked, &look->size);
+}
+
+int
+duet__look_end(duet_channel *channel, const struct duet__look *look)
+{
+    if (channel->result != DUET_OK)
+        return channel->result;
+    if (look->at == 0)
+        return DUET_OK;
+    lower_water(channel);
+    return duet__io_drop(channel, look->at);
+}
+
+int
 duet__peek_step(duet_channel *channel, struct duet__rx *job)
 {
-    struct look look;
-    size_t size = window(channel, job);
+    struct duet__look look;
 
     if (channel->rx_closed)
         return DUET_CLOSED;
     if (channel->rx_state == DUET__RX_BEGUN && channel->rx_length >= LARGE)
         return count_step(channel, job);
-    look.at = 0;
-    int result = look_at(channel, job, look.wire, size, &look.size);
+    int result = duet__look_begin(channel, job, &look);
     if (result != DUET_OK)
         return result;
     result = take_whole(channel, job, &look);
-    if (channel->result != DUET_OK)
-        return channel->result;
-    if (look.at > 0) {
-        lower_water(channel);
-        int dropped = duet__io_drop(channel, look.at);
-        if (dropped != DUET_OK)
-            return dropped;
-    }
-    if (result != DUET_OK || look.size == size || duet__rx_complete(job))
+    int dropped = duet__look_end(channel, &look);
+    if (dropped != DUET_OK)
+        return dropped;
+    if (result != DUET_OK || look.size == look.asked || duet__rx_complete(job))
         return result;
     /* All that the kernel held was seen. */
     if (channel->rx_state == DUET__RX_BEGUN)

@@ -21,9 +21,8 @@ frame_most(const duet_channel *channel)
     return channel->frame_size < limit ? channel->frame_size : limit;
 }
 
-/** Octets of the next frame's payload. */
-static size_t
-frame_payload(const duet_channel *channel, const struct duet__tx *job)
+size_t
+duet__tx_payload(const duet_channel *channel, const struct duet__tx *job)
 {
     size_t most = frame_most(channel);
     size_t left = job->size - job->sent;
@@ -35,7 +34,7 @@ static int
 fill_frames(duet_channel *channel, struct duet__tx *job, uint8_t *batch, size_t *used)
 {
     while (job->due) {
-        size_t n = frame_payload(channel, job);
+        size_t n = duet__tx_payload(channel, job);
         int last = job->sent + n == job->size;
         uint32_t code = last || job->kind == DUET__TX_STREAM ? job->code : DUET_CODE_MORE;
         if (DUET__BATCH - *used < n + DUET_FRAME_OVERHEAD)
@@ -153,20 +152,26 @@ keep(duet_channel *channel, const uint8_t *rest, size_t size)
     return DUET_AGAIN;
 }
 
+int
+duet__tx_write(duet_channel *channel, const uint8_t *octets, size_t size)
+{
+    size_t put = 0;
+
+    int result = duet__io_write(channel, octets, size, &put);
+    return result == DUET_AGAIN ? keep(channel, octets + put, size - put) : result;
+}
+
 /** Seal one batch and write it. */
 static int
 push(duet_channel *channel, struct duet__tx *job)
 {
     uint8_t batch[DUET__BATCH];
     size_t size = 0;
-    size_t put = 0;
 
     int filled = fill(channel, job, batch, &size);
     if (channel->result != DUET_OK)
         return channel->result;
-    int written = size > 0 ? duet__io_write(channel, batch, size, &put) : DUET_OK;
-    if (written == DUET_AGAIN)
-        written = keep(channel, batch + put, size - put);
+    int written = size > 0 ? duet__tx_write(channel, batch, size) : DUET_OK;
     return filled != DUET_OK ? filled : written;
 }
 
@@ -233,13 +238,19 @@ duet__tx_run(duet_channel *channel, struct duet__tx *job, struct duet__deadline 
 }
 
 int
+duet__tx_streams(const duet_channel *channel)
+{
+    return !channel->tx_message && !channel->tx_frame && !channel->tx_closing;
+}
+
+int
 duet_send(duet_channel *channel, const void *data, size_t size, size_t *sent, int timeout_ms)
 {
     struct duet__deadline deadline = {.timeout_ms = timeout_ms};
     struct duet__tx job = {.kind = DUET__TX_STREAM, .data = data, .size = size, .due = size > 0};
 
     *sent = 0;
-    if (channel->tx_message || channel->tx_frame || channel->tx_closing)
+    if (!duet__tx_streams(channel))
         return duet__channel_refuse(channel);
     int result = duet__tx_run(channel, &job, &deadline);
     *sent = job.sent;
