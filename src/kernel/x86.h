@@ -57,8 +57,7 @@ store(uint8_t *p, __m128i v)
 
 /* ---- AES-256 (FIPS 197) in counter mode ---- */
 
-/** The key expansion's step that rotates, substitutes and adds a round constant, and the one that
- * only substitutes; word is aeskeygenassist's, spread. */
+/** The key expansion's step: word is what is added, spread. */
 static inline __m128i
 expand(__m128i key, __m128i word)
 {
@@ -67,9 +66,13 @@ expand(__m128i key, __m128i word)
     return _mm_xor_si128(key, word);
 }
 
+/* A last round substitutes; where all columns are alike it moves nothing, and what it adds is the
+ * round constant. The word is b's last, turned for the even keys. */
 #define EXPAND_EVEN(a, b, constant)                                                                \
-    expand((a), _mm_shuffle_epi32(_mm_aeskeygenassist_si128((b), (constant)), 0xff))
-#define EXPAND_ODD(a, b) expand((a), _mm_shuffle_epi32(_mm_aeskeygenassist_si128((b), 0), 0xaa))
+    expand((a), _mm_aesenclast_si128(_mm_shuffle_epi8((b), _mm_set1_epi32(0x0c0f0e0d)),            \
+                                     _mm_set1_epi32(constant)))
+#define EXPAND_ODD(a, b)                                                                           \
+    expand((a), _mm_aesenclast_si128(_mm_shuffle_epi32((b), 0xff), _mm_setzero_si128()))
 
 static void
 set_key(struct duet__key *key, const uint8_t raw[32])

@@ -12,6 +12,8 @@
 
 #include "kernel/x86.h"
 
+#include "base/public.h"
+
 /** Two blocks in memory, at any address. */
 struct __attribute__((packed, may_alias)) pair {
     uint8_t octets[32];
@@ -61,6 +63,8 @@ aes_step(unsigned l, unsigned step, __m128i b[BLOCKS], const struct lane *lane)
     const struct pair *in = (const void *)lane->in;
     struct pair *out = (void *)lane->out;
 
+    if (step == 0)
+        DUET__PUBLIC(b, BLOCKS * sizeof *b); /* a counter is a nonce */
     if (l == 0)
         STEPS("16", "17", "18");
     else

@@ -4,7 +4,8 @@
  * an index that depends on a secret is told by valgrind; what becomes public, and where, stands in
  * the code as DUET__PUBLIC (base/public.h).
  *
- * For the portable kernel. `leak` as argument: one branch on a secret, which must be told.
+ * Valgrind knows the portable kernel alone; MemorySanitizer the others. `leak` as argument: one
+ * branch on a secret, which must be told.
  */
 #include "ct/secret.h"
 
@@ -19,7 +20,7 @@
 void
 duet__ct_public(const void *p, size_t size)
 {
-    show((void *)(uintptr_t)p, size);
+    show(p, size);
 }
 
 /** Carry both ways until nobody owes anything. */
@@ -162,13 +163,21 @@ identity_text(void)
     duet_wipe(&back, sizeof back);
 }
 
+static void
+texts(void)
+{
+    secret_text(DUET_SECRET_DEFAULT);
+    secret_text(DUET_SECRET_LEAST);
+    identity_text();
+}
+
 /** What must be told: see scripts/ct. */
 static int
 leak(void)
 {
-    volatile uint8_t key[2] = {1, 2};
+    static uint8_t key[2] = {1, 2};
 
-    hide((void *)(uintptr_t)key, sizeof key);
+    hide(key, sizeof key);
     if (key[0] == key[1])
         puts("equal");
     return 0;
@@ -180,15 +189,15 @@ main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "leak") == 0)
         return leak();
     need(duet_init() == DUET_OK, "libcrypto");
-    need(strcmp(duet_kernel_name(), "portable") == 0, "the portable kernel; set DUET_KERNEL");
+    need(UNDER_MSAN || strcmp(duet_kernel_name(), "portable") == 0,
+         "the portable kernel; set DUET_KERNEL");
     pair_hide = hide;
     pair_show = show;
     for (int pattern = 0; pattern < 3; pattern++)
         session((enum duet_pattern)pattern);
     forgery();
-    secret_text(DUET_SECRET_DEFAULT);
-    secret_text(DUET_SECRET_LEAST);
-    identity_text();
+    if (!UNDER_MSAN) /* which minds that memchr passes over digits in search of a line's end */
+        texts();
     puts(watched() ? "no branch and no index depends on a secret" : "not watched: only tried");
     return 0;
 }

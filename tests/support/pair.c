@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 void (*pair_hide)(void *memory, size_t size);
-void (*pair_show)(void *memory, size_t size);
+void (*pair_show)(const void *memory, size_t size);
 void (*pair_draw)(void *memory, size_t size);
 
 static void

@@ -28,7 +28,7 @@ struct pair_end {
 /** Called on each secret before it is used, and on all octets before they are carried; NULL: not.
  */
 extern void (*pair_hide)(void *memory, size_t size);
-extern void (*pair_show)(void *memory, size_t size);
+extern void (*pair_show)(const void *memory, size_t size);
 /** Randomness of sessions in place of the counter's; NULL: that. */
 extern void (*pair_draw)(void *memory, size_t size);
 
