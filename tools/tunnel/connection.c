@@ -139,10 +139,11 @@ static void
 begin_greeting(struct connection *c)
 {
     int fd = c->duet->fd;
+    int result =
+        duet_channel_open(&c->channel, c->settings->config, c->service->replay, DUET_TOP, fd, fd);
 
-    if (duet_channel_open(&c->channel, c->settings->config, c->service->replay, DUET_TOP, fd, fd) !=
-        DUET_OK) {
-        connection_end(c, END_REFUSED, "no memory for a channel");
+    if (result != DUET_OK) {
+        connection_end(c, END_REFUSED, duet_explain(result)->sentence);
         return;
     }
     c->state = CONNECTION_GREETING;

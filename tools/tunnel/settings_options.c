@@ -60,8 +60,10 @@ settings_apply(struct settings **settings, enum tunnel_side side, struct faults 
     if (made == NULL)
         return -1;
     tunnel = settings_add(made, side == TUNNEL_CLIENT ? "client" : "server");
-    if (tunnel == NULL)
+    if (tunnel == NULL) {
+        settings_fault(faults, "no memory");
         return -1;
+    }
     tunnel->side = side;
     for (size_t i = 0; i < given_count; i++) {
         const char *value = values.at[given[i].value];
