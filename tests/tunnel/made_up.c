@@ -17,13 +17,6 @@ struct service {
 
 volatile sig_atomic_t made_up_signals;
 
-void
-made_up_count(int number)
-{
-    (void)number;
-    made_up_signals++;
-}
-
 static struct service service;
 struct service *const made_up_service = &service;
 uv_loop_t *const made_up_loop = &service.loop;

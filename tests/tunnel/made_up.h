@@ -17,7 +17,4 @@ extern volatile sig_atomic_t made_up_signals; /* that came; it drains with the f
 /** Make it anew; its loop is the caller's to begin. */
 void made_up(void);
 
-/** A signal's handler. */
-void made_up_count(int number);
-
 #endif

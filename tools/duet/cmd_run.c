@@ -20,7 +20,8 @@ run(struct options *o)
         return code;
     if (!check)
         return service_run(settings);
-    note("%s: %zu tunnels, and nothing wrong with them", shown(path), settings->tunnel_count);
+    note("%s: %zu tunnel%s, and nothing wrong", shown(path), settings->tunnel_count,
+         settings->tunnel_count == 1 ? "" : "s");
     settings_free(settings);
     return EXIT_DONE;
 }
