@@ -237,22 +237,31 @@ add_identity(duet_config *config, const char *path)
     return EXIT_DONE;
 }
 
-static int
-add_peers(duet_config *config, const char *path)
+int
+keys_peers(duet_peers *peers, const char *path)
 {
     struct text text;
-    duet_peers peers;
     duet_where where;
 
     int code = text_read(&text, path, 0, EXIT_USAGE);
     if (code != EXIT_DONE)
         return code;
-    int result = duet_peers_parse(&peers, text.at, text.size, &where);
+    int result = duet_peers_parse(peers, text.at, text.size, &where);
     text_free(&text);
-    if (result == DUET_OK) {
-        result = duet_config_set_peers(config, &peers);
-        duet_peers_free(&peers);
-    }
+    return result == DUET_OK ? EXIT_DONE : keys_refuse(EXIT_USAGE, path, result, &where);
+}
+
+static int
+add_peers(duet_config *config, const char *path)
+{
+    const duet_where where = {0};
+    duet_peers peers;
+
+    int code = keys_peers(&peers, path);
+    if (code != EXIT_DONE)
+        return code;
+    int result = duet_config_set_peers(config, &peers);
+    duet_peers_free(&peers);
     return result == DUET_OK ? EXIT_DONE : keys_refuse(EXIT_USAGE, path, result, &where);
 }
 

@@ -32,6 +32,9 @@ void text_free(struct text *text);
  * code, or EXIT_LIMIT without memory. */
 int keys_refuse(int code, const char *path, int result, const duet_where *where);
 
+/** Read a list of peers, to be released by duet_peers_free(). Returns an exit code. */
+int keys_peers(duet_peers *peers, const char *path);
+
 /** Make the configuration that the files hold. Returns an exit code. */
 int keys_config(duet_config **config, const struct key_files *files, enum duet_role role);
 

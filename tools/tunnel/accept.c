@@ -166,8 +166,15 @@ refuse(struct tunnel *tunnel, int fd, const struct sockaddr_storage *from, const
 static void
 take(struct tunnel *tunnel, int fd, const struct sockaddr_storage *from)
 {
+    const struct tunnel_settings *settings = tunnel->settings;
+    int proxied = settings->proxy & PROXY_IN; /* a proxy is not limited, but whom it tells of */
+
     tunnel->counters->accepted++;
-    if (sources_take(tunnel->sources, from, tunnel->settings->most_from_source) != 0) {
+    if (proxied && !proxy_trusted(&settings->trusted, from)) {
+        refuse(tunnel, fd, from, "it is no proxy whose headers are believed; see proxy-from");
+        return;
+    }
+    if (sources_take(tunnel->sources, from, proxied ? 0 : settings->most_from_source) != 0) {
         refuse(tunnel, fd, from, "its source has as many connections as one may have");
         return;
     }

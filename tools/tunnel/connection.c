@@ -20,8 +20,12 @@ make(struct tunnel *tunnel, const struct sockaddr_storage *from)
     struct service *service = tunnel->service;
     struct connection *c = calloc(1, sizeof *c);
 
-    if (c == NULL)
+    if (c != NULL && (tunnel->settings->proxy & PROXY_IN))
+        c->header = header_new();
+    if (c == NULL || (c->header == NULL && (tunnel->settings->proxy & PROXY_IN))) {
+        free(c);
         return NULL;
+    }
     c->service = service;
     c->tunnel = tunnel;
     c->generation = tunnel->generation;
@@ -34,15 +38,26 @@ make(struct tunnel *tunnel, const struct sockaddr_storage *from)
     return c;
 }
 
+static void
+refuse_header(struct connection *c, const char *reason)
+{
+    connection_end(c, END_REFUSED, reason);
+}
+
 static int
 accept_plain(struct connection *c, int fd)
 {
+    static const struct header_ways ways = {dial_start, refuse_header};
+
     c->plain = wire_open(&c->service->loop, c, fd, NULL);
     if (c->plain == NULL)
         return -1;
     wire_is_plain(c->plain);
     c->tunnel->counters->open = ++c->tunnel->open_count;
-    dial_start(c);
+    if (c->header != NULL)
+        header_await(c, &ways);
+    else
+        dial_start(c);
     return 0;
 }
 
@@ -82,6 +97,7 @@ connection_accept(struct tunnel *tunnel, int fd, const struct sockaddr_storage *
     c->service->descriptors -= CONNECTION_DESCRIPTORS;
     generation_release(c->generation);
     wire_close(c->duet, 0);
+    free(c->header);
     uv_close((uv_handle_t *)&c->timer, release);
     return -1;
 }
@@ -198,6 +214,7 @@ connection_record(struct connection *c, enum connection_end how, const char *rea
     struct record record = {.tunnel = c->settings->name,
                             .id = c->id,
                             .from = &c->from,
+                            .via = header_via(c),
                             .target = c->target,
                             .octets_in = c->in.octets,
                             .octets_out = c->out.octets,
@@ -216,8 +233,10 @@ connection_record(struct connection *c, enum connection_end how, const char *rea
         duet_session_info(duet_channel_session(c->channel), &info);
     if (info.ready)
         record.secret_id = info.secret_id;
-    if (info.has_peer_key)
+    if (info.has_peer_key) {
         record.peer_key = info.peer_key;
+        record.peer_name = settings_peer_name(c->settings, info.peer_key);
+    }
     record_write(&record);
 }
 
@@ -259,6 +278,7 @@ connection_end(struct connection *c, enum connection_end how, const char *reason
     wire_close(c->plain, how != END_DONE);
     wire_close(c->duet, 0);
     generation_release(c->generation);
+    free(c->header);
     uv_close((uv_handle_t *)&c->timer, release);
     tunnel_left(tunnel);
 }

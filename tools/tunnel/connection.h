@@ -10,6 +10,7 @@
 #ifndef DUET_TUNNEL_CONNECTION_H
 #define DUET_TUNNEL_CONNECTION_H
 
+#include "header.h"
 #include "tunnel.h"
 #include "wire.h"
 
@@ -57,7 +58,8 @@ struct connection {
     TAILQ_ENTRY(connection) entry, half_open, ready;
     const char *target; /* the address that was reached, in the settings */
     struct sockaddr_storage from;
-    uint8_t state; /* enum connection_state */
+    struct header *header; /* what a proxy told; NULL: nothing */
+    uint8_t state;         /* enum connection_state */
     uint8_t is_half_open, is_ready, is_recorded;
     uint8_t can;           /* set of enum relay_can */
     int8_t result;         /* fatal, of the channel; DUET_OK: it lives */
@@ -108,6 +110,9 @@ void dial_free(struct dial *dial);
 
 /** Begin the handshake of an accepted peer. */
 void stranger_meet(struct connection *connection);
+
+/** It is none that could prove itself: tell the reason now, and listen to it in silence. */
+void stranger_judge(struct connection *connection, const char *reason);
 
 /** It is half-open no more. */
 void stranger_leave(struct connection *connection);

@@ -427,6 +427,18 @@ relay_run(uv_check_t *check)
         uv_idle_stop(&service->more_work);
 }
 
+/** What is handed on begins with a PROXY header. Returns 0, or -1: no memory. */
+static int
+begin_with_header(struct connection *c)
+{
+    struct flow *flow = c->settings->side == TUNNEL_CLIENT ? &c->out : &c->in;
+
+    if (lend_buffer(c, flow) != 0)
+        return -1;
+    flow->size = (uint32_t)header_make(flow->buffer, c);
+    return 0;
+}
+
 void
 relay_start(struct connection *c)
 {
@@ -439,7 +451,10 @@ relay_start(struct connection *c)
     /* A client's first octets lie there already, a peer's may have come with its proof. */
     c->can = CAN_READ_PLAIN | CAN_READ_DUET;
     alive_start(c);
-    make_ready(c);
+    if ((c->settings->proxy & PROXY_OUT) && begin_with_header(c) != 0)
+        connection_end(c, END_REFUSED, "no memory for its PROXY header");
+    else
+        make_ready(c);
 }
 
 void

@@ -55,6 +55,7 @@ static void
 free_tunnel(struct tunnel_settings *tunnel)
 {
     duet_config_free(tunnel->config);
+    duet_peers_free(&tunnel->peers);
     words_free(&tunnel->listen);
     words_free(&tunnel->targets);
     words_free(&tunnel->trusted);
@@ -214,6 +215,8 @@ read_keys(struct settings *settings)
             continue; /* told already */
         int code =
             keys_config(&t->config, &t->files, t->side == TUNNEL_CLIENT ? DUET_TOP : DUET_BOTTOM);
+        if (code == EXIT_DONE && t->files.peers != NULL)
+            code = keys_peers(&t->peers, t->files.peers);
         if (first == EXIT_DONE)
             first = code;
     }
@@ -224,14 +227,24 @@ read_keys(struct settings *settings)
     return first;
 }
 
+const char *
+settings_peer_name(const struct tunnel_settings *tunnel, const uint8_t *key)
+{
+    for (size_t i = 0; key != NULL && i < tunnel->peers.count; i++)
+        /* public: a public key */
+        if (memcmp(tunnel->peers.list[i].public_key, key, DUET_KEY_SIZE) == 0)
+            return tunnel->peers.list[i].name;
+    return NULL;
+}
+
 /** What the reading came to. Returns an exit code, and the set only with EXIT_DONE. */
 static int
 finish(struct settings **out, struct settings *settings, int result)
 {
     int code = settings != NULL ? read_keys(settings) : fail(EXIT_LIMIT, "no memory");
 
-    if (result != 0 && code == EXIT_DONE)
-        code = EXIT_USAGE;
+    if (result != 0 && settings != NULL)
+        code = EXIT_USAGE; /* whatever the keys are */
     if (code != EXIT_DONE) {
         settings_free(settings);
         settings = NULL;

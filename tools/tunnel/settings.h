@@ -43,6 +43,7 @@ struct tunnel_settings {
     struct words targets;   /* addresses, tried in order, one at least */
     struct key_files files; /* what config was made of */
     duet_config *config;    /* owned; NULL until the keys are read */
+    duet_peers peers;       /* owned; whom config trusts, for their names */
     int connect_ms;         /* to dial a target, resolving included */
     int handshake_ms;
     int idle_ms; /* a connection on which nothing moves ends; -1: never */
@@ -97,6 +98,9 @@ int settings_from_options(struct settings **settings, enum tunnel_side side);
 
 /** Read again from where the old one came. Returns as settings_load(); the old one stays. */
 int settings_reload(struct settings **settings, const struct settings *old);
+
+/** The name of a peer; NULL: it has none, or key is NULL. */
+const char *settings_peer_name(const struct tunnel_settings *tunnel, const uint8_t *key);
 
 /** Release; NULL is fine. */
 void settings_free(struct settings *settings);

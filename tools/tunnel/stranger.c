@@ -74,13 +74,10 @@ is_over(struct connection *c)
                        : "its opening stayed unfinished until its time was over");
 }
 
-/** What the handshake failed with is told now; the connection goes on in silence. */
-static void
-judge(struct connection *c, int result)
+void
+stranger_judge(struct connection *c, const char *reason)
 {
-    connection_record(c, END_STRANGER,
-                      result == DUET_E_UNTRUSTED ? "its identity is not trusted"
-                                                 : cause(c->channel));
+    connection_record(c, END_STRANGER, reason);
     duet_channel_free(c->channel);
     c->channel = NULL;
     c->state = CONNECTION_STRANGER;
@@ -115,13 +112,23 @@ shake_hands(struct connection *c, int events)
         unsigned state = duet_channel_state(c->channel);
         wire_watch(c->duet, UV_READABLE | (state & DUET_WANT_WRITE ? UV_WRITABLE : 0));
     } else {
-        judge(c, result);
+        stranger_judge(c, result == DUET_E_UNTRUSTED ? "its identity is not trusted"
+                                                     : cause(c->channel));
     }
+}
+
+/** Its PROXY header is read. */
+static void
+begin(struct connection *c)
+{
+    c->duet->event = shake_hands;
+    shake_hands(c, 0);
 }
 
 void
 stranger_meet(struct connection *c)
 {
+    static const struct header_ways ways = {begin, stranger_judge};
     struct tunnel *tunnel = c->tunnel;
 
     c->state = CONNECTION_HANDSHAKE;
@@ -131,6 +138,8 @@ stranger_meet(struct connection *c)
     c->duet->event = shake_hands;
     wire_watch(c->duet, UV_READABLE);
     connection_time(c, (int)tunnel->drain_ms, is_over);
+    if (c->header != NULL)
+        header_await(c, &ways);
 }
 
 void
