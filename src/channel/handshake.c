@@ -4,14 +4,14 @@
  */
 #include "channel/channel.h"
 
+#include "session/session.h"
+
 /** 1 once the application may have the channel. */
 static int
 initiated(duet_channel *channel)
 {
-    duet_info info;
-
-    duet_session_info(channel->session, &info);
-    return info.ready || (channel->speak_first && info.may_send);
+    const duet_session *session = channel->session;
+    return session->ready || (channel->speak_first && duet__session_may_send(session));
 }
 
 /** One turn of initiation, without waiting. Returns DUET_OK when it is done. */

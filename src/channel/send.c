@@ -193,10 +193,17 @@ drain(duet_channel *channel)
     return result;
 }
 
+/** DUET_OK while frames can be sent, else what ended that. */
+static int
+tx_result(const duet_channel *channel)
+{
+    return channel->result != DUET_OK ? channel->result : channel->tx_result;
+}
+
 int
 duet__tx_waits(const duet_channel *channel)
 {
-    if (channel->result != DUET_OK || channel->tx_result != DUET_OK)
+    if (tx_result(channel) != DUET_OK)
         return 0;
     if (channel->kept != NULL)
         return 1;
@@ -206,12 +213,14 @@ duet__tx_waits(const duet_channel *channel)
 int
 duet__tx_step(duet_channel *channel, struct duet__tx *job)
 {
+    if (job == NULL && tx_result(channel) == DUET_OK && !duet__tx_waits(channel)) {
+        channel->owing = 0;
+        return DUET_OK;
+    }
     for (int turns = 0; turns < DUET__TURNS / 16; turns++) {
-        if (channel->result != DUET_OK)
-            return channel->result;
-        if (channel->tx_result != DUET_OK)
-            return channel->tx_result;
-        int result = drain(channel);
+        int result = tx_result(channel);
+        if (result == DUET_OK)
+            result = drain(channel);
         if (result == DUET_OK)
             result = push(channel, job);
         if (result != DUET_OK || job == NULL || !job->due)

@@ -150,6 +150,8 @@ duet__owed_size(const struct duet_session *s)
 {
     size_t size = phase_size(s);
 
+    if (s->owed == 0) /* as before almost every frame */
+        return size;
     for (size_t i = 0; i < OWED && pays(s); i++)
         if (s->owed & owed_frames[i].what)
             size += DUET_FRAME_OVERHEAD + owed_frames[i].size;
