@@ -329,6 +329,7 @@ duet__rx_settle(duet_channel *channel, struct duet__rx *job)
         memcpy(channel->stash, channel->rx_at, channel->rx_done);
     }
     duet_wipe(channel->rx_at, channel->rx_done);
+    job->in_place = 0; /* a second time would set the wiped octets aside */
 }
 
 /** 1 when the caller has what it waits for. */

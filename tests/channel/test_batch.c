@@ -190,6 +190,38 @@ many_channels(void **state)
         ends_close(&ends[i]);
 }
 
+/** A frame that time cuts in two, again and again, is whole in the end. */
+static void
+cut_frames(enum ends_wire wire)
+{
+    struct ends ends;
+    size_t accepted, have = 0;
+
+    ends_fill(sent, sizeof sent, 6);
+    memset(had, 0, sizeof had);
+    ends_open_with(&ends, ends_config(), wire);
+    ends_shake(&ends);
+    assert_int_equal(duet_send(ends.top, sent, 40000, &accepted, 0), DUET_OK);
+    for (int turn = 0; turn < 100 && have < 40000; turn++) {
+        duet_recv_job in = {ends.bottom, had + have, 40000 - have, 0, 0};
+        ends_carry(ends.top_far, ends.bottom_far, 3000);
+        duet_recv_many(&in, 1);
+        assert_true(in.result == DUET_OK || in.result == DUET_AGAIN);
+        have += in.got;
+    }
+    assert_int_equal(have, 40000);
+    assert_memory_equal(had, sent, 40000);
+    ends_close(&ends);
+}
+
+static void
+frames_in_parts(void **state)
+{
+    (void)state;
+    cut_frames(ENDS_APART);
+    cut_frames(ENDS_TCP_APART);
+}
+
 /** One channel's end and another's fault are theirs alone. */
 static void
 results_apart(enum ends_wire wire)
@@ -238,9 +270,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_batch_arrives),     cmocka_unit_test(stops_at_what_cannot_go),
-        cmocka_unit_test(parts_and_room),      cmocka_unit_test(many_channels),
-        cmocka_unit_test(each_its_own_result),
+        cmocka_unit_test(a_batch_arrives), cmocka_unit_test(stops_at_what_cannot_go),
+        cmocka_unit_test(parts_and_room),  cmocka_unit_test(many_channels),
+        cmocka_unit_test(frames_in_parts), cmocka_unit_test(each_its_own_result),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
