@@ -1,15 +1,12 @@
 /*
  * A carrier: one way to use a TCP connection, plain or protected, as a program with blocking calls
- * would. Both ends are in processes of their own.
+ * would. Both ends are in processes of their own; what bounds a call is the link (support/link.h).
  */
 #ifndef BENCH_PEERS_CARRIER_H
 #define BENCH_PEERS_CARRIER_H
 
 #include <stddef.h>
 #include <stdint.h>
-
-/** No call of a carrier takes longer than this many milliseconds. */
-enum { CARRIER_TIMEOUT_MS = 20000 };
 
 struct carrier {
     const char *name;
