@@ -14,39 +14,62 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum { KEY = 32 };
 
-/* Some key of the curve, set once by duet_init(): contexts made from it need not look the curve up.
- */
-static EVP_PKEY *any;
+/* Peers' keys, made once by duet_init() and lent for one step: to put other octets into one costs
+ * nothing, to make one as much as a fifteenth of the step. More threads than these wait for one
+ * another. */
+enum { PEERS = 16 };
+
+static struct {
+    EVP_PKEY *key;
+    atomic_flag busy;
+} peers[PEERS];
+
+static EVP_PKEY *any; /* never changed: contexts made from it need not look the curve up */
 
 int
 duet__x25519_init(void)
 {
     static const uint8_t base_point[KEY] = {9};
+
     any = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, base_point, sizeof base_point);
-    return any != NULL ? DUET_OK : DUET_E_CRYPTO;
+    int ok = any != NULL;
+    for (size_t i = 0; i < PEERS; i++) {
+        atomic_flag_clear(&peers[i].busy);
+        peers[i].key =
+            EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, base_point, sizeof base_point);
+        ok = ok && peers[i].key != NULL;
+    }
+    return ok ? DUET_OK : DUET_E_CRYPTO;
 }
 
-/** A key of libcrypto's from raw octets. Either may be NULL: without private_key it is a public
- * key, without public_key that is worked out. NULL on failure. */
+static size_t
+borrow(void)
+{
+    for (size_t i = 0;; i = (i + 1) % PEERS) {
+        if (!atomic_flag_test_and_set_explicit(&peers[i].busy, memory_order_acquire))
+            return i;
+    }
+}
+
+/** A private key of libcrypto's from raw octets; public_key NULL: it is worked out. NULL on
+ * failure.
+ */
 static EVP_PKEY *
 import(const uint8_t *private_key, const uint8_t *public_key)
 {
     uint8_t octets[2][KEY];
     OSSL_PARAM params[3];
-    size_t count = 0;
+    size_t count = 1;
     EVP_PKEY *key = NULL;
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, any, NULL);
-    int what = private_key != NULL ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY;
 
-    if (private_key != NULL) {
-        memcpy(octets[0], private_key, KEY);
-        params[count++] =
-            OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, octets[0], KEY);
-    }
+    memcpy(octets[0], private_key, KEY);
+    params[0] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, octets[0], KEY);
     if (public_key != NULL) {
         memcpy(octets[1], public_key, KEY);
         params[count++] =
@@ -54,7 +77,7 @@ import(const uint8_t *private_key, const uint8_t *public_key)
     }
     params[count] = OSSL_PARAM_construct_end();
     if (context != NULL && EVP_PKEY_fromdata_init(context) == 1)
-        (void)EVP_PKEY_fromdata(context, &key, what, params);
+        (void)EVP_PKEY_fromdata(context, &key, EVP_PKEY_KEYPAIR, params);
     EVP_PKEY_CTX_free(context);
     duet_wipe(octets, sizeof octets);
     return key;
@@ -78,12 +101,13 @@ duet__x25519(uint8_t out[KEY], const struct duet__x25519_pair *mine, const uint8
     size_t size = KEY;
     int result = DUET_E_CRYPTO;
     EVP_PKEY *ours = import(mine->private_key, mine->public_key);
-    EVP_PKEY *theirs = import(NULL, their_key);
+    size_t lent = borrow();
+    EVP_PKEY *theirs = peers[lent].key;
     EVP_PKEY_CTX *context = ours != NULL ? EVP_PKEY_CTX_new_from_pkey(NULL, ours, NULL) : NULL;
 
     /* Any 32 octets are a public key (RFC 7748 §5): there is nothing to validate. */
-    if (theirs == NULL || context == NULL || EVP_PKEY_derive_init(context) != 1 ||
-        EVP_PKEY_derive_set_peer_ex(context, theirs, 0) != 1)
+    if (EVP_PKEY_set1_encoded_public_key(theirs, their_key, KEY) != 1 || context == NULL ||
+        EVP_PKEY_derive_init(context) != 1 || EVP_PKEY_derive_set_peer_ex(context, theirs, 0) != 1)
         goto out;
     /* libcrypto refuses an all-zero result by failing; whatever else fails here would be its own
      * fault */
@@ -102,7 +126,7 @@ out:
     if (result != DUET_OK)
         duet_wipe(out, KEY);
     EVP_PKEY_CTX_free(context);
-    EVP_PKEY_free(theirs);
+    atomic_flag_clear_explicit(&peers[lent].busy, memory_order_release);
     EVP_PKEY_free(ours);
     return result;
 }
