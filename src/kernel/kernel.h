@@ -63,6 +63,11 @@ extern const struct duet__kernel duet__kernel_x86_ni;
 extern const struct duet__kernel duet__kernel_x86_vaes;
 #endif
 
+#if defined(__aarch64__)
+/** ARMv8's AES and SHA2 extensions, fused. */
+extern const struct duet__kernel duet__kernel_arm_ce;
+#endif
+
 /** What a processor can have, as bits. */
 enum duet__cpu_feature {
     DUET__CPU_AES = 1,  /* AES-NI, or ARMv8's AES */
