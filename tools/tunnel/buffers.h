@@ -10,8 +10,9 @@
 #include <stdint.h>
 
 enum {
-    BUFFER_SIZE = 131072, /* octets; two of the largest frames */
-    BUFFERS_AT_HAND = 16  /* that are kept for the next */
+    BUFFER_SIZE = 65536, /* octets; one of the largest frames: another waits for a turn, beside its
+                            neighbours */
+    BUFFERS_AT_HAND = 16 /* that are kept for the next */
 };
 
 struct buffers {
