@@ -33,8 +33,8 @@ accept_descriptors(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > MOST)
         return MOST;
-    return limit.rlim_cur > 2 * RESERVED ? (unsigned)limit.rlim_cur - RESERVED
-                                         : (unsigned)limit.rlim_cur / 2;
+    return limit.rlim_cur > 2u * RESERVED ? (unsigned)limit.rlim_cur - RESERVED
+                                          : (unsigned)limit.rlim_cur / 2;
 }
 
 void
