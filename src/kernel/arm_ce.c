@@ -11,12 +11,11 @@
 #include "base/octets.h"
 #include "base/wipe.h"
 #include "kernel/kernel.h"
+#include "kernel/steps.h"
 
 #include <arm_neon.h>
 
-#define ALWAYS inline __attribute__((always_inline))
-
-enum { ROUNDS = 14, BLOCKS = 4, QUADS = 16, KEY_WORDS = 8, ALL_WORDS = 4 * (ROUNDS + 1) };
+enum { KEY_WORDS = 8, ALL_WORDS = 4 * (ROUNDS + 1) };
 
 /* ---- AES-256 (FIPS 197) in counter mode ---- */
 
@@ -107,27 +106,6 @@ sha_step(unsigned q, struct lane *lane, uint32x4_t m[4])
         m[now] = vsha256su1q_u32(vsha256su0q_u32(m[now], m[(q + 1) % 4]), m[(q + 2) % 4],
                                  m[(q + 3) % 4]);
 }
-
-/* Sixteen steps, each with a constant number, so that nothing of the loops is left. */
-#define SIXTEEN(STEP)                                                                              \
-    do {                                                                                           \
-        STEP(0);                                                                                   \
-        STEP(1);                                                                                   \
-        STEP(2);                                                                                   \
-        STEP(3);                                                                                   \
-        STEP(4);                                                                                   \
-        STEP(5);                                                                                   \
-        STEP(6);                                                                                   \
-        STEP(7);                                                                                   \
-        STEP(8);                                                                                   \
-        STEP(9);                                                                                   \
-        STEP(10);                                                                                  \
-        STEP(11);                                                                                  \
-        STEP(12);                                                                                  \
-        STEP(13);                                                                                  \
-        STEP(14);                                                                                  \
-        STEP(15);                                                                                  \
-    } while (0)
 
 /* ---- One group ---- */
 

@@ -14,12 +14,11 @@
 
 #include "base/octets.h"
 #include "kernel/kernel.h"
+#include "kernel/steps.h"
 
 #include <immintrin.h>
 
-#define ALWAYS inline __attribute__((always_inline))
-
-enum { ROUNDS = 14, BLOCKS = 4, QUADS = 16, LANES = 2 };
+enum { LANES = 2 };
 
 /** SHA-256's state in the order that the instructions want. */
 struct state {
@@ -172,27 +171,6 @@ add_state(struct state *s, const struct state *begin)
     s->abef = _mm_add_epi32(s->abef, begin->abef);
     s->cdgh = _mm_add_epi32(s->cdgh, begin->cdgh);
 }
-
-/* Sixteen steps, each with a constant number, so that nothing of the loops is left. */
-#define SIXTEEN(STEP)                                                                              \
-    do {                                                                                           \
-        STEP(0);                                                                                   \
-        STEP(1);                                                                                   \
-        STEP(2);                                                                                   \
-        STEP(3);                                                                                   \
-        STEP(4);                                                                                   \
-        STEP(5);                                                                                   \
-        STEP(6);                                                                                   \
-        STEP(7);                                                                                   \
-        STEP(8);                                                                                   \
-        STEP(9);                                                                                   \
-        STEP(10);                                                                                  \
-        STEP(11);                                                                                  \
-        STEP(12);                                                                                  \
-        STEP(13);                                                                                  \
-        STEP(14);                                                                                  \
-        STEP(15);                                                                                  \
-    } while (0)
 
 /* ---- One group ---- */
 

@@ -1,0 +1,34 @@
+/*
+ * How a kernel weaves AES-256 into SHA-256: a group of 64 octets in sixteen steps, each four rounds
+ * of the hash beside one of the cipher for the group's four blocks.
+ */
+#ifndef DUET_KERNEL_STEPS_H
+#define DUET_KERNEL_STEPS_H
+
+#define ALWAYS inline __attribute__((always_inline))
+
+/* AES-256's rounds, a group's counter blocks, and its fours of SHA-256's rounds. */
+enum { ROUNDS = 14, BLOCKS = 4, QUADS = 16 };
+
+/* Sixteen steps, each with a constant number, so that nothing of the loops is left. */
+#define SIXTEEN(STEP)                                                                              \
+    do {                                                                                           \
+        STEP(0);                                                                                   \
+        STEP(1);                                                                                   \
+        STEP(2);                                                                                   \
+        STEP(3);                                                                                   \
+        STEP(4);                                                                                   \
+        STEP(5);                                                                                   \
+        STEP(6);                                                                                   \
+        STEP(7);                                                                                   \
+        STEP(8);                                                                                   \
+        STEP(9);                                                                                   \
+        STEP(10);                                                                                  \
+        STEP(11);                                                                                  \
+        STEP(12);                                                                                  \
+        STEP(13);                                                                                  \
+        STEP(14);                                                                                  \
+        STEP(15);                                                                                  \
+    } while (0)
+
+#endif
