@@ -87,6 +87,40 @@ session(enum duet_pattern pattern)
     pair_close(&pair);
 }
 
+/** Two sessions by one call: sealed and opened side by side. */
+static void
+batch(void)
+{
+    enum { SIZE = 700, WIRE = SIZE + (int)DUET_FRAME_OVERHEAD };
+    static struct pair pairs[2];
+    static uint8_t payload[SIZE], wire[2][WIRE], back[2][SIZE];
+    duet_sealing sealing[2];
+    duet_opening opening[2];
+
+    hide(payload, sizeof payload);
+    for (int i = 0; i < 2; i++) {
+        pair_open(&pairs[i], &(struct pair_options){.pattern = DUET_PATTERN_EPHEMERAL});
+        settle(&pairs[i]);
+        sealing[i] =
+            (duet_sealing){pairs[i].end[DUET_TOP].session, wire[i], payload, SIZE, 7, DUET_OK};
+        opening[i] = (duet_opening){
+            .session = pairs[i].end[DUET_BOTTOM].session,
+            .step = {.in = wire[i], .in_size = WIRE, .out = back[i], .out_size = SIZE}};
+    }
+    need(duet_session_send_many(sealing, 2) == DUET_OK, "two frames");
+    show(wire, sizeof wire);
+    need(duet_session_recv_many(opening, 2) == DUET_OK, "their headers");
+    for (int i = 0; i < 2; i++) {
+        opening[i].step.in += opening[i].step.used;
+        opening[i].step.in_size -= opening[i].step.used;
+    }
+    need(duet_session_recv_many(opening, 2) == DUET_OK, "what they hold");
+    for (int i = 0; i < 2; i++) {
+        need(opening[i].step.event == DUET_EVENT_FRAME, "a frame");
+        pair_close(&pairs[i]);
+    }
+}
+
 /** A frame whose MAC is wrong: only that may show. */
 static void
 forgery(void)
@@ -195,6 +229,7 @@ main(int argc, char **argv)
     pair_show = show;
     for (int pattern = 0; pattern < 3; pattern++)
         session((enum duet_pattern)pattern);
+    batch();
     forgery();
     if (!UNDER_MSAN) /* which minds that memchr passes over digits in search of a line's end */
         texts();
