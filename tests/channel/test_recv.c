@@ -19,11 +19,11 @@ enum { FULL = 1000, OVER = (int)DUET_FRAME_OVERHEAD };
 
 /** Ends with frames of FULL octets, initiated. */
 static void
-begin(struct ends *ends, int direct)
+begin(struct ends *ends, enum ends_wire wire)
 {
     duet_config *config = ends_config();
     assert_int_equal(duet_config_set(config, DUET_SET_FRAME_SIZE, FULL), DUET_OK);
-    ends_open_with(ends, config, direct);
+    ends_open_with(ends, config, wire);
     ends_shake(ends);
     ends_fill(sent, sizeof sent, 1);
     memset(had, 0xEE, sizeof had);
@@ -51,7 +51,7 @@ several_frames(void **state)
     size_t got;
 
     (void)state;
-    begin(&ends, 1);
+    begin(&ends, ENDS_DIRECT);
     send_octets(&ends, 0, 10 * FULL);
     assert_int_equal(ends_waiting(ends.bottom_fd), on_wire(10 * FULL));
     assert_int_equal(duet_recv(ends.bottom, had, 3 * FULL, &got, 3 * FULL, 0), DUET_OK);
@@ -75,7 +75,7 @@ stops_at_the_last_whole_frame(void **state)
     size_t got;
 
     (void)state;
-    begin(&ends, 1);
+    begin(&ends, ENDS_DIRECT);
     send_octets(&ends, 0, 4 * FULL);
     assert_int_equal(duet_recv(ends.bottom, had, 2 * FULL + 10, &got, 2 * FULL + 10, -1), DUET_OK);
     assert_int_equal(got, 2 * FULL);
@@ -99,7 +99,7 @@ at_least_one(void **state)
     size_t got;
 
     (void)state;
-    begin(&ends, 1);
+    begin(&ends, ENDS_DIRECT);
     send_octets(&ends, 0, 2 * FULL + 7);
     assert_int_equal(duet_recv(ends.bottom, had, sizeof had, &got, 1, -1), DUET_OK);
     assert_int_equal(got, 2 * FULL + 7);
@@ -117,7 +117,7 @@ slow_with_verified_octets(void **state)
     size_t got;
 
     (void)state;
-    begin(&ends, 0);
+    begin(&ends, ENDS_APART);
     send_octets(&ends, 0, 3 * FULL);
     ends_carry(ends.top_far, ends.bottom_far, on_wire(2 * FULL) + 500);
     assert_int_equal(duet_recv(ends.bottom, had, 3 * FULL, &got, 3 * FULL, 20), DUET_SLOW);
@@ -143,7 +143,7 @@ dribbled_into_other_buffers(void **state)
     size_t total = 0;
 
     (void)state;
-    begin(&ends, 0);
+    begin(&ends, ENDS_APART);
     send_octets(&ends, 0, 3 * FULL);
     for (size_t i = 1; i <= on_wire(3 * FULL); i++) {
         uint8_t *buffer = had + i * FULL;
@@ -167,7 +167,7 @@ room_for_the_next_frame(void **state)
     size_t got;
 
     (void)state;
-    begin(&ends, 0);
+    begin(&ends, ENDS_APART);
     send_octets(&ends, 0, FULL);
     ends_carry(ends.top_far, ends.bottom_far, DUET_HEADER_SIZE + 300);
     assert_int_equal(duet_recv(ends.bottom, had, 999, &got, 1, -1), DUET_E_ROOM);
@@ -192,7 +192,7 @@ violation_at(size_t octet, int result)
     uint8_t changed;
     size_t got;
 
-    begin(&ends, 0);
+    begin(&ends, ENDS_APART);
     send_octets(&ends, 0, 4 * FULL);
     ends_carry(ends.top_far, ends.bottom_far, on_wire(2 * FULL) + octet);
     assert_int_equal(read(ends.top_far, &changed, 1), 1);
@@ -236,7 +236,7 @@ violation_in_the_stash(void **state)
     size_t got;
 
     (void)state;
-    begin(&ends, 0);
+    begin(&ends, ENDS_APART);
     send_octets(&ends, 0, FULL);
     ends_carry(ends.top_far, ends.bottom_far, 600);
     assert_int_equal(duet_recv(ends.bottom, had, FULL, &got, 1, 0), DUET_AGAIN);
@@ -258,7 +258,7 @@ truncated_anywhere(void **state)
     for (size_t cut = 0; cut < on_wire(2 * FULL) + OVER; cut += cut % 97 < 3 ? 1 : 31) {
         struct ends ends;
         size_t got;
-        begin(&ends, 0);
+        begin(&ends, ENDS_APART);
         send_octets(&ends, 0, 2 * FULL);
         assert_int_equal(duet_close(ends.top, 0), DUET_OK);
         ends_carry(ends.top_far, ends.bottom_far, cut);
@@ -280,7 +280,7 @@ closed_in_order(void **state)
     size_t got;
 
     (void)state;
-    begin(&ends, 1);
+    begin(&ends, ENDS_DIRECT);
     send_octets(&ends, 0, 2 * FULL);
     assert_int_equal(duet_close(ends.top, 0), DUET_OK);
     assert_int_equal(duet_close(ends.top, 0), DUET_OK);
@@ -306,7 +306,7 @@ another_code(void **state)
     size_t got;
 
     (void)state;
-    begin(&ends, 0);
+    begin(&ends, ENDS_APART);
     send_octets(&ends, 0, 10);
     assert_int_equal(duet_send_message(ends.top, 42, sent, 500, &got, 0), DUET_OK);
     ends_carry(ends.top_far, ends.bottom_far, 10 + OVER + DUET_HEADER_SIZE + 100);
