@@ -249,7 +249,8 @@ judge(const struct matter *matter, double seconds, double *samples)
 
     measure(matter, inputs, times); /* warms up */
     set_crops(crops, times);
-    for (*samples = 0; *samples < LEAST || now_ns() < end; *samples += BATCH) {
+    for (long n = 0; n < LEAST || now_ns() < end; n += BATCH) {
+        *samples = (double)(n + BATCH);
         measure(matter, inputs, times);
         for (int i = 0; i < BATCH; i++)
             for (int c = 0; c < CROPS; c++)
@@ -264,7 +265,7 @@ judge(const struct matter *matter, double seconds, double *samples)
 int
 main(int argc, char **argv)
 {
-    double seconds = argc > 1 ? atof(argv[1]) : 2;
+    double seconds = argc > 1 ? strtod(argv[1], NULL) : 2;
     int bad = 0;
 
     if (prepare() != 0) {

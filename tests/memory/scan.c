@@ -78,17 +78,27 @@ needle_at(const uint8_t *p, const char *name)
     return NULL;
 }
 
+/** The table of mappings tells addresses as numbers. */
+static const uint8_t *
+address(uintptr_t number)
+{
+    const uint8_t *p;
+
+    memcpy(&p, &number, sizeof p);
+    return p;
+}
+
 static unsigned
 scan_map(const char *line, const char *name, int tell)
 {
     char *end;
     unsigned found = 0;
-    uintptr_t from = (uintptr_t)strtoull(line, &end, 16);
-    uintptr_t to = (uintptr_t)strtoull(end + 1, &end, 16);
+    const uint8_t *from = address(strtoull(line, &end, 16));
+    const uint8_t *to = address(strtoull(end + 1, &end, 16));
 
     if (strncmp(end, " rw", 3) != 0 || strstr(line, "[v") != NULL)
         return 0;
-    for (const uint8_t *p = (const uint8_t *)from; p + PIECE <= (const uint8_t *)to; p++) {
+    for (const uint8_t *p = from; p + PIECE <= to; p++) {
         const struct needle *needle = needle_at(p, name);
         if (needle == NULL)
             continue;
