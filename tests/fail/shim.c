@@ -11,6 +11,8 @@
  *   FAIL_SEEN   a file that is made once a call was made to fail
  */
 #include <dlfcn.h>
+/* Fortified calls would be defined inline, before those here. */
+#undef _FORTIFY_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
