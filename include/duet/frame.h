@@ -29,7 +29,7 @@ extern "C" {
 #endif
 
 /** One direction. The caller's memory, aligned to 16 octets; what is inside is private and may
- * change. */
+ * change. NEVER SEAL BY A COPY OF IT, nor by both sides of a fork: the keystream would repeat. */
 typedef struct duet_dir {
     DUET_ALIGNED uint64_t opaque[64];
 } duet_dir;

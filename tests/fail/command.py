@@ -26,7 +26,7 @@ import tempfile
 import threading
 import time
 
-DUET, SHIM = os.environ["DUET"], os.environ["SHIM"]
+DUET, SHIM = os.environ["DUET"], os.environ.get("SHIM", "")
 KNOWN = range(0, 13)  # of exits.h
 PATIENCE = 30  # seconds; a process that takes longer hangs
 
@@ -308,11 +308,12 @@ def tunnel(extra, unhurt, victim):
                 return
         for _ in range(3):
             hurt_before = pathlib.Path("seen").exists()
+            served = target.heard.count(sent)
             heard = call(sent)
             need(target.answer.startswith(heard), "wrong octets to the plain side")
             need(all(sent.startswith(part) for part in target.heard), "wrong octets to the target")
             if unhurt or (hurt_before and "FAIL_MORE" not in extra):
-                need(heard == target.answer and target.heard[-1] == sent, "not served:", runs[victim].said())
+                need(heard == target.answer and target.heard.count(sent) > served, "not served:", runs[victim].said())
             need(runs[victim].process.poll() is None, "ended:", runs[victim].said())
             if hurt_before:
                 break
