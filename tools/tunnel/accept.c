@@ -42,8 +42,7 @@ accept_watch(struct tunnel *tunnel)
 {
     struct port *port;
 
-    LIST_FOREACH(port, &tunnel->ports, entry)
-    {
+    LIST_FOREACH (port, &tunnel->ports, entry) {
         if (tunnel->paused)
             uv_poll_stop(&port->poll);
         else
@@ -83,8 +82,8 @@ pause_all(struct service *service, const char *why)
     uint64_t now = uv_now(&service->loop);
     struct tunnel *tunnel;
 
-    TAILQ_FOREACH(tunnel, &service->tunnels, entry)
-    pause_tunnel(tunnel);
+    TAILQ_FOREACH (tunnel, &service->tunnels, entry)
+        pause_tunnel(tunnel);
     service_own(service)->out_of_descriptors++;
     service_own(service)->paused = 1;
     uv_timer_start(&service->retry, retry, RETRY_MS, RETRY_MS);
@@ -103,8 +102,7 @@ accept_resume(struct service *service)
         return;
     uv_timer_stop(&service->retry);
     service_own(service)->paused = 0;
-    TAILQ_FOREACH(tunnel, &service->tunnels, entry)
-    {
+    TAILQ_FOREACH (tunnel, &service->tunnels, entry) {
         if (!tunnel->paused || at_limit(tunnel))
             continue;
         tunnel->paused = 0;
@@ -215,7 +213,7 @@ accept_last(struct tunnel *tunnel)
 {
     struct port *port;
 
-    LIST_FOREACH(port, &tunnel->ports, entry)
-    for (int i = 0; i < QUEUE_MOST && accept_one(port); i++)
-        continue;
+    LIST_FOREACH (port, &tunnel->ports, entry)
+        for (int i = 0; i < QUEUE_MOST && accept_one(port); i++)
+            continue;
 }

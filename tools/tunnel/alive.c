@@ -102,28 +102,30 @@ attend(struct connection *c)
 
 /** A client that spoke first waits for its peer's READY as long as for any handshake. */
 static void
-is_proven(struct connection *c)
+proof_is_late(struct connection *c)
+{
+    connection_end(c, END_REFUSED,
+                   "the peer took the opening and then stayed silent: it does not "
+                   "trust this end's identity");
+}
+
+void
+alive_heard(struct connection *c)
 {
     duet_info info;
 
     duet_session_info(duet_channel_session(c->channel), &info);
-    if (info.ready)
-        attend(c);
-    else
-        connection_end(c, END_REFUSED,
-                       "the peer accepted the opening and then stayed silent: it "
-                       "does not trust this end's identity");
+    if (!info.ready)
+        return;
+    c->unproven = 0;
+    connection_time(c, 0, attend); /* by the loop, as it may end the connection */
 }
 
 void
 alive_start(struct connection *c)
 {
-    duet_info info;
-
     c->moved_ms = c->heard_ms = uv_now(&c->service->loop);
-    duet_session_info(duet_channel_session(c->channel), &info);
-    if (info.ready)
-        attend(c);
-    else
-        connection_time(c, c->settings->handshake_ms, is_proven);
+    c->unproven = 1;
+    connection_time(c, c->settings->handshake_ms, proof_is_late);
+    alive_heard(c);
 }

@@ -188,7 +188,7 @@ count_end(struct connection *c, enum connection_end how)
 
     counters->finished += how == END_DONE;
     counters->failed += how == END_CUT;
-    counters->refused += how == END_REFUSED;
+    counters->refused += how == END_REFUSED || how == END_UNREACHED;
     counters->strangers += how == END_STRANGER;
 }
 
@@ -208,7 +208,7 @@ void
 connection_record(struct connection *c, enum connection_end how, const char *reason)
 {
     static const enum record_outcome outcomes[] = {RECORD_DONE, RECORD_CUT, RECORD_REFUSED,
-                                                   RECORD_STRANGER};
+                                                   RECORD_STRANGER, RECORD_UNREACHED};
     uint64_t now = uv_now(&c->service->loop);
     duet_info info = {0};
     struct record record = {.tunnel = c->settings->name,
@@ -245,8 +245,7 @@ static void
 unlink_connection(struct connection *c)
 {
     TAILQ_REMOVE(&c->service->connections, c, entry);
-    if (c->is_ready)
-        TAILQ_REMOVE(&c->service->ready, c, ready);
+    relay_forget(c);
     if (c->is_half_open)
         stranger_leave(c);
     else

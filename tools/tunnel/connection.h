@@ -27,10 +27,11 @@ enum connection_state {
 
 /** How it ended. */
 enum connection_end {
-    END_DONE,    /* both sides closed in order */
-    END_CUT,     /* it was open and is told to both sides as a cut */
-    END_REFUSED, /* it never was open, for a reason of this side's or the target's */
-    END_STRANGER /* the peer proved nothing */
+    END_DONE,     /* both sides closed in order */
+    END_CUT,      /* it was open and is told to both sides as a cut */
+    END_REFUSED,  /* it never was open, for a reason of this side's or the target's */
+    END_STRANGER, /* the peer proved nothing */
+    END_UNREACHED /* no target could be reached */
 };
 
 /** Octets on their way in one direction. */
@@ -69,6 +70,7 @@ struct connection {
     unsigned broken : 1;   /* the loop saw an error on it */
     unsigned hung_up : 1;  /* it reads no more either, as far as its kind tells */
     unsigned gone : 1;     /* the peer is, after its CLOSE */
+    unsigned unproven : 1; /* a client's peer, whose READY has not come */
     unsigned pinged : 1;   /* it was asked whether it lives */
     uint64_t pinged_ms;
     uint64_t pinged_octets, heeded_octets; /* sent before the last PING; before the last answer */
@@ -144,6 +146,9 @@ void relay_start(struct connection *connection);
 /** Move the octets of all that are ready; the loop's hook after polling. */
 void relay_run(uv_check_t *check);
 
+/** It is ready no more. */
+void relay_forget(struct connection *connection);
+
 /** Write what the session owes. */
 void relay_flush(struct connection *connection);
 
@@ -151,5 +156,8 @@ void relay_flush(struct connection *connection);
 
 /** Watch over an open connection: that something moves, and that the peer lives. */
 void alive_start(struct connection *connection);
+
+/** Something came from a peer that was unproven. */
+void alive_heard(struct connection *connection);
 
 #endif

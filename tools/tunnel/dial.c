@@ -107,10 +107,7 @@ address_is_late(struct connection *c)
 static void
 reached(struct connection *c)
 {
-    struct wire *wire = *dialled(c);
-
     connection_time(c, -1, NULL);
-    wire_watch(wire, 0);
     c->target = target_of(c);
     if (c->settings->side == TUNNEL_SERVER) {
         dial_free(c->dial);
@@ -149,14 +146,20 @@ share(const struct connection *c)
     return left < SHARE_LEAST_MS ? SHARE_LEAST_MS : (int)left;
 }
 
-/** A server's target is plain: what is sent there leaves this machine only if that is meant. */
 static int
-may_dial(const struct connection *c, const struct sockaddr *where, socklen_t size)
+is_far(const struct sockaddr *where, socklen_t size)
 {
     struct sockaddr_storage at = {0};
 
     memcpy(&at, where, size < sizeof at ? size : sizeof at);
-    return c->settings->side == TUNNEL_CLIENT || c->settings->unsafe_target || is_local(&at);
+    return !is_local(&at);
+}
+
+/** A server's target is plain: what is sent there leaves this machine only if that is meant. */
+static int
+may_dial(const struct connection *c, const struct sockaddr *where, socklen_t size)
+{
+    return c->settings->side == TUNNEL_CLIENT || c->settings->unsafe_target || !is_far(where, size);
 }
 
 static void
@@ -171,6 +174,7 @@ try_address(struct connection *c, const struct sockaddr *where, socklen_t size)
         address_failed(c, strerror(errno));
         return;
     }
+    wire_prepare(fd, is_far(where, size));
     int result = connect(fd, where, size);
     int error = errno;
     *dialled(c) = wire_open(&c->service->loop, c, fd, connected);
@@ -211,7 +215,7 @@ resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *list)
 static void
 resolving_is_late(struct connection *c)
 {
-    connection_end(c, END_REFUSED, "the target's name was not resolved in time");
+    connection_end(c, END_UNREACHED, "the target's name was not resolved in time");
 }
 
 /** Numbers need no resolver, and no thread. Returns 0, or -1. */
@@ -297,7 +301,7 @@ round_is_over(struct connection *c)
         connection_time(c, pause, try_again);
         return;
     }
-    connection_end(c, END_REFUSED, dial->cause);
+    connection_end(c, END_UNREACHED, dial->cause);
 }
 
 /** The next address of the target, or the next target. */
@@ -329,7 +333,7 @@ dial_failed(struct connection *c, const char *reason)
     c->channel = NULL;
     c->target = NULL;
     if (now_ms(c) >= c->dial->end_ms) {
-        connection_end(c, END_REFUSED, why);
+        connection_end(c, END_UNREACHED, why);
         return;
     }
     address_failed(c, why);

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 
 enum { GROUP = 4 };    /* connections served together */
+enum { TURN = 8 };     /* that a turn serves at least, one of them again if there are fewer */
 enum { SOON_MS = 50 }; /* after a lack of memory */
 
 /* ---- Readiness ---- */
@@ -36,6 +37,7 @@ make_ready(struct connection *c)
         return;
     c->is_ready = 1;
     TAILQ_INSERT_TAIL(&c->service->ready, c, ready);
+    c->service->ready_count++;
     uv_idle_start(&c->service->more_work, keep_going);
 }
 
@@ -58,8 +60,8 @@ duet_event(struct connection *c, int events)
         c->can |= CAN_READ_DUET;
     if (events & UV_WRITABLE)
         c->can |= CAN_WRITE_DUET;
-    if (events & UV_DISCONNECT)
-        c->gone = 1;
+    if ((events & UV_READABLE) && c->in.ended)
+        c->gone = 1; /* what comes after a peer's CLOSE is the end of its process */
     make_ready(c);
 }
 
@@ -96,11 +98,11 @@ feed_starved(uv_timer_t *timer)
     struct service *service = timer->data;
     struct connection *c;
 
-    TAILQ_FOREACH(c, &service->connections, entry)
-    if (c->starved) {
-        c->starved = 0;
-        make_ready(c);
-    }
+    TAILQ_FOREACH (c, &service->connections, entry)
+        if (c->starved) {
+            c->starved = 0;
+            make_ready(c);
+        }
 }
 
 /** Lend a flow a buffer. Returns 0, or -1: no memory, and it is tried again soon. */
@@ -216,16 +218,6 @@ wants_duet(const struct connection *c)
     return c->in.buffer == NULL && !c->in.ended && c->result == DUET_OK && !c->starved;
 }
 
-/** Could another call receive what no event will tell of? Not where this one stopped for want of
- * octets; but the peer's CLOSE may have come behind them. */
-static int
-may_have_more(const struct connection *c, const duet_recv_job *job)
-{
-    if (job->result != DUET_OK)
-        return 0;
-    return job->size - job->got < RELAY_FRAME || !(duet_channel_state(c->channel) & DUET_WANT_READ);
-}
-
 static void
 take_received(struct connection *c, const duet_recv_job *job)
 {
@@ -239,7 +231,8 @@ take_received(struct connection *c, const duet_recv_job *job)
         in->ended = 1;
     else if (job->result != DUET_OK && job->result != DUET_AGAIN)
         c->result = (int8_t)job->result;
-    if (!may_have_more(c, job))
+    /* A call that was content may have taken more from the descriptor than it told. */
+    if (job->result != DUET_OK)
         c->can &= (uint8_t)~CAN_READ_DUET;
     if (job->got == 0)
         return_buffer(c, in);
@@ -339,9 +332,7 @@ duet_mask(const struct connection *c)
 {
     int writes = c->flushing || duet_channel_state(c->channel) & DUET_WANT_WRITE;
 
-    if (c->in.ended && !writes)
-        return UV_DISCONNECT;
-    return (wants_duet(c) ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0);
+    return (wants_duet(c) || c->in.ended ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0);
 }
 
 /** Is there work that no event will tell of? */
@@ -381,6 +372,8 @@ settle(struct connection *c)
     } else if (c->gone) {
         connection_end(c, END_CUT, "the peer went away before this side had closed");
     } else {
+        if (c->unproven)
+            alive_heard(c);
         wire_watch(c->plain, plain_mask(c));
         wire_watch(c->duet, duet_mask(c));
         if (has_more(c))
@@ -392,17 +385,14 @@ settle(struct connection *c)
 
 /** Take the next few that are ready. */
 static size_t
-take_group(struct service *service, struct connection **group, const struct connection *last)
+take_group(struct service *service, struct connection **group)
 {
     size_t count = 0;
 
     while (count < GROUP && !TAILQ_EMPTY(&service->ready)) {
         struct connection *c = TAILQ_FIRST(&service->ready);
-        TAILQ_REMOVE(&service->ready, c, ready);
-        c->is_ready = 0;
+        relay_forget(c);
         group[count++] = c;
-        if (c == last)
-            break;
     }
     return count;
 }
@@ -411,13 +401,13 @@ void
 relay_run(uv_check_t *check)
 {
     struct service *service = check->data;
-    const struct connection *last = TAILQ_LAST(&service->ready, connections);
     struct connection *group[GROUP];
-    int done = last == NULL;
+    size_t most = service->ready_count > TURN ? service->ready_count : TURN;
 
-    while (!done) {
-        size_t count = take_group(service, group, last);
-        done = count == 0 || group[count - 1] == last;
+    /* All that are ready, and once more those that still are where that keeps nobody waiting. */
+    for (size_t served = 0; served < most && service->ready_count > 0;) {
+        size_t count = take_group(service, group);
+        served += count;
         send_group(group, count);
         receive_group(group, count);
         for (size_t i = 0; i < count; i++)
@@ -455,6 +445,16 @@ relay_start(struct connection *c)
         connection_end(c, END_REFUSED, "no memory for its PROXY header");
     else
         make_ready(c);
+}
+
+void
+relay_forget(struct connection *c)
+{
+    if (!c->is_ready)
+        return;
+    c->is_ready = 0;
+    TAILQ_REMOVE(&c->service->ready, c, ready);
+    c->service->ready_count--;
 }
 
 void

@@ -97,8 +97,8 @@ service_each(struct service *service,
 {
     struct connection *c;
 
-    TAILQ_FOREACH(c, &service->connections, entry)
-    tell_session(c, tell, context);
+    TAILQ_FOREACH (c, &service->connections, entry)
+        tell_session(c, tell, context);
 }
 
 int
@@ -106,11 +106,11 @@ service_kill(struct service *service, uint64_t id)
 {
     struct connection *c;
 
-    TAILQ_FOREACH(c, &service->connections, entry)
-    if (c->id == id) {
-        connection_end(c, END_CUT, "it was told to end");
-        return 0;
-    }
+    TAILQ_FOREACH (c, &service->connections, entry)
+        if (c->id == id) {
+            connection_end(c, END_CUT, "it was told to end");
+            return 0;
+        }
     return -1;
 }
 
@@ -247,8 +247,7 @@ service_drain(struct service *service)
 
     if (service->draining)
         return;
-    TAILQ_FOREACH(tunnel, &service->tunnels, entry)
-    {
+    TAILQ_FOREACH (tunnel, &service->tunnels, entry) {
         accept_last(tunnel);
         stranger_drain(tunnel);
     }

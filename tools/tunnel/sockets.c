@@ -5,6 +5,7 @@
 
 #include "loopback.h"
 #include "say.h"
+#include "wire.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,8 @@ open_entry(struct socket_entry *entry, const struct tunnel_settings *tunnel, con
         if (code != EXIT_DONE)
             return code;
     }
+    for (unsigned i = 0; i < entry->listener.count; i++)
+        wire_prepare(entry->listener.fds[i], 1);
     int code = check_exposure(&entry->listener, tunnel, address);
     entry->address = strdup(address);
     if (code == EXIT_DONE && entry->address == NULL)

@@ -86,6 +86,14 @@ stranger_judge(struct connection *c, const char *reason)
     drop(c, 0);
 }
 
+/** What comes while the target is dialled waits in the kernel. */
+static void
+not_yet(struct connection *c, int events)
+{
+    (void)events;
+    wire_watch(c->duet, 0);
+}
+
 /** The peer has proven itself, and is counted among the open ones if there is room. */
 static void
 let_in(struct connection *c)
@@ -93,7 +101,7 @@ let_in(struct connection *c)
     stranger_leave(c);
     c->tunnel->counters->handshakes++;
     c->tunnel->counters->open = ++c->tunnel->open_count;
-    wire_watch(c->duet, 0);
+    c->duet->event = not_yet;
     connection_time(c, -1, NULL);
     if (c->tunnel->open_count > c->settings->most_connections)
         connection_end(c, END_REFUSED, "there are as many connections as there may be");
@@ -179,8 +187,8 @@ stranger_drain(struct tunnel *tunnel)
 {
     struct connection *c;
 
-    TAILQ_FOREACH(c, &tunnel->half_open, half_open)
-    connection_time(c, EVICT_AFTER_MS, service_ends);
+    TAILQ_FOREACH (c, &tunnel->half_open, half_open)
+        connection_time(c, EVICT_AFTER_MS, service_ends);
 }
 
 /* ---- After a violation ---- */

@@ -144,10 +144,10 @@ find(struct service *service, const struct tunnel_settings *settings)
 {
     struct tunnel *tunnel;
 
-    TAILQ_FOREACH(tunnel, &service->tunnels, entry)
-    if (strcmp(tunnel->settings->name, settings->name) == 0 &&
-        tunnel->settings->side == settings->side)
-        return tunnel;
+    TAILQ_FOREACH (tunnel, &service->tunnels, entry)
+        if (strcmp(tunnel->settings->name, settings->name) == 0 &&
+            tunnel->settings->side == settings->side)
+            return tunnel;
     return NULL;
 }
 
@@ -175,8 +175,7 @@ tunnels_renew(struct service *service)
     struct settings *settings = service->generation->settings;
     struct tunnel *tunnel, *next;
 
-    TAILQ_FOREACH(tunnel, &service->tunnels, entry)
-    {
+    TAILQ_FOREACH (tunnel, &service->tunnels, entry) {
         tunnel->retired = 1;
         close_ports(tunnel);
     }
@@ -203,8 +202,8 @@ tunnels_close_ports(struct service *service)
 {
     struct tunnel *tunnel;
 
-    TAILQ_FOREACH(tunnel, &service->tunnels, entry)
-    close_ports(tunnel);
+    TAILQ_FOREACH (tunnel, &service->tunnels, entry)
+        close_ports(tunnel);
 }
 
 void
@@ -221,6 +220,10 @@ tunnel_left(struct tunnel *tunnel)
 void
 tunnels_free(struct service *service)
 {
-    while (!TAILQ_EMPTY(&service->tunnels))
-        release(TAILQ_FIRST(&service->tunnels));
+    struct tunnel *tunnel, *next;
+
+    for (tunnel = TAILQ_FIRST(&service->tunnels); tunnel != NULL; tunnel = next) {
+        next = TAILQ_NEXT(tunnel, entry);
+        release(tunnel);
+    }
 }

@@ -72,6 +72,7 @@ struct service {
     struct buffers buffers;
     struct connections connections; /* all */
     struct connections ready;       /* those with work to do, once the loop has polled */
+    unsigned ready_count;
     uint64_t last_id;
     unsigned descriptors, descriptors_most; /* taken or promised to connections; may be */
     uint64_t told_pause_ms;                 /* when a lack was last told; 0: never */

@@ -30,14 +30,13 @@ came(uv_poll_t *poll, int status, int events)
         wire->event(wire->connection, events);
 }
 
-/** A peer whose machine died says nothing; the kernel asks it now and then. Fails on a Unix socket,
- * which needs none of it. */
-static void
-keep_alive(int fd)
+void
+wire_prepare(int fd, int is_far)
 {
     const int one = 1, after = ALIVE_AFTER_S, every = ALIVE_EVERY_S, tries = ALIVE_TRIES;
 
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0 || !is_far)
+        return; /* a Unix socket, or another process of a machine that lives */
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &after, sizeof after);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
@@ -54,7 +53,6 @@ wire_open(uv_loop_t *loop, struct connection *connection, int fd, wire_event *ev
         close(fd);
         return NULL;
     }
-    keep_alive(fd);
     wire->poll.data = wire;
     wire->connection = connection;
     wire->event = event;

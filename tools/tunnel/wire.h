@@ -28,6 +28,11 @@ struct wire {
  * then. */
 struct wire *wire_open(uv_loop_t *loop, struct connection *connection, int fd, wire_event *event);
 
+/** Make a socket ready, before it connects or listens; what is accepted from it is so too. Nothing
+ * waits for more octets, and where the other end is another machine, is_far 1, the kernel asks it
+ * now and then whether it lives. */
+void wire_prepare(int fd, int is_far);
+
 /** Watch for a set of UV_READABLE, UV_WRITABLE and so on; 0: for nothing. */
 void wire_watch(struct wire *wire, int events);
 

@@ -1,0 +1,76 @@
+#!/bin/sh
+# Who is refused, and what each side is told: strangers nothing, the log the cause.
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+duet keygen -o other >/dev/null
+
+# nobody is at the target
+up 127.0.0.1:1
+peer be_cut "$plain" >out || bad "no cut where the target refuses"
+soon 'outcome unreached: .*Connection refused' server.err
+down
+
+# another secret: the client gives up, the server keeps silent and tells why
+server_options='--drain-timeout 2-2'
+target echo echo
+up "$target"
+next_port
+start wrong "$DUET" client -v -k other --listen 127.0.0.1:$port --target "$wire" \
+    --handshake-timeout 0.5 --timeout 0.4
+listening wrong
+peer be_cut "127.0.0.1:$port" >out || bad "no cut where the secret is another"
+soon 'stayed silent' wrong.err
+soon 'outcome stranger' server.err
+stop wrong
+
+# strangers: silence, then an end, at the time that was drawn
+for octets in 0 10 300 100000; do
+    peer probe "$wire" $octets 10 >out
+    case $(cat out) in
+    'end 1.9' | 'end 2'* | 'end 3'*) ;;
+    *) bad "a stranger of $octets octets saw: $(cat out)" ;;
+    esac
+done
+peer both "$plain" 1 || bad "after strangers"
+down
+[ "$(grep -c 'outcome stranger' server.err)" -ge 5 ] || bad "strangers untold: $(cat server.err)"
+server_options=
+
+# the plain side stays on this machine unless that is meant
+next_port
+expect 2 "unsafe-listen" duet client -k k --listen ":$port" --target "$wire"
+start open "$DUET" client -v -k k --listen ":$port" --target "$wire" --unsafe-listen
+listening open
+stop open
+up 192.0.2.1:9
+peer be_cut "$plain" >out || bad "no cut where the target is beyond this machine"
+soon 'unsafe-target' server.err
+down
+
+# identities: one that is trusted, one that is not
+for who in alice bob; do
+    duet keygen --identity -o $who >$who.pub 2>&1
+done
+duet keygen --identity -o home >home.pub 2>&1
+printf '[Peer alice]\nPublicKey = %s\n' "$(grep -o '[A-Za-z0-9+/]*=' alice.pub | tail -1)" >peers
+next_port
+wire=127.0.0.1:$port
+start server "$DUET" server -v -k k -i home --peers peers --listen "$wire" --target "$target" \
+    --drain-timeout 3-3
+listening server
+for who in alice bob; do
+    next_port
+    start $who "$DUET" client -v -k k -i $who --listen 127.0.0.1:$port --target "$wire" \
+        --handshake-timeout 1
+    listening $who
+    if [ $who = alice ]; then
+        peer both 127.0.0.1:$port 1 || bad "the trusted identity"
+    else
+        peer be_cut 127.0.0.1:$port >out || bad "no cut for an identity that is not trusted"
+        soon 'does not trust' bob.err
+    fi
+    stop $who
+done
+soon 'identity is not trusted' server.err
+stop server
+done_testing

@@ -1,0 +1,68 @@
+#!/bin/sh
+# Limits: descriptors that run out and come back, connections in all and from one source.
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+
+# seconds of processor time that a process took
+spent() {
+    awk '{ print ($14 + $15) / 100 }' "/proc/$1/stat"
+}
+
+# out of descriptors: it stops accepting, says so once, burns nothing, and goes on when it can
+target echo echo
+next_port
+wire=127.0.0.1:$port
+start server "$DUET" server -v -k k --listen "$wire" --target "$target"
+listening server
+next_port
+plain=127.0.0.1:$port
+start client sh -c "ulimit -n 64; exec '$DUET' client -v -k k --listen $plain --target $wire"
+listening client
+peer crowd "$plain" 100 3 >crowd.out &
+crowd=$!
+sleep 1
+before=$(spent "$(pid client)")
+sleep 1.5
+after=$(spent "$(pid client)")
+awk "BEGIN { exit !($after - $before < 0.3) }" || bad "it spins: from $before to $after seconds"
+soon 'out of descriptors' client.err
+[ "$(grep -c 'nothing more is accepted' client.err)" -eq 1 ] || bad "a lack is not told once"
+wait $crowd
+says 'answered 1[0-9]' crowd.out
+sleep 0.5
+peer both "$plain" 1 2 || bad "after the lack"
+down
+
+# connections in all: the others wait until one goes; from one source: the others are refused
+client_options='--max-connections 3'
+up "$target"
+peer hold "$plain" 2 3 >/dev/null &
+holding=$!
+sleep 0.7
+peer both "$plain" 0 2 || bad "those that had to wait"
+wait $holding || bad "the first three"
+down
+client_options='--max-from-source 2'
+up "$target"
+peer hold "$plain" 2 2 >/dev/null &
+holding=$!
+sleep 0.7
+peer be_cut "$plain" >out || bad "a third of one source"
+wait $holding || bad "the first two"
+says 'refused.*its source' client.err
+peer both "$plain" 1 || bad "after its source had too many"
+down
+client_options=
+
+# strangers make room for those who come, and never for the open ones
+server_options='--max-strangers 4 --drain-timeout 30-30'
+up "$target"
+peer hold "$plain" 2 >/dev/null &
+holding=$!
+peer crowd "$wire" 20 4 >out
+says 'answered 1\?[0-9]' out
+grep -q 'answered [0-3]$' out && bad "strangers kept their places: $(cat out)"
+peer both "$plain" 1 || bad "beside strangers"
+wait $holding || bad "an open one among strangers"
+down
+done_testing

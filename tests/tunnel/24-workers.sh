@@ -1,0 +1,53 @@
+#!/bin/sh
+# Workers: they share the load, one that dies is started again, none outlives the supervisor.
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+target echo echo
+server_options='--workers 3'
+client_options='--workers 2'
+
+# workers NAME: the numbers of its workers
+workers() {
+    pgrep -P "$(pid "$1")"
+}
+
+up "$target"
+[ "$(workers server | wc -l)" -eq 3 ] || bad "not 3 workers"
+peer both "$plain" 4 12 || bad "through workers"
+[ "$(grep -o 'id [0-9]*' server.err | sort -u | wc -l)" -eq 12 ] || bad "not 12 names of their own"
+
+# one dies: its connections are cut, the others go on, and it comes back
+victim=$(workers server | head -1)
+kill -KILL "$victim"
+soon 'died of signal 9' server.err
+peer both "$plain" 1 12 || bad "while one was dead"
+sleep 0.5
+[ "$(workers server | wc -l)" -eq 3 ] || bad "it was not started again"
+peer both "$plain" 1 12 || bad "after one had died"
+
+# a reload reaches all
+kill -HUP "$(pid server)"
+sleep 0.5
+[ "$(grep -c 'reloaded: ' server.err)" -eq 3 ] || bad "not all were reloaded: $(cat server.err)"
+peer both "$plain" 1 6 || bad "after a reload"
+
+# the supervisor dies, and so do they
+stop client
+left=$(workers server)
+kill -KILL "$(pid server)"
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    alive=0
+    for worker in $left; do
+        kill -0 "$worker" 2>/dev/null && alive=1
+    done
+    [ $alive = 1 ] || break
+    sleep 0.1
+done
+[ $alive = 0 ] || bad "workers outlive their supervisor"
+
+# an orderly end
+up "$target" unix:plain
+peer both "$plain" 1 4 || bad "a Unix socket that workers share"
+down
+[ ! -e plain ] || bad "the socket's file stays behind"
+done_testing
