@@ -10,9 +10,9 @@
  *   FAIL_SHORT  set: reads and writes are not refused but cut to one octet
  *   FAIL_SEEN   a file that is made once a call was made to fail
  */
-#include <dlfcn.h>
 /* Fortified calls would be defined inline, before those here. */
 #undef _FORTIFY_SOURCE
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
