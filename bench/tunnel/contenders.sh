@@ -38,11 +38,11 @@ debug = warning
 socket = l:TCP_NODELAY=1
 socket = r:TCP_NODELAY=1
 [tunnel]"
-    printf '%s\naccept = %s\nconnect = %s\n%s\n' "$common" "$far" "$service" "$1" >"$work/far.conf"
+    printf '%s\naccept = %s\nconnect = %s\n%s\n' "$common" "$far" "$service" "$1" >"$work/far.$port.conf"
     printf '%s\nclient = yes\naccept = %s\nconnect = %s\n%s\n' \
-        "$common" "$near" "$far" "$2" >"$work/near.conf"
-    launch "$stunnel" "$work/far.conf"
-    launch "$stunnel" "$work/near.conf"
+        "$common" "$near" "$far" "$2" >"$work/near.$port.conf"
+    launch "$stunnel" "$work/far.$port.conf"
+    launch "$stunnel" "$work/near.$port.conf"
 }
 
 contender_stunnel_psk() {
@@ -53,13 +53,25 @@ PSKsecrets = $work/psk"
     stunnel_pair "$secrets" "$secrets"
 }
 
-# As deployed against strangers: the server shows a certificate, and the client verifies it.
+# As deployed against strangers: the server shows a certificate, and the client verifies it; once, as
+# the client resumes the session for the connections that follow.
 contender_stunnel_cert() {
+    certified ""
+}
+
+# A certificate and a key agreement for each connection.
+contender_stunnel_each() {
+    certified "sessionResume = no"
+}
+
+# certified NEAR-LINE
+certified() {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=tunnel \
         -keyout "$work/cert.key" -out "$work/cert.pem" 2>/dev/null
     stunnel_pair "cert = $work/cert.pem
 key = $work/cert.key" "CAfile = $work/cert.pem
-verifyChain = yes"
+verifyChain = yes
+$1"
 }
 
 contender_ssh() {
