@@ -125,6 +125,7 @@ end_rx(struct rx_lane *lane, int result)
     struct duet__deadline deadline = {.timeout_ms = 0};
     int ended = duet__look_end(channel, &lane->look);
 
+    channel->want_rx = 0; /* as nothing is waited for, unless the single call comes to it */
     if (ended != DUET_OK)
         result = ended;
     else if (result == DUET_OK && (lane->rx.got == 0 || lane->look.size == lane->look.asked))

@@ -266,13 +266,52 @@ each_its_own_result(void **state)
     results_apart(ENDS_TCP);
 }
 
+/** A close that is taken together with what came before it: nothing more comes that could be waited
+ * for, and the state says so. */
+static void
+close_behind_octets(enum ends_wire wire)
+{
+    struct ends ends;
+    size_t accepted;
+
+    ends_open_with(&ends, ends_config(), wire);
+    ends_shake(&ends);
+    duet_recv_job in = {ends.bottom, had, 100000, 0, 0};
+    duet_recv_many(&in, 1);
+    assert_int_equal(in.result, DUET_AGAIN);
+    assert_true(duet_channel_state(ends.bottom) & DUET_WANT_READ);
+    assert_int_equal(duet_send(ends.top, "hello", 5, &accepted, 1000), DUET_OK);
+    assert_int_equal(duet_close(ends.top, 0), DUET_OK);
+    duet_recv_many(&in, 1);
+    assert_int_equal(in.result, DUET_OK);
+    assert_int_equal(in.got, 5);
+    /* Whether the close was taken too is the wire's matter; what is taken is not waited for. */
+    assert_int_equal((duet_channel_state(ends.bottom) & DUET_WANT_READ) != 0,
+                     ends_readable(ends.bottom_fd));
+    duet_recv_many(&in, 1);
+    assert_int_equal(in.result, DUET_CLOSED);
+    ends_close(&ends);
+}
+
+static void
+closes_are_not_waited_for(void **state)
+{
+    (void)state;
+    close_behind_octets(ENDS_DIRECT);
+    close_behind_octets(ENDS_TCP);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_batch_arrives), cmocka_unit_test(stops_at_what_cannot_go),
-        cmocka_unit_test(parts_and_room),  cmocka_unit_test(many_channels),
-        cmocka_unit_test(frames_in_parts), cmocka_unit_test(each_its_own_result),
+        cmocka_unit_test(a_batch_arrives),
+        cmocka_unit_test(stops_at_what_cannot_go),
+        cmocka_unit_test(parts_and_room),
+        cmocka_unit_test(many_channels),
+        cmocka_unit_test(frames_in_parts),
+        cmocka_unit_test(each_its_own_result),
+        cmocka_unit_test(closes_are_not_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
