@@ -1,0 +1,97 @@
+#!/bin/sh
+# Goal: duet run tells every fault of a configuration with file and line, serves a good one, and
+# ends when it is told to.
+manual=$(cd "$(dirname "$0")/../.." && pwd)/man/duet.conf.5
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+umask 077
+
+# ---- Every setting is in the manual, and every option that it names is there ----
+duet server --help >help
+for name in $(sed -n 's/^\.It Cm \([a-z-]*\) No =.*/\1/p' "$manual"); do
+    [ "$name" = side ] || says "  *-*[a-z]*,* *--$name\|^ *--$name" help
+done
+for name in $(sed -n 's/.*--\([a-z-]*\).*/\1/p' help); do
+    case $name in
+    verbose | quiet | help) ;;
+    *) says "^\.It Cm $name No =" "$manual" ;;
+    esac
+done
+
+# ---- Faults ----
+mv k a.key
+expect 2 "no.conf: No such file" duet run -c no.conf
+expect 2 "x.conf: is empty" sh -c ': >x.conf && timeout 9 "$DUET" run -c x.conf'
+cat >x.conf <<'END'
+[Global]
+workers = many
+[Tunnel a]
+side = server
+listen = 80
+target = localhost:1
+key = none.key
+[Tunnel b]
+side = client
+listen = 127.0.0.1:1
+target = localhost:1
+key = open.key
+colour = red
+END
+cp a.key open.key
+chmod 644 open.key
+duet run -c x.conf --check >out 2>err
+[ $? -eq 2 ] || bad "faults are not exit 2"
+says 'x.conf:2: workers: many: it is a number' err
+says 'x.conf:5: listen: 80: it is host:port' err
+says 'x.conf:3: tunnel a: no listen' err
+says 'x.conf:13: colour: no such setting' err
+says 'none.key: No such file' err
+says 'open.key: others can read or write it' err
+[ "$(wc -l <err)" -eq 6 ] || bad "not six faults: $(cat err)"
+cp err first
+duet run -c x.conf >out 2>err
+[ $? -eq 2 ] || bad "it served what is wrong"
+same err first
+sed -i -e 's/many/2/' -e '/colour/d' -e 's/= 80/= :80/' -e 's/open/a/' x.conf
+expect 8 'none.key: No such file' duet run -c x.conf --check
+expect 2 'user nobody-at-all: there is no such user' sh -c \
+    'sed -e s/none/a/ -e "s/workers.*/user = nobody-at-all/" x.conf >y.conf
+    timeout 9 "$DUET" run -c y.conf --check'
+
+# ---- A path begins at the file's folder, and nothing is listened on for --check ----
+mkdir -p there/keys here
+cp a.key there/keys/
+cp a.key here/
+target echo echo
+next_port
+wire=127.0.0.1:$port
+next_port
+plain=127.0.0.1:$port
+cat >there/duet.conf <<END
+[Tunnel service]
+side = server
+listen = $wire
+target = $target
+key = keys
+END
+cat >here/duet.conf <<END
+[Tunnel way]
+side = client
+listen = $plain
+target = $wire
+key = a.key
+END
+expect 0 '' duet run -c there/duet.conf --check
+[ ! -s err ] || bad "a good file is spoken of: $(cat err)"
+expect 0 'duet.conf: 1 tunnel, and nothing wrong' duet run -c there/duet.conf --check -v
+
+# ---- Serving ----
+start server "$DUET" run -c there/duet.conf -v
+start client "$DUET" run -c here/duet.conf -v
+listening server
+listening client
+peer both "$plain" 1 || bad "what came back is something else"
+down
+says 'tunnel way.*octets_out 1048576.*outcome done' client.err
+says 'tunnel service.*octets_in 1048576.*outcome done' server.err
+done_testing

@@ -1,0 +1,145 @@
+#!/bin/sh
+# Goal: duet ctl tells and steers a running service, one process or several; its socket is its
+# owner's alone, and what a dead process left of it is no hindrance.
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+chmod 700 .
+
+ctl() {
+    duet ctl --control ctl "$@"
+}
+
+# serving WORKERS: a server with a control socket, and a client before it.
+serving() {
+    next_port
+    wire=127.0.0.1:$port
+    next_port
+    plain=127.0.0.1:$port
+    cat >server.conf <<END
+[Global]
+workers = $1
+control = ctl
+shutdown-timeout = 5
+metrics-file = m.prom
+metrics-interval = 0.2
+[Tunnel web]
+side = server
+listen = $wire
+target = $target
+key = k
+drain-timeout = 1-1
+END
+    start server "$DUET" run -v -c server.conf
+    start client "$DUET" client -v -k k --listen "$plain" --target "$wire"
+    listening server
+    listening client
+    tries=0
+    while ! ctl health >/dev/null 2>&1 && [ $tries -lt 50 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+}
+
+target echo echo
+
+# ---- Nobody there ----
+expect 3 'does the service run' ctl status
+expect 2 'it is status, sessions' ctl something
+expect 2 'it is status, sessions' ctl kill
+expect 2 'it is status, sessions' ctl status 3
+
+for workers in 1 3; do
+    serving $workers
+    expect 0 '' ctl health
+    [ "$(grep -c '^serving$' out)" -eq $workers ] || bad "health of $workers: $(cat out)"
+
+    # ---- A connection is seen, and cut ----
+    peer wait_end "$plain" 20 >how &
+    waiter=$!
+    tries=0
+    until ctl sessions | grep -q ' open ' || [ $tries -gt 50 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+    expect 0 '' ctl sessions
+    [ "$(wc -l <out)" -eq 2 ] || bad "not one session: $(cat out)"
+    says "web  *open  *127.0.0.1:[0-9]* *$target  *$(duet key show k | sed -n 's/.*\([0-9a-f]\{16\}\).*/\1/p' | head -1)" out
+    id=$(sed -n 's/^\([0-9][0-9]*\) .*/\1/p' out)
+    expect 0 '' ctl --json sessions
+    "$PYTHON" -c 'import json, sys
+s = [json.loads(line) for line in sys.stdin]
+assert len(s) == 1 and s[0]["tunnel"] == "web" and s[0]["octets_in"] == 1, s' <out ||
+        bad "sessions as JSON: $(cat out)"
+    expect 0 '' ctl status
+    says '^web  *server  *1 ' out
+    [ "$(grep -c '^worker [0-9] of '$workers': pid [0-9]*, serving for' out)" -eq $workers ] ||
+        bad "status of $workers: $(cat out)"
+    expect 1 'no connection of this number' ctl kill 123456789
+    expect 0 '' ctl kill "$id"
+    wait $waiter
+    says '^reset' how
+    soon 'outcome cut: it was told to end' server.err
+
+    # ---- Metrics, asked for and in the file ----
+    expect 0 '' ctl metrics
+    says '^duet_connections_failed_total{tunnel="web"} 1$' out
+    says '^duet_connections_open{tunnel="web"} 0$' out
+    [ "$(grep -c '^duet_worker_up{worker="[0-9]"} 1$' out)" -eq $workers ] || bad "workers: $(cat out)"
+    soon '^duet_connections_failed_total{tunnel="web"} 1$' m.prom
+
+    # ---- Reload ----
+    echo 'colour = red' >>server.conf
+    expect 2 'the old configuration stays' ctl reload
+    soon 'colour: no such setting' server.err
+    peer both "$plain" 1 || bad "a bad reload did harm"
+    sed -i -e '/colour/d' -e 's/web/other/' server.conf
+    expect 0 '' ctl reload
+    soon 'other: listening on\|reloaded' server.err
+    tries=0
+    until [ "$(ctl status | grep -c '^other ')" -eq 1 ] || [ $tries -gt 50 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+    peer both "$plain" 1 || bad "nothing goes through after a reload"
+
+    # ---- Drain: the open one may end by itself, and nothing new comes ----
+    peer hold "$plain" 1.5 >held &
+    holder=$!
+    soon 'held 1' held
+    expect 0 '' ctl drain
+    sleep 0.2
+    expect 1 '' ctl health
+    says '^draining$' out
+    wait $holder
+    says 'all echo' held
+    ended server 0
+    stop client
+    ls ctl* >left 2>/dev/null && bad "sockets are left: $(cat left)"
+done
+
+# ---- What may lie at the socket's place ----
+serving 1
+[ "$(stat -c %a ctl)" = 600 ] || bad "mode $(stat -c %a ctl)"
+next_port
+sed "s/^listen = .*/listen = 127.0.0.1:$port/" server.conf >second.conf
+expect 9 'another process serves it' duet run -c second.conf
+kill -KILL "$(pid server)"
+wait_for_end=$(cat server.pid)
+tries=0
+while kill -0 "$wait_for_end" 2>/dev/null && [ $tries -lt 50 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+done
+ctl health >out 2>err
+[ $? -eq 3 ] || bad "a dead service's health: $(cat out err)"
+says 'ctl: nobody serves it now' err
+stop client
+serving 1
+expect 0 '' ctl health
+down
+chmod 770 .
+expect 11 'others may write in' duet run -c server.conf
+chmod 700 .
+: >ctl
+expect 9 'something else is there' duet run -c server.conf
+done_testing
