@@ -38,6 +38,7 @@ down
 target early early
 up "$target"
 peer hear "$plain" 3000 >heard || bad "the target ended first"
+peer hear "$plain" 300 100 >again || bad "the target ended first, many times"
 soon "$(cat heard)" early.out
 down
 done_testing

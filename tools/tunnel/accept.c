@@ -19,6 +19,7 @@ enum {
     RETRY_MS = 500,  /* after a lack */
     TELL_MS = 60000, /* a lack that comes and goes is told so often */
     RESERVED = 32,   /* descriptors for all that is no connection */
+    SCARCE = 64,     /* a limit of which these would be too large a part */
     MOST = 1 << 20
 };
 
@@ -33,8 +34,8 @@ accept_descriptors(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > MOST)
         return MOST;
-    return limit.rlim_cur > 2u * RESERVED ? (unsigned)limit.rlim_cur - RESERVED
-                                          : (unsigned)limit.rlim_cur / 2;
+    return limit.rlim_cur > SCARCE ? (unsigned)limit.rlim_cur - RESERVED
+                                   : (unsigned)limit.rlim_cur / 2;
 }
 
 void
