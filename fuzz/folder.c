@@ -107,7 +107,7 @@ long
 folder_size(const char *path)
 {
     struct stat status;
-    return lstat(path, &status) == 0 ? (long)status.st_size : -1;
+    return lstat(path, &status) == 0 && S_ISREG(status.st_mode) ? (long)status.st_size : -1;
 }
 
 unsigned
