@@ -14,7 +14,8 @@ for format in text logfmt json; do
     client_options="--log-format $format --timeout 1"
     up "$target"
     peer both "$plain" 1
-    peer hold "$plain" 0.7 >held &
+    : >held
+    peer hold "$plain" 2 >held &
     soon 'held' held
     "$PYTHON" -c "import socket; socket.create_connection(('127.0.0.1', ${wire#*:})).recv(1)" 2>/dev/null ||
         : # one too many from one source
