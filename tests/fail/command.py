@@ -311,6 +311,9 @@ def tunnel(extra, unhurt, victim):
             hurt_before = pathlib.Path("seen").exists()
             served = target.heard.count(sent)
             heard = call(sent)
+            if hurt_before and runs[victim].wait(0.1) is not None and not target.heard[-1]:
+                judge(runs[victim], runs[victim].wait(), unhurt)  # it gave up behind its listening
+                return
             need(target.answer.startswith(heard), "wrong octets to the plain side")
             need(all(sent.startswith(part) for part in target.heard), "wrong octets to the target")
             if unhurt or (hurt_before and "FAIL_MORE" not in extra):
