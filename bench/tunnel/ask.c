@@ -84,7 +84,7 @@ ask(struct client *c)
     size_t most = run.task->octets;
     size_t size = most > 1 && run.samples == NULL ? 1 + draw(c) % most : most;
 
-    load_exchange_ask(&c->exchange, c->number * 4099u + run.trips, size);
+    load_exchange_ask(&c->exchange, c->number * UINT64_C(4099) + run.trips, size);
     run.octets += size;
 }
 
@@ -202,6 +202,14 @@ compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/** Microseconds that so many hundredths of the sorted samples took at most. */
+static double
+quantile(size_t hundredths)
+{
+    size_t place = run.sample_count * hundredths / 100;
+    return run.samples[place] / 1e3;
+}
+
 int
 load_latency(const struct load_task *task)
 {
@@ -210,8 +218,7 @@ load_latency(const struct load_task *task)
         return 1;
     qsort(run.samples, run.sample_count, sizeof *run.samples, compare);
     printf("round_trips_per_second\t%.0f\nmedian_us\t%.1f\np99_us\t%.1f\n",
-           (double)run.sample_count / task->seconds, run.samples[run.sample_count / 2] / 1e3,
-           run.samples[run.sample_count * 99 / 100] / 1e3);
+           (double)run.sample_count / task->seconds, quantile(50), quantile(99));
     free(run.samples);
     return tell();
 }
@@ -272,13 +279,12 @@ ask_all(struct client *clients)
     return until_asked(0);
 }
 
-int
-load_hold(const struct load_task *task)
+static int
+hold(struct client *clients)
 {
-    struct client *clients = calloc(task->count, sizeof *clients);
     char line[16];
 
-    if (clients == NULL || begin(task) != 0 || open_all(clients) != 0)
+    if (open_all(clients) != 0)
         return 1;
     printf("held\t%u\n", run.open);
     fflush(stdout);
@@ -286,6 +292,19 @@ load_hold(const struct load_task *task)
         return failures() == 0 ? 0 : 1;
     int result = ask_all(clients);
     printf("answered\t%u\n", run.open);
+    return tell() != 0 || result != 0 || run.open != run.task->count;
+}
+
+int
+load_hold(const struct load_task *task)
+{
+    struct client *clients = calloc(task->count, sizeof *clients);
+
+    if (clients == NULL || begin(task) != 0) {
+        free(clients);
+        return 1;
+    }
+    int result = hold(clients);
     free(clients);
-    return tell() != 0 || result != 0 || run.open != task->count;
+    return result;
 }
