@@ -133,8 +133,13 @@ DUET_API int duet_send(duet_channel *channel, const void *data, size_t size, siz
  * Returns DUET_OK: least were had, or the next frame does not fit into what is left; DUET_AGAIN or
  * DUET_SLOW: time ran out before (*got counts); DUET_CLOSED: the peer closed (*got counts);
  * DUET_E_ROOM: nothing was had as the next frame alone is larger than size (duet_next_frame() tells
- * the need), DUET_E_CODE: it bears another code; else a fatal result (*got counts still). A frame
- * over 1 MiB that time cuts in two goes on only into the same buffer. Source: the seed's section 3;
+ * the need), DUET_E_CODE: it bears another code; DUET_E_MEMORY: time cut a frame in two and there
+ * was no memory to set it aside, the channel is dead; else a fatal result (*got counts still).
+ *
+ * Frames over 1 MiB (only where DUET_SET_MAX_PAYLOAD allows them) are never set aside. One that
+ * time cuts in two lies unverified in the buffer and goes on only there: leave the buffer alone
+ * until then, and wipe it if you give up. Of one under another code DUET_E_CODE is told by its
+ * header, before its MAC. Source: the seed's section 3;
  * docs/protocol.md §1.   Since 0.1.
  */
 DUET_API int duet_recv(duet_channel *channel, void *buffer, size_t size, size_t *got, size_t least,

@@ -243,15 +243,16 @@ int duet__rx_control(duet_channel *channel);
 int duet__rx_step(duet_channel *channel, struct duet__rx *job);
 
 /** End a call that receives: what lies unverified in its buffer is wiped or set aside. */
-void duet__rx_settle(duet_channel *channel, struct duet__rx *job);
+int duet__rx_settle(duet_channel *channel, struct duet__rx *job, int result);
 
 /** Run a receiving call to its end. */
 int duet__rx_run(duet_channel *channel, struct duet__rx *job, struct duet__deadline *deadline);
 
 /* ---- stash.c ---- */
 
-/** Have a stash for the frame under way. Returns 0, or -1: it is too large, or no memory. */
-int duet__stash_make(duet_channel *channel);
+/** Have a stash for the frame under way, of DUET__STASH_MOST octets at most. Returns DUET_OK;
+ * DUET_E_MEMORY, and the channel is dead. */
+int duet__stash_for(duet_channel *channel);
 
 /** Wipe and release the stash. */
 void duet__stash_drop(duet_channel *channel);

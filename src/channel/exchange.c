@@ -57,7 +57,7 @@ run(duet_channel *channel, struct both *both, struct duet__deadline *deadline)
             break;
         result = duet__io_wait(channel, deadline, want);
     }
-    duet__rx_settle(channel, &both->rx);
+    result = duet__rx_settle(channel, &both->rx, result);
     channel->want_rx = (uint8_t)want;
     channel->want_tx = 0;
     return result;

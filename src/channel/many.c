@@ -130,7 +130,7 @@ end_rx(struct rx_lane *lane, int result)
         result = ended;
     else if (result == DUET_OK && (lane->rx.got == 0 || lane->look.size == lane->look.asked))
         result = duet__rx_run(channel, &lane->rx, &deadline);
-    duet__rx_settle(channel, &lane->rx);
+    result = duet__rx_settle(channel, &lane->rx, result);
     if (channel->owing)
         duet__tx_step(channel, NULL);
     lane->job->got = lane->rx.got;

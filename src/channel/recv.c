@@ -190,9 +190,7 @@ place_other(duet_channel *channel, const struct duet__rx *job)
         return DUET_E_CODE;
     if (channel->rx_done > 0 && channel->stash == NULL)
         return DUET_E_MISUSE; /* it is begun in another call's buffer, and goes on only there */
-    if (duet__stash_make(channel) != 0)
-        return DUET_E_CODE;
-    return DUET_OK;
+    return channel->rx_length > DUET__STASH_MOST ? DUET_E_CODE : duet__stash_for(channel);
 }
 
 /** Decide where the frame under way goes. Returns DUET_OK, DUET__STOP, or why it goes nowhere. */
@@ -317,19 +315,20 @@ duet__rx_step(duet_channel *channel, struct duet__rx *job)
     return DUET_AGAIN;
 }
 
-void
-duet__rx_settle(duet_channel *channel, struct duet__rx *job)
+int
+duet__rx_settle(duet_channel *channel, struct duet__rx *job, int result)
 {
     if (!job->in_place || channel->rx_state != DUET__RX_BEGUN || channel->rx_done == 0)
-        return;
+        return result;
     if (channel->result == DUET_OK) {
-        /* Too large, or no memory: the frame goes on only where it lies. */
-        if (duet__stash_make(channel) != 0)
-            return;
-        memcpy(channel->stash, channel->rx_at, channel->rx_done);
+        if (channel->rx_length > DUET__STASH_MOST)
+            return result; /* it goes on only where it lies */
+        if (duet__stash_for(channel) == DUET_OK)
+            memcpy(channel->stash, channel->rx_at, channel->rx_done);
     }
     duet_wipe(channel->rx_at, channel->rx_done);
     job->in_place = 0; /* a second time would set the wiped octets aside */
+    return channel->result != DUET_OK ? channel->result : result;
 }
 
 /** 1 when the caller has what it waits for. */
@@ -381,7 +380,7 @@ duet__rx_run(duet_channel *channel, struct duet__rx *job, struct duet__deadline 
         result = wait_for_more(channel, job, deadline, want);
     }
     channel->patient = 0;
-    duet__rx_settle(channel, job);
+    result = duet__rx_settle(channel, job, result);
     channel->want_rx = (uint8_t)want;
     if (result == DUET_CLOSED && duet__rx_had_some(job) && duet__rx_satisfied(job))
         return DUET_OK;

@@ -12,21 +12,30 @@
 
 static _Atomic size_t all; /* octets that the channels of this process hold */
 
-int
-duet__stash_make(duet_channel *channel)
+/** Have a stash for the frame under way. Returns 0, or -1: no memory, or the bound is reached. */
+static int
+make(duet_channel *channel)
 {
     size_t size = (size_t)channel->rx_length + 1; /* an empty frame has a stash too */
 
     if (channel->stash != NULL)
         return 0;
-    if (channel->rx_length > DUET__STASH_MOST)
-        return -1;
     if (atomic_fetch_add(&all, size) + size <= DUET__STASH_ALL)
         channel->stash = malloc(size);
     if (channel->stash != NULL)
         return 0;
     atomic_fetch_sub(&all, size);
     return -1;
+}
+
+/* Left where it lies, the frame would be at the mercy of whoever has that buffer meanwhile. */
+int
+duet__stash_for(duet_channel *channel)
+{
+    if (make(channel) == 0)
+        return DUET_OK;
+    return duet__channel_die(channel, DUET_E_MEMORY,
+                             "no memory to set a frame aside that came in parts", 0);
 }
 
 void

@@ -138,7 +138,9 @@ void stranger_spoil(struct connection *connection, const char *reason);
 /** What may be done at once on a side, as far as is known. */
 enum relay_can { CAN_READ_PLAIN = 1, CAN_READ_DUET = 2, CAN_WRITE_DUET = 4 };
 
-enum { RELAY_FRAME = 65536 }; /* octets of the largest frame that is sent and accepted */
+/** Octets of the largest frame that is sent and accepted: with its overhead half of Linux's receive
+ * buffer, so that one that is not whole waits in the kernel. */
+enum { RELAY_FRAME = 65536 - (int)DUET_FRAME_OVERHEAD };
 
 /** The connection is open: move octets from now on. */
 void relay_start(struct connection *connection);
