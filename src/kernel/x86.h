@@ -42,6 +42,9 @@ struct lane {
  */
 static inline void aes_step(unsigned l, unsigned step, __m128i b[BLOCKS], const struct lane *lane);
 
+/** Wipe what aes_step() leaves in registers that the compiler does not know of. */
+static inline void forget(void);
+
 static inline __m128i
 load(const uint8_t *p)
 {
@@ -283,6 +286,7 @@ keystream(const struct duet__key *key, const uint8_t block[16], uint8_t out[64])
                         .out = out};
 
     cipher_group(&lane);
+    forget();
     return 0;
 }
 
@@ -302,6 +306,7 @@ seal(const struct duet__run *run)
     struct lane lane = lane_of(run, run->in);
 
     pass(&lane, run->groups);
+    forget();
     chain_of(run->chain, lane.state);
     return 0;
 }
@@ -313,6 +318,7 @@ seal2(const struct duet__run run[LANES])
     const size_t groups[LANES] = {run[0].groups, run[1].groups};
 
     pass_both(lane, groups);
+    forget();
     chain_of(run[0].chain, lane[0].state);
     chain_of(run[1].chain, lane[1].state);
     return 0;
@@ -327,6 +333,7 @@ open(const struct duet__run *run)
         return 0;
     cipher_group(&lane);
     pass(&lane, run->groups - 1);
+    forget();
     hash_group(&lane.state, lane.text);
     chain_of(run->chain, lane.state);
     return 0;
@@ -343,6 +350,7 @@ open2(const struct duet__run run[LANES])
     cipher_group(&lane[0]);
     cipher_group(&lane[1]);
     pass_both(lane, groups);
+    forget();
     for (unsigned l = 0; l < LANES; l++) {
         hash_group(&lane[l].state, lane[l].text);
         chain_of(run[l].chain, lane[l].state);

@@ -10,6 +10,10 @@
  */
 #if defined(__x86_64__)
 
+#if defined(__AVX512F__)
+#error "the compiler would use registers 16 to 31 itself: compile this file with -mno-avx512f"
+#endif
+
 #include "kernel/x86.h"
 
 #include "base/public.h"
@@ -69,6 +73,17 @@ aes_step(unsigned l, unsigned step, __m128i b[BLOCKS], const struct lane *lane)
         STEPS("16", "17", "18");
     else
         STEPS("19", "20", "21");
+}
+
+static inline void
+forget(void)
+{
+    __asm__ volatile("vpxord %xmm16, %xmm16, %xmm16\n\t"
+                     "vpxord %xmm17, %xmm17, %xmm17\n\t"
+                     "vpxord %xmm18, %xmm18, %xmm18\n\t"
+                     "vpxord %xmm19, %xmm19, %xmm19\n\t"
+                     "vpxord %xmm20, %xmm20, %xmm20\n\t"
+                     "vpxord %xmm21, %xmm21, %xmm21");
 }
 
 const struct duet__kernel duet__kernel_x86_vaes = {"x86_vaes", set_key, keystream, compress,
