@@ -337,6 +337,20 @@ unknown_top(void **state)
     pair_close(&pair);
 }
 
+/** X25519 ignores a key's last bit: in that form a known key would be another's name. */
+static void
+identity_in_another_form(void **state)
+{
+    (void)state;
+    pair_open(&pair, &identity);
+    top->config->identity.public_key[DUET_KEY_SIZE - 1] ^= 0x80;
+    assert_int_equal(pair_sessions(&pair), DUET_OK);
+    assert_int_equal(pair_settle(&pair), DUET_E_UNTRUSTED);
+    assert_true(pair_info(bottom).has_peer_key);
+    assert_true(pair_info(bottom).peer_key[DUET_KEY_SIZE - 1] & 0x80);
+    pair_close(&pair);
+}
+
 static void
 own_identity(void **state)
 {
@@ -435,14 +449,23 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(another_secret),   cmocka_unit_test(many_secrets),
-        cmocka_unit_test(another_profile),  cmocka_unit_test(another_pattern),
-        cmocka_unit_test(replay),           cmocka_unit_test(skew),
-        cmocka_unit_test(malformed_params), cmocka_unit_test(extensions),
-        cmocka_unit_test(hello_sizes),      cmocka_unit_test(known_identities),
-        cmocka_unit_test(unknown_bottom),   cmocka_unit_test(unknown_top),
-        cmocka_unit_test(own_identity),     cmocka_unit_test(list_means_identity),
-        cmocka_unit_test(exporters_agree),  cmocka_unit_test(speaks_first),
+        cmocka_unit_test(another_secret),
+        cmocka_unit_test(many_secrets),
+        cmocka_unit_test(another_profile),
+        cmocka_unit_test(another_pattern),
+        cmocka_unit_test(replay),
+        cmocka_unit_test(skew),
+        cmocka_unit_test(malformed_params),
+        cmocka_unit_test(extensions),
+        cmocka_unit_test(hello_sizes),
+        cmocka_unit_test(known_identities),
+        cmocka_unit_test(unknown_bottom),
+        cmocka_unit_test(unknown_top),
+        cmocka_unit_test(identity_in_another_form),
+        cmocka_unit_test(own_identity),
+        cmocka_unit_test(list_means_identity),
+        cmocka_unit_test(exporters_agree),
+        cmocka_unit_test(speaks_first),
         cmocka_unit_test(presets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
