@@ -5,8 +5,7 @@
  * (polled), anything else is a deadline. A call that ran out of time says DUET_AGAIN (polled) or
  * DUET_SLOW, and its count tells what was done; the next call goes on from there. What the
  * application did not ask for stays in the kernel, so poll() on the descriptor tells the truth. No
- * call raises SIGPIPE. One thread at a time for each channel. Source: docs/protocol.md §1, §4; the
- * seed's sections 1, 3, 4.
+ * call raises SIGPIPE. One thread at a time for each channel. Source: docs/protocol.md §1, §4.
  */
 #ifndef DUET_CHANNEL_H
 #define DUET_CHANNEL_H
@@ -49,7 +48,7 @@ typedef struct duet_stream {
     int (*wait)(void *context, unsigned want, int timeout_ms);
 } duet_stream;
 
-/** The seed's states of a party, and what to poll for: a set. No SEND and no RECV: WAIT. */
+/** What a party is at, and what to poll for: a set. Neither SEND nor RECV: it waits. */
 enum duet_state {
     DUET_STATE_SEND = 1, /**< a frame is partly sent */
     DUET_STATE_RECV = 2, /**< a frame is partly received */
@@ -64,22 +63,37 @@ enum duet_state {
  * config    must outlive the channel.
  * replay    the memory of nonces; NULL only for TOP in a program that never listens.
  * rfd, wfd  to read and to write; the same for a socket. They stay the caller's to close, and are
- * read by this channel alone. Only a call without a time-out may wait within a read of a socket
- * that is in blocking mode; another descriptor that is in blocking mode is written in small pieces
- * once poll() allows it.
+ *           read by this channel alone. Only a call without a time-out may wait within a read of a
+ *           socket that is in blocking mode; another descriptor that is in blocking mode is written
+ *           in small pieces once poll() allows it.
  *
  * Returns DUET_OK, or as duet_session_new(); DUET_E_IO without randomness.   Since 0.1.
  */
 DUET_API int duet_channel_open(duet_channel **channel, const duet_config *config,
                                duet_replay *replay, enum duet_role role, int rfd, int wfd);
 
-/** Make a channel on a stream of the caller's (copied); else as duet_channel_open(). */
+/**
+ * Make a channel on a stream of the caller's.
+ *
+ * stream    in: copied; what its context points to must outlive the channel.
+ *
+ * All else, and what it returns, as duet_channel_open().   Since 0.1.
+ */
 DUET_API int duet_channel_open_stream(duet_channel **channel, const duet_config *config,
                                       duet_replay *replay, enum duet_role role,
                                       const duet_stream *stream);
 
-/** Make a channel of a preset session (protocol.md §3); stream NULL: on rfd and wfd. See
- * duet_session_new_preset(). */
+/**
+ * Make a channel of a preset session (duet_session_new_preset(); protocol.md §3).
+ *
+ * channel   out: the channel; NULL on failure.
+ * session   on success the channel owns it and frees it; on failure it stays the caller's.
+ * stream    in: as duet_channel_open_stream(); NULL: on rfd and wfd.
+ * rfd, wfd  as duet_channel_open(); not looked at where there is a stream.
+ *
+ * Returns DUET_OK; DUET_E_MISUSE (a stream without its functions, no descriptor), DUET_E_MEMORY.
+ * Since 0.1.
+ */
 DUET_API int duet_channel_open_preset(duet_channel **channel, duet_session *session,
                                       const duet_stream *stream, int rfd, int wfd);
 
@@ -95,7 +109,7 @@ DUET_API duet_session *duet_channel_session(duet_channel *channel);
  * DUET_E_IO.   Since 0.1. */
 DUET_API const char *duet_channel_detail(const duet_channel *channel);
 
-/** The seed's state and what to poll for: a set of enum duet_state. Exact after a call said
+/** What it is at and what to poll for: a set of enum duet_state. Exact after a call said
  * DUET_AGAIN: a call that said DUET_OK may have read more from the descriptor than it told, so a
  * polled program calls again until DUET_AGAIN before it polls.   Since 0.1. */
 DUET_API unsigned duet_channel_state(const duet_channel *channel);
@@ -127,8 +141,7 @@ DUET_API int duet_send(duet_channel *channel, const void *data, size_t size, siz
  *
  * buffer  out: size octets; beyond *got its content is wiped or untouched, never unverified.
  * got     out: verified octets.
- * least   octets to wait for, 0 to size. size is the seed's rule: all that was asked for. 1 is
- * read()'s.
+ * least   octets to wait for, 0 to size. size: all that was asked for; 1: as read() does.
  *
  * Returns DUET_OK: least were had, or the next frame does not fit into what is left; DUET_AGAIN or
  * DUET_SLOW: time ran out before (*got counts); DUET_CLOSED: the peer closed (*got counts);
@@ -139,8 +152,7 @@ DUET_API int duet_send(duet_channel *channel, const void *data, size_t size, siz
  * Frames over 1 MiB (only where DUET_SET_MAX_PAYLOAD allows them) are never set aside. One that
  * time cuts in two lies unverified in the buffer and goes on only there: leave the buffer alone
  * until then, and wipe it if you give up. Of one under another code DUET_E_CODE is told by its
- * header, before its MAC. Source: the seed's section 3;
- * docs/protocol.md §1.   Since 0.1.
+ * header, before its MAC. Source: docs/protocol.md §1.   Since 0.1.
  */
 DUET_API int duet_recv(duet_channel *channel, void *buffer, size_t size, size_t *got, size_t least,
                        int timeout_ms);
@@ -183,7 +195,7 @@ typedef struct duet_message {
  *
  * messages  in: count of them; each at most DUET_SET_FRAME_SIZE and the peer's limit.
  * sent      out: messages accepted: sealed and written, or kept (64 KiB at most) to be written
- * next.
+ *           next.
  *
  * Returns as duet_send(), with messages counted in place of octets; DUET_E_LENGTH: the message
  * after *sent is larger than one frame (duet_send_message() takes it), DUET_E_MISUSE: its code is

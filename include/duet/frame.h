@@ -83,7 +83,7 @@ DUET_API int duet_seal(duet_dir *d, uint8_t *frame, const uint8_t *payload, size
  * len      octets of payload that will follow, all of them, 0 to 2^32 - 1.
  *
  * Returns and source as duet_seal(). A frame of no payload is finished by duet_seal_piece() with 0
- * octets.
+ * octets.   Since 0.1.
  */
 DUET_API int duet_seal_begin(duet_dir *d, uint8_t header[DUET_HEADER_SIZE], uint32_t code,
                              uint32_t len);
@@ -107,8 +107,9 @@ DUET_API int duet_seal_piece(duet_dir *d, uint8_t *out, size_t *put, const uint8
  *
  * d        receiving direction, started, no frame begun.
  * code     out: the frame's code. Not yet authenticated: it may decide where octets are put,
- * nothing else. len      out: octets of payload that follow; also not yet authenticated. header in:
- * DUET_HEADER_SIZE octets as they came.
+ *          nothing else.
+ * len      out: octets of payload that follow; also not yet authenticated.
+ * header   in: DUET_HEADER_SIZE octets as they came.
  *
  * Returns DUET_OK; DUET_E_MISUSE with nothing changed; DUET_E_CHECKSUM, DUET_E_SEQUENCE,
  * DUET_E_TOO_LONG in this order, or DUET_E_CRYPTO: d dead and wiped, the same answer from now on.

@@ -47,7 +47,7 @@ typedef struct duet_secret {
     size_t size;                     /**< octets, even */
     uint8_t id[DUET_SECRET_ID_SIZE]; /**< SHA-256("duet/1 id" ‖ octets)[0:8] */
     int64_t not_after; /**< Unix seconds of the end of the named day (UTC); 0: no limit */
-    int allow_keylog;  /**< 1: `AllowKeylog = yes` */
+    int allow_keylog;  /**< 1: `AllowKeylog = yes`. Reserved: nothing acts on it yet */
 } duet_secret;
 
 /** An identity: an X25519 key pair. */
@@ -78,11 +78,11 @@ typedef struct duet_profile {
     uint8_t prelude[2][DUET_PRELUDE_MOST]; /**< [DUET_TOP], [DUET_BOTTOM] */
     size_t prelude_size[2];
     uint32_t hello_pad_least, hello_pad_most; /**< octets, both included, 16,000 at most */
-    enum duet_pad pad;
-    uint32_t pad_block;                    /**< octets, for DUET_PAD_BLOCK */
-    uint32_t cover_ms;                     /**< 0: off */
-    uint32_t cover_size;                   /**< octets of payload */
-    unsigned rotate_frames, rotate_blocks; /**< exponents, 1 to 30 */
+    enum duet_pad pad;                        /**< reserved: nothing acts on it yet */
+    uint32_t pad_block;                       /**< reserved; octets, for DUET_PAD_BLOCK */
+    uint32_t cover_ms;                        /**< reserved: nothing acts on it yet; 0: off */
+    uint32_t cover_size;                      /**< reserved; octets of payload */
+    unsigned rotate_frames, rotate_blocks;    /**< exponents, 1 to 30 */
 } duet_profile;
 
 /**
@@ -103,7 +103,7 @@ DUET_API enum duet_kind duet_kind_of(const char *text, size_t size);
 DUET_API int duet_secret_init(duet_secret *secret, const uint8_t *octets, size_t size);
 
 /** Read a secret's text. Returns DUET_OK, DUET_E_FORMAT (see where), DUET_E_MEMORY; *secret is
- * empty on failure. */
+ * empty on failure.   Since 0.1. */
 DUET_API int duet_secret_parse(duet_secret *secret, const char *text, size_t size,
                                duet_where *where);
 
@@ -121,15 +121,22 @@ DUET_API int duet_secret_format(char *out, size_t cap, size_t *size, const duet_
 DUET_API void duet_secret_wipe(duet_secret *secret);
 
 /** Make an identity of 32 random octets, or of a private key that exists. Returns DUET_OK,
- * DUET_E_CRYPTO. */
+ * DUET_E_CRYPTO.   Since 0.1. */
 DUET_API int duet_identity_init(duet_identity *identity, const uint8_t private_key[DUET_KEY_SIZE]);
 
 /** Read an identity's text. Returns DUET_OK, DUET_E_FORMAT (see where; a PublicKey that does not
- * belong too), DUET_E_CRYPTO. */
+ * belong too), DUET_E_CRYPTO; *identity is wiped on failure.   Since 0.1. */
 DUET_API int duet_identity_parse(duet_identity *identity, const char *text, size_t size,
                                  duet_where *where);
 
-/** Write an identity's text; as duet_secret_format(). */
+/**
+ * Write an identity's text, which holds the private key.
+ *
+ * out    out: the text, no final NUL; NULL with cap 0 asks for the size only.
+ * size   out: octets written, or needed.
+ *
+ * Returns DUET_OK, DUET_E_ROOM (*size tells the need).   Since 0.1.
+ */
 DUET_API int duet_identity_format(char *out, size_t cap, size_t *size,
                                   const duet_identity *identity);
 
@@ -137,7 +144,7 @@ DUET_API int duet_identity_format(char *out, size_t cap, size_t *size,
 DUET_API void duet_key_text(char out[DUET_KEY_TEXT_SIZE], const uint8_t public_key[DUET_KEY_SIZE]);
 
 /** Read a list of peers. Returns DUET_OK, DUET_E_FORMAT (see where), DUET_E_MEMORY; *peers is empty
- * on failure. */
+ * on failure.   Since 0.1. */
 DUET_API int duet_peers_parse(duet_peers *peers, const char *text, size_t size, duet_where *where);
 
 /** Release; NULL is fine.   Since 0.1. */
@@ -146,7 +153,8 @@ DUET_API void duet_peers_free(duet_peers *peers);
 /** The profile of no file: every default of protocol.md §6.   Since 0.1. */
 DUET_API void duet_profile_init(duet_profile *profile);
 
-/** Read a profile's text over the defaults. Returns DUET_OK, DUET_E_FORMAT (see where). */
+/** Read a profile's text over the defaults. Returns DUET_OK, DUET_E_FORMAT (see where).
+ * Since 0.1. */
 DUET_API int duet_profile_parse(duet_profile *profile, const char *text, size_t size,
                                 duet_where *where);
 

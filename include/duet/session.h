@@ -5,6 +5,9 @@
  * wire, brings random octets and the time, and asks the memory of nonces. channel.h does all that
  * on a descriptor or a stream, and is what most programs want. Source: docs/protocol.md, sections 1
  * to 5.
+ *
+ * A SESSION DOES NOT NOTICE A FORK: both copies would seal under one keystream, and whoever sees
+ * both reads both. Let one of the processes free it at once. Channels notice (DUET_E_FORKED).
  */
 #ifndef DUET_SESSION_H
 #define DUET_SESSION_H
@@ -212,29 +215,49 @@ DUET_API void duet_session_free(duet_session *session);
 DUET_API int duet_session_recv(duet_session *session, duet_step *step);
 
 /** Tell the session that the stream has ended. Returns DUET_CLOSED after CLOSE; else
- * DUET_E_TRUNCATED, before READY DUET_E_STRANGER. */
+ * DUET_E_TRUNCATED, before READY DUET_E_STRANGER.   Since 0.1. */
 DUET_API int duet_session_end(duet_session *session);
 
 /**
  * Seal one frame of the application.
  *
  * out      out: len + DUET_FRAME_OVERHEAD octets; payload may lie at out + DUET_HEADER_SIZE, else
- * no overlap. payload  in: len octets. len      octets, 0 to info.tx_limit. code     0 to
- * DUET_CODE_APP_MAX, or DUET_CODE_MORE.
+ *          no overlap.
+ * payload  in: len octets.
+ * len      octets, 0 to info.tx_limit.
+ * code     0 to DUET_CODE_APP_MAX, or DUET_CODE_MORE.
  *
  * Returns DUET_OK; with nothing changed DUET_E_MISUSE (may not send, a frame is begun, code
- * reserved), DUET_E_LENGTH; or the session's fatal result.   Source: docs/protocol.md §1.   Since
- * 0.1.
+ * reserved), DUET_E_LENGTH; or the session's fatal result.
+ * Source: docs/protocol.md §1.   Since 0.1.
  */
 DUET_API int duet_session_send(duet_session *session, uint8_t *out, const uint8_t *payload,
                                size_t len, uint32_t code);
 
-/** Begin a frame whose payload follows by duet_session_send_piece(): duet_session_send() for any
- * length; header: DUET_HEADER_SIZE octets. */
+/**
+ * Begin a frame whose payload follows by duet_session_send_piece().
+ *
+ * header   out: DUET_HEADER_SIZE octets.
+ * code     0 to DUET_CODE_APP_MAX, or DUET_CODE_MORE.
+ * len      octets of payload that will follow, all of them, 0 to info.tx_limit.
+ *
+ * Returns and source as duet_session_send(). Nothing else is sealed before the last piece.
+ * Since 0.1.
+ */
 DUET_API int duet_session_send_begin(duet_session *session, uint8_t *header, uint32_t code,
                                      uint32_t len);
 
-/** The next piece of it; as duet_seal_piece(). A frame of no payload needs one piece of 0 octets.
+/**
+ * Seal the next piece of it. A frame of no payload needs one piece of 0 octets.
+ *
+ * out   out: len octets, and DUET_MAC_SIZE more when this piece completes the payload; may be the
+ *       same as in, else no overlap.
+ * put   out: octets written.
+ * in    in: len octets of payload.
+ * len   octets, at most what is left of the payload.
+ *
+ * Returns DUET_OK; DUET_E_MISUSE (no frame begun, too much) with nothing changed; or the session's
+ * fatal result.   Source: docs/protocol.md §1.   Since 0.1.
  */
 DUET_API int duet_session_send_piece(duet_session *session, uint8_t *out, size_t *put,
                                      const uint8_t *in, size_t len);
@@ -278,8 +301,14 @@ typedef struct duet_opening {
  */
 DUET_API int duet_session_recv_many(duet_opening *jobs, size_t count);
 
-/** Seal a PAD frame of len octets into out (len + DUET_FRAME_OVERHEAD octets); as
- * duet_session_send(). */
+/**
+ * Seal a PAD frame, which the peer ignores.
+ *
+ * out   out: len + DUET_FRAME_OVERHEAD octets.
+ * len   octets of padding, 0 to info.tx_limit.
+ *
+ * Returns and source as duet_session_send().   Since 0.1.
+ */
 DUET_API int duet_session_pad(duet_session *session, uint8_t *out, size_t len);
 
 /**

@@ -1,6 +1,6 @@
 /*
- * Both ways in one call: the directions are independent (the seed's sections 1 and 4), so two peers
- * that both send much do not wait for one another.
+ * Both ways in one call: the directions are independent (docs/protocol.md §1), so two peers that
+ * both send much do not wait for one another.
  */
 #include "channel/channel.h"
 

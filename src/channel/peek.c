@@ -1,7 +1,7 @@
 /*
  * Receiving from a TCP socket by looking first: all whole frames that a call takes are opened from
  * what the kernel holds, and exactly their octets are removed, so that many small frames cost two
- * system calls and the rest stays where it is (the seed's section 3).
+ * system calls and what the application did not ask for stays where it is.
  *
  * A frame that is not whole stays in the kernel too, under a low-water mark so that poll() does not
  * tell of it over and over; what the kernel would not hold, or a call waits for, goes in pieces

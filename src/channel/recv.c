@@ -1,6 +1,6 @@
 /*
  * Receiving by exact reads: never an octet beyond what is awaited, so that what the application did
- * not ask for stays in the kernel (the seed's section 3; docs/protocol.md §1 "A receiver").
+ * not ask for stays in the kernel and poll() tells of it (docs/protocol.md §1 "A receiver").
  *
  * Payload is read straight into the application's buffer and deciphered in place. A frame that time
  * cuts in two moves to a stash, and what is not verified never stays in the caller's hands.

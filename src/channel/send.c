@@ -1,7 +1,7 @@
 /*
  * Sending: frames are sealed one behind the other and handed over by one write; what the wire does
- * not take is kept, because a frame begun is a frame accepted (docs/protocol.md §1; the seed's
- * section 3).
+ * not take is kept, because a frame that was sealed has its number and its place in the chain, and
+ * must go out before any other (docs/protocol.md §1).
  *
  * Nothing new is sealed before what is kept has gone, so at most one batch ever waits. What the
  * session owes goes in front of the application's frames.
