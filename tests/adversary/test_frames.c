@@ -29,34 +29,52 @@ assert_order(unsigned pattern, unsigned from, const unsigned *order, unsigned co
     assert_altered(!from, recorded[from], size);
 }
 
+/** All frames but the i-th. */
 static void
-dropped_doubled_swapped(void **state)
+assert_dropped(unsigned pattern, unsigned from, unsigned i)
+{
+    unsigned order[SENT], n = 0;
+
+    for (unsigned k = 0; k < SENT; k++)
+        if (k != i)
+            order[n++] = k;
+    assert_order(pattern, from, order, n);
+}
+
+/** The i-th twice. */
+static void
+assert_doubled(unsigned pattern, unsigned from, unsigned i)
 {
     unsigned order[SENT + 1];
 
+    for (unsigned k = 0; k <= SENT; k++)
+        order[k] = k <= i ? k : k - 1;
+    assert_order(pattern, from, order, SENT + 1);
+}
+
+/** The i-th and the j-th exchanged. */
+static void
+assert_swapped(unsigned pattern, unsigned from, unsigned i, unsigned j)
+{
+    unsigned order[SENT];
+
+    for (unsigned k = 0; k < SENT; k++)
+        order[k] = k == i ? j : k == j ? i : k;
+    assert_order(pattern, from, order, SENT);
+}
+
+static void
+dropped_doubled_swapped(void **state)
+{
     (void)state;
     for (unsigned p = 0; p < PATTERNS; p++)
         for (unsigned from = 0; from < 2; from++)
             for (unsigned i = 0; i < SENT; i++) {
-                unsigned n = 0;
-                for (unsigned k = 0; k < SENT; k++) /* without the i-th */
-                    if (k != i)
-                        order[n++] = k;
-                assert_order(p, from, order, n);
-                if (i == SENT - 1) /* behind CLOSE nothing is read */
-                    continue;
-                n = 0;
-                for (unsigned k = 0; k < SENT; k++) { /* the i-th twice */
-                    order[n++] = k;
-                    if (k == i)
-                        order[n++] = k;
-                }
-                assert_order(p, from, order, n);
-                for (unsigned j = i + 1; j < SENT; j++) { /* the i-th and the j-th exchanged */
-                    for (unsigned k = 0; k < SENT; k++)
-                        order[k] = k == i ? j : k == j ? i : k;
-                    assert_order(p, from, order, SENT);
-                }
+                assert_dropped(p, from, i);
+                if (i < SENT - 1) /* behind CLOSE nothing is read */
+                    assert_doubled(p, from, i);
+                for (unsigned j = i + 1; j < SENT; j++)
+                    assert_swapped(p, from, i, j);
             }
 }
 
@@ -130,27 +148,39 @@ replayed(void **state)
     }
 }
 
+static void
+reflect_flight(unsigned pattern)
+{
+    pair_open(&pair, &patterns[pattern]);
+    size_t size = record_flight(0);
+    for (size_t at = 0; at < size; at++) {
+        record_flight(0);
+        assert_stranger(end_of(0), pair_feed(end_of(0), recorded[0] + at, size - at, 0));
+    }
+    pair_close(&pair);
+}
+
+static void
+reflect_frames(unsigned pattern, unsigned from)
+{
+    size_t size = open_and_send(pattern, from);
+
+    pair_close(&pair);
+    for (size_t at = 0; at < size; at++) {
+        open_and_send(pattern, from);
+        assert_altered(from, end_of(from)->wire + at, size - at);
+    }
+}
+
 /* Each end's own octets come back to it, from any octet of them on. */
 static void
 reflected(void **state)
 {
     (void)state;
     for (unsigned p = 0; p < PATTERNS; p++) {
-        pair_open(&pair, &patterns[p]);
-        size_t size = record_flight(0);
-        for (size_t at = 0; at < size; at++) {
-            record_flight(0);
-            assert_stranger(end_of(0), pair_feed(end_of(0), recorded[0] + at, size - at, 0));
-        }
-        pair_close(&pair);
-        for (unsigned from = 0; from < 2; from++) {
-            size = open_and_send(p, from);
-            pair_close(&pair);
-            for (size_t at = 0; at < size; at++) {
-                open_and_send(p, from);
-                assert_altered(from, end_of(from)->wire + at, size - at);
-            }
-        }
+        reflect_flight(p);
+        for (unsigned from = 0; from < 2; from++)
+            reflect_frames(p, from);
     }
 }
 

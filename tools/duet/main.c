@@ -19,7 +19,7 @@ static const struct command *const commands[] = {
     &cmd_keygen, &cmd_key, &cmd_pipe, &cmd_send,  &cmd_recv,    &cmd_client,  &cmd_server,
     &cmd_run,    &cmd_ctl, &cmd_ping, &cmd_bench, &cmd_explain, &cmd_version,
 };
-enum { COMMANDS = sizeof commands / sizeof *commands };
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 /** A standard stream that is closed gets a descriptor on which every use fails, as it should. */
 static void
