@@ -75,6 +75,15 @@ expect 9 "is a folder" duet pipe -k k --in . 127.0.0.1:1
 expect 9 "No such file" duet pipe -k k --in nothing 127.0.0.1:1
 expect 9 "Is a directory" duet pipe -k k --out . 127.0.0.1:1
 
+# arrived FILE WHOLE: wait until the file is there and is all that was sent
+arrived() {
+    tries=0
+    while ! cmp -s "$1" "$2" && [ $tries -lt 300 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+}
+
 # the peer is killed: what came is written, and the cut is told
 next_port
 mkfifo fifo
@@ -83,7 +92,7 @@ children="$children $!"
 stdin=fifo start listener "$DUET" pipe -v -k k -l 127.0.0.1:$port
 listening listener
 start client "$DUET" pipe -k k 127.0.0.1:$port
-sleep 1
+arrived client.out zeros
 kill -9 "$(cat listener.pid)" "$(pgrep -P "$(cat listener.pid)")" 2>/dev/null
 ended client 6
 says "without CLOSE" client.err

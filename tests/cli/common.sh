@@ -66,13 +66,27 @@ start() {
     children="$children $!"
 }
 
-# listening NAME: wait until its -v line tells that it listens.
-listening() {
-    for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
-        grep -q 'listening on' "$1.err" 2>/dev/null && return
+# soon TEXT FILE: wait until the file says it, 30 s at most.
+soon() {
+    tries=0
+    while ! grep -q -- "$1" "$2" 2>/dev/null && [ $tries -lt 300 ]; do
         sleep 0.1
+        tries=$((tries + 1))
     done
-    bad "$1 does not listen: $(cat "$1.err")"
+    says "$1" "$2"
+}
+
+# listening NAME: wait until its -v line tells that it listens, or until it has ended.
+listening() {
+    tries=0
+    while ! grep -q 'listening on' "$1.err" 2>/dev/null; do
+        if [ -s "$1.code" ] || [ $tries -ge 300 ]; then
+            bad "$1 does not listen: $(cat "$1.err")"
+            return
+        fi
+        sleep 0.1
+        tries=$((tries + 1))
+    done
 }
 
 # ended NAME CODE: wait for it, and compare its exit code.

@@ -20,33 +20,27 @@ start client sh -c "ulimit -n 64; exec '$DUET' client -v -k k --listen $plain --
 listening client
 peer crowd "$plain" 100 3 >crowd.out &
 crowd=$!
-sleep 1
+soon 'out of descriptors' client.err
 before=$(spent "$(pid client)")
 sleep 1.5
 after=$(spent "$(pid client)")
 awk "BEGIN { exit !($after - $before < 0.3) }" || bad "it spins: from $before to $after seconds"
-soon 'out of descriptors' client.err
 [ "$(grep -c 'nothing more is accepted' client.err)" -eq 1 ] || bad "a lack is not told once"
 wait $crowd
 says 'answered 1[0-9]' crowd.out
-sleep 0.5
 peer both "$plain" 1 2 || bad "after the lack"
 down
 
 # connections in all: the others wait until one goes; from one source: the others are refused
 client_options='--max-connections 3'
 up "$target"
-peer hold "$plain" 2 3 >/dev/null &
-holding=$!
-sleep 0.7
+held 2 3
 peer both "$plain" 0 2 || bad "those that had to wait"
 wait $holding || bad "the first three"
 down
 client_options='--max-from-source 2'
 up "$target"
-peer hold "$plain" 2 2 >/dev/null &
-holding=$!
-sleep 0.7
+held 4 2
 peer be_cut "$plain" >out || bad "a third of one source"
 wait $holding || bad "the first two"
 says 'refused.*its source' client.err
@@ -57,8 +51,7 @@ client_options=
 # strangers make room for those who come, and never for the open ones
 server_options='--max-strangers 4 --drain-timeout 30-30'
 up "$target"
-peer hold "$plain" 2 >/dev/null &
-holding=$!
+held 2
 peer crowd "$wire" 20 4 >out
 says 'answered 1\?[0-9]' out
 grep -q 'answered [0-3]$' out && bad "strangers kept their places: $(cat out)"

@@ -29,7 +29,7 @@ soon 'answers no more' client.err
 target sleeper sleeper
 kill -TERM "$(pid server)" && ended server 0
 start server "$DUET" server -v -k k --listen "$wire" --target "$target"
-sleep 0.5
+listening server
 peer patient "$plain" 6 || bad "a slow reader was taken for dead"
 down
 done_testing

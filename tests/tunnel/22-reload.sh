@@ -38,13 +38,32 @@ soon 'not reloaded' server.err
 peer both "$plain" 1 || bad "after a reload that failed"
 cp new server.key
 
-# many in a row, under traffic
+# reloads NAME: how often it took over a configuration
+reloads() {
+    grep -c 'reloaded: new' "$1.err"
+}
+
+# reloaded NAME MORE THAN: wait until it has done so more often than that
+reloaded() {
+    tries=0
+    while [ "$(reloads "$1")" -le "$2" ] && [ $tries -lt 300 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+    [ "$(reloads "$1")" -gt "$2" ] || bad "$1 was not reloaded: $(cat "$1.err")"
+}
+
+# many in a row, under traffic; signals that come together may be one
+servers=$(reloads server)
+clients=$(reloads client)
 peer both "$plain" 8 4 &
 busy=$!
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     kill -HUP "$(pid server)" "$(pid client)"
     sleep 0.02
 done
+reloaded server $((servers + 1))
+reloaded client $((clients + 1))
 wait $busy || bad "traffic over reloads"
 wait $trickling || bad "the open one: $(cat trickle.out)"
 down

@@ -4,14 +4,6 @@
 . "$(dirname "$0")/common.sh"
 target echo echo
 
-# held SECONDS: a connection that is open for so long
-held() {
-    rm -f hold.out
-    peer hold "$plain" "$1" >hold.out 2>hold.err &
-    holding=$!
-    soon held hold.out
-}
-
 up "$target"
 held 2
 kill -TERM "$(pid client)" "$(pid server)"

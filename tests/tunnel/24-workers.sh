@@ -11,8 +11,24 @@ workers() {
     pgrep -P "$(pid "$1")"
 }
 
+# comes WHAT NUMBER COMMAND...: wait until what the command prints is the number
+comes() {
+    what=$1 number=$2
+    shift 2
+    tries=0
+    while [ "$("$@")" != "$number" ] && [ $tries -lt 300 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+    [ "$("$@")" = "$number" ] || bad "$what: $("$@"), not $number: $(cat server.err)"
+}
+
+crew() {
+    workers server | wc -l
+}
+
 up "$target"
-[ "$(workers server | wc -l)" -eq 3 ] || bad "not 3 workers"
+comes "workers" 3 crew
 peer both "$plain" 4 12 || bad "through workers"
 [ "$(grep -o 'id [0-9]*' server.err | sort -u | wc -l)" -eq 12 ] || bad "not 12 names of their own"
 
@@ -21,14 +37,12 @@ victim=$(workers server | head -1)
 kill -KILL "$victim"
 soon 'died of signal 9' server.err
 peer both "$plain" 1 12 || bad "while one was dead"
-sleep 0.5
-[ "$(workers server | wc -l)" -eq 3 ] || bad "it was not started again"
+comes "workers after one had died" 3 crew
 peer both "$plain" 1 12 || bad "after one had died"
 
 # a reload reaches all
 kill -HUP "$(pid server)"
-sleep 0.5
-[ "$(grep -c 'reloaded: ' server.err)" -eq 3 ] || bad "not all were reloaded: $(cat server.err)"
+comes "workers that were reloaded" 3 grep -c 'reloaded: ' server.err
 peer both "$plain" 1 6 || bad "after a reload"
 
 # the supervisor dies, and so do they

@@ -50,12 +50,10 @@ down() {
     stop server
 }
 
-# soon TEXT FILE: wait until the file says it.
-soon() {
-    tries=0
-    while ! grep -q -- "$1" "$2" 2>/dev/null && [ $tries -lt 100 ]; do
-        sleep 0.1
-        tries=$((tries + 1))
-    done
-    says "$1" "$2"
+# held SECONDS [COUNT]: so many connections that are open for so long; $holding is who holds them.
+held() {
+    rm -f hold.out
+    peer hold "$plain" "$@" >hold.out 2>hold.err &
+    holding=$!
+    soon held hold.out
 }
