@@ -10,16 +10,20 @@ printf '[Profile]\nLabel = acme\n' >label
 echo hello >data
 mkdir got
 
+drain=6     # seconds that the listener hears a stranger out
+patience=40 # of a stranger, on a machine that is loaded
+
 # stranger PORT SECONDS HEX: sends octets, then says how many came back and when it was closed; a FIN
 # follows the octets where HEX ends with "fin".
 cat >stranger.py <<'END'
 import socket, sys, time
 port, seconds, text = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
-s = socket.create_connection(("127.0.0.1", port))
 begin = time.time()
+s = socket.create_connection(("127.0.0.1", port))
 s.sendall(bytes.fromhex(text.removesuffix("fin")))
 if text.endswith("fin"):
     s.shutdown(socket.SHUT_WR)
+print("sent", flush=True)
 s.settimeout(seconds)
 got = b""
 try:
@@ -41,67 +45,71 @@ hex() {
     od -An -tx1 | tr -d ' \n'
 }
 
+# heard_out FILE: nothing was said to the stranger, and it was closed when its time was over: not
+# before, and not only after as much again.
+heard_out() {
+    awk -v least=$drain '/^closed 0 / && $3 >= least && $3 < 2 * least { good = 1 } END { exit !good }' "$1"
+}
+
 for command in "pipe" "recv -o got"; do
     next_port
     # shellcheck disable=SC2086
-    start listener "$DUET" $command -v -k k --drain-timeout 2-2 -l 127.0.0.1:$port
+    start listener "$DUET" $command -v -k k --drain-timeout $drain-$drain -l 127.0.0.1:$port
     listening listener
     # HTTP, one octet, nothing, noise, much noise, each with and without its FIN: all alike
-    n=0
+    n=0 waiting=
     for octets in "$(printf 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' | hex)" 00 "" \
         "$(head -c 200 /dev/urandom | hex)" "$(head -c 30000 /dev/urandom | hex)" \
         "$(head -c 47 /dev/urandom | hex)" "$(head -c 48 /dev/urandom | hex)"; do
         for end in "" fin; do
             n=$((n + 1))
-            stranger $port 6 "$octets$end" >stranger.$n &
+            stranger $port $patience "$octets$end" >stranger.$n &
+            waiting="$waiting $!"
         done
     done
-    strangers=$n
-    sleep 0.5
     # the wrong secret, another label, another pattern
     expect 4 "stayed silent" duet pipe -k other --handshake-timeout 0.5 127.0.0.1:$port
     expect 4 "stayed silent" duet pipe -k k --profile label --handshake-timeout 0.5 127.0.0.1:$port
     expect 4 "stayed silent" duet pipe -k k --pattern secret --handshake-timeout 0.5 127.0.0.1:$port
-    says "none of 1 secrets opens" listener.err
-    says "pattern 0, which is not accepted" listener.err
-    says "closed before it proved" listener.err
-    sleep 2
-    n=0
-    while [ $n -lt $strangers ]; do
-        n=$((n + 1))
-        tries=0
-        while [ ! -s stranger.$n ] && [ $tries -lt 60 ]; do
-            sleep 0.1
-            tries=$((tries + 1))
-        done
-        grep -qE '^closed 0 [23]\.[0-9]$' stranger.$n || bad "$command, stranger $n: $(cat stranger.$n)"
+    soon "none of 1 secrets opens" listener.err
+    soon "pattern 0, which is not accepted" listener.err
+    soon "closed before it proved" listener.err
+    # shellcheck disable=SC2086
+    wait $waiting
+    for log in stranger.[0-9]*; do
+        heard_out "$log" || bad "$command, $log: $(cat "$log")"
     done
-    # half-open connections, and the real peer beside them at once
-    for _ in 1 2 3 4 5; do
-        stranger $port 1 00 >/dev/null &
-    done
-    sleep 0.2
+    # half-open connections, and the real peer beside them before the first of them is over
     begin=$(date +%s%N)
+    for n in 1 2 3 4 5; do
+        rm -f half.$n
+        stranger $port $patience 00 >half.$n &
+    done
+    for n in 1 2 3 4 5; do
+        soon sent half.$n
+    done
     if [ "$command" = pipe ]; then
         duet pipe -k k 127.0.0.1:$port <data || bad "the real peer"
     else
         duet send -q -k k data 127.0.0.1:$port || bad "the real peer"
     fi
     took=$((($(date +%s%N) - begin) / 1000000))
-    [ $took -lt 1900 ] || bad "the real peer waited $took ms"
+    [ $took -lt $((drain * 1000)) ] || bad "the real peer waited $took ms"
     ended listener 0
 done
 same data got/data
 
 # a flight that was recorded is a stranger's the second time
 next_port
-start listener "$DUET" pipe -v -k k --drain-timeout 3-3 -l 127.0.0.1:$port
+real=$port
+start listener "$DUET" pipe -v -k k --drain-timeout 3-3 -l 127.0.0.1:$real
 listening listener
 cat >relay.py <<'END'
 import socket, sys, threading
 # Passes one connection on, but keeps TOP's first flight and plays it to the listener before.
 listen, target = int(sys.argv[1]), int(sys.argv[2])
 a = socket.create_server(("127.0.0.1", listen))
+print("listening on", listen, file=sys.stderr, flush=True)
 top, _ = a.accept()
 flight = top.recv(65536)
 first = socket.create_connection(("127.0.0.1", target))
@@ -117,13 +125,13 @@ except TimeoutError:
     print("answered", len(answer) > 0, "then silence")
 END
 next_port
-"$PYTHON" relay.py $port $((port - 1)) >relay &
-sleep 0.5
+start relay "$PYTHON" relay.py $port $real
+listening relay
 expect 4 "" duet pipe -k k --handshake-timeout 2.5 127.0.0.1:$port
-wait $!
-says "answered True then silence" relay
+ended relay 0
+says "answered True then silence" relay.out
 says "replay" listener.err
-echo x | duet pipe -k k 127.0.0.1:$((port - 1)) || bad "the real peer after a replay"
+echo x | duet pipe -k k 127.0.0.1:$real || bad "the real peer after a replay"
 ended listener 0
 
 # silence, a close and a reset towards one who connects
@@ -131,6 +139,7 @@ next_port
 cat >silent.py <<'END'
 import socket, sys, time
 s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("listening on", sys.argv[1], file=sys.stderr, flush=True)
 for answer in (None, b"", b"HTTP/1.1 400 Bad Request\r\n\r\n" + bytes(2000)):
     c, _ = s.accept()
     if answer is None:
@@ -138,11 +147,10 @@ for answer in (None, b"", b"HTTP/1.1 400 Bad Request\r\n\r\n" + bytes(2000)):
     c.sendall(answer or b"")
     c.close()
 END
-"$PYTHON" silent.py $port &
-sleep 0.5
+start silent "$PYTHON" silent.py $port
+listening silent
 expect 4 "stayed silent" duet pipe -k k --handshake-timeout 0.3 127.0.0.1:$port
-sleep 1
 expect 4 "closed before it proved" duet pipe -k k 127.0.0.1:$port
 expect 4 "none of 1 secrets opens" duet pipe -k k 127.0.0.1:$port
-wait $!
+ended silent 0
 done_testing
