@@ -164,8 +164,11 @@ DUET_API uint32_t duet_next_frame(const duet_channel *channel);
 /**
  * Send a message under a code, of any size; larger ones go out as MORE frames and a last one.
  *
- * As duet_send(): after DUET_AGAIN or DUET_SLOW go on with the rest under the same code. Code 0 is
- * the stream's and is refused.   Since 0.1.
+ * As duet_send(): after DUET_AGAIN or DUET_SLOW go on with the rest under the same code.
+ *
+ * code   1 to DUET_CODE_APP_MAX; 0 is the stream's.
+ *
+ * Returns as duet_send(); DUET_E_MISUSE for another code too.   Since 0.1.
  */
 DUET_API int duet_send_message(duet_channel *channel, uint32_t code, const void *data, size_t size,
                                size_t *sent, int timeout_ms);
@@ -228,8 +231,12 @@ DUET_API int duet_recv_messages(duet_channel *channel, duet_inbox *inbox, int ti
 /**
  * Send one frame of exactly size octets, up to 2^32 - 1 and the peer's limit, in constant memory.
  *
- * As duet_send_message(); once begun, nothing else is sent until all of its octets are.   Since
- * 0.1.
+ * After DUET_AGAIN or DUET_SLOW go on with the rest under the same code; nothing else is sent until
+ * all of its octets are.
+ *
+ * code   0 to DUET_CODE_APP_MAX.
+ *
+ * Returns as duet_send(); DUET_E_LENGTH: it is larger than the peer takes.   Since 0.1.
  */
 DUET_API int duet_send_frame(duet_channel *channel, uint32_t code, const void *data, size_t size,
                              size_t *sent, int timeout_ms);
