@@ -24,7 +24,7 @@ for name in server client; do
     each=$((($(kept $name) - before) / count))
     echo "$name: $each octets for each of $count idle connections"
     # A sanitizer's shadow and red zones are not the program's.
-    [ $each -lt 4096 ] || grep -q asan "/proc/$(pid $name)/maps" || bad "$name: $each octets"
+    [ $each -lt 4096 ] || grep -q '[at]san' "/proc/$(pid $name)/maps" || bad "$name: $each octets"
 done
 wait $holding || bad "not all were alive"
 down
