@@ -278,6 +278,10 @@ test_what_does_not_go_together(void **state)
     refused("[Tunnel c]\nside = client\nlisten = :81\ntarget = h:1\nkey = a\n"
             "unsafe-target = yes\n" GOOD,
             "tunnel c: unsafe-target is for a server");
+    refused(GOOD "target = 192.0.2.1:9\n", "tunnel web: the target 192.0.2.1:9 is on another");
+    refused(GOOD "target = [2001:db8::1]:9\n", "unsafe-target if that is meant");
+    settings_free(parse(GOOD "target = 192.0.2.1:9\nunsafe-target = yes\n"));
+    settings_free(parse(GOOD "target = [::1]:9\ntarget = 127.3.2.1:9\n"));
     refused(GOOD "[Tunnel c]\nside = client\nlisten = :80\ntarget = h:1\nkey = a\n",
             "x.conf:6: tunnel c: listens on :80, as web does");
 }

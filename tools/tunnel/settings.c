@@ -4,6 +4,7 @@
 #include "settings.h"
 
 #include "address.h"
+#include "loopback.h"
 #include "say.h"
 #include "settings_table.h"
 
@@ -158,6 +159,39 @@ check_together(const struct settings *settings, const struct tunnel_settings *t,
                        at, t->name, dashes);
 }
 
+/** A literal address beyond this machine; a name is judged when it has been resolved. */
+static int
+is_far(const char *target)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
+    struct sockaddr_storage at = {0};
+    struct addrinfo *list;
+    struct address address;
+
+    if (address_check(target, 0) != 0 || address_parse(&address, target, 0) != EXIT_DONE ||
+        address.kind != ADDRESS_TCP || getaddrinfo(address.host, NULL, &hints, &list) != 0)
+        return 0;
+    memcpy(&at, list->ai_addr, list->ai_addrlen);
+    freeaddrinfo(list);
+    return !is_local(&at);
+}
+
+/** A server's targets are plain: none is on another machine unless that is meant. */
+static void
+check_targets(const struct settings *settings, const struct tunnel_settings *t,
+              struct faults *faults)
+{
+    char place[512];
+
+    for (size_t i = 0; i < t->targets.count; i++)
+        if (t->side == TUNNEL_SERVER && !t->unsafe_target && is_far(t->targets.at[i]))
+            settings_fault(faults,
+                           "%stunnel %s: the target %s is on another machine, and what goes there "
+                           "is plain; say %sunsafe-target if that is meant",
+                           place_of(place, settings, t), t->name, shown(t->targets.at[i]),
+                           settings->file != NULL ? "" : "--");
+}
+
 /** Do two tunnels want the same address? */
 static void
 check_listen(const struct settings *settings, size_t which, size_t word, struct faults *faults)
@@ -186,6 +220,7 @@ settings_check(const struct settings *settings, struct faults *faults)
         const struct tunnel_settings *t = &settings->tunnels[i];
         check_there(settings, t, faults);
         check_together(settings, t, faults);
+        check_targets(settings, t, faults);
         for (size_t j = 0; j < t->listen.count; j++)
             check_listen(settings, i, j, faults);
     }
