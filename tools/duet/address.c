@@ -46,7 +46,8 @@ bad_address(const char *address)
 {
     return fail(
         EXIT_USAGE,
-        "%s: no address; it is host:port, [v6]:port, :port, unix:/path, fd:N or systemd:NAME",
+        "%s: no address; it is host:port (to 65535, or a service's name), [v6]:port, :port, "
+        "unix:/path, fd:N or systemd:NAME",
         shown(address));
 }
 
