@@ -119,6 +119,7 @@ def systemd(folder, address, *command):
     notes = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     notes.bind(folder + "/notify")
     server = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     server.bind(parse(address)[1])
     server.listen(100)
     environment = dict(os.environ, NOTIFY_SOCKET=folder + "/notify", LISTEN_FDS="1",
