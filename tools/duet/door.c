@@ -364,13 +364,15 @@ door_wait(struct door *door, duet_channel **channel, int *fd, int timeout_ms)
     return code;
 }
 
-uint32_t
-door_draw(uint32_t least_ms, uint32_t most_ms)
+int
+door_draw(uint32_t *ms, uint32_t least_ms, uint32_t most_ms)
 {
-    uint64_t draw = 0;
+    uint64_t draw;
 
-    duet__os_random((uint8_t *)&draw, sizeof draw);
-    return least_ms + (uint32_t)(draw % ((uint64_t)most_ms - least_ms + 1));
+    if (duet__os_random((uint8_t *)&draw, sizeof draw) != 0)
+        return fail(EXIT_LIMIT, "no randomness for the time-out of strangers");
+    *ms = least_ms + (uint32_t)(draw % ((uint64_t)most_ms - least_ms + 1));
+    return EXIT_DONE;
 }
 
 /** Drop what is there. Returns 1 when more may come. */

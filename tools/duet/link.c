@@ -264,7 +264,9 @@ link_open(struct link *link, const struct options *o, const char *address)
     if (code != EXIT_DONE)
         return code;
     duet_config_set(link->config, DUET_SET_FRAME_SIZE, FRAME);
-    link->drain_ms = door_draw(o->drain_least_ms, o->drain_most_ms);
+    code = door_draw(&link->drain_ms, o->drain_least_ms, o->drain_most_ms);
+    if (code != EXIT_DONE)
+        return code;
     link->replay = duet_replay_new(DUET_REPLAY_DEFAULT);
     if (link->replay == NULL)
         return fail(EXIT_LIMIT, "no memory for the memory of nonces");

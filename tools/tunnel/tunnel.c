@@ -4,7 +4,7 @@
 #include "tunnel.h"
 
 #include "connection.h"
-#include "os/os.h"
+#include "door.h"
 #include "record.h"
 #include "say.h"
 
@@ -108,15 +108,6 @@ find_counters(struct service *service, const char *name)
     return spare;
 }
 
-static uint32_t
-draw(uint32_t least_ms, uint32_t most_ms)
-{
-    uint64_t number = 0;
-
-    (void)duet__os_random((uint8_t *)&number, sizeof number);
-    return least_ms + (uint32_t)(number % ((uint64_t)most_ms - least_ms + 1));
-}
-
 static struct tunnel *
 make(struct service *service, const struct tunnel_settings *settings)
 {
@@ -127,10 +118,11 @@ make(struct service *service, const struct tunnel_settings *settings)
     tunnel->service = service;
     tunnel->sources = sources_new();
     tunnel->counters = find_counters(service, settings->name);
-    tunnel->drain_ms = draw(settings->drain_least_ms, settings->drain_most_ms);
     LIST_INIT(&tunnel->ports);
     TAILQ_INIT(&tunnel->half_open);
-    if (tunnel->sources == NULL || tunnel->counters == NULL) {
+    if (tunnel->sources == NULL || tunnel->counters == NULL ||
+        door_draw(&tunnel->drain_ms, settings->drain_least_ms, settings->drain_most_ms) !=
+            EXIT_DONE) {
         sources_free(tunnel->sources);
         free(tunnel);
         return NULL;
@@ -184,7 +176,7 @@ tunnels_renew(struct service *service)
         if (tunnel == NULL)
             tunnel = make(service, &settings->tunnels[i]);
         if (tunnel == NULL)
-            return fail(EXIT_LIMIT, "%s: no memory for this tunnel", settings->tunnels[i].name);
+            return fail(EXIT_LIMIT, "%s: this tunnel could not be made", settings->tunnels[i].name);
         configure(tunnel, service->generation, &settings->tunnels[i]);
         if (open_ports(tunnel) != EXIT_DONE)
             return EXIT_LIMIT;
