@@ -13,9 +13,23 @@ expect 2 "no peer" duet pipe -k k
 expect 2 "exclude" duet pipe -k k --stdio --in k --out o 127.0.0.1:1
 expect 2 "exclude" duet pipe -k k --top --bottom 127.0.0.1:1
 expect 2 "needs an address" duet pipe -k k -l --exec true
-for address in nonsense 127.0.0.1 127.0.0.1: 127.0.0.1:65536 ::1:80 :80 fd:x; do
-    expect 2 "no address" duet pipe -k k "$address"
-done
+while read -r address text; do
+    expect 2 "^duet: $address: $text" duet pipe -k k "$address"
+done <<END
+nonsense no port; an address is host:port
+127.0.0.1 no port
+127.0.0.1: no port
+127.0.0.1:65536 no such port; it is a number up to 65535
+127.0.0.1:1x no such port
+::1:80 an address of IPv6 stands in brackets
+:80 no host; say which
+fd:x no descriptor
+systemd:web can only be listened on
+END
+expect 2 "the host's name is too long" duet pipe -k k "$(printf %0256d 0):80"
+expect 2 "no name; it is systemd:NAME" duet pipe -k k -l systemd:
+expect 8 "missing.key: No such file" sh -c 'timeout 9 "$DUET" pipe -k missing.key -i missing.id a:1 2>all
+    code=$?; grep -v missing.id all >&2; grep -q "missing.id: No such file" all && exit $code'
 expect 2 "empty or too long" duet pipe -k k unix:
 expect 3 "not open" duet pipe -k k fd:77
 expect 3 "systemd socket" duet pipe -k k -l systemd:web

@@ -13,93 +13,108 @@
 #include <stdio.h>
 #include <string.h>
 
-/** Cut host:port or [v6]:port. Returns 0, or -1. */
-static int
-split(struct address *out, const char *address)
+/** host:port or [v6]:port. Returns NULL, or what is wrong with it. */
+static const char *
+read_tcp(struct address *out, const char *address, int passive)
 {
     const char *colon = strrchr(address, ':');
     const char *host = address;
     uint64_t number;
 
     if (colon == NULL || colon[1] == 0)
-        return -1;
+        return "no port; an address is host:port, [v6]:port, :port to listen, or unix:/path";
     size_t size = (size_t)(colon - address);
     if (size >= 2 && address[0] == '[' && colon[-1] == ']') {
         host++;
         size -= 2;
     } else if (memchr(address, ':', size) != NULL) {
-        return -1; /* an IPv6 address without brackets */
+        return "an address of IPv6 stands in brackets: [v6]:port";
     }
-    if (size >= sizeof out->host || strlen(colon + 1) >= sizeof out->port)
-        return -1;
+    if (size >= sizeof out->host)
+        return "the host's name is too long";
+    if (size == 0 && !passive)
+        return "no host; say which, as in host:port (:port is for listening)";
+    if (strlen(colon + 1) >= sizeof out->port ||
+        (colon[1] >= '0' && colon[1] <= '9' && parse_number(&number, colon + 1, 0, 65535) != 0))
+        return "no such port; it is a number up to 65535, or a service's name";
     memcpy(out->host, host, size);
     out->host[size] = 0;
     memcpy(out->port, colon + 1, strlen(colon + 1) + 1);
-    if (out->port[0] >= '0' && out->port[0] <= '9' &&
-        parse_number(&number, out->port, 0, 65535) != 0)
-        return -1;
-    return 0;
+    return NULL;
 }
 
-static int
-bad_address(const char *address)
+static const char *
+read_unix(struct address *out, const char *path)
 {
-    return fail(
-        EXIT_USAGE,
-        "%s: no address; it is host:port (to 65535, or a service's name), [v6]:port, :port, "
-        "unix:/path, fd:N or systemd:NAME",
-        shown(address));
-}
-
-/** unix:/path. Returns an exit code. */
-static int
-parse_unix(struct address *out, const char *address)
-{
-    const char *path = address + 5;
-
     out->kind = ADDRESS_UNIX;
     out->un.sun_family = AF_UNIX;
     if (path[0] == 0 || strlen(path) >= sizeof out->un.sun_path)
-        return fail(EXIT_USAGE, "%s: the path is empty or too long; it takes 1 to 107 octets",
-                    shown(address));
+        return "the path is empty or too long; it takes 1 to 107 octets";
     memcpy(out->un.sun_path, path, strlen(path));
-    return EXIT_DONE;
+    return NULL;
 }
 
-/** fd:N. Returns an exit code. */
-static int
-parse_inherited(struct address *out, const char *address)
+static const char *
+read_inherited(struct address *out, const char *text)
 {
     uint64_t number;
 
     out->kind = ADDRESS_FD;
-    if (parse_number(&number, address + 3, 0, 65535) != 0)
-        return bad_address(address);
-    if (fcntl((int)number, F_GETFD) < 0)
-        return fail(EXIT_CONNECT, "%s: is not open in this process; who starts it must pass it on",
-                    shown(address));
+    if (parse_number(&number, text, 0, 65535) != 0)
+        return "no descriptor; it is fd:N, such as fd:3";
     out->fd = (int)number;
-    return EXIT_DONE;
+    return NULL;
+}
+
+static const char *
+read_systemd(struct address *out, const char *name, int passive)
+{
+    out->kind = ADDRESS_SYSTEMD;
+    out->name = name;
+    if (!passive)
+        return "can only be listened on";
+    return name[0] != 0 ? NULL
+                        : "no name; it is systemd:NAME, see FileDescriptorName= in "
+                          "systemd.socket(5)";
+}
+
+/** An address of any kind. Returns NULL, or what is wrong with the text. */
+static const char *
+read_address(struct address *out, const char *address, int passive)
+{
+    memset(out, 0, sizeof *out);
+    if (strncmp(address, "unix:", 5) == 0)
+        return read_unix(out, address + 5);
+    if (strncmp(address, "fd:", 3) == 0)
+        return read_inherited(out, address + 3);
+    if (strncmp(address, "systemd:", 8) == 0)
+        return read_systemd(out, address + 8, passive);
+    out->kind = ADDRESS_TCP;
+    return read_tcp(out, address, passive);
 }
 
 int
 address_parse(struct address *out, const char *address, int passive)
 {
-    memset(out, 0, sizeof *out);
-    if (strncmp(address, "unix:", 5) == 0)
-        return parse_unix(out, address);
-    if (strncmp(address, "fd:", 3) == 0)
-        return parse_inherited(out, address);
-    if (strncmp(address, "systemd:", 8) == 0) {
-        out->kind = ADDRESS_SYSTEMD;
-        out->name = address + 8;
-        return passive ? EXIT_DONE
-                       : fail(EXIT_USAGE, "%s: can only be listened on", shown(address));
-    }
-    out->kind = ADDRESS_TCP;
-    if (split(out, address) != 0 || (!passive && out->host[0] == 0))
-        return bad_address(address);
+    const char *fault = read_address(out, address, passive);
+
+    if (fault != NULL)
+        return fail(EXIT_USAGE, "%s: %s", shown(address), fault);
+    if (out->kind == ADDRESS_FD && fcntl(out->fd, F_GETFD) < 0)
+        return fail(EXIT_CONNECT, "%s: is not open in this process; who starts it must pass it on",
+                    shown(address));
     return EXIT_DONE;
+}
+
+const char *
+address_fault(const char *address, int passive)
+{
+    struct address parts;
+    const char *fault = read_address(&parts, address, passive);
+
+    if (fault == NULL && parts.kind == ADDRESS_FD && !passive)
+        return "can only be listened on here";
+    return fault;
 }
 
 int
@@ -114,23 +129,6 @@ address_resolve(struct addrinfo **list, const struct address *address, int passi
     return fail(EXIT_CONNECT, "%s:%s: %s; is the name right, and can this machine resolve it?",
                 shown(address->host), shown(address->port),
                 result == EAI_SYSTEM ? reason() : gai_strerror(result));
-}
-
-int
-address_check(const char *address, int passive)
-{
-    struct address parts;
-    uint64_t number;
-
-    if (strncmp(address, "unix:", 5) == 0)
-        return address[5] != 0 && strlen(address + 5) < sizeof parts.un.sun_path ? 0 : -1;
-    if (strncmp(address, "fd:", 3) == 0)
-        return passive ? parse_number(&number, address + 3, 0, 65535) : -1;
-    if (strncmp(address, "systemd:", 8) == 0)
-        return passive && address[8] != 0 ? 0 : -1;
-    if (split(&parts, address) != 0)
-        return -1;
-    return passive || parts.host[0] != 0 ? 0 : -1;
 }
 
 void

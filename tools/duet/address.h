@@ -24,8 +24,9 @@ struct address {
 /** Read an address; passive 1: it is to be listened on. Returns an exit code. */
 int address_parse(struct address *out, const char *address, int passive);
 
-/** Does the text look like an address? Nothing is printed. Returns 0, or -1. */
-int address_check(const char *address, int passive);
+/** What is wrong with a tunnel's address, as a sentence; NULL: nothing that its text shows. Nothing
+ * is printed. */
+const char *address_fault(const char *address, int passive);
 
 /** Find the addresses of a name, which may take long; freeaddrinfo() is the caller's. Returns an
  * exit code. */

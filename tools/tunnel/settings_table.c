@@ -347,11 +347,12 @@ make_path(char *out, size_t cap, const char *folder, const char *value, char why
     return n >= 0 && (size_t)n < cap ? 0 : refuse(why, "the path is too long");
 }
 
+/** fault: what is wrong with the value; NULL: nothing. */
 static int
-add_word(struct words *words, const char *value, int good, const char *what, char why[SETTING_WHY])
+add_word(struct words *words, const char *value, const char *fault, char why[SETTING_WHY])
 {
-    if (!good)
-        return refuse(why, "%s", what);
+    if (fault != NULL)
+        return refuse(why, "%s", fault);
     return words_add(words, value) == 0 ? 0 : refuse(why, "no memory");
 }
 
@@ -361,23 +362,23 @@ set_list(const struct setting *s, struct words *words, const char *value, char w
 {
     switch (s->kind) {
     case SETTING_LISTEN:
-        return add_word(words, value, address_check(value, 1) == 0,
-                        "it is host:port, [v6]:port, :port, unix:/path, fd:N or systemd:NAME", why);
+        return add_word(words, value, address_fault(value, 1), why);
     case SETTING_TARGET:
-        return add_word(words, value, address_check(value, 0) == 0,
-                        "it is host:port, [v6]:port or unix:/path", why);
+        return add_word(words, value, address_fault(value, 0), why);
     case SETTING_NETWORK:
-        return add_word(words, value, proxy_network(value) == 0,
-                        "it is an address, or a network such as 192.0.2.0/24 or 2001:db8::/32",
+        return add_word(words, value,
+                        proxy_network(value) == 0 ? NULL
+                                                  : "it is an address, or a network such as "
+                                                    "192.0.2.0/24 or 2001:db8::/32",
                         why);
     default:
-        return add_word(words, value, 1, "", why);
+        return add_word(words, value, NULL, why);
     }
 }
 
-int
-setting_set(const struct setting *s, struct settings *settings, struct tunnel_settings *tunnel,
-            const char *folder, const char *value, char why[SETTING_WHY])
+static int
+set_value(const struct setting *s, struct settings *settings, struct tunnel_settings *tunnel,
+          const char *folder, const char *value, char why[SETTING_WHY])
 {
     char path[4096];
     unsigned place;
@@ -410,4 +411,21 @@ setting_set(const struct setting *s, struct settings *settings, struct tunnel_se
     default:
         return set_list(s, at, value, why);
     }
+}
+
+int
+setting_set(const struct setting *s, struct settings *settings, struct tunnel_settings *tunnel,
+            const char *folder, const char *value, char why[SETTING_WHY])
+{
+    int result = set_value(s, settings, tunnel, folder, value, why);
+
+    if (result != 0 && !s->process)
+        tunnel->refused |= (uint64_t)1 << (s - settings_table);
+    return result;
+}
+
+int
+setting_was_refused(const struct tunnel_settings *tunnel, const char *name)
+{
+    return (int)(tunnel->refused >> (setting_find(name) - settings_table) & 1);
 }
