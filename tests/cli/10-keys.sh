@@ -11,6 +11,7 @@ expect 0 "" duet key show secret.key
 says "kind: secret" out
 says "id: $id" out
 says "size: 1024 octets" out
+grep -q keylog out && bad "key show tells what nothing acts on"
 grep -q "$(sed -n 's/^Secret = //p' secret.key)" out && bad "key show tells the secret"
 expect 9 "never overwritten" duet keygen -o secret.key
 expect 0 "" duet keygen --size 64 -o small.key
@@ -80,7 +81,13 @@ END
 expect 8 "is a folder" duet pipe -k folder 127.0.0.1:1
 expect 8 "holds no key" duet pipe -k empty -l 127.0.0.1:1
 expect 8 "chmod 600" duet key show open.key
+cp bare.id open.bare
+chmod 644 open.bare
+expect 8 "chmod 600" duet key show open.bare
 expect 8 "is a folder" duet key show folder
+for file in /etc/passwd noise.key; do # what is no key need not be hidden
+    expect 8 "^duet: $file: is no file of duet's" duet key show $file
+done
 expect 8 "No such file" duet key show nothing
 expect 2 "duet key show FILE" duet key look secret.key
 expect 8 "chmod 600" duet pipe -k secret.key -i open.id 127.0.0.1:1

@@ -36,7 +36,6 @@ show_secret(const struct text *text, const char *path)
     to_hex(id, secret.id, sizeof secret.id);
     printf("kind: secret\nid: %s\nsize: %zu octets\n", id, secret.size);
     show_limit(secret.not_after);
-    printf("keylog: %s\n", secret.allow_keylog ? "allowed" : "not allowed");
     duet_secret_wipe(&secret);
     return EXIT_DONE;
 }
@@ -92,6 +91,23 @@ show_profile(const struct text *text, const char *path)
     return EXIT_DONE;
 }
 
+/** What the text is; the bare key that wg genkey prints is an identity. */
+static enum duet_kind
+kind_of(const struct text *text)
+{
+    enum duet_kind kind = duet_kind_of(text->at, text->size);
+    duet_identity identity;
+    duet_where where;
+
+    if (kind == DUET_KIND_UNKNOWN &&
+        duet_identity_parse(&identity, text->at, text->size, &where) == DUET_OK) {
+        kind = DUET_KIND_IDENTITY;
+        duet_wipe(&identity, sizeof identity);
+    }
+    return kind;
+}
+
+/** Who may read a file matters where it holds a secret: what it is comes first. */
 static int
 show(const char *path)
 {
@@ -100,10 +116,14 @@ show(const char *path)
     int code = text_read(&text, path, 0, EXIT_KEY);
     if (code != EXIT_DONE)
         return code;
-    enum duet_kind kind = duet_kind_of(text.at, text.size);
-    int secret =
-        kind == DUET_KIND_SECRET || kind == DUET_KIND_IDENTITY || kind == DUET_KIND_UNKNOWN;
+    enum duet_kind kind = kind_of(&text);
     text_free(&text);
+    if (kind == DUET_KIND_UNKNOWN)
+        return fail(EXIT_KEY,
+                    "%s: is no file of duet's: a secret, an identity, peers or a profile; see "
+                    "FILES in duet(1)",
+                    shown(path));
+    int secret = kind == DUET_KIND_SECRET || kind == DUET_KIND_IDENTITY;
     code = text_read(&text, path, secret, EXIT_KEY);
     if (code != EXIT_DONE)
         return code;
@@ -113,7 +133,7 @@ show(const char *path)
         code = show_peers(&text, path);
     else if (kind == DUET_KIND_PROFILE)
         code = show_profile(&text, path);
-    else /* also the bare key that wg genkey prints */
+    else
         code = show_identity(&text, path);
     text_free(&text);
     return code;
