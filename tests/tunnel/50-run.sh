@@ -20,16 +20,20 @@ done
 
 # ---- Faults ----
 mv k a.key
+duet keygen --identity -o a.id >/dev/null
 expect 2 "no.conf: No such file" duet run -c no.conf
 expect 2 "x.conf: is empty" sh -c ': >x.conf && timeout 9 "$DUET" run -c x.conf'
 cat >x.conf <<'END'
 [Global]
 workers = many
+user = nobody-at-all
 [Tunnel a]
 side = server
 listen = 80
 target = localhost:1
 key = none.key
+identity = a.id
+peers = none.peers
 [Tunnel b]
 side = client
 listen = 127.0.0.1:1
@@ -42,19 +46,20 @@ chmod 644 open.key
 duet run -c x.conf --check >out 2>err
 [ $? -eq 2 ] || bad "faults are not exit 2"
 says 'x.conf:2: workers: many: it is a number' err
-says 'x.conf:5: listen: 80: it is host:port' err
-says 'x.conf:3: tunnel a: no listen' err
-says 'x.conf:13: colour: no such setting' err
-says 'none.key: No such file' err
-says 'open.key: others can read or write it' err
-[ "$(wc -l <err)" -eq 6 ] || bad "not six faults: $(cat err)"
+says 'x.conf:6: listen: 80: no port' err
+says 'x.conf:16: colour: no such setting' err
+says 'x.conf:4: tunnel a: none.key: No such file' err
+says 'x.conf:4: tunnel a: none.peers: No such file' err
+says 'x.conf:11: tunnel b: open.key: others can read or write it' err
+says 'x.conf:3: user nobody-at-all: there is no such user' err
+[ "$(wc -l <err)" -eq 7 ] || bad "not seven faults: $(cat err)"
 cp err first
 duet run -c x.conf >out 2>err
 [ $? -eq 2 ] || bad "it served what is wrong"
 same err first
-sed -i -e 's/many/2/' -e '/colour/d' -e 's/= 80/= :80/' -e 's/open/a/' x.conf
-expect 8 'none.key: No such file' duet run -c x.conf --check
-expect 2 'user nobody-at-all: there is no such user' sh -c \
+sed -i -e 's/many/2/' -e '/colour/d' -e 's/= 80/= :80/' -e 's/open/a/' -e '/^user/d' -e '/peers/d' x.conf
+expect 8 'x.conf:3: tunnel a: none.key: No such file' duet run -c x.conf --check
+expect 2 'y.conf:2: user nobody-at-all: there is no such user' sh -c \
     'sed -e s/none/a/ -e "s/workers.*/user = nobody-at-all/" x.conf >y.conf
     timeout 9 "$DUET" run -c y.conf --check'
 

@@ -183,6 +183,12 @@ test_sections_and_names(void **state)
 {
     (void)state;
     refused(GOOD "[Tunnel web]\n", "x.conf:6: tunnel web is in line 1 already");
+    refused(GOOD "[Tunnel web]\ntimeout = no\n", "x.conf:7: timeout: no: it is a time");
+    refused(GOOD "[Tunnel a b]\ntimeout = no\n", "x.conf:7: timeout: no: it is a time");
+    refused(GOOD "[Tunnel a b]\ntimeout = 1\n", "x.conf:6: tunnel a b: no target");
+    refused(GOOD "[tunnel b]\ntimeout = no\n", "x.conf:7: timeout: no: it is a time");
+    refused(GOOD "[Process\nworkers = no\n", "x.conf:7: workers: no: it is a number");
+    refused(GOOD "[Process\nside = client\nside = client\n", "x.conf:8: side: is in line 7");
     refused(GOOD "[Tunnel ]\n", "x.conf:6: tunnel \"\"");
     refused(GOOD "[Tunnel a b]\n", "x.conf:6: tunnel \"a b\": a name is");
     refused(GOOD "[Tunnel 12345678901234567890123456789012345678901]\n", "x.conf:6: tunnel");
@@ -221,15 +227,15 @@ test_values(void **state)
                {"pattern = none", "none: it is secret, ephemeral or identity"},
                {"unsafe-target = true", "unsafe-target: true: it is yes or no"},
                {"proxy-from = here", "proxy-from: here: it is an address, or a network"},
-               {"listen = 80", "listen: 80: it is host:port"},
-               {"listen = ::1:80", "listen: ::1:80: it is host:port"},
-               {"listen = a:70000", "listen: a:70000: it is host:port"},
-               {"listen = unix:", "listen: unix:: it is host:port"},
-               {"listen = fd:x", "listen: fd:x: it is host:port"},
-               {"listen = systemd:", "listen: systemd:: it is host:port"},
-               {"target = :80", "target: :80: it is host:port"},
-               {"target = fd:3", "target: fd:3: it is host:port"},
-               {"target = systemd:a", "target: systemd:a: it is host:port"},
+               {"listen = 80", "listen: 80: no port; an address is host:port"},
+               {"listen = ::1:80", "listen: ::1:80: an address of IPv6 stands in brackets"},
+               {"listen = a:70000", "listen: a:70000: no such port"},
+               {"listen = unix:", "listen: unix:: the path is empty"},
+               {"listen = fd:x", "listen: fd:x: no descriptor"},
+               {"listen = systemd:", "listen: systemd:: no name"},
+               {"target = :80", "target: :80: no host"},
+               {"target = fd:3", "target: fd:3: can only be listened on"},
+               {"target = systemd:a", "target: systemd:a: can only be listened on"},
                {"key = credential:x", "credential:x: systemd gave this process no credentials"},
                {"peers = \xff\x1b[2J", "control character"}};
     char text[512], fault[256];
@@ -286,17 +292,40 @@ test_what_does_not_go_together(void **state)
             "x.conf:6: tunnel c: listens on :80, as web does");
 }
 
-static void
-test_every_fault_is_told(void **state)
+/** How many faults a text has. */
+static unsigned
+faults_of(const char *text)
 {
     unsigned lines = 0;
 
-    (void)state;
-    settings_free(parse("[Global]\nworkers = x\n[Nowhere]\ncolour = red\n" GOOD
-                        "timeout = 0\nlisten = 1\n[Tunnel a]\nside = left\n"));
+    settings_free(parse(text));
     for (const char *at = told; (at = strchr(at, '\n')) != NULL; at++)
         lines++;
-    assert_int_equal(lines, 10); /* six of lines, four of what tunnel a lacks */
+    return lines;
+}
+
+static void
+test_every_fault_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(faults_of("[Global]\nworkers = x\n[Nowhere]\ncolour = red\n" GOOD
+                               "timeout = 0\nlisten = 1\n[Tunnel a]\nside = left\n"),
+                     9); /* six of lines, three of what tunnel a lacks */
+}
+
+static void
+test_a_refused_value_is_not_missing_too(void **state)
+{
+    (void)state;
+    unsetenv("CREDENTIALS_DIRECTORY");
+    assert_int_equal(faults_of("[Tunnel a]\nside = left\nlisten = 80\ntarget = h:70000\n"
+                               "key = credential:x\n"),
+                     4);
+    assert_int_equal(faults_of(GOOD "proxy-from = ::1\nproxy-protocol = yes\n"), 1);
+    assert_int_equal(faults_of(GOOD "target = 192.0.2.1:9\nunsafe-target = true\n"), 1);
+    assert_int_equal(faults_of("[Tunnel a b]\nside = client\nlisten = h:1\ntarget = h:2\n"
+                               "key = a\n"),
+                     1);
 }
 
 static void
@@ -338,6 +367,7 @@ main(void)
                                        cmocka_unit_test(test_credentials),
                                        cmocka_unit_test(test_what_does_not_go_together),
                                        cmocka_unit_test(test_every_fault_is_told),
+                                       cmocka_unit_test(test_a_refused_value_is_not_missing_too),
                                        cmocka_unit_test(test_too_many_tunnels),
                                        cmocka_unit_test(test_table)};
 

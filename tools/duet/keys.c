@@ -139,6 +139,13 @@ check_secret(const duet_secret *secret, const char *path)
                 shown(path), day);
 }
 
+/** Every file is judged, so that all faults are told at once; the first one's exit code stays. */
+static int
+first_of(int code, int next)
+{
+    return code != EXIT_DONE ? code : next;
+}
+
 static int
 add_secret(duet_config *config, const char *path)
 {
@@ -186,10 +193,8 @@ add_folder(duet_config *config, const char *folder)
         code =
             fail(EXIT_KEY, "%s: holds no key file; put one there, or name a file", shown(folder));
     for (int i = 0; i < count; i++) {
-        if (code == EXIT_DONE) {
-            snprintf(path, sizeof path, "%s/%s", folder, list[i]->d_name);
-            code = add_secret(config, path);
-        }
+        snprintf(path, sizeof path, "%s/%s", folder, list[i]->d_name);
+        code = first_of(code, add_secret(config, path));
         free(list[i]);
     }
     free(list);
@@ -200,6 +205,7 @@ static int
 add_keys(duet_config *config, const struct key_files *files, enum duet_role role)
 {
     struct stat status;
+    int code = EXIT_DONE;
 
     if (files->keys.count == 0)
         return fail(EXIT_USAGE,
@@ -208,12 +214,11 @@ add_keys(duet_config *config, const struct key_files *files, enum duet_role role
         return fail(EXIT_USAGE, "more than one -k: only a listener takes several");
     for (size_t i = 0; i < files->keys.count; i++) {
         int folder = stat(files->keys.at[i], &status) == 0 && S_ISDIR(status.st_mode);
-        int code = folder && role == DUET_BOTTOM ? add_folder(config, files->keys.at[i])
-                                                 : add_secret(config, files->keys.at[i]);
-        if (code != EXIT_DONE)
-            return code;
+        code =
+            first_of(code, folder && role == DUET_BOTTOM ? add_folder(config, files->keys.at[i])
+                                                         : add_secret(config, files->keys.at[i]));
     }
-    return EXIT_DONE;
+    return code;
 }
 
 /* ---- Identity, peers, profile, pattern ---- */
@@ -313,14 +318,13 @@ fill(duet_config *config, const struct key_files *files, enum duet_role role)
 {
     int code = set_pattern(config, files);
 
-    if (code == EXIT_DONE)
-        code = add_keys(config, files, role);
-    if (code == EXIT_DONE && files->identity != NULL)
-        code = add_identity(config, files->identity);
-    if (code == EXIT_DONE && files->peers != NULL)
-        code = add_peers(config, files->peers);
-    if (code == EXIT_DONE && files->profile != NULL)
-        code = add_profile(config, files->profile);
+    code = first_of(code, add_keys(config, files, role));
+    if (files->identity != NULL)
+        code = first_of(code, add_identity(config, files->identity));
+    if (files->peers != NULL)
+        code = first_of(code, add_peers(config, files->peers));
+    if (files->profile != NULL)
+        code = first_of(code, add_profile(config, files->profile));
     return code;
 }
 

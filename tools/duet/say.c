@@ -10,6 +10,7 @@
 #include <string.h>
 
 int say_level;
+const char *say_place;
 void (*say_line)(enum say_kind kind, const char *text);
 
 /** One write for the whole line, so that lines of several processes do not mix. */
@@ -17,9 +18,10 @@ static void
 line(enum say_kind kind, const char *format, va_list arguments)
 {
     char text[2048];
-    int size = vsnprintf(text, sizeof text, format, arguments);
+    int place = snprintf(text, sizeof text, "%s", say_place != NULL ? say_place : "");
 
-    if (size < 0)
+    if (place < 0 || (size_t)place >= sizeof text ||
+        vsnprintf(text + place, sizeof text - (size_t)place, format, arguments) < 0)
         return;
     if (say_line != NULL)
         say_line(kind, text);

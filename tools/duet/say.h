@@ -14,6 +14,9 @@ extern int say_level;
 
 enum say_kind { SAY_ERROR, SAY_WARNING, SAY_NOTE };
 
+/** Where what is spoken of is described, such as "FILE:LINE: ": begins each line; NULL: nowhere. */
+extern const char *say_place;
+
 /** Who takes the lines; NULL: standard error, where they are printed as "duet: …". */
 extern void (*say_line)(enum say_kind kind, const char *text);
 

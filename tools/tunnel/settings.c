@@ -114,18 +114,18 @@ check_there(const struct settings *settings, const struct tunnel_settings *t, st
     char place[512];
     const char *at = place_of(place, settings, t), *dashes = settings->file != NULL ? "" : "--";
 
-    if (t->side == TUNNEL_NONE)
+    if (t->side == TUNNEL_NONE && !setting_was_refused(t, "side"))
         settings_fault(faults,
                        "%stunnel %s: no side; side = client takes plain connections, "
                        "side = server takes duet's",
                        at, t->name);
-    if (t->listen.count == 0)
+    if (t->listen.count == 0 && !setting_was_refused(t, "listen"))
         settings_fault(faults, "%stunnel %s: no %slisten; say where connections come in", at,
                        t->name, dashes);
-    if (t->targets.count == 0)
+    if (t->targets.count == 0 && !setting_was_refused(t, "target"))
         settings_fault(faults, "%stunnel %s: no %starget; say where they lead", at, t->name,
                        dashes);
-    if (t->files.keys.count == 0)
+    if (t->files.keys.count == 0 && !setting_was_refused(t, "key"))
         settings_fault(faults,
                        "%stunnel %s: no %skey; name the shared secret's file (duet keygen "
                        "makes one)",
@@ -142,7 +142,8 @@ check_together(const struct settings *settings, const struct tunnel_settings *t,
     if (t->side == TUNNEL_CLIENT && t->files.keys.count > 1)
         settings_fault(faults, "%stunnel %s: more than one %skey; only a server takes several", at,
                        t->name, dashes);
-    if (t->trusted.count > 0 && (t->proxy & PROXY_IN) == 0)
+    if (t->trusted.count > 0 && (t->proxy & PROXY_IN) == 0 &&
+        !setting_was_refused(t, "proxy-protocol"))
         settings_fault(faults,
                        "%stunnel %s: %sproxy-from without %sproxy-protocol in or both; "
                        "nobody's headers would be read",
@@ -168,7 +169,7 @@ is_far(const char *target)
     struct addrinfo *list;
     struct address address;
 
-    if (address_check(target, 0) != 0 || address_parse(&address, target, 0) != EXIT_DONE ||
+    if (address_fault(target, 0) != NULL || address_parse(&address, target, 0) != EXIT_DONE ||
         address.kind != ADDRESS_TCP || getaddrinfo(address.host, NULL, &hints, &list) != 0)
         return 0;
     memcpy(&at, list->ai_addr, list->ai_addrlen);
@@ -183,8 +184,10 @@ check_targets(const struct settings *settings, const struct tunnel_settings *t,
 {
     char place[512];
 
+    if (t->side != TUNNEL_SERVER || t->unsafe_target || setting_was_refused(t, "unsafe-target"))
+        return;
     for (size_t i = 0; i < t->targets.count; i++)
-        if (t->side == TUNNEL_SERVER && !t->unsafe_target && is_far(t->targets.at[i]))
+        if (is_far(t->targets.at[i]))
             settings_fault(faults,
                            "%stunnel %s: the target %s is on another machine, and what goes there "
                            "is plain; say %sunsafe-target if that is meant",
@@ -238,28 +241,53 @@ print_fault(void *context, const char *fault)
     fail(EXIT_USAGE, "%s", fault);
 }
 
-/** Read the keys of all tunnels. Returns an exit code; every tunnel's first fault is printed. */
+/** Read a tunnel's keys; each line that is printed says where the tunnel is described. Returns an
+ * exit code. */
 static int
-read_keys(struct settings *settings)
+read_tunnel_keys(const struct settings *settings, struct tunnel_settings *t)
+{
+    char place[512], whole[600];
+
+    if (t->side == TUNNEL_NONE || t->files.keys.count == 0)
+        return EXIT_DONE; /* told already */
+    snprintf(whole, sizeof whole, "%stunnel %s: ", place_of(place, settings, t), t->name);
+    say_place = settings->file != NULL ? whole : NULL;
+    int code =
+        keys_config(&t->config, &t->files, t->side == TUNNEL_CLIENT ? DUET_TOP : DUET_BOTTOM);
+    if (code == EXIT_DONE && t->files.peers != NULL)
+        code = keys_peers(&t->peers, t->files.peers);
+    say_place = NULL;
+    return code;
+}
+
+static int
+check_user(const struct settings *settings)
+{
+    char place[512] = "";
+
+    errno = 0;
+    if (settings->user == NULL || getpwnam(settings->user) != NULL)
+        return EXIT_DONE;
+    const char *why = errno != 0 ? reason() : "there is no such user";
+    if (settings->file != NULL)
+        snprintf(place, sizeof place, "%s:%u: ", shown(settings->file), settings->user_line);
+    return fail(EXIT_USAGE, "%suser %s: %s; name one that this machine has", place,
+                shown(settings->user), why);
+}
+
+/** Read the keys of all tunnels, and look the user up. Returns an exit code, the first fault's;
+ * every fault is printed. */
+static int
+read_outside(struct settings *settings)
 {
     int first = EXIT_DONE;
 
     for (size_t i = 0; i < settings->tunnel_count; i++) {
-        struct tunnel_settings *t = &settings->tunnels[i];
-        if (t->side == TUNNEL_NONE || t->files.keys.count == 0)
-            continue; /* told already */
-        int code =
-            keys_config(&t->config, &t->files, t->side == TUNNEL_CLIENT ? DUET_TOP : DUET_BOTTOM);
-        if (code == EXIT_DONE && t->files.peers != NULL)
-            code = keys_peers(&t->peers, t->files.peers);
-        if (first == EXIT_DONE)
-            first = code;
+        int code = read_tunnel_keys(settings, &settings->tunnels[i]);
+        first = first == EXIT_DONE ? code : first;
     }
-    errno = 0;
-    if (settings->user != NULL && getpwnam(settings->user) == NULL && first == EXIT_DONE)
-        first = fail(EXIT_USAGE, "user %s: %s; name one that this machine has",
-                     shown(settings->user), errno != 0 ? reason() : "there is no such user");
-    return first;
+    int code = check_user(settings);
+    return first == EXIT_DONE ? code : first;
 }
 
 const char *
@@ -276,7 +304,7 @@ settings_peer_name(const struct tunnel_settings *tunnel, const uint8_t *key)
 static int
 finish(struct settings **out, struct settings *settings, int result)
 {
-    int code = settings != NULL ? read_keys(settings) : fail(EXIT_LIMIT, "no memory");
+    int code = settings != NULL ? read_outside(settings) : fail(EXIT_LIMIT, "no memory");
 
     if (result != 0 && settings != NULL)
         code = EXIT_USAGE; /* whatever the keys are */

@@ -56,6 +56,7 @@ struct tunnel_settings {
     struct words trusted;    /* ADDRESS or ADDRESS/BITS whose PROXY headers are believed */
     unsigned unsafe_listen;  /* 1: a client may listen beyond loopback */
     unsigned unsafe_target;  /* 1: a server may dial beyond loopback */
+    uint64_t refused; /* set of the table's settings whose value was no good, which is told */
 };
 
 enum log_format { LOG_TEXT, LOG_LOGFMT, LOG_JSON };
@@ -66,6 +67,7 @@ struct settings {
     char *file;                      /* where it came from; NULL: options */
     unsigned workers;                /* processes; 1: no supervisor */
     char *user;                      /* NULL: stay who we are */
+    unsigned user_line;              /* of the file; 0: options made it */
     char *control;                   /* path of the control socket; NULL: none */
     unsigned log_format;             /* enum log_format */
     unsigned log_target;             /* enum log_target */

@@ -22,7 +22,8 @@ struct reader {
     unsigned line;
     char folder[FOLDER_MOST]; /* of the file, with a final slash, or "" */
     enum { BEFORE, NOWHERE, GLOBAL, TUNNEL } section;
-    struct tunnel_settings *tunnel; /* NULL: its section was refused */
+    struct settings *scrap;         /* what stands in no section goes there, to be judged alike */
+    struct tunnel_settings *tunnel; /* where the section's settings go */
     unsigned global_line;           /* where [Global] is */
     unsigned seen[64];              /* lines where this section set each; 0: not yet */
 };
@@ -53,38 +54,45 @@ static void
 begin_tunnel(struct reader *reader, const char *name)
 {
     struct settings *settings = reader->settings;
+    char safe[TUNNEL_NAME_MOST * 4 + 1];
 
     reader->section = TUNNEL;
-    reader->tunnel = NULL;
-    if (!is_name(name) || strlen(name) > TUNNEL_NAME_MOST) {
+    if (!is_name(name) || strlen(name) > TUNNEL_NAME_MOST)
         fault_at(reader,
                  "tunnel \"%s\": a name is 1 to %d letters, digits, dots, dashes and "
                  "underscores",
                  shown(name), TUNNEL_NAME_MOST);
-        return;
-    }
     for (size_t i = 0; i < settings->tunnel_count; i++)
         if (strcmp(settings->tunnels[i].name, name) == 0) {
             fault_at(reader, "tunnel %s is in line %u already; give it another name", name,
                      settings->tunnels[i].line);
-            return;
+            break;
         }
-    reader->tunnel = settings_add(settings, name);
-    if (reader->tunnel == NULL)
-        fault_at(reader, "tunnel %s: more than %d tunnels, or no memory", name, TUNNELS_MOST);
-    else
-        reader->tunnel->line = reader->line;
+    /* Its settings are judged whatever its name is. */
+    reader->tunnel = settings_add(settings, harmless(safe, sizeof safe, name));
+    if (reader->tunnel == NULL) {
+        fault_at(reader, "tunnel %s: more than %d tunnels, or no memory", safe, TUNNELS_MOST);
+        reader->tunnel = reader->scrap->tunnels;
+        return;
+    }
+    reader->tunnel->line = reader->line;
 }
 
+/** name: NULL where the brackets are not whole. */
 static void
 begin_section(struct reader *reader, const char *name)
 {
     memset(reader->seen, 0, sizeof reader->seen);
-    if (strncmp(name, "Tunnel ", 7) == 0) {
+    if (name != NULL && strncmp(name, "Tunnel ", 7) == 0) {
         begin_tunnel(reader, name + 7);
         return;
     }
     reader->section = NOWHERE;
+    reader->tunnel = reader->scrap->tunnels;
+    if (name == NULL) {
+        fault_at(reader, "no section; it is [Global] or [Tunnel NAME] and nothing else");
+        return;
+    }
     if (strcmp(name, "Global") != 0) {
         fault_at(reader, "[%s]: no such section; there are [Global] and [Tunnel NAME]",
                  shown(name));
@@ -113,9 +121,7 @@ take(void *context, const char *section, const char *name, const char *value)
         fault_at(reader, "%s: no such setting; duet.conf(5) has them all", shown(name));
         return 1;
     }
-    if (reader->section == NOWHERE)
-        return 1; /* the section's fault is told */
-    if (setting->process != (reader->section == GLOBAL)) {
+    if (reader->section != NOWHERE && setting->process != (reader->section == GLOBAL)) {
         fault_at(reader, "%s: belongs into %s", name,
                  setting->process ? "[Global]" : "a [Tunnel NAME]");
         return 1;
@@ -126,10 +132,11 @@ take(void *context, const char *section, const char *name, const char *value)
         return 1;
     }
     *seen = reader->line;
-    if (reader->section == TUNNEL && reader->tunnel == NULL)
-        return 1;
-    if (setting_set(setting, reader->settings, reader->tunnel, reader->folder, value, why) != 0)
+    struct settings *process = reader->section == NOWHERE ? reader->scrap : reader->settings;
+    if (setting_set(setting, process, reader->tunnel, reader->folder, value, why) != 0)
         fault_at(reader, "%s: %s: %s", name, shown(value), why);
+    else if (strcmp(name, "user") == 0)
+        process->user_line = reader->line;
     return 1;
 }
 
@@ -163,12 +170,7 @@ check_line(struct reader *reader, char *line, size_t size)
     if (line[0] == '#' || line[0] == ';')
         return 0;
     if (line[0] == '[') {
-        char *section = section_name(line);
-        if (section == NULL)
-            fault_at(reader, "no section; it is [Global] or [Tunnel NAME] and nothing else");
-        reader->section = NOWHERE;
-        if (section != NULL)
-            begin_section(reader, section);
+        begin_section(reader, section_name(line));
         return 0;
     }
     if (line[name] != '=') {
@@ -220,6 +222,24 @@ next_line(char *out, int room, void *context)
     return out;
 }
 
+/** Get ready to read the file. Returns 0, or -1. */
+static int
+begin(struct reader *reader, const char *file)
+{
+    const char *slash = strrchr(file, '/');
+
+    reader->settings->file = strdup(file);
+    reader->scrap = settings_new();
+    if (reader->scrap != NULL)
+        reader->tunnel = settings_add(reader->scrap, "");
+    if (reader->settings->file == NULL || reader->tunnel == NULL ||
+        (slash != NULL && slash - file + 1 >= FOLDER_MOST))
+        return -1;
+    if (slash != NULL)
+        memcpy(reader->folder, file, (size_t)(slash - file) + 1);
+    return 0;
+}
+
 int
 settings_parse(struct settings **settings, const char *file, const char *text, size_t size,
                struct faults *faults)
@@ -230,23 +250,21 @@ settings_parse(struct settings **settings, const char *file, const char *text, s
                             .file = harmless(name, sizeof name, file),
                             .at = text,
                             .end = text + size};
-    const char *slash = strrchr(file, '/');
 
     *settings = reader.settings;
     if (reader.settings == NULL)
         return -1;
-    reader.settings->file = strdup(file);
-    if (reader.settings->file == NULL || (slash != NULL && slash - file + 1 >= FOLDER_MOST)) {
+    if (begin(&reader, file) != 0) {
         settings_fault(faults, "%s: no memory, or the path is too long", reader.file);
-        return -1;
+        goto out;
     }
-    if (slash != NULL)
-        memcpy(reader.folder, file, (size_t)(slash - file) + 1);
     if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* public: a mark of UTF-8 */
         reader.at += 3;
     (void)ini_parse_stream(next_line, &reader, take, &reader);
     settings_check(reader.settings, faults);
     if (reader.settings->tunnel_count == 0 && faults->count == 0)
         settings_fault(faults, "%s: no [Tunnel NAME]; there is nothing to do", reader.file);
+out:
+    settings_free(reader.scrap);
     return faults->count == 0 ? 0 : -1;
 }

@@ -50,10 +50,13 @@ void setting_defaults(struct settings *settings);
 void setting_tunnel_defaults(struct tunnel_settings *tunnel);
 
 /** Set a value. settings and tunnel: the structs; folder: where relative paths begin, "" or with a
- * final slash. Returns 0; -1 with a reason. */
+ * final slash. Returns 0; -1 with a reason, and a tunnel remembers that it was refused. */
 int setting_set(const struct setting *setting, struct settings *settings,
                 struct tunnel_settings *tunnel, const char *folder, const char *value,
                 char why[SETTING_WHY]);
+
+/** Was the value of this setting refused? Then it is not missing as well. Returns 1 or 0. */
+int setting_was_refused(const struct tunnel_settings *tunnel, const char *name);
 
 /** Tell a fault. */
 void settings_fault(struct faults *faults, const char *format, ...)
