@@ -1,0 +1,405 @@
+/*
+ * The calls for many channels, and for many messages, beside the single ones: four pairs of
+ * channels on wires in memory (wires.h) that a script has send, receive, close, rotate and refresh,
+ * while it decides how octets are cut between calls, which are changed and where a stream ends.
+ *
+ * What a channel tells is what its peer sent, frame by frame, and all of it that has come whole;
+ * nothing behind a changed octet is told, nothing unverified is left in a buffer, whoever else had
+ * that buffer meanwhile; a fault and an end are of their own channel alone; and who waits is woken.
+ */
+#include "fuzz.h"
+#include "ledger.h"
+#include "session/session.h"
+#include "wires.h"
+
+#include <string.h>
+
+enum {
+    ROOM = 20000,      /* octets of a buffer to receive into */
+    SOURCE = 1 << 16,  /* octets that are sent from, over and over */
+    BUDGET = 400000,   /* octets that one script may send */
+    INSTRUCTIONS = 64, /* of one script: one call passes over so many library frames */
+    MESSAGES = 300,    /* in one call */
+    UNTOUCHED = 0xee,  /* what a buffer holds before a call */
+};
+
+/** What an instruction does; op % OPS. Its payload is a list; a number is two octets. */
+enum op {
+    OP_SEND_MANY, /* each (end, size): a job of duet_send_many() */
+    OP_RECV_MANY, /* each (end, size): a job of duet_recv_many() */
+    OP_MESSAGES,  /* end arg: each (code, size): a message of duet_send_messages() */
+    OP_INBOX,     /* end arg: (room, size) of duet_recv_messages() */
+    OP_SEND,      /* end arg: size of duet_send() */
+    OP_RECV,      /* end arg: size of duet_recv() */
+    OP_CARRY,     /* towards end arg: so many octets, 0: all */
+    OP_DAMAGE,    /* towards end arg: where and how an octet changes */
+    OP_ASK,       /* end arg, whose upper bits say what for */
+    OP_LIMIT,     /* what end arg writes: so many octets are taken before the next limit; 0: all */
+    OP_CUT,       /* the stream towards end arg ends behind what was carried */
+    OP_SCARCE,    /* the next receiving call meets an allocation that fails */
+    OPS
+};
+
+static uint8_t source[SOURCE], pool[ENDS][ROOM];
+static size_t source_at, budget;
+static int scarce;
+
+/* ---- Set-up ---- */
+
+static duet_config *
+configure(void)
+{
+    static const uint8_t secret[64] = {2};
+    duet_config *config = duet_config_new();
+    uint32_t state = 1;
+
+    need(config != NULL);
+    need(duet_config_add_secret(config, secret, sizeof secret) == DUET_OK);
+    config->profile.rotate_frames = 3;
+    config->profile.rotate_blocks = 9;
+    for (size_t i = 0; i < SOURCE; i++) {
+        state = state * 1664525u + 1013904223u;
+        source[i] = (uint8_t)(state >> 24);
+    }
+    return config;
+}
+
+static void
+open_end(unsigned n, const duet_config *config, uint32_t frame_size)
+{
+    const uint8_t salt[16] = {(uint8_t)(n / 2)};
+    enum duet_role role = n % 2 == 0 ? DUET_TOP : DUET_BOTTOM;
+    struct end *end = &ends[n];
+    duet_session *session;
+
+    need(duet_session_new_preset(&session, config, role, salt, sizeof salt) == DUET_OK);
+    need(duet_channel_open_preset(&end->channel, session, NULL, (int)n, (int)n) == DUET_OK);
+    end->channel->frame_size = frame_size;
+    end->told = end->count = 0;
+    end->octets_out = end->octets_in = 0;
+    end->dead = end->waits = end->closing = end->closed = 0;
+}
+
+/** setup: a bit for each end, whether its wire is looked at; two for each pair, its frames' size. */
+static void
+begin(uint8_t tcp, uint8_t sizes)
+{
+    static const uint32_t frame_sizes[4] = {150, 1500, 9000, 16384};
+    static duet_config *config;
+
+    if (config == NULL)
+        config = configure();
+    wires_begin(tcp);
+    for (unsigned n = 0; n < ENDS; n++)
+        open_end(n, config, frame_sizes[sizes >> (n / 2 * 2) & 3]);
+    source_at = 0;
+    budget = BUDGET;
+    scarce = 0;
+}
+
+/* ---- Sending ---- */
+
+/** The next octets to send, as many as a script may have. */
+static const uint8_t *
+take_source(size_t *size)
+{
+    *size = *size % ROOM < budget ? *size % ROOM : budget;
+    budget -= *size;
+    if (source_at + *size > SOURCE)
+        source_at = 0;
+    const uint8_t *at = source + source_at;
+    source_at += *size;
+    return at;
+}
+
+static size_t
+number(struct input *in)
+{
+    size_t high = input_octet(in);
+
+    return high << 8 | input_octet(in);
+}
+
+/** Read a job's end; each stands in one job of a call. Returns 0 when it may not have one. */
+static int
+take_end(struct input *in, unsigned *seen, unsigned *n)
+{
+    *n = input_octet(in) % ENDS;
+    if (*seen >> *n & 1)
+        return 0;
+    *seen |= 1u << *n;
+    return 1;
+}
+
+static void
+send_many(struct input *in)
+{
+    duet_send_job jobs[ENDS];
+    unsigned of[ENDS], seen = 0;
+    size_t count = 0;
+
+    while (in->left >= 3 && count < ENDS) {
+        int has = take_end(in, &seen, &of[count]);
+        size_t size = number(in);
+        if (!has)
+            continue;
+        const uint8_t *data = take_source(&size);
+        jobs[count] = (duet_send_job){ends[of[count]].channel, data, size, 1, 1};
+        count++;
+    }
+    duet_send_many(jobs, count);
+    for (size_t i = 0; i < count; i++) {
+        judge_send(of[i], jobs[i].result, jobs[i].sent, jobs[i].size);
+        note_stream(of[i], jobs[i].data, jobs[i].sent);
+    }
+}
+
+static void
+send_one(unsigned n, struct input *in)
+{
+    size_t size = number(in), sent;
+    const uint8_t *data = take_source(&size);
+
+    int result = duet_send(ends[n].channel, data, size, &sent, 0);
+    judge_send(n, result, sent, size);
+    note_stream(n, data, sent);
+}
+
+static void
+send_messages(unsigned n, struct input *in)
+{
+    static duet_message messages[MESSAGES];
+    size_t count = 0, sent, before = ends[n ^ 1].count;
+
+    while (in->left >= 3 && count < MESSAGES) {
+        uint32_t code = input_octet(in);
+        size_t size = number(in);
+        const uint8_t *data = take_source(&size);
+        messages[count++] = (duet_message){data, size, code};
+    }
+    int result = duet_send_messages(ends[n].channel, messages, count, &sent, 0);
+    need(sent <= count);
+    if (sent == count || !batch_stops(n, &messages[sent], result))
+        judge_send(n, result, sent, count);
+    for (size_t i = 0; i < sent; i++)
+        note(n, messages[i].code, messages[i].data, messages[i].size);
+    note_ends(n, before);
+}
+
+/* ---- Receiving ---- */
+
+/** A buffer as a call finds it; nothing of it was verified by anybody. */
+static uint8_t *
+lend(unsigned slot)
+{
+    memset(pool[slot % ENDS], UNTOUCHED, ROOM);
+    return pool[slot % ENDS];
+}
+
+/** Behind what was told a buffer is untouched or wiped, and untouched beyond its size. */
+static void
+check_rest(const uint8_t *buffer, size_t got, size_t size)
+{
+    static uint8_t untouched[ROOM];
+
+    if (untouched[0] != UNTOUCHED)
+        memset(untouched, UNTOUCHED, ROOM);
+    if (memcmp(buffer + got, untouched, ROOM - got) == 0)
+        return;
+    for (size_t i = got; i < ROOM; i++)
+        need(buffer[i] == UNTOUCHED || (buffer[i] == 0 && i < size));
+}
+
+/** The receiving calls of one instruction begin. */
+static void
+arm(void)
+{
+    wires_no_memory = scarce;
+    scarce = 0;
+}
+
+static void
+recv_many(struct input *in, unsigned slot)
+{
+    duet_recv_job jobs[ENDS];
+    unsigned of[ENDS], seen = 0;
+    size_t count = 0;
+
+    while (in->left >= 3 && count < ENDS) {
+        int has = take_end(in, &seen, &of[count]);
+        size_t size = number(in) % ROOM;
+        if (!has)
+            continue;
+        jobs[count] = (duet_recv_job){ends[of[count]].channel, lend(slot++), size, 1, 1};
+        count++;
+    }
+    arm();
+    duet_recv_many(jobs, count);
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t *buffer = jobs[i].buffer;
+        int some = tell_stream(of[i], buffer, jobs[i].got);
+        check_rest(buffer, jobs[i].got, jobs[i].size);
+        judge_recv(of[i], jobs[i].result, some, jobs[i].size);
+    }
+    wires_no_memory = 0;
+}
+
+static void
+recv_one(unsigned n, struct input *in, unsigned slot)
+{
+    size_t size = number(in) % ROOM, got;
+    uint8_t *buffer = lend(slot);
+
+    arm();
+    int result = duet_recv(ends[n].channel, buffer, size, &got, size > 0, 0);
+    int some = tell_stream(n, buffer, got);
+    check_rest(buffer, got, size);
+    judge_recv(n, result, some, size);
+    wires_no_memory = 0;
+}
+
+/** Returns what the call said. */
+static int
+recv_messages(unsigned n, size_t room, size_t size, unsigned slot)
+{
+    static duet_message messages[MESSAGES];
+    duet_inbox inbox = {lend(slot), size, messages, 1 + room % MESSAGES, 1};
+    const uint8_t *at = inbox.buffer;
+
+    arm();
+    int result = duet_recv_messages(ends[n].channel, &inbox, 0);
+    need(inbox.count <= inbox.room);
+    for (size_t i = 0; i < inbox.count; i++) {
+        need(messages[i].size == 0 || messages[i].data == at);
+        tell(n, messages[i].code, at, messages[i].size);
+        at += messages[i].size;
+    }
+    check_rest(inbox.buffer, (size_t)(at - pool[slot % ENDS]), size);
+    judge_recv(n, result, inbox.count > 0, size > 0 ? size : 1);
+    wires_no_memory = 0;
+    return result;
+}
+
+/* ---- The script ---- */
+
+/** Octets come: who waits for what is now whole is woken. */
+static void
+carry(unsigned n, size_t size)
+{
+    wires_carry(n, size > 0 ? size : SIZE_MAX);
+    need(!ends[n].waits || ends[n].dead || !whole(n) || wires_readable(n));
+}
+
+static void
+ask(unsigned n, unsigned what)
+{
+    static const enum duet_request requests[3] = {DUET_ASK_ROTATE, DUET_ASK_PING, DUET_ASK_REFRESH};
+    static const uint8_t octets[DUET_FRESH_SIZE] = {4};
+    struct end *end = &ends[n];
+    int result;
+
+    if (what % 4 == 3) {
+        result = duet_close(end->channel, 0);
+        end->closing = end->closing || !end->dead;
+    } else {
+        duet_session_ask(end->channel->session, requests[what % 4], octets);
+        result = duet_flush(end->channel, 0);
+    }
+    need(end->dead ? result == end->dead : result == DUET_OK || result == DUET_AGAIN);
+}
+
+static void
+run(const struct instruction *i)
+{
+    struct input in = {i->payload, i->size};
+    unsigned n = i->arg % ENDS, more = i->arg / ENDS;
+
+    switch ((enum op)(i->op % OPS)) {
+    case OP_SEND_MANY:
+        send_many(&in);
+        break;
+    case OP_RECV_MANY:
+        recv_many(&in, i->arg);
+        break;
+    case OP_MESSAGES:
+        send_messages(n, &in);
+        break;
+    case OP_INBOX: {
+        size_t room = number(&in);
+        recv_messages(n, room, number(&in) % ROOM, more);
+        break;
+    }
+    case OP_SEND:
+        send_one(n, &in);
+        break;
+    case OP_RECV:
+        recv_one(n, &in, more);
+        break;
+    case OP_CARRY:
+        carry(n, number(&in));
+        break;
+    case OP_DAMAGE: {
+        size_t ahead = number(&in);
+        wires_damage(n, ahead, input_octet(&in));
+        break;
+    }
+    case OP_ASK:
+        ask(n, more);
+        break;
+    case OP_LIMIT:
+        wires[n ^ 1].room = number(&in);
+        if (wires[n ^ 1].room == 0)
+            wires[n ^ 1].room = SIZE_MAX;
+        break;
+    case OP_CUT:
+        wires[n].cut = 1;
+        break;
+    default:
+        scarce = 1;
+    }
+    note_closes();
+}
+
+/** Carry and receive until nothing moves: all arrives that nothing stood in the way of. */
+static void
+finish(void)
+{
+    size_t told = 1;
+
+    scarce = 0;
+    for (size_t before = 0; before != told;) {
+        before = told;
+        told = 0;
+        for (unsigned n = 0; n < ENDS; n++) {
+            wires[n].room = SIZE_MAX;
+            duet_flush(ends[n ^ 1].channel, 0);
+            note_closes();
+            carry(n, 0);
+            while (recv_messages(n, MESSAGES - 1, ROOM, n) == DUET_OK)
+                ;
+            told += ends[n].told;
+        }
+    }
+    for (unsigned n = 0; n < ENDS; n++) {
+        const struct record *next = next_of(n);
+        int hindered =
+            wires[n].damage != SIZE_MAX || wires[n].cut || ends[n].dead || ends[n ^ 1].dead;
+        need(hindered || next == NULL || next->code == WIRE_CLOSE);
+    }
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct input in = {data, size};
+    struct instruction i;
+
+    uint8_t tcp = input_octet(&in);
+    begin(tcp, input_octet(&in));
+    for (int k = 0; k < INSTRUCTIONS && input_instruction(&in, &i); k++)
+        run(&i);
+    finish();
+    for (unsigned n = 0; n < ENDS; n++)
+        duet_channel_free(ends[n].channel);
+    return 0;
+}

@@ -1,0 +1,214 @@
+/*
+ * The ledger of fuzz_many.c (see ledger.h): what was sealed, what was told, and whether a call's
+ * result is one that it may have.
+ */
+#include "ledger.h"
+#include "fuzz.h"
+#include "session/session.h"
+#include "wires.h"
+
+#include <string.h>
+
+struct end ends[ENDS];
+
+/* ---- What was sealed ---- */
+
+/** Octets that an end has sealed since its beginning. */
+static size_t
+sealed(unsigned n)
+{
+    const duet_channel *channel = ends[n].channel;
+
+    return wires[n ^ 1].written +
+           (channel->kept != NULL ? channel->kept_size - channel->kept_at : 0);
+}
+
+void
+note(unsigned n, uint32_t code, const uint8_t *data, size_t size)
+{
+    struct end *peer = &ends[n ^ 1];
+
+    need(peer->count - peer->told < RECORDS);
+    peer->records[peer->count++ % RECORDS] = (struct record){code, data, size, 0};
+    if (code != WIRE_CLOSE)
+        ends[n].octets_out += size;
+}
+
+void
+note_ends(unsigned n, size_t before)
+{
+    struct end *peer = &ends[n ^ 1];
+    size_t at = sealed(n);
+    duet_info info;
+
+    for (size_t i = peer->count; i > before; i--) {
+        struct record *record = &peer->records[(i - 1) % RECORDS];
+        record->end = at;
+        at -= record->size + DUET_FRAME_OVERHEAD;
+    }
+    duet_session_info(ends[n].channel->session, &info);
+    need(info.tx_octets == ends[n].octets_out);
+}
+
+void
+note_closes(void)
+{
+    for (unsigned n = 0; n < ENDS; n++) {
+        duet_info info;
+        duet_session_info(ends[n].channel->session, &info);
+        if (!info.tx_closed || ends[n].closed || ends[n].dead)
+            continue;
+        need(ends[n].closing);
+        ends[n].closed = 1;
+        note(n, WIRE_CLOSE, NULL, 0);
+        note_ends(n, ends[n ^ 1].count - 1);
+    }
+}
+
+const struct record *
+next_of(unsigned n)
+{
+    const struct end *end = &ends[n];
+
+    return end->told < end->count ? &end->records[end->told % RECORDS] : NULL;
+}
+
+/** 1 when no octet up to a record's end was changed. */
+static int
+sound(unsigned n, const struct record *record)
+{
+    return record != NULL && record->end <= wires[n].damage;
+}
+
+int
+whole(unsigned n)
+{
+    const struct record *next = next_of(n);
+
+    return sound(n, next) && next->end <= wires[n].carried;
+}
+
+/* ---- Sending ---- */
+
+void
+judge_send(unsigned n, int result, size_t done, size_t size)
+{
+    const struct end *end = &ends[n];
+
+    if (end->dead || end->closing) {
+        need(done == 0 && result == (end->dead ? end->dead : DUET_E_MISUSE));
+        return;
+    }
+    need(result == DUET_OK ? done == size : result == DUET_AGAIN && done <= size);
+}
+
+void
+note_stream(unsigned n, const uint8_t *data, size_t sent)
+{
+    size_t before = ends[n ^ 1].count, most = ends[n].channel->frame_size;
+
+    for (size_t at = 0; at < sent; at += most)
+        note(n, 0, data + at, sent - at < most ? sent - at : most);
+    note_ends(n, before);
+}
+
+int
+batch_stops(unsigned n, const duet_message *message, int result)
+{
+    if (ends[n].dead || ends[n].closing)
+        return 0;
+    return (result == DUET_E_LENGTH && message->size > ends[n].channel->frame_size) ||
+           (result == DUET_E_MISUSE && message->code == 0);
+}
+
+/* ---- Receiving ---- */
+
+void
+tell(unsigned n, uint32_t code, const uint8_t *octets, size_t size)
+{
+    const struct record *next = next_of(n);
+
+    need(next != NULL && next->code == code && next->size == size && sound(n, next));
+    need(next->end <= wires[n].carried);
+    need(size == 0 || memcmp(octets, next->data, size) == 0);
+    ends[n].told++;
+    ends[n].octets_in += size;
+}
+
+int
+tell_stream(unsigned n, const uint8_t *octets, size_t got)
+{
+    for (size_t at = 0; at < got;) {
+        const struct record *next = next_of(n);
+        need(next != NULL && next->size <= got - at && next->size > 0);
+        size_t size = next->size;
+        tell(n, 0, octets + at, size);
+        at += size;
+    }
+    return got > 0;
+}
+
+/** What is told in numbers and as a state is what was told. */
+static void
+check_state(unsigned n, int result)
+{
+    const struct end *end = &ends[n];
+    const duet_channel *channel = end->channel;
+    unsigned state = duet_channel_state(channel);
+    duet_info info;
+
+    duet_session_info(channel->session, &info);
+    need(!info.rx_closed || !(state & DUET_WANT_READ));
+    need(result != DUET_AGAIN || (state & DUET_WANT_READ));
+    need(info.rx_octets - end->octets_in ==
+         (channel->rx_state == DUET__RX_HELD ? channel->rx_length : 0));
+}
+
+/** A channel ends by what its own wire brought, or by the memory that it did not get; everything
+ * that came before was told. */
+static void
+judge_end(unsigned n, int result)
+{
+    const struct wire *wire = &wires[n];
+
+    ends[n].dead = result;
+    if (wires_no_memory == 2 && (result == DUET_E_MEMORY || result == DUET_E_IO))
+        return;
+    need(!whole(n));
+    need(wire->damage < wire->carried || (result == DUET_E_TRUNCATED && wire->cut));
+    need(duet_channel_detail(ends[n].channel)[0] != 0);
+}
+
+void
+judge_recv(unsigned n, int result, int some, size_t size)
+{
+    const struct record *next = next_of(n);
+    struct end *end = &ends[n];
+
+    if (end->dead) {
+        need(!some && result == end->dead);
+        return;
+    }
+    end->waits = result == DUET_AGAIN;
+    switch (result) {
+    case DUET_OK:
+        need(some || size == 0);
+        break;
+    case DUET_AGAIN:
+        need(!some && !whole(n));
+        break;
+    case DUET_CLOSED:
+        need(!some && whole(n) && next->code == WIRE_CLOSE);
+        break;
+    case DUET_E_CODE:
+        need(!some && whole(n) && next->code != 0 && next->code != WIRE_CLOSE);
+        break;
+    case DUET_E_ROOM:
+        need(!some && (next == NULL || !sound(n, next) || next->size > size));
+        break;
+    default:
+        judge_end(n, result);
+        return;
+    }
+    check_state(n, result);
+}

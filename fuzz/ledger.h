@@ -1,0 +1,74 @@
+/*
+ * What the channels of fuzz_many.c have sealed and told: a record of each frame, with the place
+ * where it ends on the wire, so that it is known what must be told, what must not, and what a call
+ * may say.
+ */
+#ifndef FUZZ_LEDGER_H
+#define FUZZ_LEDGER_H
+
+#include "channel/channel.h"
+#include "wires.h"
+
+enum {
+    ENDS = WIRES,      /* 2 n and 2 n + 1 are peers */
+    RECORDS = 1 << 14, /* frames under way in one direction: more than its wire holds */
+};
+
+/** A frame of the application's that was sealed, or the CLOSE behind all. */
+struct record {
+    uint32_t code;
+    const uint8_t *data;
+    size_t size, end; /* octets; the end is an offset of the wire's */
+};
+
+struct end {
+    duet_channel *channel;
+    struct record records[RECORDS]; /* what comes in here; [i % RECORDS] */
+    size_t told, count;             /* of them: handed to the application, sealed */
+    uint64_t octets_out, octets_in; /* of payload that was accepted, told */
+    int dead;                       /* what ended it; 0: nothing */
+    int waits;                      /* 1: its last receiving call had nothing more */
+    int closing;                    /* 1: CLOSE was asked for */
+    int closed;                     /* 1: and sealed */
+};
+
+extern struct end ends[ENDS];
+
+/* ---- Sending: by end n ---- */
+
+/** A frame was accepted. */
+void note(unsigned n, uint32_t code, const uint8_t *data, size_t size);
+
+/** Octets of the stream were: these are frames of the size that was set. */
+void note_stream(unsigned n, const uint8_t *data, size_t sent);
+
+/** What was noted since its peer had `before` records is the last that was sealed. */
+void note_ends(unsigned n, size_t before);
+
+/** Note the CLOSEs that the last instruction brought. */
+void note_closes(void);
+
+/** What a call said; done of size: octets or messages. */
+void judge_send(unsigned n, int result, size_t done, size_t size);
+
+/** 1 when a batch may stop at this message, and say so. */
+int batch_stops(unsigned n, const duet_message *message, int result);
+
+/* ---- Receiving: by end n ---- */
+
+/** What is to be told next; NULL: nothing was sealed. */
+const struct record *next_of(unsigned n);
+
+/** 1 when that has come, all of it and as it was sealed. */
+int whole(unsigned n);
+
+/** A frame is told: it is the next, and nothing before its end was changed. */
+void tell(unsigned n, uint32_t code, const uint8_t *octets, size_t size);
+
+/** Octets of the stream are told: whole frames. Returns 1 when there are some. */
+int tell_stream(unsigned n, const uint8_t *octets, size_t got);
+
+/** What a call said; some: it told something; size: octets of its buffer. */
+void judge_recv(unsigned n, int result, int some, size_t size);
+
+#endif

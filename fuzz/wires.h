@@ -1,0 +1,46 @@
+/*
+ * Wires in memory, in the place of src/os/descriptor.c and tcp.c, so that a target decides what
+ * each read, look and write of a channel meets; and an allocation that fails when it says so.
+ *
+ * A descriptor is a number below WIRES: what is written to it comes in at its far end, n ^ 1, as
+ * far as it was carried.
+ */
+#ifndef FUZZ_WIRES_H
+#define FUZZ_WIRES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { WIRES = 8 };
+
+/** What was written towards one end; offsets count from the wire's beginning. */
+struct wire {
+    size_t written, carried, taken; /* taken <= carried <= written, in octets */
+    size_t room;                    /* octets that may still be written now */
+    size_t mark;                    /* octets from which poll() would tell of input */
+    size_t holds;                   /* octets that a mark may ask for at most */
+    size_t damage;                  /* where the first changed octet lies; SIZE_MAX: nowhere */
+    int tcp;                        /* 1: it can be looked at */
+    int cut;                        /* 1: behind what was carried the stream ends */
+};
+
+extern struct wire wires[WIRES]; /* [n]: what comes in at end n */
+extern int wires_no_memory;      /* 1: the library's next allocation fails, and this becomes 2 */
+
+/** All as new; tcp: a bit for each end. */
+void wires_begin(unsigned tcp);
+
+/** Carry at most n octets towards an end. */
+void wires_carry(unsigned end, size_t n);
+
+/** Change an octet that the end has not taken, the one `ahead` behind the next; the first that was
+ * changed stays so. */
+void wires_damage(unsigned end, size_t ahead, uint8_t mask);
+
+/** What poll() would say. */
+int wires_readable(unsigned end);
+
+void *__wrap_malloc(size_t size);
+void *__real_malloc(size_t size);
+
+#endif
