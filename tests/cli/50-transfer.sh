@@ -159,5 +159,14 @@ expect 2 "once" duet send -k k - - 127.0.0.1:1
 expect 2 "auto, plain" duet send -k k src --progress fancy 127.0.0.1:1
 expect 3 "refused" duet send -k k src 127.0.0.1:1
 expect 9 "Not a directory\|File exists" duet recv -k k -o k -l 127.0.0.1:1
-expect 9 "No such file" duet recv -k k -o no/where -l 127.0.0.1:1
+expect 9 "No such file or directory; make the folders above it" duet recv -k k -o no/where -l 127.0.0.1:1
+mkdir -m 755 sealed && chmod 555 sealed
+who=
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then # root may write anywhere
+    who='setpriv --reuid 65534 --clear-groups' && chown 65534 k && chmod 755 .
+fi
+if [ -n "$who" ] || [ "$(id -u)" -ne 0 ]; then
+    expect 9 "sealed: Permission denied; choose a folder where you may write" \
+        timeout 9 $who "$DUET" recv -k k -o sealed -l 127.0.0.1:1
+fi
 done_testing

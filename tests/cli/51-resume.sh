@@ -31,6 +31,8 @@ resume() {
     [ ! -e got/large.duet-part ] || bad "the .duet-part is left"
     octets=$(sed -n 's/.*"octets": \([0-9]*\).*/\1/p' recv.out)
     [ "$octets" -lt 140000000 ] || bad "all of it was sent again: $octets"
+    says "\"there\": $((150000000 - octets))," recv.out
+    says "MiB more were there already and are equal, receipt" send.err
     rm -r got
 }
 

@@ -105,6 +105,7 @@ progress_file(struct progress *p, const char *name, uint64_t total, uint64_t ski
     snprintf(p->name, sizeof p->name, "%s%s", cut > 0 ? "..." : "", safe + cut);
     p->total = total;
     p->verified = p->skipped = skipped;
+    p->there += skipped;
     p->file_ms = p->moved_ms = duet__os_now_ms();
 }
 
@@ -130,18 +131,21 @@ void
 progress_end(struct progress *p, const char *receipt, const struct options *o)
 {
     uint64_t now = duet__os_now_ms();
-    char size[32], speed[32];
+    char size[32], speed[32], equal[32], there[96] = "";
     double seconds = (double)(now - p->begun_ms) / 1000;
 
     progress_break(p);
     if (o->json) {
-        printf("{\"files\": %" PRIu64 ", \"octets\": %" PRIu64
+        printf("{\"files\": %" PRIu64 ", \"octets\": %" PRIu64 ", \"there\": %" PRIu64
                ", \"seconds\": %.3f, \"receipt\": \"%s\"}\n",
-               p->files, p->octets, seconds, receipt);
+               p->files, p->octets, p->there, seconds, receipt);
         return;
     }
+    if (p->there > 0)
+        snprintf(there, sizeof there, "%s more were there already and are equal, ",
+                 size_text(equal, (double)p->there));
     if (say_level >= 0)
-        fprintf(stderr, "duet: %" PRIu64 " %s, %s in %.1f s, %s/s, receipt %s\n", p->files,
+        fprintf(stderr, "duet: %" PRIu64 " %s, %s in %.1f s, %s/s, %sreceipt %s\n", p->files,
                 p->files == 1 ? "file" : "files", size_text(size, (double)p->octets), seconds,
-                size_text(speed, rate(p->octets, p->begun_ms, now)), receipt);
+                size_text(speed, rate(p->octets, p->begun_ms, now)), there, receipt);
 }

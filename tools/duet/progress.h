@@ -20,6 +20,7 @@ struct progress {
     uint64_t shown_ms; /* the last line */
     uint64_t moved_ms; /* the last octet */
     uint64_t octets;   /* of all files, moved in this transfer */
+    uint64_t there;    /* of all files, there already and found equal */
     uint64_t files;
     int open; /* 1: a line on the terminal is to be ended */
 };

@@ -133,12 +133,15 @@ store_open(struct store *store, const char *folder, int force)
         store->stream = 1;
         return EXIT_DONE;
     }
+    /* Before a peer has come: who waits for hours is not told then that it cannot be made. */
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        return fail(EXIT_LOCAL, "%s: %s", shown(folder), reason());
+        return fail(EXIT_LOCAL, "%s: %s; make the folders above it, or choose another with -o",
+                    shown(folder), reason());
     store->root = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (store->root >= 0)
+    if (store->root >= 0 && faccessat(store->root, ".", W_OK | X_OK, AT_EACCESS) == 0)
         return EXIT_DONE;
-    return fail(EXIT_LOCAL, "%s: %s", shown(folder), reason());
+    return fail(EXIT_LOCAL, "%s: %s; choose a folder where you may write with -o", shown(folder),
+                reason());
 }
 
 void
