@@ -9,17 +9,19 @@ int
 main(int argc, char **argv)
 {
     char text[8192];
-    FILE *file = fopen(argc > 1 ? argv[1] : "secret.key", "r");
+    const char *path = argc > 1 ? argv[1] : "secret.key";
+    FILE *file = fopen(path, "r");
     size_t sent, size = file != NULL ? fread(text, 1, sizeof text, file) : 0;
     duet_config *config = duet_config_new();
     duet_channel *channel;
     duet_secret secret;
     duet_where where;
     if (duet_secret_parse(&secret, text, size, &where) != DUET_OK)
-        return 1;
+        return fprintf(stderr, "%s: %s\n", path, size > 0 ? where.reason : "cannot be read"), 1;
     duet_config_add_secret(config, secret.octets, secret.size);
     duet_channel_open(&channel, config, duet_replay_new(DUET_REPLAY_DEFAULT), DUET_BOTTOM, 0, 1);
-    if (duet_send(channel, "hello\n", 6, &sent, 5000) != DUET_OK)
-        return 1;
-    return duet_close(channel, 5000) != DUET_OK;
+    if (duet_send(channel, "hello\n", 6, &sent, 5000) != DUET_OK ||
+        duet_close(channel, 5000) != DUET_OK)
+        return fprintf(stderr, "hello: %s\n", duet_channel_detail(channel)), 1;
+    return 0;
 }

@@ -11,5 +11,8 @@ cmp readme.c example.c || bad "README.md and examples/hello.c differ"
 duet keygen -o secret.key >/dev/null
 hello=$(dirname "$DUET")/example_hello
 [ -x "$hello" ] || bad "example_hello is not built"
+expect 1 "^missing.key: cannot be read$" "$hello" missing.key
+expect 1 "^/etc/passwd: neither" "$hello" /etc/passwd
+expect 1 "^hello: ..*" "$hello" secret.key </dev/null
 [ "$(duet pipe -k secret.key --exec "exec '$hello' secret.key" </dev/null)" = hello ] || bad "no greeting"
 done_testing
