@@ -11,17 +11,17 @@
 typedef int look_up(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 
 __attribute__((visibility("default"))) int
-getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
-            struct addrinfo **list)
+getaddrinfo(const char *name, const char *service, const struct addrinfo *req,
+            struct addrinfo **pai)
 {
     const char *known = getenv("NAMES_NAME"), *address = getenv("NAMES_ADDRESS");
     union {
         void *symbol;
         look_up *call;
     } real = {dlsym(RTLD_NEXT, "getaddrinfo")};
-    int numbers = hints != NULL && (hints->ai_flags & AI_NUMERICHOST) != 0;
+    int numbers = req != NULL && (req->ai_flags & AI_NUMERICHOST) != 0;
 
     if (!numbers && name != NULL && known != NULL && strcmp(name, known) == 0)
         name = address;
-    return real.call(name, service, hints, list);
+    return real.call(name, service, req, pai);
 }
