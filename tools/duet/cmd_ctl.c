@@ -251,7 +251,7 @@ static const struct poptOption own[] = {{"control", 0, POPT_ARG_STRING, &control
 
 const struct command cmd_ctl = {.name = "ctl",
                                 .usage = "status|sessions|reload|drain|kill ID|metrics|health",
-                                .about = "Ask a running service",
+                                .about = "Ask a running service.",
                                 .groups = OPTIONS_JSON,
                                 .own = own,
                                 .least = 1,

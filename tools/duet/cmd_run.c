@@ -34,6 +34,6 @@ static const struct poptOption own[] = {
 
 const struct command cmd_run = {.name = "run",
                                 .usage = "[OPTION...]",
-                                .about = "Serve the tunnels of a configuration file",
+                                .about = "Serve the tunnels of a configuration file.",
                                 .own = own,
                                 .run = run};

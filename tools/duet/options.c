@@ -23,7 +23,7 @@ static const struct poptOption keys_group[] = {
     {"peers", 0, POPT_ARG_STRING, &options.files.peers, 0, "The identities that are trusted",
      "FILE"},
     {"pattern", 0, POPT_ARG_STRING, &options.files.pattern, 0,
-     "secret, ephemeral (default) or identity (default with -i)", "NAME"},
+     "Default ephemeral, with -i identity", "secret|ephemeral|identity"},
     {"profile", 0, POPT_ARG_STRING, &options.files.profile, 0, "What the wire looks like", "FILE"},
     POPT_TABLEEND};
 
