@@ -18,12 +18,15 @@ struct tx_lane {
     uint8_t batch[DUET__BATCH];
 };
 
+/** want: what an initiation that goes on waits for; 0: the octets wait, if anything does. */
 static void
-end_tx(struct tx_lane *lane, int result)
+end_tx(struct tx_lane *lane, int result, unsigned want)
 {
+    if (want == 0)
+        want = result == DUET_AGAIN ? DUET_WANT_WRITE : 0;
     lane->job->sent = lane->tx.sent;
     lane->job->result = result;
-    lane->job->channel->want_tx = result == DUET_AGAIN ? DUET_WANT_WRITE : 0;
+    lane->job->channel->want_tx = (uint8_t)want;
     lane->job = NULL;
 }
 
@@ -43,7 +46,7 @@ begin_tx(struct tx_lane *lane, duet_send_job *job)
     if (result == DUET_OK)
         result = duet__tx_step(job->channel, NULL);
     if (result != DUET_OK || !lane->tx.due)
-        end_tx(lane, result);
+        end_tx(lane, result, want);
 }
 
 /** The next frame of a lane, behind those that wait in its batch. */
@@ -65,7 +68,7 @@ sealed(struct tx_lane *lane, const duet_sealing *sealing)
     duet_channel *channel = lane->job->channel;
 
     if (sealing->result != DUET_OK) {
-        end_tx(lane, duet__channel_judge(channel, sealing->result));
+        end_tx(lane, duet__channel_judge(channel, sealing->result), 0);
         return;
     }
     lane->used += sealing->len + DUET_FRAME_OVERHEAD;
@@ -77,7 +80,7 @@ sealed(struct tx_lane *lane, const duet_sealing *sealing)
     int result = duet__tx_write(channel, lane->batch, lane->used);
     lane->used = 0;
     if (result != DUET_OK || !lane->tx.due)
-        end_tx(lane, result);
+        end_tx(lane, result, 0);
 }
 
 void

@@ -301,6 +301,26 @@ closes_are_not_waited_for(void **state)
     close_behind_octets(ENDS_TCP);
 }
 
+/** A channel that still initiates waits for its peer, not for room to write, which there is. */
+static void
+initiation_is_waited_for(void **state)
+{
+    struct ends ends;
+
+    (void)state;
+    ends_open(&ends);
+    duet_send_job out = {ends.top, "octets", 6, 0, 0};
+    duet_send_many(&out, 1);
+    assert_int_equal(out.result, DUET_AGAIN);
+    assert_int_equal(out.sent, 0);
+    assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
+    ends_shake(&ends);
+    duet_send_many(&out, 1);
+    assert_int_equal(out.result, DUET_OK);
+    assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
+    ends_close(&ends);
+}
+
 int
 main(void)
 {
@@ -312,6 +332,7 @@ main(void)
         cmocka_unit_test(frames_in_parts),
         cmocka_unit_test(each_its_own_result),
         cmocka_unit_test(closes_are_not_waited_for),
+        cmocka_unit_test(initiation_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
