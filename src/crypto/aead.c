@@ -33,13 +33,12 @@ int
 duet__aead_encrypt(const struct duet__aead *with, uint8_t *out, const uint8_t *in, size_t size)
 {
     int put = 0;
-    size_t i = duet__contexts_borrow(&pool);
-    EVP_CIPHER_CTX *context = pool.context[i];
-    int ok = begin(context, with, 1) &&
+    EVP_CIPHER_CTX *context = duet__contexts_borrow(&pool);
+    int ok = context != NULL && begin(context, with, 1) &&
              (size == 0 || EVP_CipherUpdate(context, out, &put, in, (int)size) == 1) &&
              EVP_CipherFinal_ex(context, out + size, &put) == 1 &&
              EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, DUET__TAG, out + size) == 1;
-    duet__contexts_give_back(&pool, i);
+    duet__contexts_give_back(&pool, context);
     return ok ? DUET_OK : DUET_E_CRYPTO;
 }
 
@@ -64,10 +63,10 @@ int
 duet__aead_decrypt(const struct duet__aead *with, uint8_t *out, const uint8_t *in, size_t size)
 {
     size_t plain = size - DUET__TAG;
-    size_t i = duet__contexts_borrow(&pool);
-    int result = decrypt(pool.context[i], with, out, in, plain);
+    EVP_CIPHER_CTX *context = duet__contexts_borrow(&pool);
+    int result = context != NULL ? decrypt(context, with, out, in, plain) : DUET_E_CRYPTO;
 
-    duet__contexts_give_back(&pool, i);
+    duet__contexts_give_back(&pool, context);
     if (result != DUET_OK)
         duet_wipe(out, plain);
     return result;

@@ -8,52 +8,57 @@
 
 #include "base/equal.h"
 #include "base/public.h"
+#include "kernel/lent.h"
 
 #include <duet/secret.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
-#include <stdatomic.h>
 #include <string.h>
 
 enum { KEY = 32 };
 
 /* Peers' keys, made once by duet_init() and lent for one step: to put other octets into one costs
- * nothing, to make one as much as a fifteenth of the step. More threads than these wait for one
- * another. */
-enum { PEERS = 16 };
-
-static struct {
-    EVP_PKEY *key;
-    atomic_flag busy;
-} peers[PEERS];
+ * nothing, to make one as much as a fifteenth of the step. */
+static struct duet__lent peers;
 
 static EVP_PKEY *any; /* never changed: contexts made from it need not look the curve up */
+
+/** A public key, the base point. */
+static EVP_PKEY *
+make(void)
+{
+    static const uint8_t base_point[KEY] = {9};
+    return EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, base_point, sizeof base_point);
+}
 
 int
 duet__x25519_init(void)
 {
-    static const uint8_t base_point[KEY] = {9};
-
-    any = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, base_point, sizeof base_point);
+    any = make();
     int ok = any != NULL;
-    for (size_t i = 0; i < PEERS; i++) {
-        atomic_flag_clear(&peers[i].busy);
-        peers[i].key =
-            EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, base_point, sizeof base_point);
-        ok = ok && peers[i].key != NULL;
+    for (size_t i = 0; ok && i < DUET__LENT; i++) {
+        atomic_flag_clear(&peers.busy[i]);
+        peers.thing[i] = make();
+        ok = peers.thing[i] != NULL;
     }
     return ok ? DUET_OK : DUET_E_CRYPTO;
 }
 
-static size_t
+/** A key to put the peer's into; NULL: all are busy, and there is no memory for one more. */
+static EVP_PKEY *
 borrow(void)
 {
-    for (size_t i = 0;; i = (i + 1) % PEERS) {
-        if (!atomic_flag_test_and_set_explicit(&peers[i].busy, memory_order_acquire))
-            return i;
-    }
+    EVP_PKEY *key = duet__lent_take(&peers);
+    return key != NULL ? key : make();
+}
+
+static void
+give_back(EVP_PKEY *key)
+{
+    if (!duet__lent_return(&peers, key))
+        EVP_PKEY_free(key);
 }
 
 /** A private key of libcrypto's from raw octets; public_key NULL: it is worked out. NULL on
@@ -101,12 +106,12 @@ duet__x25519(uint8_t out[KEY], const struct duet__x25519_pair *mine, const uint8
     size_t size = KEY;
     int result = DUET_E_CRYPTO;
     EVP_PKEY *ours = import(mine->private_key, mine->public_key);
-    size_t lent = borrow();
-    EVP_PKEY *theirs = peers[lent].key;
+    EVP_PKEY *theirs = borrow();
     EVP_PKEY_CTX *context = ours != NULL ? EVP_PKEY_CTX_new_from_pkey(NULL, ours, NULL) : NULL;
 
     /* Any 32 octets are a public key (RFC 7748 §5): there is nothing to validate. */
-    if (EVP_PKEY_set1_encoded_public_key(theirs, their_key, KEY) != 1 || context == NULL ||
+    if (context == NULL || theirs == NULL ||
+        EVP_PKEY_set1_encoded_public_key(theirs, their_key, KEY) != 1 ||
         EVP_PKEY_derive_init(context) != 1 || EVP_PKEY_derive_set_peer_ex(context, theirs, 0) != 1)
         goto out;
     /* libcrypto refuses an all-zero result by failing; whatever else fails here would be its own
@@ -126,7 +131,7 @@ out:
     if (result != DUET_OK)
         duet_wipe(out, KEY);
     EVP_PKEY_CTX_free(context);
-    atomic_flag_clear_explicit(&peers[lent].busy, memory_order_release);
+    give_back(theirs);
     EVP_PKEY_free(ours);
     return result;
 }

@@ -3,38 +3,49 @@
  */
 #include "kernel/contexts.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 static const uint8_t zeros[32]; /* a key, or an IV */
 
+static EVP_CIPHER_CTX *
+make(const EVP_CIPHER *cipher)
+{
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+
+    if (context != NULL && EVP_CipherInit_ex2(context, cipher, zeros, zeros, 1, NULL) == 1)
+        return context;
+    EVP_CIPHER_CTX_free(context);
+    return NULL;
+}
+
 int
 duet__contexts_init(struct duet__contexts *pool, const char *cipher)
 {
-    EVP_CIPHER *fetched = EVP_CIPHER_fetch(NULL, cipher, NULL);
-    int ok = fetched != NULL;
+    pool->cipher = EVP_CIPHER_fetch(NULL, cipher, NULL);
+    int ok = pool->cipher != NULL;
 
-    for (size_t i = 0; i < DUET__CONTEXTS; i++) {
-        atomic_flag_clear(&pool->busy[i]);
-        pool->context[i] = EVP_CIPHER_CTX_new();
-        ok = ok && pool->context[i] != NULL &&
-             EVP_CipherInit_ex2(pool->context[i], fetched, zeros, zeros, 1, NULL) == 1;
+    for (size_t i = 0; ok && i < DUET__LENT; i++) {
+        atomic_flag_clear(&pool->lent.busy[i]);
+        pool->lent.thing[i] = make(pool->cipher);
+        ok = pool->lent.thing[i] != NULL;
     }
-    EVP_CIPHER_free(fetched); /* the contexts hold it */
     return ok ? 0 : -1;
 }
 
-size_t
+EVP_CIPHER_CTX *
 duet__contexts_borrow(struct duet__contexts *pool)
 {
-    for (size_t i = 0;; i = (i + 1) % DUET__CONTEXTS) {
-        if (!atomic_flag_test_and_set_explicit(&pool->busy[i], memory_order_acquire))
-            return i;
-    }
+    EVP_CIPHER_CTX *context = duet__lent_take(&pool->lent);
+    return context != NULL ? context : make(pool->cipher);
 }
 
 void
-duet__contexts_give_back(struct duet__contexts *pool, size_t i)
+duet__contexts_give_back(struct duet__contexts *pool, EVP_CIPHER_CTX *context)
 {
-    (void)EVP_CipherInit_ex2(pool->context[i], NULL, zeros, zeros, 1, NULL);
-    atomic_flag_clear_explicit(&pool->busy[i], memory_order_release);
+    if (context == NULL)
+        return;
+    (void)EVP_CipherInit_ex2(context, NULL, zeros, zeros, 1, NULL);
+    if (!duet__lent_return(&pool->lent, context))
+        EVP_CIPHER_CTX_free(context);
 }

@@ -28,9 +28,8 @@ static int
 xor_keystream(const struct duet__key *key, const uint8_t block[16], uint8_t *out, const uint8_t *in,
               size_t size)
 {
-    size_t i = duet__contexts_borrow(&pool);
-    EVP_CIPHER_CTX *context = pool.context[i];
-    int ok = EVP_EncryptInit_ex2(context, NULL, key->octets, block, NULL);
+    EVP_CIPHER_CTX *context = duet__contexts_borrow(&pool);
+    int ok = context != NULL && EVP_EncryptInit_ex2(context, NULL, key->octets, block, NULL);
     while (ok == 1 && size > 0) {
         int part = size < PART ? (int)size : PART;
         int put = 0;
@@ -41,7 +40,7 @@ xor_keystream(const struct duet__key *key, const uint8_t block[16], uint8_t *out
         in += part;
         size -= (size_t)part;
     }
-    duet__contexts_give_back(&pool, i);
+    duet__contexts_give_back(&pool, context);
     return ok == 1 ? 0 : -1;
 }
 
