@@ -84,7 +84,8 @@ DUET_API int duet_config_set_identity(duet_config *config, const duet_identity *
 /**
  * Set the trusted peers (copied): pattern 2 alone is used, and only these are accepted. An empty
  * list trusts nobody.
- * Returns DUET_OK, DUET_E_MEMORY.   Source: docs/protocol.md §4 "Identities".   Since 0.1.
+ * Returns DUET_OK, DUET_E_MEMORY, DUET_E_MISUSE (a key in a form that X25519 never gives).
+ * Source: docs/protocol.md §4 "Identities".   Since 0.1.
  */
 DUET_API int duet_config_set_peers(duet_config *config, const duet_peers *peers);
 

@@ -100,6 +100,20 @@ duet__x25519_public(uint8_t out[KEY], const uint8_t private_key[KEY])
 }
 
 int
+duet__x25519_in_form(const uint8_t key[KEY])
+{
+    static const uint8_t prime[KEY] = {0xed, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                       0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                       0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                       0xff, 0xff, 0xff, 0xff, 0x7f}; /* 2^255 - 19 */
+
+    for (size_t i = KEY; i-- > 0;)
+        if (key[i] != prime[i])
+            return key[i] < prime[i];
+    return 0;
+}
+
+int
 duet__x25519(uint8_t out[KEY], const struct duet__x25519_pair *mine, const uint8_t their_key[KEY])
 {
     static const uint8_t zeros[KEY];

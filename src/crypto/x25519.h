@@ -17,6 +17,11 @@ struct duet__x25519_pair {
     const uint8_t *private_key, *public_key;
 };
 
+/** 1 when a public key is in the one form that X25519 gives. It takes others too (RFC 7748 §5: the
+ * last bit is ignored, values over the prime are reduced), which would be as many names for one
+ * identity. The time depends on the key. */
+int duet__x25519_in_form(const uint8_t key[32]);
+
 /**
  * The shared secret. Returns DUET_OK; DUET_E_PROTOCOL when it is all zeros (a public key of small
  * order, RFC 7748 §6.1); DUET_E_CRYPTO.

@@ -12,14 +12,26 @@
 
 enum { VERSION = 1, PRIVATE = 2, PUBLIC = 4 }; /* what a text has shown */
 
-int
-duet__key_read(uint8_t key[DUET_KEY_SIZE], struct duet__text text)
+/** Read 44 digits of base64 into a key. Returns 0, or -1. */
+static int
+read_key(uint8_t key[DUET_KEY_SIZE], struct duet__text text)
 {
     size_t put;
 
     if (duet__base64_decode(key, DUET_KEY_SIZE, &put, text.at, text.size) != 0)
         return -1;
     return put == DUET_KEY_SIZE ? 0 : -1;
+}
+
+int
+duet__key_read_public(uint8_t key[DUET_KEY_SIZE], const struct duet__ini *ini, duet_where *where)
+{
+    if (read_key(key, ini->value) != 0)
+        return duet__ini_refuse(ini, where, "PublicKey is not 44 digits of base64");
+    if (!duet__x25519_in_form(key))
+        return duet__ini_refuse(ini, where,
+                                "PublicKey has a form that X25519 never gives: is it damaged?");
+    return DUET_OK;
 }
 
 void
@@ -49,14 +61,13 @@ read_name(duet_identity *identity, struct duet__ini *ini, duet_where *where, uns
         return duet__ini_once(ini, where, seen, VERSION);
     }
     if (duet__text_is(ini->name, "PrivateKey")) {
-        if (duet__key_read(identity->private_key, ini->value) != 0)
+        if (read_key(identity->private_key, ini->value) != 0)
             return duet__ini_refuse(ini, where, "PrivateKey is not 44 digits of base64");
         return duet__ini_once(ini, where, seen, PRIVATE);
     }
     if (duet__text_is(ini->name, "PublicKey")) {
-        if (duet__key_read(identity->public_key, ini->value) != 0)
-            return duet__ini_refuse(ini, where, "PublicKey is not 44 digits of base64");
-        return duet__ini_once(ini, where, seen, PUBLIC);
+        int result = duet__key_read_public(identity->public_key, ini, where);
+        return result == DUET_OK ? duet__ini_once(ini, where, seen, PUBLIC) : result;
     }
     return duet__ini_refuse(ini, where,
                             "an unknown name: an identity has Version, PrivateKey and PublicKey");
@@ -101,8 +112,7 @@ parse(duet_identity *identity, const char *text, size_t size, duet_where *where)
     if (is_bare((struct duet__text){text, size})) {
         ini.line = 1;
         ini.kind = DUET__INI_VALUE;
-        if (duet__key_read(identity->private_key,
-                           (struct duet__text){text, DUET_KEY_TEXT_SIZE - 1}) != 0)
+        if (read_key(identity->private_key, (struct duet__text){text, DUET_KEY_TEXT_SIZE - 1}) != 0)
             return duet__ini_refuse(&ini, where, "not 44 digits of base64");
         return duet_identity_init(identity, identity->private_key);
     }

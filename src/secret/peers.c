@@ -96,8 +96,10 @@ read_name(struct reading *r, const struct duet__ini *ini)
         return duet__ini_refuse(ini, r->where, "a [Peer NAME] must come first");
     if (!duet__text_is(ini->name, "PublicKey"))
         return duet__ini_refuse(ini, r->where, "an unknown name: a peer has PublicKey");
-    if (duet__key_read(r->peers->list[r->peers->count - 1].public_key, ini->value) != 0)
-        return duet__ini_refuse(ini, r->where, "PublicKey is not 44 digits of base64");
+    uint8_t *key = r->peers->list[r->peers->count - 1].public_key;
+    int result = duet__key_read_public(key, ini, r->where);
+    if (result != DUET_OK)
+        return result;
     return duet__ini_once(ini, r->where, &r->seen, KEY);
 }
 

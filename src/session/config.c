@@ -111,8 +111,10 @@ duet_config_set_identity(duet_config *config, const duet_identity *identity)
 int
 duet_config_set_peers(duet_config *config, const duet_peers *peers)
 {
+    for (size_t i = 0; i < peers->count; i++)
+        if (!duet__x25519_in_form(peers->list[i].public_key))
+            return DUET_E_MISUSE;
     duet_peer *list = calloc(peers->count + 1, sizeof *list);
-
     if (list == NULL)
         return DUET_E_MEMORY;
     if (peers->count > 0)
@@ -206,27 +208,11 @@ duet__config_offer(const struct duet_config *config)
     return set & 1u << DUET_PATTERN_EPHEMERAL ? DUET_PATTERN_EPHEMERAL : DUET_PATTERN_SECRET;
 }
 
-/** X25519 takes a key in several forms (RFC 7748 §5: the last bit and values over the prime), which
- * would be as many names for one identity. Only the one that it gives itself counts. */
-static int
-in_its_one_form(const uint8_t key[DUET_KEY_SIZE])
-{
-    static const uint8_t prime[DUET_KEY_SIZE] = {
-        0xed, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}; /* 2^255 - 19 */
-
-    for (size_t i = DUET_KEY_SIZE; i-- > 0;)
-        if (key[i] != prime[i])
-            return key[i] < prime[i];
-    return 0;
-}
-
 int
 duet__config_trusts(const struct duet_config *config, const uint8_t key[DUET_KEY_SIZE])
 {
     DUET__PUBLIC(key, DUET_KEY_SIZE); /* the application is told */
-    if (!in_its_one_form(key))
+    if (!duet__x25519_in_form(key))
         return 0;
     if (duet__equal(key, config->identity.public_key, DUET_KEY_SIZE))
         return 0; /* a reflection, or a stolen identity */

@@ -287,6 +287,20 @@ trust(struct pair_end *end, const struct pair_end *whom)
     assert_int_equal(duet_config_set_peers(end->config, &peers), DUET_OK);
 }
 
+/** A list that holds a key in another form than X25519 gives is not taken. */
+static void
+peers_in_another_form(void **state)
+{
+    duet_peer peer = {.name = "peer", .public_key = {9, [DUET_KEY_SIZE - 1] = 0x80}};
+    const duet_peers peers = {&peer, 1};
+
+    (void)state;
+    pair_open(&pair, &identity);
+    assert_int_equal(duet_config_set_peers(top->config, &peers), DUET_E_MISUSE);
+    assert_false(top->config->has_peers);
+    pair_close(&pair);
+}
+
 static void
 known_identities(void **state)
 {
@@ -449,23 +463,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(another_secret),
-        cmocka_unit_test(many_secrets),
-        cmocka_unit_test(another_profile),
-        cmocka_unit_test(another_pattern),
-        cmocka_unit_test(replay),
-        cmocka_unit_test(skew),
-        cmocka_unit_test(malformed_params),
-        cmocka_unit_test(extensions),
-        cmocka_unit_test(hello_sizes),
-        cmocka_unit_test(known_identities),
-        cmocka_unit_test(unknown_bottom),
-        cmocka_unit_test(unknown_top),
-        cmocka_unit_test(identity_in_another_form),
-        cmocka_unit_test(own_identity),
-        cmocka_unit_test(list_means_identity),
-        cmocka_unit_test(exporters_agree),
-        cmocka_unit_test(speaks_first),
+        cmocka_unit_test(another_secret),   cmocka_unit_test(many_secrets),
+        cmocka_unit_test(another_profile),  cmocka_unit_test(another_pattern),
+        cmocka_unit_test(replay),           cmocka_unit_test(skew),
+        cmocka_unit_test(malformed_params), cmocka_unit_test(extensions),
+        cmocka_unit_test(hello_sizes),      cmocka_unit_test(peers_in_another_form),
+        cmocka_unit_test(known_identities), cmocka_unit_test(unknown_bottom),
+        cmocka_unit_test(unknown_top),      cmocka_unit_test(identity_in_another_form),
+        cmocka_unit_test(own_identity),     cmocka_unit_test(list_means_identity),
+        cmocka_unit_test(exporters_agree),  cmocka_unit_test(speaks_first),
         cmocka_unit_test(presets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -277,8 +277,11 @@ identity_of(const char *content, duet_identity *identity, duet_where *where)
     return duet_identity_parse(identity, content, strlen(content), where);
 }
 
-#define PRIVATE "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=" /* of RFC 7748 §6.1 */
-#define PUBLIC  "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="
+#define PRIVATE     "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=" /* of RFC 7748 §6.1 */
+#define PUBLIC      "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="
+#define PRIME       "7f///////////////////////////////////////38=" /* 2^255 - 19: no key */
+#define BELOW_PRIME "7P///////////////////////////////////////38=" /* the greatest one */
+#define LAST_BIT    "CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAIA=" /* 9 in another form */
 
 static void
 identities(void **state)
@@ -318,6 +321,8 @@ identity_refusals(void **state)
          "does not belong"},
         {"[Identity]\nVersion = 1\nPrivateKey = " PRIVATE "\nPrivateKey = " PRIVATE "\n", 4,
          "twice"},
+        {"[Identity]\nVersion = 1\nPrivateKey = " PRIVATE "\nPublicKey = " PRIME "\n", 4,
+         "never gives"},
         {"[Identity]\nVersion = 3\n", 2, "Version"},
         {"[Identity]\nName = x\n", 2, "unknown name"},
         {"[Identity]\nwords\n", 2, "neither"},
@@ -352,6 +357,9 @@ peers_lists(void **state)
         {"[Peer a]\nPublicKey = " PUBLIC "\nPublicKey = " PUBLIC "\n", 3, "twice"},
         {"[Peer a]\nPublicKey = " PUBLIC "\n[Peer b]\nPublicKey = " PUBLIC "\n", 0, "same"},
         {"[Peer a]\nPublicKey = zzz\n", 2, "44 digits"},
+        {"[Peer a]\nPublicKey = " PRIME "\n", 2, "never gives"},
+        {"[Peer a]\nPublicKey = " PUBLIC "\n[Peer b]\nPublicKey = " LAST_BIT "\n", 4,
+         "never gives"},
         {"[Peer a]\nKey = " PUBLIC "\n", 2, "unknown name"},
         {"PublicKey = " PUBLIC "\n", 1, "must come first"},
         {"[Friend a]\n", 1, "sections like"},
@@ -360,6 +368,7 @@ peers_lists(void **state)
     };
     duet_peers peers;
     duet_where where;
+    const char *greatest = "[Peer a]\nPublicKey = " BELOW_PRIME "\n";
     const char *good = "# ours\n[Peer alice]\nPublicKey = " PUBLIC "\n\n[Peer bob b.]\nPublicKey = "
                        "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08=\n";
 
@@ -371,6 +380,8 @@ peers_lists(void **state)
     assert_int_equal(duet_kind_of(good, strlen(good)), DUET_KIND_PEERS);
     duet_peers_free(&peers);
     duet_peers_free(NULL);
+    assert_int_equal(duet_peers_parse(&peers, greatest, strlen(greatest), &where), DUET_OK);
+    duet_peers_free(&peers);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(duet_peers_parse(&peers, bad[i].content, strlen(bad[i].content), &where),
                          DUET_E_FORMAT);
