@@ -3,9 +3,9 @@
 none of which may be told from another by when and how its connection is closed (docs/protocol.md §4
 "Probing").
 
-    strangers.py DUET CONNECTIONS [DRAIN-SECONDS]
+    strangers.py DUET CONNECTIONS [DRAIN-SECONDS [pipe|recv|server]]
 
-The kinds come in random order, so that whatever the machine does to times it does to all alike. The
+Behind a server's door a target listens, which nothing may ever reach. The kinds come in random order, so that whatever the machine does to times it does to all alike. The
 mean time of each kind is held against that of all the others. A listener of the script's own, which
 closes at once on what is no duet, is the control: it must be told.
 """
@@ -21,6 +21,7 @@ import time
 
 DUET, COUNT = sys.argv[1], int(sys.argv[2])
 DRAIN = float(sys.argv[3]) if len(sys.argv) > 3 else 1.5
+LISTENER = sys.argv[4] if len(sys.argv) > 4 else "pipe"
 AT_ONCE = 250  # below the listener's --max-connections
 FLOOD = 200_000
 SLACK = 0.05  # seconds that means may lie apart by chance alone on a busy machine
@@ -143,21 +144,41 @@ def record_flight(folder):
     return asyncio.run(listen())
 
 
-def start_listener(folder):
+def command(folder, address, target):
+    """The listener's command line; its limits are beyond what knocks here."""
+    door = ["-k", f"{folder}/k", "--profile", f"{folder}/bare", "--drain-timeout", f"{DRAIN}-{DRAIN}",
+            "--max-connections", "1000"]
+    return [DUET, LISTENER, *door, *{
+        "pipe": ["-v", "-l", address],
+        "recv": ["-v", "-l", "-o", f"{folder}/taken", address],
+        "server": ["-v", "--max-strangers", "1000", "--max-from-source", "0",
+                   "--listen", address, "--target", target],
+    }[LISTENER]]
+
+
+def start_listener(folder, target):
     """The command as listener; returns it and its port."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with open(f"{folder}/said", "w", encoding="utf-8") as said:
         listener = subprocess.Popen(
-            [DUET, "pipe", "-v", "-k", f"{folder}/k", "--profile", f"{folder}/bare",
-             "--max-connections", "1000", "--drain-timeout", f"{DRAIN}-{DRAIN}",
-             "-l", f"127.0.0.1:{port}"],
+            command(folder, f"127.0.0.1:{port}", target),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
     while "listening on" not in open(f"{folder}/said", encoding="utf-8").read():
         if listener.poll() is not None:
-            sys.exit("strangers: the listener ended")
+            sys.exit("strangers: the listener ended: " + open(f"{folder}/said", encoding="utf-8").read())
         time.sleep(0.05)
     return listener, port
+
+
+def was_reached(target):
+    """1 when something has connected to the target."""
+    target.setblocking(False)
+    try:
+        target.accept()
+    except BlockingIOError:
+        return False
+    return True
 
 
 async def control(openings):
@@ -187,11 +208,13 @@ def main():
         openings = Openings(record_flight(folder))
         if not asyncio.run(control(openings)):
             sys.exit("strangers: the control, which closes at once, was not told")
-        listener, port = start_listener(folder)
+        target = socket.create_server(("127.0.0.1", 0))
+        listener, port = start_listener(folder, f"127.0.0.1:{target.getsockname()[1]}")
         # The recorded flight is answered once, by its first coming; from then on it is a replay.
         gate = asyncio.Semaphore(1)
         first = asyncio.run(knock(port, openings.flight, True, gate))
         told = asyncio.run(knock_all(port, openings, COUNT))
+        ended = listener.poll() is not None
         listener.kill()
         listener.wait()
     for name, results in sorted(told.items()):
@@ -202,6 +225,10 @@ def main():
     found = faults(told)
     if not first[0]:
         found.append("the flight that was recorded is none: it had no answer at its first coming")
+    if was_reached(target):
+        found.append("the target was reached")
+    if ended:
+        found.append("the listener ended")
     for fault in found:
         print("WRONG", fault)
     sys.exit(1 if found else 0)
