@@ -275,7 +275,8 @@ recv_messages(unsigned n, size_t room, size_t size, unsigned slot)
         at += messages[i].size;
     }
     check_rest(inbox.buffer, (size_t)(at - pool[slot % ENDS]), size);
-    judge_recv(n, result, inbox.count > 0, size > 0 ? size : 1);
+    judge_recv(n, result, inbox.count > 0, size);
+    need(result != DUET_OK || inbox.count > 0);
     wires_no_memory = 0;
     return result;
 }
