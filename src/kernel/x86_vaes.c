@@ -6,7 +6,9 @@
  * such a half was written, each change between them and 256-bit instructions costs some processors
  * 50 ns. Registers 16 to 31 cost nothing. No compiler can be told to use these alone, so the steps
  * are in assembler, and the file is compiled without AVX-512: the compiler does not know of those
- * registers, so they keep what they hold from one step to the next.
+ * registers, so they keep what they hold from one step to the next. Others' code does know them,
+ * libc's memcpy() for one, so nothing outside this file may run between two steps: the object calls
+ * nothing, which scripts/symbols holds it to.
  */
 #if defined(__x86_64__)
 
