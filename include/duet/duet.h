@@ -3,6 +3,9 @@
  *
  * Includes everything. Most programs need channel.h (a channel on a descriptor) and secret.h (key
  * files); session.h is the same without I/O; frame.h is the lowest layer.
+ *
+ * Before 1.0 structs may grow and calls may change with each minor version: the shared library's
+ * name, libduet.so.0.1, tells for which one a program was built. A patch version changes neither.
  */
 #ifndef DUET_DUET_H
 #define DUET_DUET_H
