@@ -58,7 +58,6 @@ test_each_has_its_limit(void **state)
         assert_int_equal(take(sources, v4(1), 3), 0);
     assert_int_equal(take(sources, v4(1), 3), -1);
     assert_int_equal(take(sources, v4(2), 3), 0);
-    assert_int_equal(sources_count(sources), 2);
     give(sources, v4(1));
     assert_int_equal(take(sources, v4(1), 3), 0);
     assert_int_equal(take(sources, v4(1), 0), 0); /* no limit */
@@ -77,7 +76,6 @@ test_networks_of_ipv6_are_one(void **state)
     assert_int_equal(take(sources, v6("::ffff:0.0.0.9"), 1), 0); /* IPv4, however it comes */
     assert_int_equal(take(sources, v4(9), 1), -1);
     assert_int_equal(take(sources, v4(10), 1), 0);
-    assert_int_equal(sources_count(sources), 4);
     sources_free(sources);
 }
 
@@ -91,7 +89,6 @@ test_unix_peers_are_not_counted(void **state)
     for (unsigned i = 0; i < 5; i++)
         assert_int_equal(take(sources, peer, 1), 0);
     give(sources, peer);
-    assert_int_equal(sources_count(sources), 0);
     sources_free(sources);
 }
 
@@ -100,28 +97,26 @@ static void
 test_many_come_and_go(void **state)
 {
     struct sources *sources = sources_new();
-    unsigned left = 0;
 
     (void)state;
     for (uint32_t i = 0; i < MANY; i++)
         assert_int_equal(take(sources, v4(i), 1), 0);
-    assert_int_equal(sources_count(sources), MANY);
     for (uint32_t i = 0; i < MANY; i++)
         if (i % 7 != 0)
             give(sources, v4((i * 7919) % MANY));
     for (uint32_t i = 0; i < MANY; i++) {
         int there = i % 7 == 0;
-        left += (unsigned)there;
         assert_int_equal(take(sources, v4((i * 7919) % MANY), 1), there ? -1 : 0);
         if (!there)
             give(sources, v4((i * 7919) % MANY));
     }
-    assert_int_equal(sources_count(sources), left);
     give(sources, v4(MANY + 1)); /* who never came */
-    assert_int_equal(sources_count(sources), left);
+    for (uint32_t i = 0; i < MANY; i++)
+        assert_int_equal(take(sources, v4((i * 7919) % MANY), 1), i % 7 == 0 ? -1 : 0);
     for (uint32_t i = 0; i < MANY; i++)
         give(sources, v4(i));
-    assert_int_equal(sources_count(sources), 0);
+    for (uint32_t i = 0; i < MANY; i++)
+        assert_int_equal(take(sources, v4(i), 1), 0);
     sources_free(sources);
 }
 

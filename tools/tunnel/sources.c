@@ -165,9 +165,3 @@ sources_give(struct sources *sources, const struct sockaddr_storage *from)
     else if (entry->count == 1)
         release(sources, (size_t)(entry - sources->table));
 }
-
-size_t
-sources_count(const struct sources *sources)
-{
-    return sources->used;
-}

@@ -8,7 +8,6 @@
 #ifndef DUET_TUNNEL_SOURCES_H
 #define DUET_TUNNEL_SOURCES_H
 
-#include <stddef.h>
 #include <sys/socket.h>
 
 struct sources;
@@ -23,8 +22,5 @@ int sources_take(struct sources *sources, const struct sockaddr_storage *from, u
 
 /** Count one less, of those that sources_take() counted. */
 void sources_give(struct sources *sources, const struct sockaddr_storage *from);
-
-/** How many sources have a connection now. */
-size_t sources_count(const struct sources *sources);
 
 #endif
