@@ -1,8 +1,7 @@
 /*
  * The door (see door.h). One loop polls the listener, those who may be peers and those who are not.
  *
- * A guest whose channel is gone is a stranger: what it sends is read and dropped, and nothing it
- * does, its own FIN included, brings its end nearer.
+ * A guest whose channel is gone is a stranger: silence.h says what becomes of it.
  */
 #include "door.h"
 
@@ -10,6 +9,7 @@
 #include "interrupt.h"
 #include "os/os.h"
 #include "say.h"
+#include "silence.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -21,10 +21,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LAST_MS = 1000 }; /* after its time, for what is unread */
+enum { LAST_MS = 1000, STEP_MS = 20 }; /* after its time, for what is unread; and steps of that */
 enum { SHORT_OF_FDS_MS = 100 };
 enum { TOLD_FIRST = 20, TOLD_EVERY_MS = 60000 }; /* strangers told one by one, then by number */
-enum { SCRATCH = 16384, READS = 64 };            /* octets, and reads of one stranger at a turn */
+enum { SCRATCH = 16384 };                        /* octets */
 
 struct guest {
     int fd;
@@ -93,31 +93,6 @@ give_up(struct guest *guest, const char *why)
 
 /* ---- Strangers ---- */
 
-/** Read and drop. Returns 1 when nothing unread is left. */
-static int
-drop_input(struct guest *guest)
-{
-    char scratch[SCRATCH];
-
-    for (int i = 0; i < READS; i++) {
-        ssize_t n = recv(guest->fd, scratch, sizeof scratch, MSG_DONTWAIT);
-        if (n > 0)
-            continue;
-        guest->ended = n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
-        return 1;
-    }
-    return 0;
-}
-
-/** Is a guest's time over? Nothing but the clock decides, and for a second what is unread. */
-static int
-is_over(struct guest *guest, uint32_t drain_ms, uint64_t now)
-{
-    if (now < guest->since + drain_ms)
-        return 0;
-    return drop_input(guest) || now >= guest->since + drain_ms + LAST_MS;
-}
-
 /** Close those whose time is over; returns the milliseconds until the next one's is, or -1. */
 static int
 close_over(struct guest *guests, unsigned *count, uint32_t drain_ms)
@@ -126,13 +101,13 @@ close_over(struct guest *guests, unsigned *count, uint32_t drain_ms)
     unsigned kept = 0;
 
     for (unsigned i = 0; i < *count; i++) {
-        if (is_over(&guests[i], drain_ms, now)) {
+        uint64_t age = now - guests[i].since;
+        if (silence_over(guests[i].fd, age, drain_ms, &guests[i].ended)) {
             give_up(&guests[i], "until its time was over");
             close(guests[i].fd);
             continue;
         }
-        uint64_t end = guests[i].since + drain_ms;
-        uint64_t wait = end > now ? end - now : 20;
+        uint64_t wait = age < drain_ms ? drain_ms - age : STEP_MS;
         next = wait < next ? wait : next;
         guests[kept++] = guests[i];
     }
@@ -172,7 +147,7 @@ watch(void *argument)
             continue;
         for (unsigned i = 0; i < w->count; i++)
             if (fds[i].fd >= 0 && fds[i].revents != 0)
-                drop_input(&w->guests[i]);
+                silence_drop(w->guests[i].fd, &w->guests[i].ended);
     }
     free(fds);
     free(w->guests);
@@ -213,13 +188,14 @@ static void
 evict(struct door *door)
 {
     unsigned oldest = 0;
+    int ended;
 
     for (unsigned i = 0; i < door->count; i++) {
         if (door->guests[i].since < door->guests[oldest].since)
             oldest = i;
     }
     give_up(&door->guests[oldest], "until its place was needed");
-    drop_input(&door->guests[oldest]); /* so that it ends with FIN, not RST */
+    silence_drop(door->guests[oldest].fd, &ended);
     close(door->guests[oldest].fd);
     door->guests[oldest] = door->guests[--door->count];
 }
@@ -267,7 +243,7 @@ static int
 serve(struct guest *guest)
 {
     if (guest->channel == NULL) {
-        drop_input(guest);
+        silence_drop(guest->fd, &guest->ended);
         return 0;
     }
     int result = duet_handshake(guest->channel, 0);
@@ -362,17 +338,6 @@ door_wait(struct door *door, duet_channel **channel, int *fd, int timeout_ms)
     free(door->guests); /* unless the thread has them */
     listener_close(&door->listener);
     return code;
-}
-
-int
-door_draw(uint32_t *ms, uint32_t least_ms, uint32_t most_ms)
-{
-    uint64_t draw;
-
-    if (duet__os_random((uint8_t *)&draw, sizeof draw) != 0)
-        return fail(EXIT_LIMIT, "no randomness for the time-out of strangers");
-    *ms = least_ms + (uint32_t)(draw % ((uint64_t)most_ms - least_ms + 1));
-    return EXIT_DONE;
 }
 
 /** Drop what is there. Returns 1 when more may come. */

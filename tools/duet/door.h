@@ -27,10 +27,6 @@ struct door {
  * own. Returns an exit code. */
 int door_wait(struct door *door, duet_channel **channel, int *fd, int timeout_ms);
 
-/** Draw how long strangers are listened to. Returns an exit code: without randomness none is drawn,
- * as a time that is known would tell. */
-int door_draw(uint32_t *ms, uint32_t least_ms, uint32_t most_ms);
-
 /** Say nothing and drop what comes on a descriptor, for ms. to_end 1: until its end at most. A
  * signal ends it. */
 void door_drain(int fd, uint64_t ms, int to_end);

@@ -8,6 +8,7 @@
 #include "keys.h"
 #include "os/os.h"
 #include "say.h"
+#include "silence.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -264,7 +265,7 @@ link_open(struct link *link, const struct options *o, const char *address)
     if (code != EXIT_DONE)
         return code;
     duet_config_set(link->config, DUET_SET_FRAME_SIZE, FRAME);
-    code = door_draw(&link->drain_ms, o->drain_least_ms, o->drain_most_ms);
+    code = silence_draw(&link->drain_ms, o->drain_least_ms, o->drain_most_ms);
     if (code != EXIT_DONE)
         return code;
     link->replay = duet_replay_new(DUET_REPLAY_DEFAULT);

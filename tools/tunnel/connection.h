@@ -126,10 +126,6 @@ int stranger_evict(struct tunnel *tunnel);
 /** The service ends: those that are half-open have a moment to prove themselves. */
 void stranger_drain(struct tunnel *tunnel);
 
-/** Read and drop what there is. Returns 1 when nothing unread is left; *ended 1: and no more comes.
- */
-int stranger_drop(int fd, int *ended);
-
 /** After a violation: say nothing, drop what comes for a while, then end. */
 void stranger_spoil(struct connection *connection, const char *reason);
 

@@ -1,42 +1,19 @@
 /*
  * Those who have not proven themselves (docs/protocol.md §4 "Probing").
  *
- * Whoever cannot is read and dropped in silence until a time that was drawn once and runs from the
- * connection's start: nothing it does, its own end included, brings that nearer. Half-open
- * connections are counted apart from open ones, and the oldest makes room, judged or not: else a
- * prober who fills the table could see which of his openings were.
+ * They are met as silence.h says. Half-open connections are counted apart from open ones, and the
+ * oldest makes room, judged or not: else a prober who fills the table could see which of his
+ * openings were.
  */
 #include "connection.h"
 
 #include "record.h"
 #include "say.h"
+#include "silence.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <sys/socket.h>
-
-enum { LAST_MS = 1000, STEP_MS = 20 }; /* after its time, for what is unread */
-enum { SCRATCH = 16384, READS = 64 };  /* octets, and reads at a turn of the loop */
-enum { SPOILT_MS = 2000 };             /* silence after a violation */
-enum { EVICT_AFTER_MS = 1000 };        /* time in which an honest peer proves itself */
-
-/* ---- Dropping ---- */
-
-int
-stranger_drop(int fd, int *ended)
-{
-    char scratch[SCRATCH];
-
-    *ended = 0;
-    for (int i = 0; i < READS; i++) {
-        ssize_t n = recv(fd, scratch, sizeof scratch, MSG_DONTWAIT);
-        if (n > 0)
-            continue;
-        *ended = n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
-        return 1;
-    }
-    return 0;
-}
+enum { STEP_MS = 20 };          /* after its time, for what is unread */
+enum { SPOILT_MS = 2000 };      /* silence after a violation */
+enum { EVICT_AFTER_MS = 1000 }; /* time in which an honest peer proves itself */
 
 static void
 drop(struct connection *c, int events)
@@ -44,7 +21,7 @@ drop(struct connection *c, int events)
     int ended;
 
     (void)events;
-    stranger_drop(c->duet->fd, &ended);
+    silence_drop(c->duet->fd, &ended);
     if (ended)
         wire_watch(c->duet, 0);
 }
@@ -57,14 +34,13 @@ age(const struct connection *c)
     return uv_now(&c->service->loop) - c->since_ms;
 }
 
-/** Its time is over, and for a second more what is unread is awaited, so that it ends with FIN. */
+/** Its time is over, or what was unread then. */
 static void
 is_over(struct connection *c)
 {
     int ended;
-    int empty = stranger_drop(c->duet->fd, &ended);
 
-    if (!empty && age(c) < c->tunnel->drain_ms + LAST_MS) {
+    if (!silence_over(c->duet->fd, age(c), c->tunnel->drain_ms, &ended)) {
         connection_time(c, STEP_MS, is_over);
         return;
     }
@@ -168,7 +144,7 @@ stranger_evict(struct tunnel *tunnel)
 
     if (c == NULL || age(c) < EVICT_AFTER_MS)
         return -1;
-    stranger_drop(c->duet->fd, &ended); /* so that it ends with FIN, not RST */
+    silence_drop(c->duet->fd, &ended);
     connection_end(c, END_STRANGER, "its opening stayed unfinished until its place was needed");
     return 0;
 }
@@ -178,7 +154,7 @@ service_ends(struct connection *c)
 {
     int ended;
 
-    stranger_drop(c->duet->fd, &ended);
+    silence_drop(c->duet->fd, &ended);
     connection_end(c, END_STRANGER, "its opening stayed unfinished when the service ended");
 }
 
@@ -205,7 +181,7 @@ drop_spoilt(struct connection *c, int events)
     int ended;
 
     (void)events;
-    stranger_drop(c->duet->fd, &ended);
+    silence_drop(c->duet->fd, &ended);
     if (ended)
         spoilt_is_over(c);
 }

@@ -4,9 +4,9 @@
 #include "tunnel.h"
 
 #include "connection.h"
-#include "door.h"
 #include "record.h"
 #include "say.h"
+#include "silence.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -121,7 +121,7 @@ make(struct service *service, const struct tunnel_settings *settings)
     LIST_INIT(&tunnel->ports);
     TAILQ_INIT(&tunnel->half_open);
     if (tunnel->sources == NULL || tunnel->counters == NULL ||
-        door_draw(&tunnel->drain_ms, settings->drain_least_ms, settings->drain_most_ms) !=
+        silence_draw(&tunnel->drain_ms, settings->drain_least_ms, settings->drain_most_ms) !=
             EXIT_DONE) {
         sources_free(tunnel->sources);
         free(tunnel);
