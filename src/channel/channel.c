@@ -222,7 +222,8 @@ duet_channel_detail(const duet_channel *channel)
 unsigned
 duet_channel_state(const duet_channel *channel)
 {
-    unsigned state = channel->want_tx | (unsigned)channel->want_rx;
+    /* What a receiving call has to write is told by what waits: it may have gone since. */
+    unsigned state = channel->want_tx | (channel->want_rx & (unsigned)DUET_WANT_READ);
 
     if (channel->result != DUET_OK)
         return 0;

@@ -58,8 +58,8 @@ run(duet_channel *channel, struct both *both, struct duet__deadline *deadline)
         result = duet__io_wait(channel, deadline, want);
     }
     result = duet__rx_settle(channel, &both->rx, result);
-    channel->want_rx = (uint8_t)want;
-    channel->want_tx = 0;
+    channel->want_rx = (uint8_t)(want & DUET_WANT_READ);
+    channel->want_tx = (uint8_t)(want & DUET_WANT_WRITE);
     return result;
 }
 

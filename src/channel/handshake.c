@@ -33,6 +33,15 @@ advance(duet_channel *channel, unsigned *want)
     return DUET_AGAIN;
 }
 
+/** A sending call that waited for the peer can go on, whichever call has met that peer now. */
+static void
+opened(duet_channel *channel)
+{
+    channel->open = 1;
+    if (channel->want_tx != 0)
+        channel->want_tx = DUET_WANT_WRITE;
+}
+
 int
 duet__enter(duet_channel *channel, struct duet__deadline *deadline, unsigned *want)
 {
@@ -43,7 +52,7 @@ duet__enter(duet_channel *channel, struct duet__deadline *deadline, unsigned *wa
         if (result == DUET_AGAIN)
             result = duet__io_wait(channel, deadline, *want);
         else if (result == DUET_OK)
-            channel->open = 1;
+            opened(channel);
         if (result != DUET_OK)
             return result;
     }

@@ -171,6 +171,47 @@ states(void **state)
     ends_close(&ends);
 }
 
+/** A call that receives meets the peer: who waited for that to send is told to go on. */
+static void
+initiation_wakes_who_sends(void **state)
+{
+    struct ends ends;
+    uint8_t octet;
+    size_t n;
+
+    (void)state;
+    ends_open(&ends);
+    assert_int_equal(duet_send(ends.top, "octets", 6, &n, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
+    ends_carry_all(&ends);
+    assert_int_equal(duet_handshake(ends.bottom, 0), DUET_AGAIN);
+    ends_carry_all(&ends);
+    assert_int_equal(duet_recv(ends.top, &octet, 1, &n, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ | DUET_WANT_WRITE);
+    assert_int_equal(duet_send(ends.top, "octets", 6, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
+    ends_close(&ends);
+}
+
+/** What waited to be written when a call received has gone since: nobody waits for room. */
+static void
+flushed_is_not_waited_for(void **state)
+{
+    static uint8_t much[1 << 20];
+    struct ends ends;
+    size_t n;
+
+    (void)state;
+    ends_open(&ends);
+    ends_shake(&ends);
+    assert_int_equal(duet_send(ends.top, much, sizeof much, &n, 0), DUET_AGAIN);
+    assert_int_equal(duet_recv(ends.top, much, 1, &n, 1, 0), DUET_AGAIN);
+    while (duet_flush(ends.top, 0) == DUET_AGAIN)
+        assert_true(recv(ends.top_far, much, sizeof much, 0) > 0);
+    assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
+    ends_close(&ends);
+}
+
 /** The peer's PING is answered by whatever call comes by, and one call's work is bounded. */
 static void
 pings(void **state)
@@ -240,6 +281,8 @@ main(void)
         cmocka_unit_test(every_segmentation),
         cmocka_unit_test(narrow_sockets),
         cmocka_unit_test(states),
+        cmocka_unit_test(initiation_wakes_who_sends),
+        cmocka_unit_test(flushed_is_not_waited_for),
         cmocka_unit_test(pings),
         cmocka_unit_test(refresh),
     };
