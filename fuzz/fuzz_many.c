@@ -43,6 +43,7 @@ enum op {
 static uint8_t source[SOURCE], pool[ENDS][ROOM];
 static size_t source_at, budget;
 static int scarce;
+static duet_replay *replay;
 
 /* ---- Set-up ---- */
 
@@ -55,6 +56,8 @@ configure(void)
 
     need(config != NULL);
     need(duet_config_add_secret(config, secret, sizeof secret) == DUET_OK);
+    need(duet_config_set(config, DUET_SET_PATTERNS, 1 << DUET_PATTERN_SECRET) == DUET_OK);
+    config->profile.hello_pad_most = 40;
     config->profile.rotate_frames = 3;
     config->profile.rotate_blocks = 9;
     for (size_t i = 0; i < SOURCE; i++) {
@@ -65,33 +68,42 @@ configure(void)
 }
 
 static void
-open_end(unsigned n, const duet_config *config, uint32_t frame_size)
+open_end(unsigned n, const duet_config *config, int initiates, uint32_t frame_size)
 {
     const uint8_t salt[16] = {(uint8_t)(n / 2)};
     enum duet_role role = n % 2 == 0 ? DUET_TOP : DUET_BOTTOM;
     struct end *end = &ends[n];
     duet_session *session;
+    int fd = (int)n;
 
-    need(duet_session_new_preset(&session, config, role, salt, sizeof salt) == DUET_OK);
-    need(duet_channel_open_preset(&end->channel, session, NULL, (int)n, (int)n) == DUET_OK);
+    if (initiates) {
+        duet_replay *known = role == DUET_BOTTOM ? replay : NULL; /* as in a program of its own */
+        need(duet_channel_open(&end->channel, config, known, role, fd, fd) == DUET_OK);
+    } else {
+        need(duet_session_new_preset(&session, config, role, salt, sizeof salt) == DUET_OK);
+        need(duet_channel_open_preset(&end->channel, session, NULL, fd, fd) == DUET_OK);
+    }
     end->channel->frame_size = frame_size;
     end->told = end->count = 0;
     end->octets_out = end->octets_in = 0;
-    end->dead = end->waits = end->closing = end->closed = 0;
+    end->dead = end->waits = end->sends = end->closing = end->closed = 0;
 }
 
-/** setup: a bit for each end, whether its wire is looked at; two for each pair, its frames' size. */
+/** kinds: a bit for each pair, whether its wires are looked at, and another, whether it initiates;
+ * sizes: two bits for each, its frames' size. */
 static void
-begin(uint8_t tcp, uint8_t sizes)
+begin(uint8_t kinds, uint8_t sizes)
 {
     static const uint32_t frame_sizes[4] = {150, 1500, 9000, 16384};
     static duet_config *config;
 
     if (config == NULL)
         config = configure();
-    wires_begin(tcp);
+    wires_begin(kinds & 0x0f);
+    replay = duet_replay_new(ENDS);
+    need(replay != NULL);
     for (unsigned n = 0; n < ENDS; n++)
-        open_end(n, config, frame_sizes[sizes >> (n / 2 * 2) & 3]);
+        open_end(n, config, kinds >> (ENDS / 2 + n / 2) & 1, frame_sizes[sizes >> (n / 2 * 2) & 3]);
     source_at = 0;
     budget = BUDGET;
     scarce = 0;
@@ -301,12 +313,12 @@ ask(unsigned n, unsigned what)
 
     if (what % 4 == 3) {
         result = duet_close(end->channel, 0);
-        end->closing = end->closing || !end->dead;
+        end->closing = end->channel->tx_closing;
     } else {
         duet_session_ask(end->channel->session, requests[what % 4], octets);
         result = duet_flush(end->channel, 0);
     }
-    need(end->dead ? result == end->dead : result == DUET_OK || result == DUET_AGAIN);
+    judge_flush(n, result);
 }
 
 static void
@@ -361,31 +373,39 @@ run(const struct instruction *i)
     note_closes();
 }
 
+/** 1 when something may have kept octets from an end. */
+static int
+is_hindered(unsigned n)
+{
+    return wires[n].damage != SIZE_MAX || wires[n].cut || ends[n].dead || ends[n ^ 1].dead;
+}
+
 /** Carry and receive until nothing moves: all arrives that nothing stood in the way of. */
 static void
 finish(void)
 {
-    size_t told = 1;
+    size_t moved = 1;
 
     scarce = 0;
-    for (size_t before = 0; before != told;) {
-        before = told;
-        told = 0;
+    for (size_t before = 0; before != moved;) {
+        before = moved;
+        moved = 0;
         for (unsigned n = 0; n < ENDS; n++) {
             wires[n].room = SIZE_MAX;
-            duet_flush(ends[n ^ 1].channel, 0);
+            judge_flush(n ^ 1, duet_flush(ends[n ^ 1].channel, 0));
             note_closes();
             carry(n, 0);
             while (recv_messages(n, MESSAGES - 1, ROOM, n) == DUET_OK)
                 ;
-            told += ends[n].told;
+            moved += ends[n].told + wires[n].taken;
         }
     }
     for (unsigned n = 0; n < ENDS; n++) {
         const struct record *next = next_of(n);
-        int hindered =
-            wires[n].damage != SIZE_MAX || wires[n].cut || ends[n].dead || ends[n ^ 1].dead;
+        int hindered = is_hindered(n);
         need(hindered || next == NULL || next->code == WIRE_CLOSE);
+        if (!hindered && !is_hindered(n ^ 1))
+            need(ends[n].channel->open);
     }
 }
 
@@ -395,12 +415,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input in = {data, size};
     struct instruction i;
 
-    uint8_t tcp = input_octet(&in);
-    begin(tcp, input_octet(&in));
+    uint8_t kinds = input_octet(&in);
+    begin(kinds, input_octet(&in));
     for (int k = 0; k < INSTRUCTIONS && input_instruction(&in, &i); k++)
         run(&i);
     finish();
     for (unsigned n = 0; n < ENDS; n++)
         duet_channel_free(ends[n].channel);
+    duet_replay_free(replay);
     return 0;
 }

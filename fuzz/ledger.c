@@ -88,18 +88,76 @@ whole(unsigned n)
     return sound(n, next) && next->end <= wires[n].carried;
 }
 
+/* ---- What any call may say ---- */
+
+/** What is told in numbers and as a state is what was told; who could go on is woken. */
+static void
+check_state(unsigned n)
+{
+    const struct end *end = &ends[n];
+    const duet_channel *channel = end->channel;
+    unsigned state = duet_channel_state(channel);
+    duet_info info;
+
+    duet_session_info(channel->session, &info);
+    need(!info.rx_closed || !(state & DUET_WANT_READ));
+    need(!end->waits || (state & DUET_WANT_READ));
+    need(!end->sends || !channel->open || (state & DUET_WANT_WRITE));
+    need(info.rx_octets - end->octets_in ==
+         (channel->rx_state == DUET__RX_HELD ? channel->rx_length : 0));
+}
+
+/** A channel ends by what its own wire brought, or by the memory that it did not get; everything
+ * that came before was told. */
+static void
+judge_end(unsigned n, int result)
+{
+    const struct wire *wire = &wires[n];
+
+    ends[n].dead = result;
+    if (wires_no_memory == 2 && (result == DUET_E_MEMORY || result == DUET_E_IO))
+        return;
+    need(!whole(n));
+    need(wire->damage < wire->carried ||
+         (wire->cut && (result == DUET_E_TRUNCATED || result == DUET_E_STRANGER)));
+    need(duet_channel_detail(ends[n].channel)[0] != 0);
+}
+
 /* ---- Sending ---- */
+
+void
+judge_flush(unsigned n, int result)
+{
+    struct end *end = &ends[n];
+
+    if (end->dead) {
+        need(result == end->dead);
+        return;
+    }
+    end->sends = result == DUET_AGAIN;
+    if (result != DUET_OK && result != DUET_AGAIN) {
+        judge_end(n, result);
+        return;
+    }
+    check_state(n);
+    int waits = result == DUET_AGAIN && (end->channel->open || end->channel->kept != NULL);
+    need(waits == ((duet_channel_state(end->channel) & DUET_WANT_WRITE) != 0));
+}
 
 void
 judge_send(unsigned n, int result, size_t done, size_t size)
 {
-    const struct end *end = &ends[n];
+    struct end *end = &ends[n];
 
-    if (end->dead || end->closing) {
-        need(done == 0 && result == (end->dead ? end->dead : DUET_E_MISUSE));
+    need(done <= size);
+    if (end->closing && !end->dead) {
+        need(done == 0 && result == DUET_E_MISUSE);
+        end->sends = 0;
         return;
     }
-    need(result == DUET_OK ? done == size : result == DUET_AGAIN && done <= size);
+    need(done == 0 || !end->dead);
+    need(done == size || result != DUET_OK);
+    judge_flush(n, result);
 }
 
 void
@@ -117,6 +175,7 @@ batch_stops(unsigned n, const duet_message *message, int result)
 {
     if (ends[n].dead || ends[n].closing)
         return 0;
+    ends[n].sends = 0;
     return (result == DUET_E_LENGTH && message->size > ends[n].channel->frame_size) ||
            (result == DUET_E_MISUSE && message->code == 0);
 }
@@ -146,37 +205,6 @@ tell_stream(unsigned n, const uint8_t *octets, size_t got)
         at += size;
     }
     return got > 0;
-}
-
-/** What is told in numbers and as a state is what was told. */
-static void
-check_state(unsigned n, int result)
-{
-    const struct end *end = &ends[n];
-    const duet_channel *channel = end->channel;
-    unsigned state = duet_channel_state(channel);
-    duet_info info;
-
-    duet_session_info(channel->session, &info);
-    need(!info.rx_closed || !(state & DUET_WANT_READ));
-    need(result != DUET_AGAIN || (state & DUET_WANT_READ));
-    need(info.rx_octets - end->octets_in ==
-         (channel->rx_state == DUET__RX_HELD ? channel->rx_length : 0));
-}
-
-/** A channel ends by what its own wire brought, or by the memory that it did not get; everything
- * that came before was told. */
-static void
-judge_end(unsigned n, int result)
-{
-    const struct wire *wire = &wires[n];
-
-    ends[n].dead = result;
-    if (wires_no_memory == 2 && (result == DUET_E_MEMORY || result == DUET_E_IO))
-        return;
-    need(!whole(n));
-    need(wire->damage < wire->carried || (result == DUET_E_TRUNCATED && wire->cut));
-    need(duet_channel_detail(ends[n].channel)[0] != 0);
 }
 
 void
@@ -210,5 +238,5 @@ judge_recv(unsigned n, int result, int some, size_t size)
         judge_end(n, result);
         return;
     }
-    check_state(n, result);
+    check_state(n);
 }

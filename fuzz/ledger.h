@@ -28,6 +28,7 @@ struct end {
     uint64_t octets_out, octets_in; /* of payload that was accepted, told */
     int dead;                       /* what ended it; 0: nothing */
     int waits;                      /* 1: its last receiving call had nothing more */
+    int sends;                      /* 1: its last sending call could not do all */
     int closing;                    /* 1: CLOSE was asked for */
     int closed;                     /* 1: and sealed */
 };
@@ -50,6 +51,9 @@ void note_closes(void);
 
 /** What a call said; done of size: octets or messages. */
 void judge_send(unsigned n, int result, size_t done, size_t size);
+
+/** What a call said that only flushes, or asks for something. */
+void judge_flush(unsigned n, int result);
 
 /** 1 when a batch may stop at this message, and say so. */
 int batch_stops(unsigned n, const duet_message *message, int result);

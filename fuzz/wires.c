@@ -1,6 +1,6 @@
 /*
- * Wires in memory (see wires.h). The functions are those of src/os/os.h, all of the two files' that
- * the library uses, so that the linker never takes these.
+ * Wires in memory (see wires.h). The functions are those of src/os/os.h, all of the three files' of
+ * src/os that the library uses, so that the linker never takes these.
  */
 #include "wires.h"
 #include "fuzz.h"
@@ -14,6 +14,7 @@ enum { RING = 1 << 18 }; /* octets that a wire holds */
 
 struct wire wires[WIRES];
 int wires_no_memory;
+static uint32_t drawn; /* random octets so far */
 static uint8_t rings[WIRES][RING];
 
 static size_t
@@ -32,8 +33,9 @@ wires_begin(unsigned tcp)
                                  .mark = 1,
                                  .holds = 40000,
                                  .damage = SIZE_MAX,
-                                 .tcp = (tcp >> i & 1) != 0};
+                                 .tcp = (tcp >> i / 2 & 1) != 0};
     wires_no_memory = 0;
+    drawn = 0;
 }
 
 void
@@ -118,6 +120,14 @@ int
 duet__os_is_tcp(int fd)
 {
     return wire_of(fd)->tcp;
+}
+
+int
+duet__os_random(uint8_t *out, size_t size)
+{
+    for (size_t i = 0; i < size; i++, drawn++)
+        out[i] = (uint8_t)((drawn * 2654435761u) >> 24);
+    return 0;
 }
 
 int
