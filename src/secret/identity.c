@@ -48,7 +48,7 @@ duet_identity_init(duet_identity *identity, const uint8_t private_key[DUET_KEY_S
 
     if (result != DUET_OK)
         return result;
-    memcpy(identity->private_key, private_key, DUET_KEY_SIZE);
+    memmove(identity->private_key, private_key, DUET_KEY_SIZE); /* which it may be */
     return duet__x25519_public(identity->public_key, identity->private_key);
 }
 
