@@ -21,7 +21,7 @@ make(struct tunnel *tunnel, const struct sockaddr_storage *from)
     struct connection *c = calloc(1, sizeof *c);
 
     if (c != NULL && (tunnel->settings->proxy & PROXY_IN))
-        c->header = header_new();
+        c->header = proxy_header_new();
     if (c == NULL || (c->header == NULL && (tunnel->settings->proxy & PROXY_IN))) {
         free(c);
         return NULL;
@@ -47,15 +47,15 @@ refuse_header(struct connection *c, const char *reason)
 static int
 accept_plain(struct connection *c, int fd)
 {
-    static const struct header_ways ways = {dial_start, refuse_header};
+    static const struct proxy_header_ways ways = {dial_start, refuse_header};
 
-    c->plain = wire_open(&c->service->loop, c, fd, NULL);
+    c->plain = endpoint_open(&c->service->loop, c, fd, NULL);
     if (c->plain == NULL)
         return -1;
-    wire_is_plain(c->plain);
+    endpoint_is_plain(c->plain);
     c->tunnel->counters->open = ++c->tunnel->open_count;
     if (c->header != NULL)
-        header_await(c, &ways);
+        proxy_header_await(c, &ways);
     else
         dial_start(c);
     return 0;
@@ -64,7 +64,7 @@ accept_plain(struct connection *c, int fd)
 static int
 accept_peer(struct connection *c, int fd)
 {
-    c->duet = wire_open(&c->service->loop, c, fd, NULL);
+    c->duet = endpoint_open(&c->service->loop, c, fd, NULL);
     if (c->duet == NULL || duet_channel_open(&c->channel, c->settings->config, c->service->replay,
                                              DUET_BOTTOM, fd, fd) != DUET_OK)
         return -1;
@@ -96,7 +96,7 @@ connection_accept(struct tunnel *tunnel, int fd, const struct sockaddr_storage *
     TAILQ_REMOVE(&c->service->connections, c, entry);
     c->service->descriptors -= CONNECTION_DESCRIPTORS;
     generation_release(c->generation);
-    wire_close(c->duet, 0);
+    endpoint_close(c->duet, 0);
     free(c->header);
     uv_close((uv_handle_t *)&c->timer, release);
     return -1;
@@ -130,7 +130,7 @@ greet(struct connection *c, int events)
     int result = duet_handshake(c->channel, 0);
     if (result == DUET_AGAIN) {
         unsigned state = duet_channel_state(c->channel);
-        wire_watch(c->duet, UV_READABLE | (state & DUET_WANT_WRITE ? UV_WRITABLE : 0));
+        endpoint_watch(c->duet, UV_READABLE | (state & DUET_WANT_WRITE ? UV_WRITABLE : 0));
         return;
     }
     if (result == DUET_OK) {
@@ -175,7 +175,7 @@ connection_dialled(struct connection *c)
         begin_greeting(c);
         return;
     }
-    wire_is_plain(c->plain);
+    endpoint_is_plain(c->plain);
     relay_start(c);
 }
 
@@ -214,7 +214,7 @@ connection_record(struct connection *c, enum connection_end how, const char *rea
     struct record record = {.tunnel = c->settings->name,
                             .id = c->id,
                             .from = &c->from,
-                            .via = header_via(c),
+                            .via = proxy_header_via(c),
                             .target = c->target,
                             .octets_in = c->in.octets,
                             .octets_out = c->out.octets,
@@ -274,8 +274,8 @@ connection_end(struct connection *c, enum connection_end how, const char *reason
     dial_free(c->dial);
     duet_channel_free(c->channel);
     /* A cut is told as a cut: the plain side by a reset, the peer by an end without CLOSE. */
-    wire_close(c->plain, how != END_DONE);
-    wire_close(c->duet, 0);
+    endpoint_close(c->plain, how != END_DONE);
+    endpoint_close(c->duet, 0);
     generation_release(c->generation);
     free(c->header);
     uv_close((uv_handle_t *)&c->timer, release);

@@ -10,9 +10,9 @@
 #ifndef DUET_TUNNEL_CONNECTION_H
 #define DUET_TUNNEL_CONNECTION_H
 
-#include "header.h"
+#include "endpoint.h"
+#include "proxy_header.h"
 #include "tunnel.h"
-#include "wire.h"
 
 enum { CONNECTION_DESCRIPTORS = 2 }; /* promised to each from its start */
 
@@ -48,10 +48,10 @@ struct connection {
     struct tunnel *tunnel;
     struct generation *generation; /* the one it was accepted under */
     const struct tunnel_settings *settings;
-    struct wire *plain, *duet; /* NULL: not reached yet, or gone */
-    duet_channel *channel;     /* NULL: none yet, or a stranger */
-    struct dial *dial;         /* while dialling and greeting */
-    struct flow out, in;       /* to the peer, from the peer */
+    struct endpoint *plain, *duet; /* NULL: not reached yet, or gone */
+    duet_channel *channel;         /* NULL: none yet, or a stranger */
+    struct dial *dial;             /* while dialling and greeting */
+    struct flow out, in;           /* to the peer, from the peer */
     uv_timer_t timer;
     void (*timed)(struct connection *connection); /* what its end calls */
     uint64_t id, since_ms, setup_ms;
@@ -59,8 +59,8 @@ struct connection {
     TAILQ_ENTRY(connection) entry, half_open, ready;
     const char *target; /* the address that was reached, in the settings */
     struct sockaddr_storage from;
-    struct header *header; /* what a proxy told; NULL: nothing */
-    uint8_t state;         /* enum connection_state */
+    struct proxy_header *header; /* what a proxy told; NULL: nothing */
+    uint8_t state;               /* enum connection_state */
     uint8_t is_half_open, is_ready, is_recorded;
     uint8_t can;           /* set of enum relay_can */
     int8_t result;         /* fatal, of the channel; DUET_OK: it lives */

@@ -46,7 +46,7 @@ now_ms(const struct connection *c)
 }
 
 /** The side that is dialled. */
-static struct wire **
+static struct endpoint **
 dialled(struct connection *c)
 {
     return c->settings->side == TUNNEL_CLIENT ? &c->duet : &c->plain;
@@ -93,7 +93,7 @@ address_failed(struct connection *c, const char *why)
 {
     note_cause(c, why);
     c->tunnel->counters->dial_failures++;
-    wire_close(*dialled(c), 0);
+    endpoint_close(*dialled(c), 0);
     *dialled(c) = NULL;
     try_next_address(c);
 }
@@ -174,10 +174,10 @@ try_address(struct connection *c, const struct sockaddr *where, socklen_t size)
         address_failed(c, strerror(errno));
         return;
     }
-    wire_prepare(fd, is_far(where, size));
+    endpoint_prepare(fd, is_far(where, size));
     int result = connect(fd, where, size);
     int error = errno;
-    *dialled(c) = wire_open(&c->service->loop, c, fd, connected);
+    *dialled(c) = endpoint_open(&c->service->loop, c, fd, connected);
     if (*dialled(c) == NULL) {
         address_failed(c, "no memory");
     } else if (result == 0) {
@@ -185,7 +185,7 @@ try_address(struct connection *c, const struct sockaddr *where, socklen_t size)
     } else if (error != EINPROGRESS) {
         address_failed(c, strerror(error));
     } else {
-        wire_watch(*dialled(c), UV_WRITABLE);
+        endpoint_watch(*dialled(c), UV_WRITABLE);
         connection_time(c, share(c), address_is_late);
     }
 }

@@ -1,7 +1,7 @@
 /*
- * Descriptors on the loop (see wire.h).
+ * Descriptors on the loop (see endpoint.h).
  */
-#include "wire.h"
+#include "endpoint.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -20,18 +20,18 @@ release(uv_handle_t *handle)
 static void
 came(uv_poll_t *poll, int status, int events)
 {
-    struct wire *wire = poll->data;
+    struct endpoint *endpoint = poll->data;
 
     if (status < 0) {
-        wire->watched = 0; /* libuv has stopped it */
-        events = UV_READABLE | UV_WRITABLE | WIRE_BROKEN;
+        endpoint->watched = 0; /* libuv has stopped it */
+        events = UV_READABLE | UV_WRITABLE | ENDPOINT_BROKEN;
     }
-    if (wire->connection != NULL)
-        wire->event(wire->connection, events);
+    if (endpoint->connection != NULL)
+        endpoint->event(endpoint->connection, events);
 }
 
 void
-wire_prepare(int fd, int is_far)
+endpoint_prepare(int fd, int is_far)
 {
     const int one = 1, after = ALIVE_AFTER_S, every = ALIVE_EVERY_S, tries = ALIVE_TRIES;
 
@@ -43,59 +43,59 @@ wire_prepare(int fd, int is_far)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof tries);
 }
 
-struct wire *
-wire_open(uv_loop_t *loop, struct connection *connection, int fd, wire_event *event)
+struct endpoint *
+endpoint_open(uv_loop_t *loop, struct connection *connection, int fd, endpoint_event *event)
 {
-    struct wire *wire = calloc(1, sizeof *wire);
+    struct endpoint *endpoint = calloc(1, sizeof *endpoint);
 
-    if (wire == NULL || uv_poll_init(loop, &wire->poll, fd) != 0) {
-        free(wire);
+    if (endpoint == NULL || uv_poll_init(loop, &endpoint->poll, fd) != 0) {
+        free(endpoint);
         close(fd);
         return NULL;
     }
-    wire->poll.data = wire;
-    wire->connection = connection;
-    wire->event = event;
-    wire->fd = fd;
-    return wire;
+    endpoint->poll.data = endpoint;
+    endpoint->connection = connection;
+    endpoint->event = event;
+    endpoint->fd = fd;
+    return endpoint;
 }
 
 void
-wire_watch(struct wire *wire, int events)
+endpoint_watch(struct endpoint *endpoint, int events)
 {
-    if (events == wire->watched)
+    if (events == endpoint->watched)
         return;
-    wire->watched = events;
+    endpoint->watched = events;
     if (events == 0)
-        uv_poll_stop(&wire->poll);
+        uv_poll_stop(&endpoint->poll);
     else
-        uv_poll_start(&wire->poll, events, came);
+        uv_poll_start(&endpoint->poll, events, came);
 }
 
 /** Choose what closing sends: RST, or FIN behind all that was written. */
 static void
-reset_when_closed(const struct wire *wire, int reset)
+reset_when_closed(const struct endpoint *endpoint, int reset)
 {
     const struct linger at_once = {.l_onoff = reset, .l_linger = 0};
 
-    (void)setsockopt(wire->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    (void)setsockopt(endpoint->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 void
-wire_is_plain(struct wire *wire)
+endpoint_is_plain(struct endpoint *endpoint)
 {
-    wire->plain = 1;
-    reset_when_closed(wire, 1);
+    endpoint->plain = 1;
+    reset_when_closed(endpoint, 1);
 }
 
 void
-wire_close(struct wire *wire, int reset)
+endpoint_close(struct endpoint *endpoint, int reset)
 {
-    if (wire == NULL)
+    if (endpoint == NULL)
         return;
-    wire->connection = NULL;
-    uv_close((uv_handle_t *)&wire->poll, release);
-    if (wire->plain && !reset)
-        reset_when_closed(wire, 0);
-    close(wire->fd);
+    endpoint->connection = NULL;
+    uv_close((uv_handle_t *)&endpoint->poll, release);
+    if (endpoint->plain && !reset)
+        reset_when_closed(endpoint, 0);
+    close(endpoint->fd);
 }

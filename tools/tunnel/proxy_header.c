@@ -1,10 +1,10 @@
 /*
- * PROXY headers of connections (see header.h).
+ * PROXY headers of connections (see proxy_header.h).
  *
  * Just as many octets are taken from the socket as the header has left: what follows it is the
  * channel's or the plain stream's.
  */
-#include "header.h"
+#include "proxy_header.h"
 
 #include "connection.h"
 
@@ -15,8 +15,8 @@
 
 enum { LOCAL_MS = 200 }; /* for a proxy that only looks to go away again */
 
-struct header {
-    const struct header_ways *ways;
+struct proxy_header {
+    const struct proxy_header_ways *ways;
     struct sockaddr_storage via, destination; /* the proxy, and where its client had come to */
     int known;                                /* 1: the destination is told */
     size_t size;                              /* of these so far: */
@@ -24,7 +24,7 @@ struct header {
 };
 
 /** The side that was accepted. */
-static struct wire *
+static struct endpoint *
 accepted(const struct connection *c)
 {
     return c->settings->side == TUNNEL_CLIENT ? c->plain : c->duet;
@@ -60,7 +60,7 @@ go_on(struct connection *c)
 {
     set_time(c, -1, NULL);
     if (c->settings->side == TUNNEL_CLIENT)
-        wire_watch(c->plain, 0); /* what follows waits until the peer is reached */
+        endpoint_watch(c->plain, 0); /* what follows waits until the peer is reached */
     c->header->ways->good(c);
 }
 
@@ -103,7 +103,7 @@ take_source(struct connection *c, const struct proxy *proxy)
 static void
 took_header(struct connection *c, const struct proxy *proxy)
 {
-    struct header *smaller = realloc(c->header, sizeof *smaller);
+    struct proxy_header *smaller = realloc(c->header, sizeof *smaller);
 
     if (smaller != NULL)
         c->header = smaller;
@@ -120,7 +120,7 @@ took_header(struct connection *c, const struct proxy *proxy)
 
 /** How many octets may be read at once without reading beyond it. */
 static size_t
-wanted(const struct header *header)
+wanted(const struct proxy_header *header)
 {
     const uint8_t *at = header->octets;
     size_t whole = PROXY_LEAST;
@@ -133,7 +133,7 @@ wanted(const struct header *header)
 static void
 read_header(struct connection *c, int events)
 {
-    struct header *header = c->header;
+    struct proxy_header *header = c->header;
     struct proxy proxy;
     const char *why;
     size_t used;
@@ -165,25 +165,25 @@ is_late(struct connection *c)
     refuse(c, "no PROXY header came in time; have the proxy send one");
 }
 
-struct header *
-header_new(void)
+struct proxy_header *
+proxy_header_new(void)
 {
-    return calloc(1, sizeof(struct header) + PROXY_MOST);
+    return calloc(1, sizeof(struct proxy_header) + PROXY_MOST);
 }
 
 void
-header_await(struct connection *c, const struct header_ways *ways)
+proxy_header_await(struct connection *c, const struct proxy_header_ways *ways)
 {
-    struct wire *wire = accepted(c);
+    struct endpoint *endpoint = accepted(c);
 
     c->header->ways = ways;
-    wire->event = read_header;
-    wire_watch(wire, UV_READABLE);
+    endpoint->event = read_header;
+    endpoint_watch(endpoint, UV_READABLE);
     set_time(c, c->settings->handshake_ms, is_late);
 }
 
 const struct sockaddr_storage *
-header_via(const struct connection *c)
+proxy_header_via(const struct connection *c)
 {
     return c->header != NULL && c->header->known ? &c->header->via : NULL;
 }
@@ -197,14 +197,14 @@ find_destination(struct sockaddr_storage *out, const struct connection *c)
     socklen_t size = sizeof *out;
 
     memset(out, 0, sizeof *out);
-    if (header_via(c) != NULL)
+    if (proxy_header_via(c) != NULL)
         *out = c->header->destination;
     else if (getsockname(accepted(c)->fd, (struct sockaddr *)out, &size) != 0)
         out->ss_family = AF_UNSPEC;
 }
 
 size_t
-header_make(uint8_t out[PROXY_MOST], const struct connection *c)
+proxy_header_make(uint8_t out[PROXY_MOST], const struct connection *c)
 {
     struct proxy proxy = {.known = 1, .source = c->from};
     duet_info info;

@@ -46,7 +46,7 @@ plain_event(struct connection *c, int events)
 {
     if (events & UV_READABLE)
         c->can |= CAN_READ_PLAIN;
-    if (events & WIRE_BROKEN)
+    if (events & ENDPOINT_BROKEN)
         c->broken = 1;
     if (events & UV_PRIORITIZED)
         c->hung_up = 1;
@@ -374,8 +374,8 @@ settle(struct connection *c)
     } else {
         if (c->unproven)
             alive_heard(c);
-        wire_watch(c->plain, plain_mask(c));
-        wire_watch(c->duet, duet_mask(c));
+        endpoint_watch(c->plain, plain_mask(c));
+        endpoint_watch(c->duet, duet_mask(c));
         if (has_more(c))
             make_ready(c);
     }
@@ -425,7 +425,7 @@ begin_with_header(struct connection *c)
 
     if (lend_buffer(c, flow) != 0)
         return -1;
-    flow->size = (uint32_t)header_make(flow->buffer, c);
+    flow->size = (uint32_t)proxy_header_make(flow->buffer, c);
     return 0;
 }
 

@@ -3,9 +3,9 @@
  */
 #include "sockets.h"
 
+#include "endpoint.h"
 #include "loopback.h"
 #include "say.h"
-#include "wire.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +63,7 @@ open_entry(struct socket_entry *entry, const struct tunnel_settings *tunnel, con
             return code;
     }
     for (unsigned i = 0; i < entry->listener.count; i++)
-        wire_prepare(entry->listener.fds[i], 1);
+        endpoint_prepare(entry->listener.fds[i], 1);
     int code = check_exposure(&entry->listener, tunnel, address);
     entry->address = strdup(address);
     if (code == EXIT_DONE && entry->address == NULL)

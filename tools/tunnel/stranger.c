@@ -23,7 +23,7 @@ drop(struct connection *c, int events)
     (void)events;
     silence_drop(c->duet->fd, &ended);
     if (ended)
-        wire_watch(c->duet, 0);
+        endpoint_watch(c->duet, 0);
 }
 
 /* ---- Half-open ---- */
@@ -58,7 +58,7 @@ stranger_judge(struct connection *c, const char *reason)
     c->channel = NULL;
     c->state = CONNECTION_STRANGER;
     c->duet->event = drop;
-    wire_watch(c->duet, UV_READABLE);
+    endpoint_watch(c->duet, UV_READABLE);
     drop(c, 0);
 }
 
@@ -67,7 +67,7 @@ static void
 not_yet(struct connection *c, int events)
 {
     (void)events;
-    wire_watch(c->duet, 0);
+    endpoint_watch(c->duet, 0);
 }
 
 /** The peer has proven itself, and is counted among the open ones if there is room. */
@@ -94,7 +94,7 @@ shake_hands(struct connection *c, int events)
         let_in(c);
     } else if (result == DUET_AGAIN) {
         unsigned state = duet_channel_state(c->channel);
-        wire_watch(c->duet, UV_READABLE | (state & DUET_WANT_WRITE ? UV_WRITABLE : 0));
+        endpoint_watch(c->duet, UV_READABLE | (state & DUET_WANT_WRITE ? UV_WRITABLE : 0));
     } else {
         stranger_judge(c, result == DUET_E_UNTRUSTED ? "its identity is not trusted"
                                                      : cause(c->channel));
@@ -112,7 +112,7 @@ begin(struct connection *c)
 void
 stranger_meet(struct connection *c)
 {
-    static const struct header_ways ways = {begin, stranger_judge};
+    static const struct proxy_header_ways ways = {begin, stranger_judge};
     struct tunnel *tunnel = c->tunnel;
 
     c->state = CONNECTION_HANDSHAKE;
@@ -120,10 +120,10 @@ stranger_meet(struct connection *c)
     TAILQ_INSERT_TAIL(&tunnel->half_open, c, half_open);
     tunnel->counters->half_open = ++tunnel->half_open_count;
     c->duet->event = shake_hands;
-    wire_watch(c->duet, UV_READABLE);
+    endpoint_watch(c->duet, UV_READABLE);
     connection_time(c, (int)tunnel->drain_ms, is_over);
     if (c->header != NULL)
-        header_await(c, &ways);
+        proxy_header_await(c, &ways);
 }
 
 void
@@ -190,10 +190,10 @@ void
 stranger_spoil(struct connection *c, const char *reason)
 {
     connection_record(c, END_CUT, reason);
-    wire_close(c->plain, 1);
+    endpoint_close(c->plain, 1);
     c->plain = NULL;
     c->state = CONNECTION_SPOILT;
     c->duet->event = drop_spoilt;
-    wire_watch(c->duet, UV_READABLE);
+    endpoint_watch(c->duet, UV_READABLE);
     connection_time(c, SPOILT_MS, spoilt_is_over);
 }
