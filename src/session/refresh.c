@@ -117,6 +117,10 @@ duet__refresh_answer(struct duet_session *s, const uint8_t random[DUET_FRESH_SIZ
 
     if (s->refresh_phase != DUET__REFRESH_WANTED)
         return DUET_E_MISUSE;
+    if (s->tx_phase == DUET__TX_CLOSED) { /* our CLOSE went out in between: there is no answer */
+        s->refresh_phase = DUET__REFRESH_MUTE;
+        return DUET_OK;
+    }
     int result = begin(&refresh, random, public_key);
     if (result == DUET_E_MEMORY)
         return result;
