@@ -5,10 +5,15 @@
 duet keygen -o k >/dev/null
 
 expect 2 "no subcommand" duet
-expect 2 "no such subcommand" duet frobnicate
-expect 2 "unknown option" duet pipe --frobnicate
+expect 2 "frobnicate: no such subcommand; see" duet frobnicate
+expect 2 "sned: no such subcommand; did you mean send?" duet sned
+expect 2 "unknown option; see" duet pipe --frobnicate
+expect 2 "unknown option; did you mean --timeout?" duet pipe --tiemout=3 -k k a:1
+expect 2 "unknown option; did you mean --max-from-source?" duet server --max-form-source 3
+expect 2 "unknown option" duet -v pipe
 expect 2 "missing argument" duet pipe -k
-expect 2 "too many operands" duet pipe -k k a:1 b:2
+expect 2 "pipe: b:2: one operand too many; it is duet pipe -k FILE" duet pipe -k k a:1 b:2
+expect 2 "key: too few operands; it is duet key show FILE" duet key show
 expect 2 "no peer" duet pipe -k k
 expect 2 "exclude" duet pipe -k k --stdio --in k --out o 127.0.0.1:1
 expect 2 "exclude" duet pipe -k k --top --bottom 127.0.0.1:1
@@ -16,9 +21,11 @@ expect 2 "needs an address" duet pipe -k k -l --exec true
 while read -r address text; do
     expect 2 "^duet: $address: $text" duet pipe -k k "$address"
 done <<END
-nonsense no port; an address is host:port
-127.0.0.1 no port
-127.0.0.1: no port
+nonsense no port behind a colon; an address is host:port
+127.0.0.1 no port behind a colon
+127.0.0.1: no port behind a colon
+http://127.0.0.1:80/ no address; it is host:port without scheme or path
+/run/socket no address; .* or unix:/path
 127.0.0.1:65536 no such port; it is a number up to 65535
 127.0.0.1:1x no such port
 ::1:80 an address of IPv6 stands in brackets
@@ -33,6 +40,7 @@ expect 8 "missing.key: No such file" sh -c 'timeout 9 "$DUET" pipe -k missing.ke
 expect 2 "empty or too long" duet pipe -k k unix:
 expect 3 "not open" duet pipe -k k fd:77
 expect 3 "systemd socket" duet pipe -k k -l systemd:web
+expect 3 "no service of this name here" duet pipe -k k 127.0.0.1:no-such-service
 expect 3 "refused" duet pipe -k k 127.0.0.1:1
 expect 3 "No such file" duet pipe -k k unix:nobody
 expect 3 "" duet pipe -k k no-such-host.invalid:80
@@ -47,7 +55,24 @@ for command in pipe send recv ping keygen key explain version; do
     expect 0 "" duet $command --help
     [ -s out ] || bad "$command --help says nothing"
 done
-expect 0 "" duet --help
+for help in --help -h help; do
+    expect 0 "" duet $help
+    says "^  duet pipe " out
+done
+duet pipe --help >help
+for help in "pipe -h" "help pipe" "-h pipe"; do
+    # shellcheck disable=SC2086
+    expect 0 "" duet $help
+    same help out
+done
+expect 2 "no such subcommand" duet help nothing
+
+# what a terminal that does not know UTF-8 would take for control characters
+name=$(printf 'a\304\233b')
+expect 8 'a\\xc4\\x9bb: No such file' env LC_ALL=C "$DUET" key show "$name"
+if locale -a 2>/dev/null | grep -qix 'c\.utf-\{0,1\}8'; then
+    expect 8 "$name: No such file" env LC_ALL=C.UTF-8 "$DUET" key show "$name"
+fi
 
 # a port in use
 next_port

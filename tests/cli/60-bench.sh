@@ -23,6 +23,6 @@ for f in figures:
         assert f["contender"].count("/") == 1, f
 END
 
-expect 2 "too many operands" duet bench kernel
+expect 2 "kernel: one operand too many" duet bench kernel
 expect 2 "unknown option" duet bench --fast
 done_testing

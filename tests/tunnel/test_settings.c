@@ -193,7 +193,8 @@ test_sections_and_names(void **state)
     refused(GOOD "[Tunnel a b]\n", "x.conf:6: tunnel \"a b\": a name is");
     refused(GOOD "[Tunnel 12345678901234567890123456789012345678901]\n", "x.conf:6: tunnel");
     refused("[Global]\n[Global]\n" GOOD, "x.conf:2: [Global] is in line 1 already");
-    refused(GOOD "colour = red\n", "x.conf:6: colour: no such setting");
+    refused(GOOD "colour = red\n", "x.conf:6: colour: no such setting; duet.conf(5)");
+    refused(GOOD "tagret = h:2\n", "x.conf:6: tagret: no such setting; did you mean target?");
     refused(GOOD "Listen = :81\n", "x.conf:6: Listen: no such setting");
     refused(GOOD "workers = 2\n", "x.conf:6: workers: belongs into [Global]");
     refused("[Global]\nlisten = :1\n" GOOD, "x.conf:2: listen: belongs into a [Tunnel NAME]");
@@ -227,7 +228,7 @@ test_values(void **state)
                {"pattern = none", "none: it is secret, ephemeral or identity"},
                {"unsafe-target = true", "unsafe-target: true: it is yes or no"},
                {"proxy-from = here", "proxy-from: here: it is an address, or a network"},
-               {"listen = 80", "listen: 80: no port; an address is host:port"},
+               {"listen = 80", "listen: 80: no port behind a colon; an address is"},
                {"listen = ::1:80", "listen: ::1:80: an address of IPv6 stands in brackets"},
                {"listen = a:70000", "listen: a:70000: no such port"},
                {"listen = unix:", "listen: unix:: the path is empty"},

@@ -21,8 +21,11 @@ read_tcp(struct address *out, const char *address, int passive)
     const char *host = address;
     uint64_t number;
 
+    if (strchr(address, '/') != NULL)
+        return "no address; it is host:port without scheme or path, or unix:/path";
     if (colon == NULL || colon[1] == 0)
-        return "no port; an address is host:port, [v6]:port, :port to listen, or unix:/path";
+        return "no port behind a colon; an address is host:port, [v6]:port, :port to listen, or "
+               "unix:/path";
     size_t size = (size_t)(colon - address);
     if (size >= 2 && address[0] == '[' && colon[-1] == ']') {
         host++;
@@ -126,6 +129,9 @@ address_resolve(struct addrinfo **list, const struct address *address, int passi
         getaddrinfo(address->host[0] != 0 ? address->host : NULL, address->port, &hints, list);
     if (result == 0)
         return EXIT_DONE;
+    if (result == EAI_SERVICE)
+        return fail(EXIT_CONNECT, "%s:%s: no service of this name here; give the port's number",
+                    shown(address->host), shown(address->port));
     return fail(EXIT_CONNECT, "%s:%s: %s; is the name right, and can this machine resolve it?",
                 shown(address->host), shown(address->port),
                 result == EAI_SYSTEM ? reason() : gai_strerror(result));

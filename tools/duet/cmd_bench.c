@@ -81,8 +81,8 @@ show_value(const struct bench_row *row, int width)
         unit = " ms";
     } else if (*unit != 0 && value >= 1e4) {
         value /= 1e3;
-        unit = " µs";
-        width++; /* µ has two octets */
+        unit = say_ascii ? " us" : " µs";
+        width += !say_ascii; /* µ has two octets */
     }
     int digits = counted || value >= 100 ? 0 : value >= 10 ? 1 : 2;
     snprintf(text, sizeof text, "%.*f%s", digits, value, unit);

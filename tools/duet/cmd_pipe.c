@@ -8,9 +8,9 @@
 #include "commands.h"
 #include "interrupt.h"
 #include "link.h"
-#include "say.h"
-
 #include "os/os.h"
+#include "say.h"
+#include "standard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -63,20 +63,6 @@ pending(const struct flow *flow)
     return flow->at < flow->size;
 }
 
-/** A stream that was closed, or is open the other way, fails here and not after the connection. */
-static int
-check_way(const struct flow *flow, int standard)
-{
-    int flags = fcntl(flow->fd, F_GETFL);
-    int wrong = standard == 0 ? O_WRONLY : O_RDONLY;
-
-    if (flags >= 0 && (flags & O_ACCMODE) != wrong)
-        return EXIT_DONE;
-    return fail(EXIT_LOCAL, "%s: is closed, or not open for %s; say %s /dev/null if that is meant",
-                shown(flow->name), standard == 0 ? "reading" : "writing",
-                standard == 0 ? "<" : ">");
-}
-
 static int
 open_flow(struct flow *flow, const char *path, int standard, int flags)
 {
@@ -97,7 +83,7 @@ open_flow(struct flow *flow, const char *path, int standard, int flags)
         return fail(EXIT_LOCAL, "%s: %s; name what can be %s", shown(flow->name), reason(),
                     standard == 0 ? "read" : "written");
     flow->regular = S_ISREG(status.st_mode);
-    return check_way(flow, standard);
+    return standard_check(flow->fd, standard, flow->name);
 }
 
 /** A peer that speaks on descriptors 0 and 1 leaves none for the plain side. */

@@ -33,7 +33,7 @@ static const struct poptOption own[] = {
     POPT_TABLEEND};
 
 const struct command cmd_run = {.name = "run",
-                                .usage = "[OPTION...]",
+                                .usage = "[-c FILE] [--check]",
                                 .about = "Serve the tunnels of a configuration file.",
                                 .own = own,
                                 .run = run};

@@ -1,34 +1,28 @@
 /*
  * duet: a private, authenticated channel between two peers that share a secret, as a command.
  *
- * Finds the subcommand and hands over. Before that: no core dumps, no SIGPIPE, and no socket that
- * takes the place of a standard stream.
+ * Finds the subcommand and hands over. Before that: no core dumps, no SIGPIPE, no socket that takes
+ * the place of a standard stream, and no UTF-8 to a terminal that would take it for control
+ * characters.
  */
 #include "commands.h"
+#include "guess.h"
 #include "os/os.h"
 #include "say.h"
+#include "standard.h"
 
 #include <duet/duet.h>
-#include <fcntl.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 static const struct command *const commands[] = {
     &cmd_keygen, &cmd_key, &cmd_pipe, &cmd_send,  &cmd_recv,    &cmd_client,  &cmd_server,
     &cmd_run,    &cmd_ctl, &cmd_ping, &cmd_bench, &cmd_explain, &cmd_version,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
-
-/** A standard stream that is closed gets a descriptor on which every use fails, as it should. */
-static void
-fill_standard_streams(void)
-{
-    for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0)
-            (void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
-}
 
 static int
 help(void)
@@ -40,24 +34,50 @@ help(void)
     return finish_output(EXIT_DONE);
 }
 
+static int
+is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "-?") == 0 ||
+           strcmp(word, "help") == 0;
+}
+
+static int
+no_such_subcommand(const char *word)
+{
+    struct guess guess = {.word = word, .size = strlen(word)};
+
+    if (word[0] == '-')
+        return fail(EXIT_USAGE,
+                    "%s: unknown option, as options follow a subcommand; see duet --help",
+                    shown(word));
+    for (size_t i = 0; i < COMMANDS; i++)
+        guess_try(&guess, commands[i]->name);
+    return fail(EXIT_USAGE, "%s: no such subcommand%s; see duet --help", shown(word),
+                guess_text(&guess, ""));
+}
+
 int
 main(int argc, const char **argv)
 {
-    fill_standard_streams();
+    standard_fill();
+    setlocale(LC_CTYPE, "");
+    say_ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
     signal(SIGPIPE, SIG_IGN);
     if (duet__os_no_dumps() != 0)
         warn("core dumps could not be turned off");
     if (argc < 2)
         return fail(EXIT_USAGE, "no subcommand; see duet --help");
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-?") == 0 ||
-        strcmp(argv[1], "help") == 0)
-        return help();
+    if (is_help(argv[1])) {
+        if (argc == 2)
+            return help();
+        argv[1] = argv[2]; /* duet help SUBCOMMAND */
+        argv[2] = "--help";
+        argc = 3;
+    }
     if (strcmp(argv[1], "--version") == 0)
         argv[1] = "version";
     for (size_t i = 0; i < COMMANDS; i++)
         if (strcmp(argv[1], commands[i]->name) == 0)
             return options_run(commands[i], argc - 1, argv + 1);
-    return fail(EXIT_USAGE, "%s: %s; see duet --help", shown(argv[1]),
-                argv[1][0] == '-' ? "unknown option, as options follow a subcommand"
-                                  : "no such subcommand");
+    return no_such_subcommand(argv[1]);
 }

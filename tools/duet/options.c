@@ -3,6 +3,7 @@
  */
 #include "options.h"
 
+#include "guess.h"
 #include "say.h"
 
 #include <stdio.h>
@@ -59,6 +60,7 @@ static const struct poptOption common_group[] = {
     {"verbose", 'v', POPT_ARG_NONE, NULL, 'v', "Say more", NULL},
     {"quiet", 'q', POPT_ARG_NONE, &options.quiet, 0, "Say errors only", NULL},
     {"help", '?', POPT_ARG_NONE, NULL, 'h', "Show this help", NULL},
+    {NULL, 'h', POPT_ARG_NONE | POPT_ARGFLAG_DOC_HIDDEN, NULL, 'h', NULL, NULL},
     POPT_TABLEEND};
 
 int
@@ -188,9 +190,54 @@ show_help(poptContext context, const struct command *command)
     return finish_output(EXIT_DONE);
 }
 
+/** Try all names of a table and of those that it includes. */
+static void
+guess_option(struct guess *guess, const struct poptOption *table)
+{
+    for (; table->longName != NULL || table->shortName != 0 || table->arg != NULL; table++) {
+        if ((table->argInfo & POPT_ARG_MASK) == POPT_ARG_INCLUDE_TABLE)
+            guess_option(guess, table->arg);
+        else if (table->longName != NULL)
+            guess_try(guess, table->longName);
+    }
+}
+
+static int
+bad_option(poptContext context, const struct command *command, const struct poptOption *table,
+           int error)
+{
+    const char *option = poptBadOption(context, POPT_BADOPTION_NOALIAS);
+    struct guess guess = {.word = option};
+
+    if (error == POPT_ERROR_BADOPT && strncmp(option, "--", 2) == 0) {
+        guess.word = option + 2;
+        guess.size = strcspn(guess.word, "=");
+        guess_option(&guess, table);
+    }
+    return fail(EXIT_USAGE, "%s: %s: %s%s; see duet %s --help", command->name, shown(option),
+                poptStrerror(error), guess_text(&guess, "--"), command->name);
+}
+
+static int
+count_operands(const struct command *command)
+{
+    size_t n = 0;
+
+    while (options.operands != NULL && options.operands[n] != NULL)
+        n++;
+    options.operand_count = n;
+    if (n > command->most)
+        return fail(EXIT_USAGE, "%s: %s: one operand too many; it is duet %s %s", command->name,
+                    shown(options.operands[command->most]), command->name, command->usage);
+    if (n < command->least)
+        return fail(EXIT_USAGE, "%s: too few operands; it is duet %s %s", command->name,
+                    command->name, command->usage);
+    return EXIT_DONE;
+}
+
 /** Read all options. Returns an exit code, or -1 when the command may run. */
 static int
-read_options(poptContext context, const struct command *command)
+read_options(poptContext context, const struct command *command, const struct poptOption *table)
 {
     int got, code;
 
@@ -201,19 +248,13 @@ read_options(poptContext context, const struct command *command)
             return code;
     }
     if (got < -1)
-        return fail(EXIT_USAGE, "%s: %s: %s; see duet %s --help", command->name,
-                    shown(poptBadOption(context, POPT_BADOPTION_NOALIAS)), poptStrerror(got),
-                    command->name);
+        return bad_option(context, command, table, got);
     if (options.quiet)
         say_level = -1;
     options.operands = poptGetArgs(context);
-    while (options.operands != NULL && options.operands[options.operand_count] != NULL)
-        options.operand_count++;
-    if (options.operand_count < command->least || options.operand_count > command->most)
-        return fail(EXIT_USAGE, "%s: %s operands; it is duet %s %s", command->name,
-                    options.operand_count < command->least ? "too few" : "too many", command->name,
-                    command->usage);
-    code = read_numbers();
+    code = count_operands(command);
+    if (code == EXIT_DONE)
+        code = read_numbers();
     return code == EXIT_DONE ? -1 : code;
 }
 
@@ -285,7 +326,7 @@ options_run(const struct command *command, int argc, const char **argv)
         return fail(EXIT_LIMIT, "no memory");
     }
     poptSetOtherOptionHelp(context, command->usage);
-    int code = read_options(context, command);
+    int code = read_options(context, command, table);
     if (code < 0)
         code = command->run(&options);
     poptFreeContext(context);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 int say_level;
+int say_ascii;
 const char *say_place;
 void (*say_line)(enum say_kind kind, const char *text);
 
@@ -95,14 +96,16 @@ cause(duet_channel *channel)
     return text;
 }
 
-/** Octets of the UTF-8 character that begins here; 0 when it is none, or a control character. */
+/** Octets of the UTF-8 character that begins here; 0 when it is none, or a control character, as
+ * parts of any other are for a terminal that does not know UTF-8. */
 static size_t
 printable(const char *text)
 {
     const unsigned char *p = (const unsigned char *)text;
     size_t size = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 : 4;
 
-    if (*p < ' ' || *p == 0x7f || (*p >= 0x80 && *p < 0xc2) || *p > 0xf4)
+    if (*p < ' ' || *p == 0x7f || (*p >= 0x80 && say_ascii) || (*p >= 0x80 && *p < 0xc2) ||
+        *p > 0xf4)
         return 0;
     for (size_t i = 1; i < size; i++)
         if (p[i] >> 6 != 2)

@@ -14,6 +14,9 @@ extern int say_level;
 
 enum say_kind { SAY_ERROR, SAY_WARNING, SAY_NOTE };
 
+/** 1: who reads does not read UTF-8, so names from outside are shown in ASCII; 0 by default. */
+extern int say_ascii;
+
 /** Where what is spoken of is described, such as "FILE:LINE: ": begins each line; NULL: nowhere. */
 extern const char *say_place;
 

@@ -3,6 +3,7 @@
  * person does: it would cut long lines and names, join indented lines to the one before, take a
  * colon for an equals sign, and drop what follows a section's name, all without a word.
  */
+#include "guess.h"
 #include "say.h"
 #include "settings_table.h"
 
@@ -118,7 +119,11 @@ take(void *context, const char *section, const char *name, const char *value)
 
     (void)section; /* read by us, as inih cuts it */
     if (setting == NULL) {
-        fault_at(reader, "%s: no such setting; duet.conf(5) has them all", shown(name));
+        struct guess guess = {.word = name, .size = strlen(name)};
+        for (size_t i = 0; i < settings_table_size; i++)
+            guess_try(&guess, settings_table[i].name);
+        fault_at(reader, "%s: no such setting%s; duet.conf(5) has them all", shown(name),
+                 guess_text(&guess, ""));
         return 1;
     }
     if (reader->section != NOWHERE && setting->process != (reader->section == GLOBAL)) {
