@@ -70,7 +70,7 @@ later.key later.key:2: Version
 badid.key badid.key:3: Id
 badbase.key base64
 longer.key damaged
-old.key expired after 2001-01-01
+old.key expired after 2001-01-01; .* or set this machine's clock
 baddate.key NotAfter
 unknown.key unknown name
 huge.key too large

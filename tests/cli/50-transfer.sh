@@ -3,6 +3,7 @@
 # overwritten (docs/transfer.md).
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
+: "${PYTHON:=python3}"
 duet keygen -o k >/dev/null
 
 # transfer CODE-OF-RECV CODE-OF-SEND RECV-OPTIONS PATH...
@@ -44,7 +45,7 @@ mkfifo src/fifo
 chmod 555 src/ro
 transfer 0 0 "-o got" src
 [ -n "$(receipt send.err)" ] && [ "$(receipt send.err)" = "$(receipt recv.err)" ] || bad "receipts differ"
-says "link: neither file nor folder: skipped" send.err
+says "link: a symbolic link: skipped" send.err
 says "fifo: neither file nor folder: skipped" send.err
 [ ! -e got/src/link ] && [ ! -L got/src/link ] && [ ! -e got/src/fifo ] || bad "link or fifo came"
 rm src/link src/fifo
@@ -154,7 +155,9 @@ ended recv 0
 # ---- What is wrong before anything is sent ----
 expect 2 "too few operands" duet send -k k
 expect 2 "nothing to send" duet send -k k 127.0.0.1:1
-expect 9 "No such file" duet send -k k missing 127.0.0.1:1
+expect 9 "missing: No such file or directory; is the path right" duet send -k k missing 127.0.0.1:1
+expect 9 "standard input: is closed" sh -c 'exec "$DUET" send -k k - 127.0.0.1:1 <&-'
+expect 9 "standard output: is closed" sh -c 'exec "$DUET" recv -k k -o - -l 127.0.0.1:1 >&-'
 expect 2 "once" duet send -k k - - 127.0.0.1:1
 expect 2 "auto, plain" duet send -k k src --progress fancy 127.0.0.1:1
 expect 3 "refused" duet send -k k src 127.0.0.1:1
@@ -169,4 +172,25 @@ if [ -n "$who" ] || [ "$(id -u)" -ne 0 ]; then
     expect 9 "sealed: Permission denied; choose a folder where you may write" \
         timeout 9 $who "$DUET" recv -k k -o sealed -l 127.0.0.1:1
 fi
+
+# Progress on a terminal is one line that is written anew, where the terminal can do that.
+on_terminal() {
+    "$PYTHON" -c 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))' "$@"
+}
+head -c 600000 /dev/zero >slow
+for kind in vt100 dumb; do
+    next_port
+    start recv "$DUET" recv -v -k k -o "$kind" -l 127.0.0.1:$port
+    listening recv
+    mkfifo fifo.$kind
+    { cat slow; sleep 0.5; cat slow; } >fifo.$kind &
+    # shellcheck disable=SC2016
+    TERM=$kind on_terminal sh -c 'exec "$0" send -k k - 127.0.0.1:$1 <"$2"' "$DUET" $port fifo.$kind \
+        >seen </dev/null || bad "on a terminal $kind: $(cat seen)"
+    ended recv 0
+    case $kind-$(tr '\r' '\n' <seen | grep -c "$(printf '\033')") in
+    vt100-[1-9]* | dumb-0) ;;
+    *) bad "on a terminal $kind: $(cat -v seen)" ;;
+    esac
+done
 done_testing

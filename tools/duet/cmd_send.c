@@ -8,6 +8,7 @@
 #include "interrupt.h"
 #include "progress.h"
 #include "say.h"
+#include "standard.h"
 #include "transfer.h"
 
 #include <errno.h>
@@ -34,6 +35,7 @@ struct sender {
     uint64_t have; /* octets that the peer has of it */
     uint8_t hash[TRANSFER_HASH];
     uint64_t files, sent; /* files, and octets of content, that went out */
+    uint64_t last;        /* octets of these that are the last offer's */
     int sour;             /* a source that could not be read: exit code */
 };
 
@@ -55,7 +57,11 @@ on_refused(struct sender *s, struct fields *fields, uint32_t index)
     fail(EXIT_FAILED, "refused by the peer: %s", shown(why));
     s->refused++;
     s->settled++;
-    s->dropped |= index + 1 == s->offers;
+    if (index + 1 == s->offers) {
+        s->dropped = 1;
+        s->sent -= s->last; /* which are not known to be there */
+        s->last = 0;
+    }
     return EXIT_DONE;
 }
 
@@ -109,6 +115,7 @@ send_offer(struct sender *s, const struct offer *offer)
 
     s->offers++;
     s->wanted = s->dropped = 0;
+    s->last = 0;
     return talk_send(&s->talk, TRANSFER_OFFER, message, size);
 }
 
@@ -158,6 +165,7 @@ send_content(struct sender *s, int fd, const struct offer *offer, uint64_t at, u
         }
         at += (uint64_t)n;
         s->sent += (uint64_t)n;
+        s->last += (uint64_t)n;
         progress_tick(&s->progress);
         int code = talk_send(&s->talk, TRANSFER_DATA, chunk, (size_t)n);
         if (code != EXIT_DONE)
@@ -214,7 +222,7 @@ open_and_send(struct sender *s, const char *path, int flags, struct offer *offer
 
     if (fd < 0 || fstat(fd, &status) != 0) {
         progress_break(&s->progress);
-        s->sour = fail(EXIT_LOCAL, "%s: %s", shown(path), reason());
+        s->sour = fail(EXIT_LOCAL, "%s: %s; it is left out", shown(path), reason());
         if (fd >= 0)
             close(fd);
         return EXIT_DONE;
@@ -241,7 +249,8 @@ send_entry(struct sender *s, const FTSENT *entry, const char *base, size_t root)
 
     if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS) {
         progress_break(&s->progress);
-        s->sour = fail(EXIT_LOCAL, "%s: %s", shown(entry->fts_path), strerror(entry->fts_errno));
+        s->sour = fail(EXIT_LOCAL, "%s: %s; it is left out", shown(entry->fts_path),
+                       strerror(entry->fts_errno));
         return EXIT_DONE;
     }
     int code = set_name(&offer, base, rest);
@@ -259,7 +268,10 @@ send_entry(struct sender *s, const FTSENT *entry, const char *base, size_t root)
         return open_and_send(s, entry->fts_accpath, entry->fts_level > 0 ? O_NOFOLLOW : 0, &offer);
     default:
         progress_break(&s->progress);
-        warn("%s: neither file nor folder: skipped", shown(entry->fts_path));
+        warn("%s: %s: skipped", shown(entry->fts_path),
+             entry->fts_info == FTS_SL || entry->fts_info == FTS_SLNONE
+                 ? "a symbolic link"
+                 : "neither file nor folder");
         return EXIT_DONE;
     }
 }
@@ -369,13 +381,14 @@ check_sources(const struct options *o, size_t count)
         int stream = strcmp(o->operands[i], "-") == 0;
         streams += stream;
         if (!stream && stat(o->operands[i], &status) != 0)
-            return fail(EXIT_LOCAL, "%s: %s", shown(o->operands[i]), reason());
+            return fail(EXIT_LOCAL, "%s: %s; is the path right? nothing was sent",
+                        shown(o->operands[i]), reason());
     }
     if (streams > 1)
         return fail(EXIT_USAGE, "send: standard input can be sent once");
     if (streams > 0 && o->stdio)
         return fail(EXIT_USAGE, "send: --stdio has taken standard input");
-    return EXIT_DONE;
+    return streams > 0 ? standard_check(0, 0, "standard input") : EXIT_DONE;
 }
 
 static int

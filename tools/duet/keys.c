@@ -39,6 +39,14 @@ cure_of(int code)
                             : "see FILES in duet(1)";
 }
 
+static const char *
+cure_of_open(int error)
+{
+    return error == ENOENT || error == ENOTDIR ? "; is the path right?"
+           : error == EACCES                   ? "; give it to the user that runs duet (chown)"
+                                               : "";
+}
+
 /** May this file be read? Returns an exit code. */
 static int
 check_file(const struct stat *status, const char *path, int private_only, int code)
@@ -84,8 +92,8 @@ text_read(struct text *text, const char *path, int private_only, int code_if_bad
     text->size = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
-        return fail(code_if_bad, "%s: %s; is the path right?%s", shown(path), reason(),
-                    code_if_bad == EXIT_KEY ? " duet keygen makes a key" : "");
+        return fail(code_if_bad, "%s: %s%s%s", shown(path), reason(), cure_of_open(errno),
+                    errno == ENOENT && code_if_bad == EXIT_KEY ? " duet keygen makes a key" : "");
     int code = fstat(fd, &status) == 0 ? check_file(&status, path, private_only, code_if_bad)
                                        : fail(code_if_bad, "%s: %s", shown(path), reason());
     if (code == EXIT_DONE) {
@@ -135,7 +143,9 @@ check_secret(const duet_secret *secret, const char *path)
         return EXIT_DONE;
     if (gmtime_r(&end, &tm) == NULL || strftime(day, sizeof day, "%Y-%m-%d", &tm) == 0)
         day[0] = 0;
-    return fail(EXIT_KEY, "%s: expired after %s; make a new one with duet keygen, for both ends",
+    return fail(EXIT_KEY,
+                "%s: expired after %s; make a new one with duet keygen, for both ends, or set this "
+                "machine's clock if it is wrong",
                 shown(path), day);
 }
 

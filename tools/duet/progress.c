@@ -8,10 +8,19 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { LINE_MS = 200, PLAIN_MS = 10000, SLOW_MS = 3000 };
+
+/** A line that is written anew takes a terminal that can go back and erase. */
+static int
+can_erase(void)
+{
+    const char *kind = getenv("TERM");
+    return kind != NULL && strcmp(kind, "dumb") != 0;
+}
 
 int
 progress_begin(struct progress *p, const struct options *o)
@@ -22,7 +31,7 @@ progress_begin(struct progress *p, const struct options *o)
 
     memset(p, 0, sizeof *p);
     p->begun_ms = p->shown_ms = p->moved_ms = duet__os_now_ms();
-    p->style = isatty(2) ? PROGRESS_LINE : PROGRESS_PLAIN;
+    p->style = isatty(2) && can_erase() ? PROGRESS_LINE : PROGRESS_PLAIN;
     for (size_t i = 0; o->progress != NULL && i <= 4; i++) {
         if (i == 4)
             return fail(EXIT_USAGE, "--progress %s: not auto, plain, json or none",

@@ -8,6 +8,7 @@
 
 #include "os/os.h"
 #include "say.h"
+#include "standard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,8 +44,12 @@ refuse(struct store *store, const char *format, ...)
 static int
 failed(struct store *store)
 {
+    const char *cure = errno == ENOSPC || errno == EDQUOT
+                           ? "; make room and run the same command again at both ends to resume"
+                           : "";
+
     store->code = EXIT_LOCAL;
-    return refuse(store, "%s", reason());
+    return refuse(store, "%s%s", reason(), cure);
 }
 
 static void
@@ -131,7 +136,7 @@ store_open(struct store *store, const char *folder, int force)
     store->force = force;
     if (strcmp(folder, "-") == 0) {
         store->stream = 1;
-        return EXIT_DONE;
+        return standard_check(1, 1, "standard output");
     }
     /* Before a peer has come: who waits for hours is not told then that it cannot be made. */
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
