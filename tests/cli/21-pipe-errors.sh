@@ -147,6 +147,7 @@ mkfifo quiet
 (sleep 3) >quiet &
 children="$children $!"
 expect 7 "peer is slow" timeout 50 "$DUET" pipe -k k --idle-timeout 0.5 127.0.0.1:$port <quiet
+ended listener 6
 
 # died of a signal
 next_port
