@@ -311,6 +311,13 @@ def hold(address, seconds, count="1"):
     print("all echo", flush=True)
 
 
+def visit(seconds, *addresses):
+    """Connects to each, and says nothing."""
+    held = [connect(address) for address in addresses]
+    print("held", len(held), flush=True)
+    time.sleep(float(seconds))
+
+
 def linger(address, seconds):
     s = connect(address)
     s.sendall(b"a")

@@ -77,7 +77,7 @@ counters_of(const struct service *service, const char *name)
 {
     static const struct counters none;
 
-    for (size_t row = 0; row < TUNNELS_MOST; row++) {
+    for (size_t row = 0; row < TUNNEL_ROWS; row++) {
         const struct counters *c = service_counters(service, service_worker(service), row);
         if (c != NULL && strcmp(c->name, name) == 0)
             return c;

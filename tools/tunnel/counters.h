@@ -11,6 +11,9 @@
 
 #include <stdint.h>
 
+/** The tunnels that are configured, and as many that are no longer and have connections left. */
+enum { TUNNEL_ROWS = 2 * TUNNELS_MOST };
+
 /** One tunnel in one worker. */
 struct counters {
     char name[TUNNEL_NAME_MOST + 1]; /* "": a free row */
@@ -37,7 +40,7 @@ struct process_counters {
 /** All of one worker's. */
 struct worker_counters {
     struct process_counters process;
-    struct counters tunnels[TUNNELS_MOST];
+    struct counters tunnels[TUNNEL_ROWS];
 };
 
 #endif

@@ -79,7 +79,7 @@ is_told(const struct metrics_worker *workers, unsigned worker, size_t row)
     const char *name = workers[worker].rows[row].name;
 
     for (unsigned w = 0; w <= worker; w++)
-        for (size_t r = 0; r < TUNNELS_MOST && !(w == worker && r == row); r++)
+        for (size_t r = 0; r < TUNNEL_ROWS && !(w == worker && r == row); r++)
             if (strcmp(workers[w].rows[r].name, name) == 0)
                 return 1;
     return 0;
@@ -91,7 +91,7 @@ sum_of(const struct metrics_worker *workers, unsigned count, const char *name, s
     uint64_t sum = 0;
 
     for (unsigned w = 0; w < count; w++)
-        for (size_t r = 0; r < TUNNELS_MOST; r++)
+        for (size_t r = 0; r < TUNNEL_ROWS; r++)
             if (strcmp(workers[w].rows[r].name, name) == 0)
                 sum += number_at(&workers[w].rows[r], at);
     return sum;
@@ -103,7 +103,7 @@ put_tunnels(FILE *out, const struct metric *metric, const struct metrics_worker 
 {
     put_head(out, metric);
     for (unsigned w = 0; w < count; w++)
-        for (size_t r = 0; r < TUNNELS_MOST; r++) {
+        for (size_t r = 0; r < TUNNEL_ROWS; r++) {
             const char *name = workers[w].rows[r].name;
             if (name[0] == 0 || is_told(workers, w, r))
                 continue;

@@ -11,7 +11,7 @@
 /** What one worker counted. */
 struct metrics_worker {
     const struct process_counters *process;
-    const struct counters *rows; /* TUNNELS_MOST */
+    const struct counters *rows; /* TUNNEL_ROWS */
 };
 
 /** Write the text: a line for each tunnel with the sum of all workers, and one for each worker. */

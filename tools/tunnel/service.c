@@ -51,7 +51,7 @@ service_draining(const struct service *service)
 const struct counters *
 service_counters(const struct service *service, unsigned worker, size_t row)
 {
-    if (worker >= service->workers || row >= TUNNELS_MOST)
+    if (worker >= service->workers || row >= TUNNEL_ROWS)
         return NULL;
     return &service->counted[worker].tunnels[row];
 }
@@ -153,8 +153,15 @@ prepare(struct service *service, struct settings *settings, struct generation **
         code = sockets_open(&service->sockets, settings, service->workers > 1, NULL);
     if (code != EXIT_DONE)
         return code;
-    *generation = new_generation(settings);
-    return *generation != NULL ? EXIT_DONE : fail(EXIT_LIMIT, "no memory");
+    struct generation *made = new_generation(settings);
+    code = made != NULL ? tunnels_make(service, made) : fail(EXIT_LIMIT, "no memory");
+    if (code != EXIT_DONE) {
+        free(made);
+        sockets_keep(&service->sockets, service->generation->settings);
+        return code;
+    }
+    *generation = made;
+    return EXIT_DONE;
 }
 
 static int
@@ -185,7 +192,10 @@ service_reload(struct service *service)
     if (code == EXIT_DONE) {
         code = take_over(service, fresh);
         service_own(service)->reloads++;
-        record_note(RECORD_INFO, "reloaded: new connections have the new configuration");
+        if (code == EXIT_DONE)
+            record_note(RECORD_INFO, "reloaded: new connections have the new configuration");
+        else
+            record_note(RECORD_ERROR, "reloaded, but not all of it is listened on: reload again");
     } else {
         settings_free(settings);
         service_own(service)->reload_failures++;
@@ -333,7 +343,9 @@ service_serve(struct service *service)
     service_own(service)->pid = (uint64_t)getpid();
     service_own(service)->started_unix_ms = duet__os_unix_ms();
     start_handles(service);
-    int code = tunnels_renew(service);
+    int code = tunnels_make(service, service->generation);
+    if (code == EXIT_DONE)
+        code = tunnels_renew(service);
     if (code == EXIT_DONE)
         code = oversight_start(&service->oversight, service);
     if (code == EXIT_DONE)

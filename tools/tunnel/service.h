@@ -59,7 +59,7 @@ uv_loop_t *service_loop(struct service *service);
 unsigned service_worker(const struct service *service);
 unsigned service_workers(const struct service *service);
 
-/** What a worker counted; row 0 to TUNNELS_MOST - 1. NULL: no such worker or row. */
+/** What a worker counted; row 0 to TUNNEL_ROWS - 1. NULL: no such worker or row. */
 const struct counters *service_counters(const struct service *service, unsigned worker, size_t row);
 const struct process_counters *service_process(const struct service *service, unsigned worker);
 

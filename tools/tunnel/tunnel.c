@@ -95,7 +95,7 @@ find_counters(struct service *service, const char *name)
     struct counters *rows = service->counted[service->worker].tunnels;
     struct counters *spare = NULL;
 
-    for (size_t i = 0; i < TUNNELS_MOST; i++) {
+    for (size_t i = 0; i < TUNNEL_ROWS; i++) {
         if (strcmp(rows[i].name, name) == 0)
             return &rows[i];
         if (spare == NULL && rows[i].name[0] == 0)
@@ -109,7 +109,7 @@ find_counters(struct service *service, const char *name)
 }
 
 static struct tunnel *
-make(struct service *service, const struct tunnel_settings *settings)
+make(struct service *service, struct generation *generation, const struct tunnel_settings *settings)
 {
     struct tunnel *tunnel = calloc(1, sizeof *tunnel);
 
@@ -128,6 +128,8 @@ make(struct service *service, const struct tunnel_settings *settings)
         return NULL;
     }
     TAILQ_INSERT_TAIL(&service->tunnels, tunnel, entry);
+    configure(tunnel, generation, settings);
+    tunnel->retired = 1; /* until it is renewed */
     return tunnel;
 }
 
@@ -143,12 +145,24 @@ find(struct service *service, const struct tunnel_settings *settings)
     return NULL;
 }
 
+/** Free a row, unless a tunnel of the same name and the other side counts in it too. */
+static void
+free_counters(const struct service *service, struct counters *row)
+{
+    const struct tunnel *tunnel;
+
+    TAILQ_FOREACH (tunnel, &service->tunnels, entry)
+        if (tunnel->counters == row)
+            return;
+    memset(row->name, 0, sizeof row->name);
+}
+
 static void
 release(struct tunnel *tunnel)
 {
     TAILQ_REMOVE(&tunnel->service->tunnels, tunnel, entry);
     close_ports(tunnel);
-    memset(tunnel->counters->name, 0, sizeof tunnel->counters->name);
+    free_counters(tunnel->service, tunnel->counters);
     sources_free(tunnel->sources);
     generation_release(tunnel->generation);
     free(tunnel);
@@ -161,11 +175,42 @@ is_over(const struct tunnel *tunnel)
     return tunnel->retired && tunnel->open_count == 0 && tunnel->half_open_count == 0;
 }
 
+static void
+release_over(struct service *service)
+{
+    struct tunnel *tunnel, *next;
+
+    for (tunnel = TAILQ_FIRST(&service->tunnels); tunnel != NULL; tunnel = next) {
+        next = TAILQ_NEXT(tunnel, entry);
+        if (is_over(tunnel))
+            release(tunnel);
+    }
+}
+
+int
+tunnels_make(struct service *service, struct generation *generation)
+{
+    const struct settings *settings = generation->settings;
+
+    for (size_t i = 0; i < settings->tunnel_count; i++) {
+        const struct tunnel_settings *t = &settings->tunnels[i];
+        if (find(service, t) != NULL || make(service, generation, t) != NULL)
+            continue;
+        release_over(service);
+        return fail(EXIT_LIMIT,
+                    "%s: this tunnel could not be made: no memory, or too many that are no longer "
+                    "configured have connections left",
+                    t->name);
+    }
+    return EXIT_DONE;
+}
+
 int
 tunnels_renew(struct service *service)
 {
-    struct settings *settings = service->generation->settings;
-    struct tunnel *tunnel, *next;
+    const struct settings *settings = service->generation->settings;
+    struct tunnel *tunnel;
+    int code = EXIT_DONE;
 
     TAILQ_FOREACH (tunnel, &service->tunnels, entry) {
         tunnel->retired = 1;
@@ -173,20 +218,12 @@ tunnels_renew(struct service *service)
     }
     for (size_t i = 0; i < settings->tunnel_count; i++) {
         tunnel = find(service, &settings->tunnels[i]);
-        if (tunnel == NULL)
-            tunnel = make(service, &settings->tunnels[i]);
-        if (tunnel == NULL)
-            return fail(EXIT_LIMIT, "%s: this tunnel could not be made", settings->tunnels[i].name);
         configure(tunnel, service->generation, &settings->tunnels[i]);
         if (open_ports(tunnel) != EXIT_DONE)
-            return EXIT_LIMIT;
+            code = EXIT_LIMIT;
     }
-    for (tunnel = TAILQ_FIRST(&service->tunnels); tunnel != NULL; tunnel = next) {
-        next = TAILQ_NEXT(tunnel, entry);
-        if (is_over(tunnel))
-            release(tunnel);
-    }
-    return EXIT_DONE;
+    release_over(service);
+    return code;
 }
 
 void

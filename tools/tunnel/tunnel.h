@@ -100,8 +100,12 @@ void generation_release(struct generation *generation);
 
 /* ---- tunnel.c: configured, renewed, retired ---- */
 
-/** Make the service's tunnels those of its current generation, and accept on their sockets. Returns
- * an exit code: without memory. */
+/** Make the tunnels that a generation has beyond those that run; they accept nothing yet. Returns an
+ * exit code; unless it is EXIT_DONE nothing has changed. */
+int tunnels_make(struct service *service, struct generation *generation);
+
+/** Make the service's tunnels, all made, those of its current generation, and accept on their
+ * sockets. Returns an exit code: without memory some do not accept on all. */
 int tunnels_renew(struct service *service);
 
 /** Accept nothing more, on any tunnel. */
