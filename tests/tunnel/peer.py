@@ -191,6 +191,55 @@ def front(address, to, source):
     serve(address, handle)
 
 
+def gate(address, to, go, which):
+    """Carries octets both ways, but holds the client's until the file `go` is there: its first, or its
+    last, which follow the server's answer. Says when it holds some, and what comes back once it
+    holds none."""
+
+    def handle(s):
+        t = connect(to)
+        heard = threading.Semaphore(0)
+        threading.Thread(target=answer, args=(t, s, heard), daemon=True).start()
+        if which == "last":
+            t.sendall(s.recv(1 << 16))
+            heard.acquire()
+        piece = s.recv(1 << 16)
+        print("held", flush=True)
+        while not os.path.exists(go):
+            time.sleep(0.02)
+        try:
+            t.sendall(piece)
+            forward(s, t)
+        except OSError:
+            pass
+
+    def answer(source, sink, heard):
+        try:
+            while piece := source.recv(1 << 16):
+                if os.path.exists(go):
+                    print("back", len(piece), flush=True)
+                sink.sendall(piece)
+                heard.release()
+            print("closed", flush=True)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    serve(address, handle)
+
+
+def reached(address):
+    """Says that somebody came, and echoes."""
+
+    def handle(s):
+        print("reached", flush=True)
+        while piece := s.recv(1 << 18):
+            s.sendall(piece)
+        s.close()
+
+    serve(address, handle)
+
+
 def forward(source, sink):
     while piece := source.recv(1 << 16):
         sink.sendall(piece)

@@ -130,6 +130,30 @@ keys_refuse(int code, const char *path, int result, const duet_where *where)
     return fail(code, "%s: %s; %s", shown(path), where->reason, cure_of(code));
 }
 
+/* ---- Facts ---- */
+
+static int
+note_secret(struct key_facts *facts, const duet_secret *secret)
+{
+    size_t count = facts->secret_count;
+    uint8_t(*more)[DUET_SECRET_ID_SIZE] = realloc(facts->secrets, (count + 1) * sizeof *more);
+
+    if (more == NULL)
+        return DUET_E_MEMORY;
+    memcpy(more[count], secret->id, DUET_SECRET_ID_SIZE);
+    facts->secrets = more;
+    facts->secret_count++;
+    return DUET_OK;
+}
+
+void
+key_facts_free(struct key_facts *facts)
+{
+    free(facts->secrets);
+    facts->secrets = NULL;
+    facts->secret_count = 0;
+}
+
 /* ---- Secrets ---- */
 
 static int
@@ -157,7 +181,7 @@ first_of(int code, int next)
 }
 
 static int
-add_secret(duet_config *config, const char *path)
+add_secret(duet_config *config, struct key_facts *facts, const char *path)
 {
     struct text text;
     duet_secret secret;
@@ -173,6 +197,8 @@ add_secret(duet_config *config, const char *path)
     code = check_secret(&secret, path);
     if (code == EXIT_DONE) {
         result = duet_config_add_secret(config, secret.octets, secret.size);
+        if (result == DUET_OK)
+            result = note_secret(facts, &secret);
         if (result == DUET_E_MISUSE)
             code = fail(EXIT_USAGE, "%s: more than %u secrets", shown(path), DUET_SECRETS_MOST);
         else if (result != DUET_OK)
@@ -190,7 +216,7 @@ is_shown_file(const struct dirent *entry)
 
 /** A key ring: every file in the folder, by name. */
 static int
-add_folder(duet_config *config, const char *folder)
+add_folder(duet_config *config, struct key_facts *facts, const char *folder)
 {
     struct dirent **list;
     char path[4096];
@@ -204,7 +230,7 @@ add_folder(duet_config *config, const char *folder)
             fail(EXIT_KEY, "%s: holds no key file; put one there, or name a file", shown(folder));
     for (int i = 0; i < count; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, list[i]->d_name);
-        code = first_of(code, add_secret(config, path));
+        code = first_of(code, add_secret(config, facts, path));
         free(list[i]);
     }
     free(list);
@@ -212,7 +238,8 @@ add_folder(duet_config *config, const char *folder)
 }
 
 static int
-add_keys(duet_config *config, const struct key_files *files, enum duet_role role)
+add_keys(duet_config *config, struct key_facts *facts, const struct key_files *files,
+         enum duet_role role)
 {
     struct stat status;
     int code = EXIT_DONE;
@@ -224,9 +251,9 @@ add_keys(duet_config *config, const struct key_files *files, enum duet_role role
         return fail(EXIT_USAGE, "more than one -k: only a listener takes several");
     for (size_t i = 0; i < files->keys.count; i++) {
         int folder = stat(files->keys.at[i], &status) == 0 && S_ISDIR(status.st_mode);
-        code =
-            first_of(code, folder && role == DUET_BOTTOM ? add_folder(config, files->keys.at[i])
-                                                         : add_secret(config, files->keys.at[i]));
+        code = first_of(code, folder && role == DUET_BOTTOM
+                                  ? add_folder(config, facts, files->keys.at[i])
+                                  : add_secret(config, facts, files->keys.at[i]));
     }
     return code;
 }
@@ -234,7 +261,7 @@ add_keys(duet_config *config, const struct key_files *files, enum duet_role role
 /* ---- Identity, peers, profile, pattern ---- */
 
 static int
-add_identity(duet_config *config, const char *path)
+add_identity(duet_config *config, struct key_facts *facts, const char *path)
 {
     struct text text;
     duet_identity identity;
@@ -248,6 +275,7 @@ add_identity(duet_config *config, const char *path)
     if (result != DUET_OK)
         return keys_refuse(EXIT_KEY, path, result, &where);
     duet_config_set_identity(config, &identity);
+    memcpy(facts->identity, identity.public_key, sizeof facts->identity);
     duet_wipe(&identity, sizeof identity);
     return EXIT_DONE;
 }
@@ -281,22 +309,22 @@ add_peers(duet_config *config, const char *path)
 }
 
 static int
-add_profile(duet_config *config, const char *path)
+add_profile(duet_config *config, struct key_facts *facts, const char *path)
 {
-    static duet_profile profile;
+    duet_profile *profile = &facts->profile;
     struct text text;
     duet_where where;
 
     int code = text_read(&text, path, 0, EXIT_USAGE);
     if (code != EXIT_DONE)
         return code;
-    int result = duet_profile_parse(&profile, text.at, text.size, &where);
+    int result = duet_profile_parse(profile, text.at, text.size, &where);
     text_free(&text);
     if (result != DUET_OK)
         return keys_refuse(EXIT_USAGE, path, result, &where);
-    if (profile.pad != DUET_PAD_NONE || profile.cover_ms != 0)
+    if (profile->pad != DUET_PAD_NONE || profile->cover_ms != 0)
         warn("%s: Pad and Cover are not done yet; the rest of the profile is", shown(path));
-    duet_config_set_profile(config, &profile);
+    duet_config_set_profile(config, profile);
     return EXIT_DONE;
 }
 
@@ -324,30 +352,38 @@ set_pattern(duet_config *config, const struct key_files *files)
 }
 
 static int
-fill(duet_config *config, const struct key_files *files, enum duet_role role)
+fill(duet_config *config, struct key_facts *facts, const struct key_files *files,
+     enum duet_role role)
 {
     int code = set_pattern(config, files);
 
-    code = first_of(code, add_keys(config, files, role));
+    code = first_of(code, add_keys(config, facts, files, role));
     if (files->identity != NULL)
-        code = first_of(code, add_identity(config, files->identity));
+        code = first_of(code, add_identity(config, facts, files->identity));
     if (files->peers != NULL)
         code = first_of(code, add_peers(config, files->peers));
     if (files->profile != NULL)
-        code = first_of(code, add_profile(config, files->profile));
+        code = first_of(code, add_profile(config, facts, files->profile));
     return code;
 }
 
 int
-keys_config(duet_config **config, const struct key_files *files, enum duet_role role)
+keys_config(duet_config **config, struct key_facts *facts, const struct key_files *files,
+            enum duet_role role)
 {
+    struct key_facts unasked, *noted = facts != NULL ? facts : &unasked;
+
+    memset(noted, 0, sizeof *noted);
+    duet_profile_init(&noted->profile);
     *config = duet_config_new();
     if (*config == NULL)
         return fail(EXIT_FAILED, "libcrypto or memory could not be had");
-    int code = fill(*config, files, role);
+    int code = fill(*config, noted, files, role);
     if (code != EXIT_DONE) {
         duet_config_free(*config);
         *config = NULL;
     }
+    if (facts == NULL)
+        key_facts_free(&unasked);
     return code;
 }

@@ -17,6 +17,15 @@ struct key_files {
     char *profile;
 };
 
+/** What decides who is let in, beside the list of peers: to tell later whether it has changed.
+ * Nothing of it is secret. */
+struct key_facts {
+    uint8_t (*secrets)[DUET_SECRET_ID_SIZE]; /* owned: their ids */
+    size_t secret_count;
+    uint8_t identity[DUET_KEY_SIZE]; /* the public key; zeros: none */
+    duet_profile profile;
+};
+
 /** A file's text, to be released by text_free(), which wipes it. */
 struct text {
     char *at;
@@ -35,7 +44,10 @@ int keys_refuse(int code, const char *path, int result, const duet_where *where)
 /** Read a list of peers, to be released by duet_peers_free(). Returns an exit code. */
 int keys_peers(duet_peers *peers, const char *path);
 
-/** Make the configuration that the files hold. Returns an exit code. */
-int keys_config(duet_config **config, const struct key_files *files, enum duet_role role);
+/** Make the configuration that the files hold. facts: out, to be released by key_facts_free() in
+ * any case; NULL: nobody asks. Returns an exit code. */
+int keys_config(duet_config **config, struct key_facts *facts, const struct key_files *files,
+                enum duet_role role);
+void key_facts_free(struct key_facts *facts);
 
 #endif

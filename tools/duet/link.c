@@ -261,7 +261,7 @@ link_open(struct link *link, const struct options *o, const char *address)
     if (code != EXIT_DONE)
         return code;
     link->role = role_of(o);
-    code = keys_config(&link->config, &o->files, link->role);
+    code = keys_config(&link->config, NULL, &o->files, link->role);
     if (code != EXIT_DONE)
         return code;
     duet_config_set(link->config, DUET_SET_FRAME_SIZE, FRAME);

@@ -28,7 +28,7 @@ make(struct tunnel *tunnel, const struct sockaddr_storage *from)
     }
     c->service = service;
     c->tunnel = tunnel;
-    c->generation = tunnel->generation;
+    c->generation = c->keys = tunnel->generation;
     c->settings = tunnel->settings;
     c->from = *from;
     c->since_ms = c->moved_ms = c->heard_ms = uv_now(&service->loop);
@@ -87,7 +87,7 @@ connection_accept(struct tunnel *tunnel, int fd, const struct sockaddr_storage *
         close(fd);
         return -1;
     }
-    c->generation->holders++;
+    c->generation->holders += 2;
     c->service->descriptors += CONNECTION_DESCRIPTORS;
     TAILQ_INSERT_TAIL(&c->service->connections, c, entry);
     int result = c->settings->side == TUNNEL_CLIENT ? accept_plain(c, fd) : accept_peer(c, fd);
@@ -96,6 +96,7 @@ connection_accept(struct tunnel *tunnel, int fd, const struct sockaddr_storage *
     TAILQ_REMOVE(&c->service->connections, c, entry);
     c->service->descriptors -= CONNECTION_DESCRIPTORS;
     generation_release(c->generation);
+    generation_release(c->keys);
     endpoint_close(c->duet, 0);
     free(c->header);
     uv_close((uv_handle_t *)&c->timer, release);
@@ -277,6 +278,7 @@ connection_end(struct connection *c, enum connection_end how, const char *reason
     endpoint_close(c->plain, how != END_DONE);
     endpoint_close(c->duet, 0);
     generation_release(c->generation);
+    generation_release(c->keys);
     free(c->header);
     uv_close((uv_handle_t *)&c->timer, release);
     tunnel_left(tunnel);

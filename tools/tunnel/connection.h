@@ -46,7 +46,8 @@ struct flow {
 struct connection {
     struct service *service;
     struct tunnel *tunnel;
-    struct generation *generation; /* the one it was accepted under */
+    struct generation *generation; /* the one it goes by */
+    struct generation *keys;       /* the one whose configuration its channel has */
     const struct tunnel_settings *settings;
     struct endpoint *plain, *duet; /* NULL: not reached yet, or gone */
     duet_channel *channel;         /* NULL: none yet, or a stranger */
@@ -71,6 +72,7 @@ struct connection {
     unsigned hung_up : 1;  /* it reads no more either, as far as its kind tells */
     unsigned gone : 1;     /* the peer is, after its CLOSE */
     unsigned unproven : 1; /* a client's peer, whose READY has not come */
+    unsigned spoke : 1;    /* a server's peer: something of its opening came */
     unsigned pinged : 1;   /* it was asked whether it lives */
     uint64_t pinged_ms;
     uint64_t pinged_octets, heeded_octets; /* sent before the last PING; before the last answer */
@@ -128,6 +130,18 @@ void stranger_drain(struct tunnel *tunnel);
 
 /** After a violation: say nothing, drop what comes for a while, then end. */
 void stranger_spoil(struct connection *connection, const char *reason);
+
+/* ---- renewal.c ---- */
+
+/** A reload was taken over: bring what is not open under the new settings. May end the connection.
+ */
+void renewal_reach(struct connection *connection);
+
+/** Has a reload withdrawn what a server's peer opens with, as far as that is known? */
+int renewal_refuses(const struct connection *connection);
+
+/** Go by the tunnel's settings of now; the channel stays as it is. */
+void renewal_adopt(struct connection *connection);
 
 /* ---- relay.c ---- */
 

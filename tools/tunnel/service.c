@@ -164,6 +164,18 @@ prepare(struct service *service, struct settings *settings, struct generation **
     return EXIT_DONE;
 }
 
+/** Bring what is not open under the new generation. */
+static void
+reach_connections(struct service *service)
+{
+    struct connection *c, *next;
+
+    for (c = TAILQ_FIRST(&service->connections); c != NULL; c = next) {
+        next = TAILQ_NEXT(c, entry);
+        renewal_reach(c);
+    }
+}
+
 static int
 take_over(struct service *service, struct generation *fresh)
 {
@@ -171,6 +183,7 @@ take_over(struct service *service, struct generation *fresh)
 
     service->generation = fresh;
     int code = tunnels_renew(service);
+    reach_connections(service);
     sockets_keep(&service->sockets, fresh->settings);
     generation_release(old);
     record_start(fresh->settings->log_format, fresh->settings->log_target);

@@ -56,6 +56,7 @@ static void
 free_tunnel(struct tunnel_settings *tunnel)
 {
     duet_config_free(tunnel->config);
+    key_facts_free(&tunnel->facts);
     duet_peers_free(&tunnel->peers);
     words_free(&tunnel->listen);
     words_free(&tunnel->targets);
@@ -252,8 +253,8 @@ read_tunnel_keys(const struct settings *settings, struct tunnel_settings *t)
         return EXIT_DONE; /* told already */
     snprintf(whole, sizeof whole, "%stunnel %s: ", place_of(place, settings, t), t->name);
     say_place = settings->file != NULL ? whole : NULL;
-    int code =
-        keys_config(&t->config, &t->files, t->side == TUNNEL_CLIENT ? DUET_TOP : DUET_BOTTOM);
+    int code = keys_config(&t->config, &t->facts, &t->files,
+                           t->side == TUNNEL_CLIENT ? DUET_TOP : DUET_BOTTOM);
     if (code == EXIT_DONE && t->files.peers != NULL)
         code = keys_peers(&t->peers, t->files.peers);
     say_place = NULL;
@@ -290,14 +291,76 @@ read_outside(struct settings *settings)
     return first == EXIT_DONE ? code : first;
 }
 
+static const duet_peer *
+find_peer(const struct tunnel_settings *tunnel, const uint8_t *key)
+{
+    for (size_t i = 0; i < tunnel->peers.count; i++)
+        /* public: a public key */
+        if (memcmp(tunnel->peers.list[i].public_key, key, DUET_KEY_SIZE) == 0)
+            return &tunnel->peers.list[i];
+    return NULL;
+}
+
 const char *
 settings_peer_name(const struct tunnel_settings *tunnel, const uint8_t *key)
 {
-    for (size_t i = 0; key != NULL && i < tunnel->peers.count; i++)
-        /* public: a public key */
-        if (memcmp(tunnel->peers.list[i].public_key, key, DUET_KEY_SIZE) == 0)
-            return tunnel->peers.list[i].name;
-    return NULL;
+    const duet_peer *peer = key != NULL ? find_peer(tunnel, key) : NULL;
+    return peer != NULL ? peer->name : NULL;
+}
+
+/* ---- Who is let in, before a reload and behind it ---- */
+
+/** Do two profiles ask a peer for the same? */
+static int
+same_profile(const duet_profile *a, const duet_profile *b)
+{
+    for (unsigned role = DUET_TOP; role <= DUET_BOTTOM; role++)
+        if (a->prelude_size[role] != b->prelude_size[role] ||
+            /* public: whoever looks at the wire sees a prelude */
+            memcmp(a->prelude[role], b->prelude[role], a->prelude_size[role]) != 0)
+            return 0;
+    /* no secret: a name */
+    return a->label_size == b->label_size && memcmp(a->label, b->label, a->label_size) == 0;
+}
+
+/** Is all the same that a peer is judged by, beside its secret and its own identity? */
+static int
+same_rules(const struct tunnel_settings *a, const struct tunnel_settings *b)
+{
+    const char *one = a->files.pattern, *other = b->files.pattern;
+
+    if (one != other && (one == NULL || other == NULL || strcmp(one, other) != 0))
+        return 0;
+    /* public: public keys */
+    return memcmp(a->facts.identity, b->facts.identity, DUET_KEY_SIZE) == 0 &&
+           same_profile(&a->facts.profile, &b->facts.profile);
+}
+
+static int
+has_secret(const struct key_facts *facts, const uint8_t id[DUET_SECRET_ID_SIZE])
+{
+    for (size_t i = 0; i < facts->secret_count; i++)
+        /* public: ids are what logs show */
+        if (memcmp(facts->secrets[i], id, DUET_SECRET_ID_SIZE) == 0)
+            return 1;
+    return 0;
+}
+
+int
+settings_admit(const struct tunnel_settings *now, const struct tunnel_settings *then,
+               const duet_info *info)
+{
+    if (!same_rules(now, then))
+        return 0;
+    if ((int)info->pattern < 0)
+        return 1; /* no HELLO has opened yet */
+    if (!has_secret(&now->facts, info->secret_id))
+        return 0;
+    if (now->files.peers == NULL)
+        return 1;
+    if (info->pattern != DUET_PATTERN_IDENTITY)
+        return 0;
+    return info->has_peer_key ? find_peer(now, info->peer_key) != NULL : !info->ready;
 }
 
 /** What the reading came to. Returns an exit code, and the set only with EXIT_DONE. */

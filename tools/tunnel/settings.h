@@ -42,6 +42,7 @@ struct tunnel_settings {
     struct words listen;    /* addresses, one at least */
     struct words targets;   /* addresses, tried in order, one at least */
     struct key_files files; /* what config was made of */
+    struct key_facts facts; /* owned; of config */
     duet_config *config;    /* owned; NULL until the keys are read */
     duet_peers peers;       /* owned; whom config trusts, for their names */
     int connect_ms;         /* to dial a target, resolving included */
@@ -103,6 +104,11 @@ int settings_reload(struct settings **settings, const struct settings *old);
 
 /** The name of a peer; NULL: it has none, or key is NULL. */
 const char *settings_peer_name(const struct tunnel_settings *tunnel, const uint8_t *key);
+
+/** May a peer that opened under `then`, or has begun to, still be let in under `now`, settings of
+ * the same tunnel? What is not known of it yet does not count against it. */
+int settings_admit(const struct tunnel_settings *now, const struct tunnel_settings *then,
+                   const duet_info *info);
 
 /** Release; NULL is fine. */
 void settings_free(struct settings *settings);

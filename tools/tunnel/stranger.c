@@ -70,10 +70,23 @@ not_yet(struct connection *c, int events)
     endpoint_watch(c->duet, 0);
 }
 
+/** A reload came in between: is what the peer opens with withdrawn? Then it is a stranger. */
+static int
+is_withdrawn(struct connection *c)
+{
+    if (!renewal_refuses(c))
+        return 0;
+    stranger_judge(c, "a reload withdrew its secret, its identity or the tunnel");
+    return 1;
+}
+
 /** The peer has proven itself, and is counted among the open ones if there is room. */
 static void
 let_in(struct connection *c)
 {
+    if (is_withdrawn(c))
+        return;
+    renewal_adopt(c);
     stranger_leave(c);
     c->tunnel->counters->handshakes++;
     c->tunnel->counters->open = ++c->tunnel->open_count;
@@ -89,6 +102,9 @@ static void
 shake_hands(struct connection *c, int events)
 {
     (void)events;
+    c->spoke = 1;
+    if (is_withdrawn(c))
+        return;
     int result = duet_handshake(c->channel, 0);
     if (result == DUET_OK) {
         let_in(c);

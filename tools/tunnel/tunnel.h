@@ -100,8 +100,8 @@ void generation_release(struct generation *generation);
 
 /* ---- tunnel.c: configured, renewed, retired ---- */
 
-/** Make the tunnels that a generation has beyond those that run; they accept nothing yet. Returns an
- * exit code; unless it is EXIT_DONE nothing has changed. */
+/** Make the tunnels that a generation has beyond those that run; they accept nothing yet. Returns
+ * an exit code; unless it is EXIT_DONE nothing has changed. */
 int tunnels_make(struct service *service, struct generation *generation);
 
 /** Make the service's tunnels, all made, those of its current generation, and accept on their
