@@ -272,12 +272,11 @@ add_identity(duet_config *config, struct key_facts *facts, const char *path)
         return code;
     int result = duet_identity_parse(&identity, text.at, text.size, &where);
     text_free(&text);
-    if (result != DUET_OK)
-        return keys_refuse(EXIT_KEY, path, result, &where);
-    duet_config_set_identity(config, &identity);
+    if (result == DUET_OK)
+        result = duet_config_set_identity(config, &identity);
     memcpy(facts->identity, identity.public_key, sizeof facts->identity);
     duet_wipe(&identity, sizeof identity);
-    return EXIT_DONE;
+    return result == DUET_OK ? EXIT_DONE : keys_refuse(EXIT_KEY, path, result, &where);
 }
 
 int
@@ -324,8 +323,8 @@ add_profile(duet_config *config, struct key_facts *facts, const char *path)
         return keys_refuse(EXIT_USAGE, path, result, &where);
     if (profile->pad != DUET_PAD_NONE || profile->cover_ms != 0)
         warn("%s: Pad and Cover are not done yet; the rest of the profile is", shown(path));
-    duet_config_set_profile(config, profile);
-    return EXIT_DONE;
+    result = duet_config_set_profile(config, profile);
+    return result == DUET_OK ? EXIT_DONE : keys_refuse(EXIT_USAGE, path, result, &where);
 }
 
 static int
