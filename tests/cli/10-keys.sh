@@ -93,6 +93,17 @@ expect 2 "duet key show FILE" duet key look secret.key
 expect 8 "chmod 600" duet pipe -k secret.key -i open.id 127.0.0.1:1
 expect 8 "No such file" duet pipe -k secret.key -i missing.id 127.0.0.1:1
 expect 8 "no identity" duet pipe -k secret.key -i secret.key 127.0.0.1:1
+# a key where its file is meant is not told, as any other path is
+for key in "$(cat my.id)" "$(cat bare.id)" "$(cat small.key)"; do
+    itself="a key is given where its file is meant"
+    expect 8 "$itself" duet key show "$key"
+    expect 8 "$itself" duet pipe -k "$key" 127.0.0.1:1
+    expect 8 "$itself" duet pipe -k secret.key -i "$key" 127.0.0.1:1
+    expect 2 "$itself" duet pipe -k secret.key --profile "$key" 127.0.0.1:1
+done
+printf '[Tunnel a]\nside = client\nlisten = 127.0.0.1:1\ntarget = h:1\nkey = secret.key\nidentity = %s\n' \
+    "$(cat bare.id)" >wg.conf
+expect 8 "wg.conf:1: tunnel a: a key is given where its file is meant" duet run -c wg.conf --check
 expect 2 "no key" duet pipe 127.0.0.1:1
 expect 2 "only a listener takes several" duet pipe -k secret.key -k small.key 127.0.0.1:1
 (

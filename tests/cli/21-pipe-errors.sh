@@ -6,10 +6,10 @@ duet keygen -o k >/dev/null
 
 expect 2 "no subcommand" duet
 expect 2 "frobnicate: no such subcommand; see" duet frobnicate
-expect 2 "sned: no such subcommand; did you mean send?" duet sned
+expect 2 "sned: no such subcommand (did you mean send?); see" duet sned
 expect 2 "unknown option; see" duet pipe --frobnicate
-expect 2 "unknown option; did you mean --timeout?" duet pipe --tiemout=3 -k k a:1
-expect 2 "unknown option; did you mean --max-from-source?" duet server --max-form-source 3
+expect 2 "unknown option (did you mean --timeout?); see" duet pipe --tiemout=3 -k k a:1
+expect 2 "unknown option (did you mean --max-from-source?)" duet server --max-form-source 3
 expect 2 "unknown option" duet -v pipe
 expect 2 "missing argument" duet pipe -k
 expect 2 "pipe: b:2: one operand too many; it is duet pipe -k FILE" duet pipe -k k a:1 b:2

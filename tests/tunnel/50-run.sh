@@ -22,6 +22,7 @@ done
 mv k a.key
 duet keygen --identity -o a.id >/dev/null
 expect 2 "no.conf: No such file" duet run -c no.conf
+expect 2 "a.key: is a key, peers or profile file" duet run -c a.key # and nothing of it is told
 expect 2 "x.conf: is empty" sh -c ': >x.conf && timeout 9 "$DUET" run -c x.conf'
 cat >x.conf <<'END'
 [Global]

@@ -194,7 +194,15 @@ test_sections_and_names(void **state)
     refused(GOOD "[Tunnel 12345678901234567890123456789012345678901]\n", "x.conf:6: tunnel");
     refused("[Global]\n[Global]\n" GOOD, "x.conf:2: [Global] is in line 1 already");
     refused(GOOD "colour = red\n", "x.conf:6: colour: no such setting; duet.conf(5)");
-    refused(GOOD "tagret = h:2\n", "x.conf:6: tagret: no such setting; did you mean target?");
+    refused(GOOD "tagret = h:2\n", "x.conf:6: tagret: no such setting (did you mean target?)");
+    refused("[Secret]\nVersion = 1\n", "x.conf: is a key, peers or profile file");
+    for (unsigned i = 0; i < 2; i++) { /* an octet of a secret is not told */
+        refused(i == 0 ? GOOD "n7EDQyBZ7g3S7FCzRb5Q+dATt7vvRq2x3JN5cj2SPDo=\n"
+                       : GOOD "abcdefghijklmnopqrstuv==\n",
+                "x.conf:6: no such setting; duet.conf(5)");
+        assert_null(strstr(told, "n7ED"));
+        assert_null(strstr(told, "abc"));
+    }
     refused(GOOD "Listen = :81\n", "x.conf:6: Listen: no such setting");
     refused(GOOD "workers = 2\n", "x.conf:6: workers: belongs into [Global]");
     refused("[Global]\nlisten = :1\n" GOOD, "x.conf:2: listen: belongs into a [Tunnel NAME]");

@@ -60,6 +60,6 @@ guess_text(const struct guess *guess, const char *before)
 
     if (guess->best == NULL)
         return "";
-    snprintf(text, sizeof text, "; did you mean %s%s?", before, guess->best);
+    snprintf(text, sizeof text, " (did you mean %s%s?)", before, guess->best);
     return text;
 }

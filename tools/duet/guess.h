@@ -16,7 +16,7 @@ struct guess {
 /** Try one that exists. */
 void guess_try(struct guess *guess, const char *candidate);
 
-/** "; did you mean …?" with what stands before the word, or "" when none is near. Static memory. */
+/** " (did you mean …?)", with what stands before the word; "" when none is near. Static memory. */
 const char *guess_text(const struct guess *guess, const char *before);
 
 #endif

@@ -83,6 +83,33 @@ read_all(struct text *text, int fd, const char *path, int code)
     return EXIT_DONE;
 }
 
+/** Is this no path but a key, as wg's configuration and some habits have it? It must not be told
+ * then. */
+static int
+is_key_itself(const char *path)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t size = strlen(path);
+
+    if (duet_kind_of(path, size) != DUET_KIND_UNKNOWN)
+        return 1;
+    return size >= DUET_KEY_TEXT_SIZE - 1 && path[size - 1] == '=' &&
+           strspn(path + size - (DUET_KEY_TEXT_SIZE - 1), digits) == DUET_KEY_TEXT_SIZE - 2;
+}
+
+/** A file that cannot be opened, for errno's reason. Returns code. */
+static int
+not_opened(const char *path, int code)
+{
+    int missing = errno == ENOENT;
+
+    if (is_key_itself(path))
+        return fail(code, "a key is given where its file is meant; put it into a file of mode 600 "
+                          "and name that");
+    return fail(code, "%s: %s%s%s", shown(path), reason(), cure_of_open(errno),
+                missing && code == EXIT_KEY ? " duet keygen makes a key" : "");
+}
+
 int
 text_read(struct text *text, const char *path, int private_only, int code_if_bad)
 {
@@ -92,8 +119,7 @@ text_read(struct text *text, const char *path, int private_only, int code_if_bad
     text->size = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
-        return fail(code_if_bad, "%s: %s%s%s", shown(path), reason(), cure_of_open(errno),
-                    errno == ENOENT && code_if_bad == EXIT_KEY ? " duet keygen makes a key" : "");
+        return not_opened(path, code_if_bad);
     int code = fstat(fd, &status) == 0 ? check_file(&status, path, private_only, code_if_bad)
                                        : fail(code_if_bad, "%s: %s", shown(path), reason());
     if (code == EXIT_DONE) {

@@ -215,8 +215,9 @@ check_folder(const char *path)
     snprintf(copy, sizeof copy, "%s", path);
     const char *folder = dirname(copy);
     if (stat(folder, &status) != 0)
-        return fail(EXIT_LOCAL, "control socket %s: folder %s: %s", shown(path), shown(folder),
-                    reason());
+        return fail(EXIT_LOCAL,
+                    "control socket %s: folder %s: %s; make it, or let systemd (RuntimeDirectory=)",
+                    shown(path), shown(folder), reason());
     if ((status.st_mode & 022) != 0 || (status.st_uid != 0 && status.st_uid != geteuid()))
         return fail(EXIT_POLICY,
                     "control socket %s: others may write in %s; give it a folder that is its "

@@ -14,6 +14,7 @@
 #include <string.h>
 
 enum { LINE_MOST = 190, NAME_MOST = 48, FOLDER_MOST = 1024 }; /* octets */
+enum { TOLD_MOST = 20 }; /* letters of a name: settings' have 17, a secret's last line has 22 */
 
 struct reader {
     struct settings *settings;
@@ -109,6 +110,20 @@ begin_section(struct reader *reader, const char *name)
 
 /* ---- Settings ---- */
 
+/** A name that is none may be a line of a secret's base64: only what looks like a name is told. */
+static void
+unknown(struct reader *reader, const char *name)
+{
+    static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
+    struct guess guess = {.word = name, .size = strlen(name)};
+    int tellable = guess.size <= TOLD_MOST && name[strspn(name, good)] == 0;
+
+    for (size_t i = 0; i < settings_table_size; i++)
+        guess_try(&guess, settings_table[i].name);
+    fault_at(reader, "%s%sno such setting%s; duet.conf(5) has them all", tellable ? name : "",
+             tellable ? ": " : "", guess_text(&guess, ""));
+}
+
 /** inih's handler: one setting. Returns 1, as faults are told by us. */
 static int
 take(void *context, const char *section, const char *name, const char *value)
@@ -119,11 +134,7 @@ take(void *context, const char *section, const char *name, const char *value)
 
     (void)section; /* read by us, as inih cuts it */
     if (setting == NULL) {
-        struct guess guess = {.word = name, .size = strlen(name)};
-        for (size_t i = 0; i < settings_table_size; i++)
-            guess_try(&guess, settings_table[i].name);
-        fault_at(reader, "%s: no such setting%s; duet.conf(5) has them all", shown(name),
-                 guess_text(&guess, ""));
+        unknown(reader, name);
         return 1;
     }
     if (reader->section != NOWHERE && setting->process != (reader->section == GLOBAL)) {
@@ -261,6 +272,12 @@ settings_parse(struct settings **settings, const char *file, const char *text, s
         return -1;
     if (begin(&reader, file) != 0) {
         settings_fault(faults, "%s: no memory, or the path is too long", reader.file);
+        goto out;
+    }
+    if (duet_kind_of(text, size) != DUET_KIND_UNKNOWN) {
+        settings_fault(faults,
+                       "%s: is a key, peers or profile file, and no configuration; name it in one",
+                       reader.file);
         goto out;
     }
     if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* public: a mark of UTF-8 */

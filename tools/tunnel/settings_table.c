@@ -274,7 +274,7 @@ set_seconds(const struct setting *s, int *ms, const char *value, char why[SETTIN
     }
     if (parse_seconds(ms, value) == 0 && (uint64_t)*ms >= s->least && (uint64_t)*ms <= s->most)
         return 0;
-    return refuse(why, "it is a time such as 10, 0.5, 500ms or 2m, from %g to %g seconds%s",
+    return refuse(why, "it is a time such as 10, 0.5, 500ms or 2m, from %.10g to %.10g seconds%s",
                   (double)s->least / 1000, (double)s->most / 1000, s->never ? ", or never" : "");
 }
 
