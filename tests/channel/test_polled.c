@@ -212,6 +212,67 @@ flushed_is_not_waited_for(void **state)
     ends_close(&ends);
 }
 
+/* ---- A stream that takes all and gives nothing ---- */
+
+static int
+sink_read(void *context, uint8_t *buffer, size_t size, size_t *got)
+{
+    (void)context;
+    (void)buffer;
+    (void)size;
+    *got = 0;
+    return DUET_AGAIN;
+}
+
+static int
+sink_write(void *context, const uint8_t *buffer, size_t size, size_t *put)
+{
+    (void)context;
+    (void)buffer;
+    *put = size;
+    return DUET_OK;
+}
+
+static int
+sink_wait(void *context, unsigned want, int timeout_ms)
+{
+    (void)context;
+    (void)want;
+    (void)timeout_ms;
+    return DUET_OK;
+}
+
+/** The work of one polled call is bounded even so; nothing is kept, and the state says go on. */
+static void
+a_sink_takes_no_call_for_ever(void **state)
+{
+    const duet_stream stream = {.read = sink_read, .write = sink_write, .wait = sink_wait};
+    static const uint8_t salt[16] = {1};
+    static uint8_t much[3 << 20], octet;
+    duet_config *config = ends_config();
+    duet_session *session;
+    duet_channel *channel;
+    size_t n, calls = 0;
+
+    (void)state;
+    assert_int_equal(duet_session_new_preset(&session, config, DUET_TOP, salt, sizeof salt),
+                     DUET_OK);
+    assert_int_equal(duet_channel_open_preset(&channel, session, &stream, -1, -1), DUET_OK);
+    for (size_t done = 0; done < sizeof much; done += n, calls++) {
+        int result = duet_send(channel, much + done, sizeof much - done, &n, 0);
+        int over = done + n == sizeof much;
+        assert_int_equal(result, over ? DUET_OK : DUET_AGAIN);
+        assert_int_equal(duet_channel_state(channel), over ? DUET_WANT_READ : DUET_WANT_WRITE);
+    }
+    assert_true(calls > 1);
+    duet_exchange_io io = {.data = much, .size = sizeof much, .buffer = &octet, .room = 1};
+    assert_int_equal(duet_exchange(channel, &io, 0), DUET_AGAIN);
+    assert_in_range(io.sent, 1, sizeof much - 1);
+    assert_int_equal(duet_channel_state(channel), DUET_WANT_READ | DUET_WANT_WRITE);
+    duet_channel_free(channel);
+    duet_config_free(config);
+}
+
 /** The peer's PING is answered by whatever call comes by, and one call's work is bounded. */
 static void
 pings(void **state)
@@ -283,6 +344,7 @@ main(void)
         cmocka_unit_test(states),
         cmocka_unit_test(initiation_wakes_who_sends),
         cmocka_unit_test(flushed_is_not_waited_for),
+        cmocka_unit_test(a_sink_takes_no_call_for_ever),
         cmocka_unit_test(pings),
         cmocka_unit_test(refresh),
     };
