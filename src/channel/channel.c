@@ -42,8 +42,7 @@ duet__channel_note(duet_channel *channel, const char *what, int reason)
 static void
 drop_buffers(duet_channel *channel)
 {
-    if (channel->low_water)
-        (void)duet__io_low_water(channel, 1);
+    duet__io_no_low_water(channel);
     duet__stash_drop(channel);
     free(channel->kept);
     channel->kept = NULL;

@@ -137,9 +137,11 @@ int duet__io_look(duet_channel *channel, uint8_t *at, size_t size, size_t *got);
  * channel. */
 int duet__io_drop(duet_channel *channel, size_t size);
 
-/** Have poll() wait for size octets, or as usual for 1. Returns 0; -1: the kernel would not hold so
- * many. */
+/** Have poll() wait for size octets. Returns 0; -1: the kernel would not hold so many. */
 int duet__io_low_water(duet_channel *channel, size_t size);
+
+/** Have poll() tell of any octet again: of those that it waited for some are taken, or all. */
+void duet__io_no_low_water(duet_channel *channel);
 
 /** 1 when the wire can be looked at before it is taken. */
 int duet__io_looks(const duet_channel *channel);

@@ -120,8 +120,16 @@ duet__io_low_water(duet_channel *channel, size_t size)
 {
     int result = duet__os_low_water(channel->io.rfd, size);
 
-    channel->low_water = result == 0 && size > 1;
+    channel->low_water = result == 0;
     return result;
+}
+
+void
+duet__io_no_low_water(duet_channel *channel)
+{
+    if (channel->low_water)
+        (void)duet__os_low_water(channel->io.rfd, 1);
+    channel->low_water = 0;
 }
 
 /**

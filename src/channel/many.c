@@ -37,12 +37,16 @@ begin_tx(struct tx_lane *lane, duet_send_job *job)
     struct duet__deadline deadline = {.timeout_ms = 0};
     unsigned want = 0;
 
+    if (!duet__tx_streams(job->channel)) { /* and what another call waits for stays so */
+        job->sent = 0;
+        job->result = duet__channel_refuse(job->channel);
+        return;
+    }
     lane->job = job;
     lane->used = 0;
     lane->tx = (struct duet__tx){.kind = DUET__TX_STREAM, .data = job->data, .size = job->size};
     lane->tx.due = job->size > 0;
-    int result = duet__tx_streams(job->channel) ? duet__enter(job->channel, &deadline, &want)
-                                                : duet__channel_refuse(job->channel);
+    int result = duet__enter(job->channel, &deadline, &want);
     if (result == DUET_OK)
         result = duet__tx_step(job->channel, NULL);
     if (result != DUET_OK || !lane->tx.due)

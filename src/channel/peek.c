@@ -55,13 +55,6 @@ window(const duet_channel *channel, const struct duet__rx *job)
     return least_of(size + SPARE, DUET__LOOK);
 }
 
-static void
-lower_water(duet_channel *channel)
-{
-    if (channel->low_water)
-        (void)duet__io_low_water(channel, 1);
-}
-
 /** Take a header, or a frame of the library's as far as it is here. */
 static int
 take_control(duet_channel *channel, struct duet__look *look)
@@ -150,7 +143,6 @@ not_whole(duet_channel *channel, struct duet__rx *job)
     if (job->polled && channel->low_water && !duet__os_readable(channel->io.rfd))
         return DUET_AGAIN;
     /* More than the kernel holds, or the end of the stream behind it. */
-    lower_water(channel);
     return duet__rx_pieces(channel, job);
 }
 
@@ -174,7 +166,6 @@ count_step(duet_channel *channel, struct duet__rx *job)
         return result;
     if (there < channel->need)
         return not_whole(channel, job);
-    lower_water(channel);
     result = duet__rx_place(channel, job);
     return result == DUET_OK ? duet__rx_pieces(channel, job) : result;
 }
@@ -194,7 +185,7 @@ duet__look_end(duet_channel *channel, const struct duet__look *look)
         return channel->result;
     if (look->at == 0)
         return DUET_OK;
-    lower_water(channel);
+    duet__io_no_low_water(channel);
     return duet__io_drop(channel, look->at);
 }
 

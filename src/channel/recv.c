@@ -245,6 +245,7 @@ duet__rx_pieces(duet_channel *channel, struct duet__rx *job)
                    job->got + channel->rx_length < job->size;
         pieces[count++] = (struct duet__os_piece){after, mac + (more ? DUET_HEADER_SIZE : 0)};
     }
+    duet__io_no_low_water(channel);
     int result = duet__io_read(channel, pieces, count, &got);
     if (result != DUET_OK)
         return result;
