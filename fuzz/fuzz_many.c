@@ -37,6 +37,9 @@ enum op {
     OP_LIMIT,     /* what end arg writes: so many octets are taken before the next limit; 0: all */
     OP_CUT,       /* the stream towards end arg ends behind what was carried */
     OP_SCARCE,    /* the next receiving call meets an allocation that fails */
+    OP_MESSAGE,   /* end arg: (code, size) of duet_send_message(), or what is left of the last */
+    OP_TAKE,      /* end arg: size of duet_recv_message() */
+    OP_EXCHANGE,  /* end arg: (size, room) of duet_exchange() */
     OPS
 };
 
@@ -86,6 +89,7 @@ open_end(unsigned n, const duet_config *config, int initiates, uint32_t frame_si
     end->channel->frame_size = frame_size;
     end->told = end->count = 0;
     end->octets_out = end->octets_in = 0;
+    end->message.left = 0;
     end->dead = end->waits = end->sends = end->closing = end->closed = 0;
 }
 
@@ -198,6 +202,22 @@ send_messages(unsigned n, struct input *in)
     note_ends(n, before);
 }
 
+static void
+send_message(unsigned n, struct input *in)
+{
+    struct message message = ends[n].message;
+    size_t sent;
+
+    if (message.left == 0) {
+        message.code = input_octet(in);
+        message.left = number(in);
+        message.data = take_source(&message.left);
+    }
+    int result =
+        duet_send_message(ends[n].channel, message.code, message.data, message.left, &sent, 0);
+    judge_message(n, &message, result, sent);
+}
+
 /* ---- Receiving ---- */
 
 /** A buffer as a call finds it; nothing of it was verified by anybody. */
@@ -222,7 +242,7 @@ check_rest(const uint8_t *buffer, size_t got, size_t size)
         need(buffer[i] == UNTOUCHED || (buffer[i] == 0 && i < size));
 }
 
-/** The receiving calls of one instruction begin. */
+/** A receiving call begins. */
 static void
 arm(void)
 {
@@ -253,7 +273,6 @@ recv_many(struct input *in, unsigned slot)
         check_rest(buffer, jobs[i].got, jobs[i].size);
         judge_recv(of[i], jobs[i].result, some, jobs[i].size);
     }
-    wires_no_memory = 0;
 }
 
 static void
@@ -267,7 +286,6 @@ recv_one(unsigned n, struct input *in, unsigned slot)
     int some = tell_stream(n, buffer, got);
     check_rest(buffer, got, size);
     judge_recv(n, result, some, size);
-    wires_no_memory = 0;
 }
 
 /** Returns what the call said. */
@@ -289,8 +307,44 @@ recv_messages(unsigned n, size_t room, size_t size, unsigned slot)
     check_rest(inbox.buffer, (size_t)(at - pool[slot % ENDS]), size);
     judge_recv(n, result, inbox.count > 0, size);
     need(result != DUET_OK || inbox.count > 0);
-    wires_no_memory = 0;
     return result;
+}
+
+static void
+recv_message(unsigned n, struct input *in, unsigned slot)
+{
+    size_t size = number(in) % ROOM, got;
+    uint8_t *buffer = lend(slot);
+    uint32_t code;
+
+    arm();
+    int result = duet_recv_message(ends[n].channel, &code, buffer, size, &got, 0);
+    int some = tell_message(n, code, buffer, got, result);
+    check_rest(buffer, got, size);
+    judge_recv(n, result, some, size);
+}
+
+/** Both ways by one call; what it says is of either direction. */
+static void
+exchange(unsigned n, struct input *in, unsigned slot)
+{
+    struct end *end = &ends[n];
+    size_t size = number(in), room = number(in) % ROOM;
+    duet_exchange_io io = {.data = take_source(&size), .buffer = lend(slot), .room = room};
+
+    io.size = size;
+    int result = duet_exchange(end->channel, &io, 0);
+    need(io.sent <= size && io.got <= room);
+    note_stream(n, io.data, io.sent);
+    int some = tell_stream(n, io.buffer, io.got);
+    check_rest(io.buffer, io.got, room);
+    end->waits = end->sends = 0;
+    if (result == DUET_E_MISUSE && !end->dead)
+        need(io.sent == 0 && !some && (end->message.left > 0 || end->closing));
+    else if (result != DUET_OK && result != DUET_AGAIN)
+        judge_recv(n, result, end->dead && some, room - io.got);
+    else
+        need(!end->dead && (result != DUET_OK || io.sent == size));
 }
 
 /* ---- The script ---- */
@@ -313,6 +367,10 @@ ask(unsigned n, unsigned what)
 
     if (what % 4 == 3) {
         result = duet_close(end->channel, 0);
+        if (end->message.left > 0 && !end->dead) {
+            need(result == DUET_E_MISUSE);
+            return;
+        }
         end->closing = end->channel->tx_closing;
     } else {
         duet_session_ask(end->channel->session, requests[what % 4], octets);
@@ -367,9 +425,19 @@ run(const struct instruction *i)
     case OP_CUT:
         wires[n].cut = 1;
         break;
-    default:
+    case OP_SCARCE:
         scarce = 1;
+        break;
+    case OP_MESSAGE:
+        send_message(n, &in);
+        break;
+    case OP_TAKE:
+        recv_message(n, &in, more);
+        break;
+    default:
+        exchange(n, &in, more);
     }
+    wires_no_memory = 0;
     note_closes();
 }
 

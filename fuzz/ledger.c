@@ -150,9 +150,8 @@ judge_send(unsigned n, int result, size_t done, size_t size)
     struct end *end = &ends[n];
 
     need(done <= size);
-    if (end->closing && !end->dead) {
+    if ((end->closing || end->message.left > 0) && !end->dead) {
         need(done == 0 && result == DUET_E_MISUSE);
-        end->sends = 0;
         return;
     }
     need(done == 0 || !end->dead);
@@ -170,10 +169,45 @@ note_stream(unsigned n, const uint8_t *data, size_t sent)
     note_ends(n, before);
 }
 
+/** Octets of a message were accepted: parts of it, and its end when it is over. */
+static void
+note_message(unsigned n, const struct message *message, size_t sent, int over)
+{
+    size_t before = ends[n ^ 1].count, most = ends[n].channel->frame_size, at = 0;
+
+    while (at < sent || (over && at == 0)) {
+        size_t part = sent - at < most ? sent - at : most;
+        int last = over && at + part == sent;
+        note(n, last ? message->code : WIRE_MORE, message->data + at, part);
+        at += part;
+        if (part == 0)
+            break;
+    }
+    note_ends(n, before);
+}
+
+void
+judge_message(unsigned n, const struct message *message, int result, size_t sent)
+{
+    struct end *end = &ends[n];
+    const struct message goes_on = end->message;
+    int over = message->left > 0 ? sent == message->left : result == DUET_OK;
+
+    if ((message->code == 0 || (end->closing && goes_on.left == 0)) && !end->dead) {
+        need(sent == 0 && result == DUET_E_MISUSE);
+        return;
+    }
+    end->message.left = 0;
+    judge_send(n, result, sent, message->left);
+    note_message(n, message, sent, over);
+    if (sent > 0 || goes_on.left > 0)
+        end->message = (struct message){message->code, message->data + sent, message->left - sent};
+}
+
 int
 batch_stops(unsigned n, const duet_message *message, int result)
 {
-    if (ends[n].dead || ends[n].closing)
+    if (ends[n].dead || ends[n].closing || ends[n].message.left > 0)
         return 0;
     ends[n].sends = 0;
     return (result == DUET_E_LENGTH && message->size > ends[n].channel->frame_size) ||
@@ -205,6 +239,26 @@ tell_stream(unsigned n, const uint8_t *octets, size_t got)
         at += size;
     }
     return got > 0;
+}
+
+int
+tell_message(unsigned n, uint32_t code, const uint8_t *octets, size_t got, int result)
+{
+    uint32_t last = WIRE_MORE;
+    size_t at = 0;
+
+    while (at < got || (result == DUET_OK && got == 0)) {
+        const struct record *next = next_of(n);
+        need(last == WIRE_MORE && next != NULL && next->size <= got - at);
+        last = next->code;
+        size_t size = next->size;
+        tell(n, last, octets + at, size);
+        at += size;
+        if (got == 0)
+            break;
+    }
+    need(last == code && (result == DUET_OK || code == WIRE_MORE));
+    return result == DUET_OK;
 }
 
 void

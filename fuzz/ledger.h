@@ -21,16 +21,24 @@ struct record {
     size_t size, end; /* octets; the end is an offset of the wire's */
 };
 
+/** What is left of a message of which a part was accepted. */
+struct message {
+    uint32_t code;
+    const uint8_t *data;
+    size_t left; /* octets; 0: none is under way */
+};
+
 struct end {
     duet_channel *channel;
     struct record records[RECORDS]; /* what comes in here; [i % RECORDS] */
     size_t told, count;             /* of them: handed to the application, sealed */
     uint64_t octets_out, octets_in; /* of payload that was accepted, told */
-    int dead;                       /* what ended it; 0: nothing */
-    int waits;                      /* 1: its last receiving call had nothing more */
-    int sends;                      /* 1: its last sending call could not do all */
-    int closing;                    /* 1: CLOSE was asked for */
-    int closed;                     /* 1: and sealed */
+    struct message message;
+    int dead;    /* what ended it; 0: nothing */
+    int waits;   /* 1: its last receiving call had nothing more */
+    int sends;   /* 1: its last sending call could not do all */
+    int closing; /* 1: CLOSE was asked for */
+    int closed;  /* 1: and sealed */
 };
 
 extern struct end ends[ENDS];
@@ -52,6 +60,9 @@ void note_closes(void);
 /** What a call said; done of size: octets or messages. */
 void judge_send(unsigned n, int result, size_t done, size_t size);
 
+/** What a call for a message said; it is noted, and what is left of it. */
+void judge_message(unsigned n, const struct message *message, int result, size_t sent);
+
 /** What a call said that only flushes, or asks for something. */
 void judge_flush(unsigned n, int result);
 
@@ -71,6 +82,10 @@ void tell(unsigned n, uint32_t code, const uint8_t *octets, size_t size);
 
 /** Octets of the stream are told: whole frames. Returns 1 when there are some. */
 int tell_stream(unsigned n, const uint8_t *octets, size_t got);
+
+/** Octets of one message are told, or of one part of the stream, under the last one's code. Returns 1
+ * when a frame was. */
+int tell_message(unsigned n, uint32_t code, const uint8_t *octets, size_t got, int result);
 
 /** What a call said; some: it told something; size: octets of its buffer. */
 void judge_recv(unsigned n, int result, int some, size_t size);
