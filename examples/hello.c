@@ -18,8 +18,10 @@ main(int argc, char **argv)
     duet_where where;
     if (duet_secret_parse(&secret, text, size, &where) != DUET_OK)
         return fprintf(stderr, "%s: %s\n", path, size > 0 ? where.reason : "cannot be read"), 1;
-    duet_config_add_secret(config, secret.octets, secret.size);
-    duet_channel_open(&channel, config, duet_replay_new(DUET_REPLAY_DEFAULT), DUET_BOTTOM, 0, 1);
+    if (config == NULL || duet_config_add_secret(config, secret.octets, secret.size) != DUET_OK ||
+        duet_channel_open(&channel, config, duet_replay_new(DUET_REPLAY_DEFAULT), DUET_BOTTOM, 0,
+                          1) != DUET_OK)
+        return fputs("hello: no channel\n", stderr), 1;
     if (duet_send(channel, "hello\n", 6, &sent, 5000) != DUET_OK ||
         duet_close(channel, 5000) != DUET_OK)
         return fprintf(stderr, "hello: %s\n", duet_channel_detail(channel)), 1;
