@@ -18,6 +18,20 @@ check() {
 
 check "$examples/haproxy/duet.conf"
 check "$examples/systemd/duet.conf"
+# what the README of the units installs can be read by who needs it, and the key by nobody else
+mkdir etc
+(
+    cp "$examples"/systemd/* . && cp README.md systemd.md
+    sed -n 's#/etc/#etc/#g; s/^install /&/p' systemd.md >install.sh
+    umask 077
+    sh -e install.sh
+) || bad "the README's installation: $(cat install.sh)"
+modes=$(stat -c %a:%n etc/duet/* etc/systemd/system/* | tr '\n' ' ')
+case $modes in
+644:etc/duet/duet.conf\ 600:etc/duet/secret.key\ 644:etc/systemd/system/duet.service\ 644:etc/*duet.socket\ ) ;;
+*) bad "modes after the README's installation: $modes" ;;
+esac
+
 # what the manifest's block says, without its indentation
 awk '/duet.conf: \|/ { block = 1; next } block && !/^    / && NF { exit } block { sub(/^    /, ""); print }' \
     "$examples/kubernetes/deployment.yaml" >kubernetes.conf
