@@ -41,7 +41,10 @@ expect 2 "empty or too long" duet pipe -k k unix:
 expect 3 "not open" duet pipe -k k fd:77
 expect 3 "systemd socket" duet pipe -k k -l systemd:web
 expect 3 "no service of this name here" duet pipe -k k 127.0.0.1:no-such-service
-expect 3 "refused" duet pipe -k k 127.0.0.1:1
+expect 3 "refused; is the peer listening there?" duet pipe -k k 127.0.0.1:1
+if unshare -n true 2>/dev/null; then # where there is no network at all
+    expect 3 "Network is unreachable; is this machine's network up" unshare -n "$DUET" pipe -k k 192.0.2.1:1
+fi
 expect 3 "No such file" duet pipe -k k unix:nobody
 expect 3 "" duet pipe -k k no-such-host.invalid:80
 for option in --timeout --handshake-timeout --idle-timeout; do

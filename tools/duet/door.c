@@ -296,7 +296,9 @@ wait_for_peer(struct door *door, struct pollfd *fds, int timeout_ms, int *peer)
         if (timeout_ms >= 0) {
             uint64_t spent = duet__os_now_ms() - begin;
             if (spent >= (uint64_t)timeout_ms)
-                return fail(EXIT_SLOW, "no peer came within the time-out");
+                return fail(
+                    EXIT_SLOW,
+                    "no peer came within the time-out; start it, or give a longer --timeout");
             int left = timeout_ms - (int)spent;
             wait = wait < 0 || left < wait ? left : wait;
         }

@@ -69,12 +69,31 @@ try_all(const struct addrinfo *list, int timeout_ms)
     return fd;
 }
 
+/** What helps against errno's reason. */
+static const char *
+cure_of(int error)
+{
+    switch (error) {
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case EADDRNOTAVAIL:
+        return "is this machine's network up, and does it lead there?";
+    case ETIMEDOUT:
+        return "is the address right, and does no firewall drop it? --timeout waits longer";
+    case EACCES:
+    case EPERM:
+        return "may this user connect there?";
+    default:
+        return "is the peer listening there?";
+    }
+}
+
 static int
-not_connected(const char *address, const char *cure)
+not_connected(const char *address)
 {
     if (interrupted())
         return EXIT_INTERRUPTED;
-    return fail(EXIT_CONNECT, "%s: %s; %s", shown(address), reason(), cure);
+    return fail(EXIT_CONNECT, "%s: %s; %s", shown(address), reason(), cure_of(errno));
 }
 
 static int
@@ -94,7 +113,7 @@ connect_tcp(struct reached *reached, const struct address *where, const char *ad
     reached->fd = try_all(list, timeout_ms);
     freeaddrinfo(list);
     if (reached->fd < 0)
-        return not_connected(address, "is the peer listening there?");
+        return not_connected(address);
     reached->connect_us = duet__os_now_us() - resolved + 1;
     if (getpeername(reached->fd, (struct sockaddr *)&at, &size) == 0)
         address_name(reached->at, sizeof reached->at, &at);
@@ -117,6 +136,5 @@ reach_connect(struct reached *reached, const char *address, int timeout_ms)
     if (where.kind == ADDRESS_UNIX)
         reached->fd =
             reach_once(AF_UNIX, (struct sockaddr *)&where.un, sizeof where.un, timeout_ms);
-    return reached->fd >= 0 ? EXIT_DONE
-                            : not_connected(address, "is the peer listening on this path?");
+    return reached->fd >= 0 ? EXIT_DONE : not_connected(address);
 }
