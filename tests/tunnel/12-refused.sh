@@ -8,6 +8,7 @@ duet keygen -o other >/dev/null
 up 127.0.0.1:1
 peer be_cut "$plain" >out || bad "no cut where the target refuses"
 soon 'outcome unreached: .*Connection refused' server.err
+soon "outcome cut: .*the server's log tells why" client.err
 down
 
 # another secret: the client gives up, the server keeps silent and tells why

@@ -45,13 +45,16 @@ target echo echo
 # ---- Nobody there ----
 expect 3 'does the service run' ctl status
 expect 2 'it is status, sessions' ctl something
-expect 2 'it is status, sessions' ctl kill
-expect 2 'it is status, sessions' ctl status 3
+for request in kill 'kill abc' 'kill -1' 'status 3'; do
+    # shellcheck disable=SC2086
+    expect 2 "ctl $request: kill takes a connection's number" ctl -- $request
+done
 
 for workers in 1 3; do
     serving $workers
     expect 0 '' ctl health
-    [ "$(grep -c '^serving$' out)" -eq $workers ] || bad "health of $workers: $(cat out)"
+    [ "$(grep -c 'serving$' out)" -eq $workers ] || bad "health of $workers: $(cat out)"
+    [ $workers -eq 1 ] || says '^worker 2 of 3: serving$' out
 
     # ---- A connection is seen, and cut ----
     peer wait_end "$plain" 20 >how &
@@ -109,7 +112,7 @@ assert len(s) == 1 and s[0]["tunnel"] == "web" and s[0]["octets_in"] == 1, s' <o
     expect 0 '' ctl drain
     sleep 0.2
     expect 1 '' ctl health
-    says '^draining$' out
+    says 'draining$' out
     wait $holder
     says 'all echo' held
     ended server 0
@@ -137,9 +140,54 @@ stop client
 serving 1
 expect 0 '' ctl health
 down
-chmod 770 .
-expect 11 'others may write in' duet run -c server.conf
-chmod 700 .
+for workers in 1 3; do
+    sed "s/^workers = .*/workers = $workers/" server.conf >other.conf
+    chmod 770 .
+    expect 11 'others may write in' duet run -c other.conf
+    chmod 700 .
+done
+
 : >ctl
 expect 9 'something else is there' duet run -c server.conf
+rm ctl
+
+# ---- A worker that is started anew has the socket that the others have, or none, and serves ----
+serving 3
+sed -i 's,^control = .*,control = nowhere/ctl,' server.conf
+expect 0 '' ctl reload
+soon 'reloaded' server.err
+killed() {
+    kill -KILL "$(sed -n "s/^worker $1 of 3: pid \([0-9]*\),.*/\1/p" crew)"
+    soon "worker $1 died of signal 9" server.err
+}
+ctl status >crew
+killed 1
+tries=0
+until [ "$(ctl health 2>/dev/null | grep -c serving)" -eq 3 ] || [ $tries -gt 50 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+done
+expect 0 '' ctl health
+chmod 770 .
+killed 2
+soon 'worker 2: duet ctl does not reach it' server.err
+ctl health >out 2>err
+[ $? -eq 3 ] || bad "health where one has no socket: $(cat out err)"
+rm -f ctl.2
+expect 1 '1 of 3 workers have no control socket' ctl health
+[ "$(grep -c serving out)" -eq 2 ] || bad "health: $(cat out)"
+chmod 700 .
+peer both "$plain" 1 6 || bad "workers without a control socket"
+[ "$(grep -c 'worker 2 died' server.err)" -eq 1 ] || bad "it died again: $(cat server.err)"
+down
+
+# ---- What services of another number of workers left is asked no more ----
+for workers in 3 1 3; do
+    serving $workers
+    expect 0 '' ctl health
+    [ "$(grep -c serving out)" -eq $workers ] || bad "health of $workers: $(cat out)"
+    # shellcheck disable=SC2046
+    kill -KILL $(pgrep -P "$(pid server)") "$(pid server)" 2>/dev/null
+    stop client
+done
 done_testing

@@ -209,7 +209,7 @@ test_bad_requests(void **state)
     says("health 1\n", 9, "error 2 kill takes a connection's number, the others take nothing\n");
     says("kill 9 9\n", 9, "error 2 kill takes a connection's number, the others take nothing\n");
     says(endless, REQUEST_MOST + 2, "error 2 the request is too long\n");
-    says("health\nstatus\n", 14, "ok\nserving\n"); /* one request a connection */
+    says("health\nstatus\n", 14, "ok\nworker 1 of 2: serving\n"); /* one request a connection */
 }
 
 static void
@@ -226,7 +226,7 @@ test_a_request_in_pieces(void **state)
     for (size_t got = 0, n; (n = (size_t)read(fd, back + got, sizeof back - 1 - got)) > 0; got += n)
         ;
     close(fd);
-    assert_string_equal(back, "ok\nserving\n");
+    assert_string_equal(back, "ok\nworker 1 of 2: serving\n");
 }
 
 /** Sixteen silent ones are held for five seconds; more are turned away at once. */

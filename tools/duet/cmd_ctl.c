@@ -154,17 +154,32 @@ show_as_it_came(const struct replies *replies)
         fputs(replies->list[i].body, stdout);
 }
 
-/** Healthy is a service all of whose processes serve. Returns an exit code. */
+/** What a process says of itself: "STATE", or "worker N of COUNT: STATE". Returns the state. */
+static const char *
+read_health(const char *body, unsigned long *processes)
+{
+    const char *count = strstr(body, " of "), *state = strstr(body, ": ");
+
+    if (count == NULL || state == NULL)
+        return body;
+    *processes = strtoul(count + 4, NULL, 10);
+    return state + 2;
+}
+
+/** Healthy is a service all of whose processes answer that they serve. Returns an exit code. */
 static int
 show_health(const struct replies *replies)
 {
-    int code = EXIT_DONE;
+    unsigned long processes = 1, asked = replies->count + replies->missing;
+    unsigned serving = 0;
 
     for (unsigned i = 0; i < replies->count; i++)
-        if (strcmp(replies->list[i].body, "serving\n") != 0)
-            code = EXIT_FAILED;
+        serving += strcmp(read_health(replies->list[i].body, &processes), "serving\n") == 0;
     show_as_it_came(replies);
-    return code;
+    if (asked < processes)
+        return fail(EXIT_FAILED, "health: %lu of %lu workers have no control socket now",
+                    processes - asked, processes);
+    return serving == replies->count ? EXIT_DONE : EXIT_FAILED;
 }
 
 static int
@@ -210,6 +225,11 @@ read_request(struct request *request, const struct options *o)
                      o->operand_count > 1 ? o->operands[1] : "");
     if (n >= 0 && (size_t)n < sizeof line && request_parse(request, line, (size_t)n, &why) == 0)
         return EXIT_DONE;
+    if (request->kind != REQUESTS)
+        return fail(EXIT_USAGE,
+                    "ctl %s: kill takes a connection's number, which duet ctl sessions tells; the "
+                    "others take nothing",
+                    shown(line));
     return fail(EXIT_USAGE,
                 "ctl %s: it is status, sessions, reload, drain, kill ID, metrics or health",
                 shown(line));

@@ -112,6 +112,14 @@ put_status(FILE *out, const struct service *service)
         put_tunnel(out, service, &settings->tunnels[i]);
 }
 
+static void
+put_health(FILE *out, const struct service *service)
+{
+    if (service_workers(service) > 1)
+        fprintf(out, "worker %u of %u: ", service_worker(service), service_workers(service));
+    fprintf(out, "%s\n", state_of(service));
+}
+
 /* ---- Sessions ---- */
 
 static void
@@ -203,7 +211,7 @@ put_answer(FILE *out, struct service *service, const struct request *request)
     if (request->kind == REQUEST_METRICS)
         metrics_put(out, service);
     if (request->kind == REQUEST_HEALTH)
-        fprintf(out, "%s\n", state_of(service));
+        put_health(out, service);
 }
 
 void

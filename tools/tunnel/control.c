@@ -226,6 +226,19 @@ check_folder(const char *path)
     return EXIT_DONE;
 }
 
+/** 1 when no process serves a socket. */
+static int
+is_dead(const struct sockaddr_un *un)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int dead = fd >= 0 && connect(fd, (const struct sockaddr *)un, sizeof *un) != 0 &&
+               errno == ECONNREFUSED;
+
+    if (fd >= 0)
+        close(fd);
+    return dead;
+}
+
 /** Remove what an earlier process left. Returns an exit code. */
 static int
 clear(const struct sockaddr_un *un)
@@ -239,13 +252,7 @@ clear(const struct sockaddr_un *un)
     if (!S_ISSOCK(status.st_mode))
         return fail(EXIT_LOCAL, "control socket %s: something else is there; choose another path",
                     shown(un->sun_path));
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return fail(EXIT_LIMIT, "control socket %s: %s", shown(un->sun_path), reason());
-    int result = connect(fd, (const struct sockaddr *)un, sizeof *un);
-    int dead = result != 0 && errno == ECONNREFUSED;
-    close(fd);
-    if (!dead)
+    if (!is_dead(un))
         return fail(
             EXIT_LOCAL,
             "control socket %s: another process serves it; end that, or choose another path",
@@ -295,12 +302,12 @@ serve(struct control *control, uv_loop_t *loop, int fd)
     return EXIT_DONE;
 }
 
-int
-control_open(struct control **control, uv_loop_t *loop, const char *path, struct service *service)
+/** Bind a socket at a path where that is safe. Returns an exit code; *fd: only with EXIT_DONE. */
+static int
+take_place(int *fd, const char *path)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
 
-    *control = NULL;
     if (strlen(path) >= sizeof un.sun_path)
         return fail(EXIT_USAGE, "control socket %s: the path is too long", shown(path));
     memcpy(un.sun_path, path, strlen(path) + 1);
@@ -309,15 +316,49 @@ control_open(struct control **control, uv_loop_t *loop, const char *path, struct
         code = clear(&un);
     if (code != EXIT_DONE)
         return code;
+    *fd = bind_socket(&un);
+    return *fd >= 0 ? EXIT_DONE : fail(EXIT_LOCAL, "control socket %s: %s", shown(path), reason());
+}
+
+int
+control_check(const char *path)
+{
+    int fd, code = take_place(&fd, path);
+
+    if (code != EXIT_DONE)
+        return code;
+    close(fd);
+    unlink(path);
+    return EXIT_DONE;
+}
+
+void
+control_sweep(const char *path)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    struct stat status;
+
+    snprintf(un.sun_path, sizeof un.sun_path, "%s", path);
+    if (strlen(path) < sizeof un.sun_path && lstat(path, &status) == 0 &&
+        S_ISSOCK(status.st_mode) && is_dead(&un))
+        unlink(path);
+}
+
+int
+control_open(struct control **control, uv_loop_t *loop, const char *path, struct service *service)
+{
     struct control *made = calloc(1, sizeof *made);
+    int fd;
+
+    *control = NULL;
     if (made == NULL)
         return fail(EXIT_LIMIT, "no memory");
-    int fd = bind_socket(&un);
-    if (fd < 0) {
+    int code = take_place(&fd, path);
+    if (code != EXIT_DONE) {
         free(made);
-        return fail(EXIT_LOCAL, "control socket %s: %s", shown(path), reason());
+        return code;
     }
-    memcpy(made->path, un.sun_path, sizeof made->path);
+    snprintf(made->path, sizeof made->path, "%s", path);
     made->owner = geteuid();
     made->service = service;
     code = serve(made, loop, fd);

@@ -17,6 +17,14 @@ struct control;
 int control_open(struct control **control, uv_loop_t *loop, const char *path,
                  struct service *service);
 
+/** Could a socket be had at a path? What an earlier process left there is removed. Returns an exit
+ * code, the cause told. */
+int control_check(const char *path);
+
+/** Remove a socket that a dead process left at a path that a service had with another number of
+ * workers: duet ctl would ask there. */
+void control_sweep(const char *path);
+
 /** Stop, and remove the socket; the loop releases it. NULL is fine. */
 void control_close(struct control *control);
 

@@ -28,18 +28,64 @@ start_watchdog(struct oversight *oversight, struct service *service)
         uv_timer_start(&oversight->watchdog, pat, 0, ms);
 }
 
-/** Each worker has a socket of its own. Returns an exit code. */
-static int
-start_control(struct oversight *oversight, struct service *service, const char *path)
-{
-    char own[256];
+enum { PATH_MOST = 256 }; /* octets; a socket's path is shorter, and refused where it is not */
 
-    int n = service_workers(service) > 1
-                ? snprintf(own, sizeof own, "%s.%u", path, service_worker(service))
-                : snprintf(own, sizeof own, "%s", path);
-    if (n < 0 || (size_t)n >= sizeof own)
-        return fail(EXIT_USAGE, "control socket %s: the path is too long", shown(path));
-    return control_open(&oversight->control, service_loop(service), own, service);
+/** Each worker has a socket of its own. */
+static void
+control_path(char out[PATH_MOST], const struct service *service, unsigned worker)
+{
+    const char *path = service_settings(service)->control;
+
+    if (service_workers(service) > 1)
+        snprintf(out, PATH_MOST, "%s.%u", path, worker);
+    else
+        snprintf(out, PATH_MOST, "%s", path);
+}
+
+static int
+start_control(struct oversight *oversight, struct service *service)
+{
+    char path[PATH_MOST];
+
+    control_path(path, service, service_worker(service));
+    int code = control_open(&oversight->control, service_loop(service), path, service);
+    if (code == EXIT_DONE || service_workers(service) == 1)
+        return code;
+    warn("worker %u: duet ctl does not reach it until it is started anew", service_worker(service));
+    return EXIT_DONE;
+}
+
+/** What a service of another number of workers may have left. */
+static void
+sweep(const struct service *service)
+{
+    const char *control = service_settings(service)->control;
+    unsigned workers = service_workers(service);
+    char path[PATH_MOST];
+
+    if (workers > 1)
+        control_sweep(control);
+    for (unsigned i = workers > 1 ? workers : 0; i < WORKERS_MOST; i++) {
+        snprintf(path, sizeof path, "%s.%u", control, i);
+        control_sweep(path);
+    }
+}
+
+int
+oversight_check(const struct service *service)
+{
+    char path[PATH_MOST];
+    int code = EXIT_DONE;
+
+    if (service_settings(service)->control == NULL)
+        return EXIT_DONE;
+    for (unsigned i = 0; i < service_workers(service) && code == EXIT_DONE; i++) {
+        control_path(path, service, i);
+        code = control_check(path);
+    }
+    if (code == EXIT_DONE)
+        sweep(service);
+    return code;
 }
 
 int
@@ -50,7 +96,7 @@ oversight_start(struct oversight *oversight, struct service *service)
 
     start_watchdog(oversight, service);
     if (settings->control != NULL)
-        code = start_control(oversight, service, settings->control);
+        code = start_control(oversight, service);
     if (code == EXIT_DONE && settings->metrics_file != NULL && service_worker(service) == 0)
         code = metrics_start(&oversight->metrics, service, settings->metrics_file,
                              settings->metrics_ms);

@@ -304,6 +304,19 @@ is_violation(int result)
            result != DUET_E_MEMORY;
 }
 
+/** A client sees the same where its server's target is gone and where the line broke. */
+static const char *
+with_advice(struct connection *c, const char *why)
+{
+    struct service *service = c->service;
+
+    if (c->settings->side != TUNNEL_CLIENT || c->result == DUET_E_MEMORY)
+        return why;
+    snprintf(service->reason, sizeof service->reason,
+             "%s; the server's log tells why, unless the line broke", why);
+    return service->reason;
+}
+
 /** The channel is dead. What was verified before has been offered to the plain side. */
 static void
 end_fatal(struct connection *c)
@@ -315,7 +328,7 @@ end_fatal(struct connection *c)
     if (is_violation(c->result))
         stranger_spoil(c, why);
     else
-        connection_end(c, END_CUT, why);
+        connection_end(c, END_CUT, with_advice(c, why));
 }
 
 static int

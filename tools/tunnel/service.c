@@ -399,6 +399,8 @@ run(struct service *service)
     code = sockets_open(&service->sockets, service->generation->settings, 0, NULL);
     if (code == EXIT_DONE)
         code = user_become(service->generation->settings->user);
+    if (code == EXIT_DONE)
+        code = oversight_check(service);
     return code == EXIT_DONE ? service_serve(service) : code;
 }
 

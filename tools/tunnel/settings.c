@@ -405,9 +405,30 @@ settings_from_options(struct settings **settings, enum tunnel_side side)
     return finish(settings, made, result);
 }
 
+/** Have a text as it was. Returns an exit code. */
+static int
+keep(char **text, const char *old)
+{
+    free(*text);
+    *text = old != NULL ? strdup(old) : NULL;
+    return *text != NULL || old == NULL ? EXIT_DONE : fail(EXIT_LIMIT, "no memory");
+}
+
 int
 settings_reload(struct settings **settings, const struct settings *old)
 {
-    return old->file != NULL ? settings_load(settings, old->file)
-                             : settings_from_options(settings, old->tunnels[0].side);
+    int code = old->file != NULL ? settings_load(settings, old->file)
+                                 : settings_from_options(settings, old->tunnels[0].side);
+
+    if (*settings == NULL)
+        return code;
+    /* A worker that is started behind a reload has these where the others have theirs. */
+    code = keep(&(*settings)->control, old->control);
+    if (code == EXIT_DONE)
+        code = keep(&(*settings)->metrics_file, old->metrics_file);
+    if (code != EXIT_DONE) {
+        settings_free(*settings);
+        *settings = NULL;
+    }
+    return code;
 }

@@ -99,7 +99,8 @@ int settings_load(struct settings **settings, const char *file);
 /** The one tunnel that the command line describes, and its keys. Returns as settings_load(). */
 int settings_from_options(struct settings **settings, enum tunnel_side side);
 
-/** Read again from where the old one came. Returns as settings_load(); the old one stays. */
+/** Read again from where the old one came; the paths of the control socket and the metrics file are
+ * the old one's. Returns as settings_load(); the old one stays. */
 int settings_reload(struct settings **settings, const struct settings *old);
 
 /** The name of a peer; NULL: it has none, or key is NULL. */

@@ -264,6 +264,8 @@ prepare(struct crew *crew)
     }
     if (code == EXIT_DONE)
         code = user_become(settings->user);
+    if (code == EXIT_DONE)
+        code = oversight_check(crew->service);
     if (code == EXIT_DONE && pipe2(crew->leash, O_CLOEXEC) != 0)
         code = fail(EXIT_LIMIT, "pipe: %s", reason());
     sigemptyset(&crew->signals);
