@@ -10,6 +10,7 @@ expect 2 "sned: no such subcommand (did you mean send?); see" duet sned
 expect 2 "unknown option; see" duet pipe --frobnicate
 expect 2 "unknown option (did you mean --timeout?); see" duet pipe --tiemout=3 -k k a:1
 expect 2 "unknown option (did you mean --max-from-source?)" duet server --max-form-source 3
+expect 2 "unknown option (did you mean --identity?)" duet keygen -identity
 expect 2 "unknown option" duet -v pipe
 expect 2 "missing argument" duet pipe -k
 expect 2 "pipe: b:2: one operand too many; it is duet pipe -k FILE" duet pipe -k k a:1 b:2

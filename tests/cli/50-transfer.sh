@@ -185,9 +185,11 @@ for kind in vt100 dumb; do
     mkfifo fifo.$kind
     { cat slow; sleep 0.5; cat slow; } >fifo.$kind &
     # shellcheck disable=SC2016
-    TERM=$kind on_terminal sh -c 'exec "$0" send -k k - 127.0.0.1:$1 <"$2"' "$DUET" $port fifo.$kind \
-        >seen </dev/null || bad "on a terminal $kind: $(cat seen)"
+    TERM=$kind on_terminal sh -c 'stty cols 30 && exec "$0" send --name a-name-that-is-longer-than-that \
+        -k k - 127.0.0.1:$1 <"$2"' "$DUET" $port fifo.$kind >seen </dev/null || bad "on a terminal $kind: $(cat seen)"
     ended recv 0
+    [ "$(tr '\r' '\n' <seen | sed -n "s/$(printf '\033').*//p" | awk '{ print length }' | sort -n | tail -1)" = 29 ] ||
+        [ $kind = dumb ] || bad "lines that a terminal of 30 columns breaks: $(cat -v seen)"
     case $kind-$(tr '\r' '\n' <seen | grep -c "$(printf '\033')") in
     vt100-[1-9]* | dumb-0) ;;
     *) bad "on a terminal $kind: $(cat -v seen)" ;;

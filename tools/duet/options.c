@@ -209,8 +209,8 @@ bad_option(poptContext context, const struct command *command, const struct popt
     const char *option = poptBadOption(context, POPT_BADOPTION_NOALIAS);
     struct guess guess = {.word = option};
 
-    if (error == POPT_ERROR_BADOPT && strncmp(option, "--", 2) == 0) {
-        guess.word = option + 2;
+    if (error == POPT_ERROR_BADOPT && strlen(option) > 2) { /* -l alone is near to all */
+        guess.word = option + strspn(option, "-");
         guess.size = strcspn(guess.word, "=");
         guess_option(&guess, table);
     }

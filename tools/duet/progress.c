@@ -10,9 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { LINE_MS = 200, PLAIN_MS = 10000, SLOW_MS = 3000 };
+enum { NAME_SHOWN = 40, COLUMNS = 80 }; /* octets of a name; of a terminal that does not tell */
 
 /** A line that is written anew takes a terminal that can go back and erase. */
 static int
@@ -66,10 +68,41 @@ rate(uint64_t octets, uint64_t since_ms, uint64_t now)
     return now > since_ms ? (double)octets * 1000 / (double)(now - since_ms) : 0;
 }
 
+/** The end of a name, which says more than its beginning, in so many octets. */
+static const char *
+end_of(const char *name, size_t room)
+{
+    size_t size = strlen(name);
+    size_t cut = size > room ? size - room : 0;
+
+    while (((unsigned char)name[cut] >> 6) == 2) /* in the middle of a character */
+        cut++;
+    return name + cut;
+}
+
+/** A line that a terminal breaks could not be written anew. */
+static size_t
+columns(void)
+{
+    struct winsize size;
+
+    return ioctl(2, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : COLUMNS;
+}
+
+static void
+show_line(struct progress *p, const char *rest)
+{
+    size_t width = columns() - 1, size = strlen(rest);
+    size_t room = width > size ? width - size : 0;
+
+    fprintf(stderr, "\r%s%.*s\033[K", end_of(p->name, room), (int)width, rest);
+    p->open = 1;
+}
+
 static void
 show(struct progress *p, uint64_t now)
 {
-    char verified[32], total[32] = "?", speed[32], left[48] = "";
+    char verified[32], total[32] = "?", speed[32], left[48] = "", rest[192];
     double per_second = rate(p->verified - p->skipped, p->file_ms, now);
     int slow = now - p->moved_ms >= SLOW_MS;
 
@@ -82,10 +115,12 @@ show(struct progress *p, uint64_t now)
         size_text(total, (double)p->total);
     if (p->total != UINT64_MAX && per_second > 0 && !slow)
         snprintf(left, sizeof left, ", %.0f s left", (double)(p->total - p->verified) / per_second);
-    fprintf(stderr, "%s%s  %s/%s  %s/s%s%s%s", p->style == PROGRESS_LINE ? "\r" : "duet: ", p->name,
-            size_text(verified, (double)p->verified), total, size_text(speed, per_second), left,
-            slow ? ", peer is slow" : "", p->style == PROGRESS_LINE ? "\033[K" : "\n");
-    p->open = p->style == PROGRESS_LINE;
+    snprintf(rest, sizeof rest, "  %s/%s  %s/s%s%s", size_text(verified, (double)p->verified),
+             total, size_text(speed, per_second), left, slow ? ", peer is slow" : "");
+    if (p->style == PROGRESS_LINE)
+        show_line(p, rest);
+    else
+        fprintf(stderr, "duet: %s%s\n", p->name, rest);
 }
 
 void
@@ -104,14 +139,10 @@ progress_tick(struct progress *p)
 void
 progress_file(struct progress *p, const char *name, uint64_t total, uint64_t skipped)
 {
-    /* The end of a long name says more than its beginning. */
     const char *safe = shown(name);
-    size_t size = strlen(safe);
-    size_t cut = size > 40 ? size - 40 : 0;
+    const char *end = end_of(safe, NAME_SHOWN);
 
-    while (cut > 0 && cut < size && ((unsigned char)safe[cut] >> 6) == 2)
-        cut++;
-    snprintf(p->name, sizeof p->name, "%s%s", cut > 0 ? "..." : "", safe + cut);
+    snprintf(p->name, sizeof p->name, "%s%s", end > safe ? "..." : "", end);
     p->total = total;
     p->verified = p->skipped = skipped;
     p->there += skipped;
