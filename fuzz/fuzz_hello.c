@@ -25,8 +25,8 @@ config(unsigned prelude)
     for (unsigned i = 0; i < 2; i++)
         need(duet_config_add_secret(made[prelude], secret[i], sizeof secret[i]) == DUET_OK);
     need(duet_config_set_profile(made[prelude], &profile) == DUET_OK);
-    duet_config_set_identity(made[prelude], &identity);
-    duet_config_set(made[prelude], DUET_SET_PATTERNS, 7);
+    need(duet_config_set_identity(made[prelude], &identity) == DUET_OK);
+    need(duet_config_set(made[prelude], DUET_SET_PATTERNS, 7) == DUET_OK);
     return made[prelude];
 }
 

@@ -44,7 +44,7 @@ configure(uint8_t seed, unsigned patterns)
     need(config != NULL && duet_identity_init(&identity, key) == DUET_OK);
     need(duet_config_add_secret(config, secret, sizeof secret) == DUET_OK);
     need(duet_config_set(config, DUET_SET_PATTERNS, patterns) == DUET_OK);
-    duet_config_set_identity(config, &identity);
+    need(duet_config_set_identity(config, &identity) == DUET_OK);
     config->profile.rotate_frames = 2;
     config->profile.rotate_blocks = 6;
     config->profile.hello_pad_most = 40;

@@ -69,8 +69,9 @@ enum duet_state {
  *
  * Returns DUET_OK, or as duet_session_new(); DUET_E_IO without randomness.   Since 0.1.
  */
-DUET_API int duet_channel_open(duet_channel **channel, const duet_config *config,
-                               duet_replay *replay, enum duet_role role, int rfd, int wfd);
+DUET_API DUET_CHECKED int duet_channel_open(duet_channel **channel, const duet_config *config,
+                                            duet_replay *replay, enum duet_role role, int rfd,
+                                            int wfd);
 
 /**
  * Make a channel on a stream of the caller's.
@@ -79,9 +80,9 @@ DUET_API int duet_channel_open(duet_channel **channel, const duet_config *config
  *
  * All else, and what it returns, as duet_channel_open().   Since 0.1.
  */
-DUET_API int duet_channel_open_stream(duet_channel **channel, const duet_config *config,
-                                      duet_replay *replay, enum duet_role role,
-                                      const duet_stream *stream);
+DUET_API DUET_CHECKED int duet_channel_open_stream(duet_channel **channel,
+                                                   const duet_config *config, duet_replay *replay,
+                                                   enum duet_role role, const duet_stream *stream);
 
 /**
  * Make a channel of a preset session (duet_session_new_preset(); protocol.md §3).
@@ -94,8 +95,8 @@ DUET_API int duet_channel_open_stream(duet_channel **channel, const duet_config 
  * Returns DUET_OK; DUET_E_MISUSE (a stream without its functions, no descriptor), DUET_E_MEMORY.
  * Since 0.1.
  */
-DUET_API int duet_channel_open_preset(duet_channel **channel, duet_session *session,
-                                      const duet_stream *stream, int rfd, int wfd);
+DUET_API DUET_CHECKED int duet_channel_open_preset(duet_channel **channel, duet_session *session,
+                                                   const duet_stream *stream, int rfd, int wfd);
 
 /** Wipe and release; the descriptors stay open. Sends nothing: use duet_close() first. NULL is
  * fine.   Since 0.1. */
@@ -121,7 +122,7 @@ DUET_API unsigned duet_channel_state(const duet_channel *channel);
  * for a while before you close, see docs/protocol.md §4 "Probing"), DUET_E_UNTRUSTED, DUET_E_IO,
  * DUET_E_FORKED. Since 0.1.
  */
-DUET_API int duet_handshake(duet_channel *channel, int timeout_ms);
+DUET_API DUET_CHECKED int duet_handshake(duet_channel *channel, int timeout_ms);
 
 /**
  * Send octets of the stream (CODE 0), split into frames.

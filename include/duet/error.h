@@ -13,9 +13,11 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define DUET_API __attribute__((visibility("default")))
+#define DUET_API     __attribute__((visibility("default")))
+#define DUET_CHECKED __attribute__((warn_unused_result)) /* to go on without looking is a hole */
 #else
 #define DUET_API
+#define DUET_CHECKED
 #endif
 
 /** What a result means for the object that gave it. */

@@ -48,8 +48,9 @@ typedef struct duet_dir {
  * Returns DUET_OK, or DUET_E_CRYPTO (libcrypto has no AES-256-CTR).
  * Source: docs/protocol.md §3 "The raw direction".   Since 0.1.
  */
-DUET_API int duet_dir_init_raw(duet_dir *d, const uint8_t key[32], const uint8_t block[16],
-                               const uint8_t chain[32], uint32_t seq, uint32_t limit);
+DUET_API DUET_CHECKED int duet_dir_init_raw(duet_dir *d, const uint8_t key[32],
+                                            const uint8_t block[16], const uint8_t chain[32],
+                                            uint32_t seq, uint32_t limit);
 
 /**
  * Wipe a direction.
@@ -115,8 +116,8 @@ DUET_API int duet_seal_piece(duet_dir *d, uint8_t *out, size_t *put, const uint8
  * DUET_E_TOO_LONG in this order, or DUET_E_CRYPTO: d dead and wiped, the same answer from now on.
  * Timing depends on the outcome only.   Source: docs/protocol.md §1 "A receiver".   Since 0.1.
  */
-DUET_API int duet_open_header(duet_dir *d, uint32_t *code, uint32_t *len,
-                              const uint8_t header[DUET_HEADER_SIZE]);
+DUET_API DUET_CHECKED int duet_open_header(duet_dir *d, uint32_t *code, uint32_t *len,
+                                           const uint8_t header[DUET_HEADER_SIZE]);
 
 /**
  * Open the next octets of the frame whose header was opened, payload and then MAC.
@@ -132,7 +133,8 @@ DUET_API int duet_open_header(duet_dir *d, uint32_t *code, uint32_t *len,
  * Timing depends on len only; the MAC is compared in constant time.   Source: docs/protocol.md §1.
  * Since 0.1.
  */
-DUET_API int duet_open_piece(duet_dir *d, uint8_t *out, size_t *put, const uint8_t *in, size_t len);
+DUET_API DUET_CHECKED int duet_open_piece(duet_dir *d, uint8_t *out, size_t *put, const uint8_t *in,
+                                          size_t len);
 
 #ifdef __cplusplus
 }

@@ -100,12 +100,12 @@ DUET_API enum duet_kind duet_kind_of(const char *text, size_t size);
  * Returns DUET_OK, DUET_E_LENGTH (odd, under 64, over 65,536), DUET_E_MEMORY; on failure *secret is
  * empty. Source: docs/protocol.md §2.   Since 0.1.
  */
-DUET_API int duet_secret_init(duet_secret *secret, const uint8_t *octets, size_t size);
+DUET_API DUET_CHECKED int duet_secret_init(duet_secret *secret, const uint8_t *octets, size_t size);
 
 /** Read a secret's text. Returns DUET_OK, DUET_E_FORMAT (see where), DUET_E_MEMORY; *secret is
  * empty on failure.   Since 0.1. */
-DUET_API int duet_secret_parse(duet_secret *secret, const char *text, size_t size,
-                               duet_where *where);
+DUET_API DUET_CHECKED int duet_secret_parse(duet_secret *secret, const char *text, size_t size,
+                                            duet_where *where);
 
 /**
  * Write a secret's text.
@@ -122,12 +122,13 @@ DUET_API void duet_secret_wipe(duet_secret *secret);
 
 /** Make an identity of 32 random octets, or of a private key that exists. Returns DUET_OK,
  * DUET_E_CRYPTO.   Since 0.1. */
-DUET_API int duet_identity_init(duet_identity *identity, const uint8_t private_key[DUET_KEY_SIZE]);
+DUET_API DUET_CHECKED int duet_identity_init(duet_identity *identity,
+                                             const uint8_t private_key[DUET_KEY_SIZE]);
 
 /** Read an identity's text. Returns DUET_OK, DUET_E_FORMAT (see where; a PublicKey that does not
  * belong too), DUET_E_CRYPTO; *identity is wiped on failure.   Since 0.1. */
-DUET_API int duet_identity_parse(duet_identity *identity, const char *text, size_t size,
-                                 duet_where *where);
+DUET_API DUET_CHECKED int duet_identity_parse(duet_identity *identity, const char *text,
+                                              size_t size, duet_where *where);
 
 /**
  * Write an identity's text, which holds the private key.
@@ -145,7 +146,8 @@ DUET_API void duet_key_text(char out[DUET_KEY_TEXT_SIZE], const uint8_t public_k
 
 /** Read a list of peers. Returns DUET_OK, DUET_E_FORMAT (see where), DUET_E_MEMORY; *peers is empty
  * on failure.   Since 0.1. */
-DUET_API int duet_peers_parse(duet_peers *peers, const char *text, size_t size, duet_where *where);
+DUET_API DUET_CHECKED int duet_peers_parse(duet_peers *peers, const char *text, size_t size,
+                                           duet_where *where);
 
 /** Release; NULL is fine.   Since 0.1. */
 DUET_API void duet_peers_free(duet_peers *peers);
@@ -155,8 +157,8 @@ DUET_API void duet_profile_init(duet_profile *profile);
 
 /** Read a profile's text over the defaults. Returns DUET_OK, DUET_E_FORMAT (see where).
  * Since 0.1. */
-DUET_API int duet_profile_parse(duet_profile *profile, const char *text, size_t size,
-                                duet_where *where);
+DUET_API DUET_CHECKED int duet_profile_parse(duet_profile *profile, const char *text, size_t size,
+                                             duet_where *where);
 
 /** Wipe memory so that no compiler leaves it out. p: size octets, NULL when size is 0.   Since 0.1.
  */

@@ -75,11 +75,13 @@ DUET_API void duet_config_free(duet_config *config);
  * Returns DUET_OK, DUET_E_LENGTH (odd, under 64, over 65,536), DUET_E_MISUSE (1,024 are there),
  * DUET_E_MEMORY. Source: docs/protocol.md §2, §4 "Several secrets".   Since 0.1.
  */
-DUET_API int duet_config_add_secret(duet_config *config, const uint8_t *octets, size_t size);
+DUET_API DUET_CHECKED int duet_config_add_secret(duet_config *config, const uint8_t *octets,
+                                                 size_t size);
 
 /** Set this party's identity (copied). With it TOP offers pattern 2. Returns DUET_OK,
  * DUET_E_CRYPTO. Since 0.1. */
-DUET_API int duet_config_set_identity(duet_config *config, const duet_identity *identity);
+DUET_API DUET_CHECKED int duet_config_set_identity(duet_config *config,
+                                                   const duet_identity *identity);
 
 /**
  * Set the trusted peers (copied): pattern 2 alone is used, and only these are accepted. An empty
@@ -87,14 +89,15 @@ DUET_API int duet_config_set_identity(duet_config *config, const duet_identity *
  * Returns DUET_OK, DUET_E_MEMORY, DUET_E_MISUSE (a key in a form that X25519 never gives).
  * Source: docs/protocol.md §4 "Identities".   Since 0.1.
  */
-DUET_API int duet_config_set_peers(duet_config *config, const duet_peers *peers);
+DUET_API DUET_CHECKED int duet_config_set_peers(duet_config *config, const duet_peers *peers);
 
 /** Set the profile (copied). Returns DUET_OK, DUET_E_MISUSE (a value out of range).   Since 0.1. */
-DUET_API int duet_config_set_profile(duet_config *config, const duet_profile *profile);
+DUET_API DUET_CHECKED int duet_config_set_profile(duet_config *config, const duet_profile *profile);
 
 /** Set a number. Returns DUET_OK, DUET_E_MISUSE (unknown setting, value out of range).   Since 0.1.
  */
-DUET_API int duet_config_set(duet_config *config, enum duet_setting setting, uint64_t value);
+DUET_API DUET_CHECKED int duet_config_set(duet_config *config, enum duet_setting setting,
+                                          uint64_t value);
 
 /* ---- A session ---- */
 
@@ -179,9 +182,9 @@ typedef struct duet_info {
  * Returns DUET_OK; DUET_E_MISUSE (no secret; pattern 2 without an identity), DUET_E_MEMORY,
  * DUET_E_CRYPTO. Since 0.1.
  */
-DUET_API int duet_session_new(duet_session **session, const duet_config *config,
-                              enum duet_role role, const uint8_t random[DUET_RANDOM_SIZE],
-                              uint64_t now_ms);
+DUET_API DUET_CHECKED int duet_session_new(duet_session **session, const duet_config *config,
+                                           enum duet_role role,
+                                           const uint8_t random[DUET_RANDOM_SIZE], uint64_t now_ms);
 
 /**
  * Make a preset session (protocol.md §3): nothing is initiated, the first octet is a frame's.
@@ -194,8 +197,9 @@ DUET_API int duet_session_new(duet_session **session, const duet_config *config,
  *
  * Returns DUET_OK, DUET_E_MISUSE, DUET_E_MEMORY, DUET_E_CRYPTO.   Since 0.1.
  */
-DUET_API int duet_session_new_preset(duet_session **session, const duet_config *config,
-                                     enum duet_role role, const uint8_t *salt, size_t salt_size);
+DUET_API DUET_CHECKED int duet_session_new_preset(duet_session **session, const duet_config *config,
+                                                  enum duet_role role, const uint8_t *salt,
+                                                  size_t salt_size);
 
 /** Wipe and release; NULL is fine.   Since 0.1. */
 DUET_API void duet_session_free(duet_session *session);
@@ -350,8 +354,8 @@ DUET_API const char *duet_session_detail(const duet_session *session);
  * Returns DUET_OK; DUET_E_MISUSE (not ready, preset session, n out of range).
  * Source: docs/protocol.md §4 "Exporter".   Since 0.1.
  */
-DUET_API int duet_session_export(const duet_session *session, uint8_t *out, size_t n,
-                                 const uint8_t *label, size_t label_size);
+DUET_API DUET_CHECKED int duet_session_export(const duet_session *session, uint8_t *out, size_t n,
+                                              const uint8_t *label, size_t label_size);
 
 /**
  * Give a direction's receipt, which both ends hold alike: over every frame's content and order.
@@ -361,8 +365,9 @@ DUET_API int duet_session_export(const duet_session *session, uint8_t *out, size
  * Returns DUET_OK; DUET_E_MISUSE (that direction has not closed). A dead session keeps the receipts
  * it had. Source: docs/protocol.md §4 "receipt".   Since 0.1.
  */
-DUET_API int duet_session_receipt(const duet_session *session, uint8_t receipt[DUET_RECEIPT_SIZE],
-                                  enum duet_role role);
+DUET_API DUET_CHECKED int duet_session_receipt(const duet_session *session,
+                                               uint8_t receipt[DUET_RECEIPT_SIZE],
+                                               enum duet_role role);
 
 #ifdef __cplusplus
 }

@@ -64,7 +64,7 @@ set_identity(struct party *party, const json_t *one, const char *secret, const c
         memcpy(identity.private_key, private_key.data, DUET_KEY_SIZE);
         assert_int_equal(duet__x25519_public(identity.public_key, identity.private_key), DUET_OK);
         assert_octets(one, shown, identity.public_key, DUET_KEY_SIZE);
-        duet_config_set_identity(party->config, &identity);
+        assert_int_equal(duet_config_set_identity(party->config, &identity), DUET_OK);
     }
     octets_free(&private_key);
 }
@@ -78,8 +78,9 @@ configure(struct party *party, const json_t *one, const struct octets *params)
     assert_non_null(party->config);
     assert_int_equal(duet_config_add_secret(party->config, secret.data, secret.size), DUET_OK);
     set_profile(party, one, params->data);
-    duet_config_set(party->config, DUET_SET_PATTERNS, 1u << number_of(one, "pattern"));
-    duet_config_set(party->config, DUET_SET_MAX_PAYLOAD, duet__load32(params->data + 4));
+    uint64_t patterns = 1u << number_of(one, "pattern"), most = duet__load32(params->data + 4);
+    assert_int_equal(duet_config_set(party->config, DUET_SET_PATTERNS, patterns), DUET_OK);
+    assert_int_equal(duet_config_set(party->config, DUET_SET_MAX_PAYLOAD, most), DUET_OK);
     party->extensions.size = params->size - WIRE_PARAMS;
     party->extensions.data = malloc(params->size);
     memcpy(party->extensions.data, params->data + WIRE_PARAMS, party->extensions.size);

@@ -369,8 +369,9 @@ set_pattern(duet_config *config, const struct key_files *files)
             return fail(EXIT_USAGE, "--pattern identity needs -i FILE");
         if (i != DUET_PATTERN_IDENTITY && files->peers != NULL)
             return fail(EXIT_USAGE, "--pattern %s does not go with --peers", names[i]);
-        duet_config_set(config, DUET_SET_PATTERNS, 1u << i);
-        return EXIT_DONE;
+        return duet_config_set(config, DUET_SET_PATTERNS, 1u << i) == DUET_OK
+                   ? EXIT_DONE
+                   : fail(EXIT_FAILED, "--pattern %s: not taken", names[i]);
     }
     return fail(EXIT_USAGE, "--pattern %s: not secret, ephemeral or identity",
                 shown(files->pattern));

@@ -264,7 +264,8 @@ link_open(struct link *link, const struct options *o, const char *address)
     code = keys_config(&link->config, NULL, &o->files, link->role);
     if (code != EXIT_DONE)
         return code;
-    duet_config_set(link->config, DUET_SET_FRAME_SIZE, FRAME);
+    if (duet_config_set(link->config, DUET_SET_FRAME_SIZE, FRAME) != DUET_OK)
+        return fail(EXIT_FAILED, "frames of %d octets are not taken", FRAME);
     code = silence_draw(&link->drain_ms, o->drain_least_ms, o->drain_most_ms);
     if (code != EXIT_DONE)
         return code;
