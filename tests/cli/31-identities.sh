@@ -32,7 +32,7 @@ done
 # TOP is not trusted: its key is told at home, in a line that can be copied
 both "-i bob.id --peers alice.peers" "-i eve.id"
 [ "$(cat code)" = 4 ] || bad "eve: exit $(cat code): $(cat err)"
-says "PublicKey = $(cat eve.public)" listener.err
+says "section \[Peer NAME\] to the peers file, and below it the line PublicKey = $(cat eve.public)" listener.err
 echo x | duet pipe -k k -i alice.id 127.0.0.1:$port || bad "alice after eve"
 ended listener 0
 

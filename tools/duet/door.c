@@ -66,8 +66,8 @@ tell(const struct guest *guest, int result)
     duet_session_info(duet_channel_session(guest->channel), &info);
     if (result == DUET_E_UNTRUSTED && info.has_peer_key) {
         duet_key_text(key, info.peer_key);
-        warn("%s: its identity is not trusted; if it is meant, add to the peers file: [Peer NAME] "
-             "PublicKey = %s",
+        warn("%s: its identity is not trusted; if it is meant, add a section [Peer NAME] to the "
+             "peers file, and below it the line PublicKey = %s",
              name, key);
         return;
     }

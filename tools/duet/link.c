@@ -123,10 +123,11 @@ tell_untrusted(const duet_info *info)
     char key[DUET_KEY_TEXT_SIZE];
 
     duet_key_text(key, info->peer_key);
-    return fail(EXIT_POLICY,
-                "the peer's identity is not trusted; if it is meant, add to the peers file: "
-                "[Peer NAME] PublicKey = %s",
-                key);
+    return fail(
+        EXIT_POLICY,
+        "the peer's identity is not trusted; if it is meant, add a section [Peer NAME] to the "
+        "peers file, and below it the line PublicKey = %s",
+        key);
 }
 
 static int

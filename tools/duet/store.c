@@ -197,7 +197,7 @@ compare_with(struct store *store, const struct stat *status)
     if (!S_ISREG(status->st_mode))
         return refuse(store, "something that is no file is there already");
     if ((uint64_t)status->st_size != store->offer.size)
-        return refuse(store, "is there already, and differs; --force replaces it");
+        return refuse(store, "is there already, and differs; recv --force replaces it");
     store->fd = openat(store->folder, store->base, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (store->fd < 0)
         return failed(store);
@@ -289,7 +289,7 @@ store_start(struct store *store, uint64_t offset)
 {
     if (store->state == STORE_COMPARE) {
         if (offset == 0)
-            return refuse(store, "is there already, and differs; --force replaces it");
+            return refuse(store, "is there already, and differs; recv --force replaces it");
         store->state = STORE_EQUAL;
         store->at = offset;
         return 0;
@@ -332,7 +332,7 @@ compare_data(struct store *store, const uint8_t *octets, size_t size)
             continue;
         /* public: a file's content, to him who sends it and to him who has it */
         if (n <= 0 || memcmp(there, octets, (size_t)n) != 0)
-            return refuse(store, "is there already, and differs; --force replaces it");
+            return refuse(store, "is there already, and differs; recv --force replaces it");
         octets += n;
         size -= (size_t)n;
         store->at += (uint64_t)n;
@@ -362,7 +362,7 @@ finish(struct store *store)
     int result = store->force ? renameat(store->folder, store->part, store->folder, store->base)
                               : duet__os_rename_new(store->folder, store->part, store->base);
     if (result != 0 && errno == EEXIST)
-        return refuse(store, "appeared meanwhile; --force replaces it");
+        return refuse(store, "appeared meanwhile; recv --force replaces it");
     if (result != 0)
         return failed(store);
     (void)fsync(store->folder); /* not all file systems know it */
