@@ -195,6 +195,10 @@ test_sections_and_names(void **state)
     refused("[Global]\n[Global]\n" GOOD, "x.conf:2: [Global] is in line 1 already");
     refused(GOOD "colour = red\n", "x.conf:6: colour: no such setting; duet.conf(5)");
     refused(GOOD "tagret = h:2\n", "x.conf:6: tagret: no such setting (did you mean target?)");
+    refused(GOOD "timeout = 1 # a word\n", "x.conf:6: timeout: a comment behind a value begins");
+    refused(GOOD "peers = p\t# a word\n", "x.conf:6: peers: a comment behind a value begins");
+    settings_free(parse(GOOD "peers = p#1 ; # a word\n"));
+    assert_string_equal(told, "");
     refused("[Secret]\nVersion = 1\n", "x.conf: is a key, peers or profile file");
     for (unsigned i = 0; i < 2; i++) { /* an octet of a secret is not told */
         refused(i == 0 ? GOOD "n7EDQyBZ7g3S7FCzRb5Q+dATt7vvRq2x3JN5cj2SPDo=\n"
@@ -330,6 +334,9 @@ test_a_refused_value_is_not_missing_too(void **state)
     assert_int_equal(faults_of("[Tunnel a]\nside = left\nlisten = 80\ntarget = h:70000\n"
                                "key = credential:x\n"),
                      4);
+    assert_int_equal(faults_of("[Tunnel a]\nside = client\nlisten = h:1\ntarget = h:2\n"
+                               "key = a # word\n"),
+                     1);
     assert_int_equal(faults_of(GOOD "proxy-from = ::1\nproxy-protocol = yes\n"), 1);
     assert_int_equal(faults_of(GOOD "target = 192.0.2.1:9\nunsafe-target = true\n"), 1);
     assert_int_equal(faults_of("[Tunnel a b]\nside = client\nlisten = h:1\ntarget = h:2\n"

@@ -381,8 +381,9 @@ check_sources(const struct options *o, size_t count)
         int stream = strcmp(o->operands[i], "-") == 0;
         streams += stream;
         if (!stream && stat(o->operands[i], &status) != 0)
-            return fail(EXIT_LOCAL, "%s: %s; is the path right? nothing was sent",
-                        shown(o->operands[i]), reason());
+            return fail(EXIT_LOCAL, "%s: %s; is the path right?%s nothing was sent",
+                        shown(o->operands[i]), reason(),
+                        strchr(o->operands[i], ':') != NULL ? " an address stands last;" : "");
     }
     if (streams > 1)
         return fail(EXIT_USAGE, "send: standard input can be sent once");

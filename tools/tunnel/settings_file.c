@@ -148,6 +148,11 @@ take(void *context, const char *section, const char *name, const char *value)
         return 1;
     }
     *seen = reader->line;
+    if (strstr(value, " #") != NULL || strstr(value, "\t#") != NULL) {
+        fault_at(reader, "%s: a comment behind a value begins with ;, not with #", name);
+        setting_refuse(setting, reader->tunnel);
+        return 1;
+    }
     struct settings *process = reader->section == NOWHERE ? reader->scrap : reader->settings;
     if (setting_set(setting, process, reader->tunnel, reader->folder, value, why) != 0)
         fault_at(reader, "%s: %s: %s", name, shown(value), why);

@@ -413,14 +413,21 @@ set_value(const struct setting *s, struct settings *settings, struct tunnel_sett
     }
 }
 
+void
+setting_refuse(const struct setting *s, struct tunnel_settings *tunnel)
+{
+    if (!s->process)
+        tunnel->refused |= (uint64_t)1 << (s - settings_table);
+}
+
 int
 setting_set(const struct setting *s, struct settings *settings, struct tunnel_settings *tunnel,
             const char *folder, const char *value, char why[SETTING_WHY])
 {
     int result = set_value(s, settings, tunnel, folder, value, why);
 
-    if (result != 0 && !s->process)
-        tunnel->refused |= (uint64_t)1 << (s - settings_table);
+    if (result != 0)
+        setting_refuse(s, tunnel);
     return result;
 }
 

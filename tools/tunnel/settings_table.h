@@ -55,6 +55,9 @@ int setting_set(const struct setting *setting, struct settings *settings,
                 struct tunnel_settings *tunnel, const char *folder, const char *value,
                 char why[SETTING_WHY]);
 
+/** Remember that a value was refused, if the setting is a tunnel's. */
+void setting_refuse(const struct setting *setting, struct tunnel_settings *tunnel);
+
 /** Was the value of this setting refused? Then it is not missing as well. Returns 1 or 0. */
 int setting_was_refused(const struct tunnel_settings *tunnel, const char *name);
 
