@@ -15,12 +15,11 @@
 #include <string.h>
 
 enum {
-    ROOM = 20000,      /* octets of a buffer to receive into */
     SOURCE = 1 << 16,  /* octets that are sent from, over and over */
     BUDGET = 400000,   /* octets that one script may send */
     INSTRUCTIONS = 64, /* of one script: one call passes over so many library frames */
     MESSAGES = 300,    /* in one call */
-    UNTOUCHED = 0xee,  /* what a buffer holds before a call */
+    TIME = 100,        /* milliseconds of a call that waits */
 };
 
 /** What an instruction does; op % OPS. Its payload is a list; a number is two octets. */
@@ -40,10 +39,12 @@ enum op {
     OP_MESSAGE,   /* end arg: (code, size) of duet_send_message(), or what is left of the last */
     OP_TAKE,      /* end arg: size of duet_recv_message() */
     OP_EXCHANGE,  /* end arg: (size, room) of duet_exchange() */
+    OP_WAIT_SEND, /* as OP_SEND and OP_RECV, with a time-out; meanwhile all octets are carried; */
+    OP_WAIT_RECV, /* arg's upper bits: it waits for all that it asks for */
     OPS
 };
 
-static uint8_t source[SOURCE], pool[ENDS][ROOM];
+static uint8_t source[SOURCE];
 static size_t source_at, budget;
 static int scarce;
 static duet_replay *replay;
@@ -104,6 +105,7 @@ begin(uint8_t kinds, uint8_t sizes)
     if (config == NULL)
         config = configure();
     wires_begin(kinds & 0x0f);
+    wires_in_vain = judge_wait;
     replay = duet_replay_new(ENDS);
     need(replay != NULL);
     for (unsigned n = 0; n < ENDS; n++)
@@ -171,12 +173,12 @@ send_many(struct input *in)
 }
 
 static void
-send_one(unsigned n, struct input *in)
+send_one(unsigned n, struct input *in, int timeout_ms)
 {
     size_t size = number(in), sent;
     const uint8_t *data = take_source(&size);
 
-    int result = duet_send(ends[n].channel, data, size, &sent, 0);
+    int result = duet_send(ends[n].channel, data, size, &sent, timeout_ms);
     judge_send(n, result, sent, size);
     note_stream(n, data, sent);
 }
@@ -220,28 +222,6 @@ send_message(unsigned n, struct input *in)
 
 /* ---- Receiving ---- */
 
-/** A buffer as a call finds it; nothing of it was verified by anybody. */
-static uint8_t *
-lend(unsigned slot)
-{
-    memset(pool[slot % ENDS], UNTOUCHED, ROOM);
-    return pool[slot % ENDS];
-}
-
-/** Behind what was told a buffer is untouched or wiped, and untouched beyond its size. */
-static void
-check_rest(const uint8_t *buffer, size_t got, size_t size)
-{
-    static uint8_t untouched[ROOM];
-
-    if (untouched[0] != UNTOUCHED)
-        memset(untouched, UNTOUCHED, ROOM);
-    if (memcmp(buffer + got, untouched, ROOM - got) == 0)
-        return;
-    for (size_t i = got; i < ROOM; i++)
-        need(buffer[i] == UNTOUCHED || (buffer[i] == 0 && i < size));
-}
-
 /** A receiving call begins. */
 static void
 arm(void)
@@ -275,16 +255,19 @@ recv_many(struct input *in, unsigned slot)
     }
 }
 
+/** all: it waits for as much as it asks for. */
 static void
-recv_one(unsigned n, struct input *in, unsigned slot)
+recv_one(unsigned n, struct input *in, unsigned slot, int all, int timeout_ms)
 {
-    size_t size = number(in) % ROOM, got;
+    size_t size = number(in) % ROOM, got, least = all ? size : size > 0;
     uint8_t *buffer = lend(slot);
 
     arm();
-    int result = duet_recv(ends[n].channel, buffer, size, &got, size > 0, 0);
+    int result = duet_recv(ends[n].channel, buffer, size, &got, least, timeout_ms);
     int some = tell_stream(n, buffer, got);
     check_rest(buffer, got, size);
+    if (all && (result == DUET_SLOW || result == DUET_CLOSED))
+        some = 0; /* not all that was asked for */
     judge_recv(n, result, some, size);
 }
 
@@ -304,7 +287,7 @@ recv_messages(unsigned n, size_t room, size_t size, unsigned slot)
         tell(n, messages[i].code, at, messages[i].size);
         at += messages[i].size;
     }
-    check_rest(inbox.buffer, (size_t)(at - pool[slot % ENDS]), size);
+    check_rest(inbox.buffer, (size_t)(at - (uint8_t *)inbox.buffer), size);
     judge_recv(n, result, inbox.count > 0, size);
     need(result != DUET_OK || inbox.count > 0);
     return result;
@@ -379,48 +362,70 @@ ask(unsigned n, unsigned what)
     judge_flush(n, result);
 }
 
+/** What the applications call. */
+static void
+call(enum op op, unsigned n, unsigned more, struct input *in)
+{
+    size_t room;
+
+    switch (op) {
+    case OP_SEND_MANY:
+        send_many(in);
+        break;
+    case OP_RECV_MANY:
+        recv_many(in, more);
+        break;
+    case OP_MESSAGES:
+        send_messages(n, in);
+        break;
+    case OP_INBOX:
+        room = number(in);
+        recv_messages(n, room, number(in) % ROOM, more);
+        break;
+    case OP_SEND:
+    case OP_WAIT_SEND:
+        send_one(n, in, op == OP_SEND ? 0 : TIME);
+        break;
+    case OP_RECV:
+        recv_one(n, in, more, 0, 0);
+        break;
+    case OP_WAIT_RECV:
+        recv_one(n, in, more, more & 1, TIME);
+        break;
+    case OP_MESSAGE:
+        send_message(n, in);
+        break;
+    case OP_TAKE:
+        recv_message(n, in, more);
+        break;
+    case OP_EXCHANGE:
+        exchange(n, in, more);
+        break;
+    default:
+        ask(n, more);
+    }
+}
+
+/** What happens to the wires, and to memory; or a call. */
 static void
 run(const struct instruction *i)
 {
     struct input in = {i->payload, i->size};
-    unsigned n = i->arg % ENDS, more = i->arg / ENDS;
+    unsigned n = i->arg % ENDS;
+    enum op op = (enum op)(i->op % OPS);
+    size_t size;
 
-    switch ((enum op)(i->op % OPS)) {
-    case OP_SEND_MANY:
-        send_many(&in);
-        break;
-    case OP_RECV_MANY:
-        recv_many(&in, i->arg);
-        break;
-    case OP_MESSAGES:
-        send_messages(n, &in);
-        break;
-    case OP_INBOX: {
-        size_t room = number(&in);
-        recv_messages(n, room, number(&in) % ROOM, more);
-        break;
-    }
-    case OP_SEND:
-        send_one(n, &in);
-        break;
-    case OP_RECV:
-        recv_one(n, &in, more);
-        break;
+    switch (op) {
     case OP_CARRY:
         carry(n, number(&in));
         break;
-    case OP_DAMAGE: {
-        size_t ahead = number(&in);
-        wires_damage(n, ahead, input_octet(&in));
-        break;
-    }
-    case OP_ASK:
-        ask(n, more);
+    case OP_DAMAGE:
+        size = number(&in);
+        wires_damage(n, size, input_octet(&in));
         break;
     case OP_LIMIT:
-        wires[n ^ 1].room = number(&in);
-        if (wires[n ^ 1].room == 0)
-            wires[n ^ 1].room = SIZE_MAX;
+        size = number(&in);
+        wires[n ^ 1].room = size > 0 ? size : SIZE_MAX;
         break;
     case OP_CUT:
         wires[n].cut = 1;
@@ -428,14 +433,8 @@ run(const struct instruction *i)
     case OP_SCARCE:
         scarce = 1;
         break;
-    case OP_MESSAGE:
-        send_message(n, &in);
-        break;
-    case OP_TAKE:
-        recv_message(n, &in, more);
-        break;
     default:
-        exchange(n, &in, more);
+        call(op, n, i->arg / ENDS, &in);
     }
     wires_no_memory = 0;
     note_closes();

@@ -9,7 +9,10 @@
 
 #include <string.h>
 
+enum { UNTOUCHED = 0xee }; /* what a buffer holds before a call */
+
 struct end ends[ENDS];
+static uint8_t pool[ENDS][ROOM];
 
 /* ---- What was sealed ---- */
 
@@ -88,6 +91,18 @@ whole(unsigned n)
     return sound(n, next) && next->end <= wires[n].carried;
 }
 
+void
+judge_wait(unsigned n)
+{
+    const struct end *end = &ends[n];
+    size_t i = end->told;
+
+    while (i < end->count && end->records[i % RECORDS].end <= wires[n].taken)
+        i++; /* the call has these, and will tell them */
+    const struct record *next = i < end->count ? &end->records[i % RECORDS] : NULL;
+    need(!sound(n, next) || next->end > wires[n].carried);
+}
+
 /* ---- What any call may say ---- */
 
 /** What is told in numbers and as a state is what was told; who could go on is woken. */
@@ -134,13 +149,13 @@ judge_flush(unsigned n, int result)
         need(result == end->dead);
         return;
     }
-    end->sends = result == DUET_AGAIN;
-    if (result != DUET_OK && result != DUET_AGAIN) {
+    end->sends = result == DUET_AGAIN || result == DUET_SLOW;
+    if (result != DUET_OK && !end->sends) {
         judge_end(n, result);
         return;
     }
     check_state(n);
-    int waits = result == DUET_AGAIN && (end->channel->open || end->channel->kept != NULL);
+    int waits = end->sends && (end->channel->open || end->channel->kept != NULL);
     need(waits == ((duet_channel_state(end->channel) & DUET_WANT_WRITE) != 0));
 }
 
@@ -216,6 +231,26 @@ batch_stops(unsigned n, const duet_message *message, int result)
 
 /* ---- Receiving ---- */
 
+uint8_t *
+lend(unsigned slot)
+{
+    memset(pool[slot % ENDS], UNTOUCHED, ROOM);
+    return pool[slot % ENDS];
+}
+
+void
+check_rest(const uint8_t *buffer, size_t got, size_t size)
+{
+    static uint8_t untouched[ROOM];
+
+    if (untouched[0] != UNTOUCHED)
+        memset(untouched, UNTOUCHED, ROOM);
+    if (memcmp(buffer + got, untouched, ROOM - got) == 0)
+        return;
+    for (size_t i = got; i < ROOM; i++)
+        need(buffer[i] == UNTOUCHED || (buffer[i] == 0 && i < size));
+}
+
 void
 tell(unsigned n, uint32_t code, const uint8_t *octets, size_t size)
 {
@@ -271,12 +306,13 @@ judge_recv(unsigned n, int result, int some, size_t size)
         need(!some && result == end->dead);
         return;
     }
-    end->waits = result == DUET_AGAIN;
+    end->waits = result == DUET_AGAIN || result == DUET_SLOW;
     switch (result) {
     case DUET_OK:
         need(some || size == 0);
         break;
     case DUET_AGAIN:
+    case DUET_SLOW:
         need(!some && !whole(n));
         break;
     case DUET_CLOSED:

@@ -11,6 +11,7 @@
 
 enum {
     ENDS = WIRES,      /* 2 n and 2 n + 1 are peers */
+    ROOM = 20000,      /* octets of a buffer to receive into */
     RECORDS = 1 << 14, /* frames under way in one direction: more than its wire holds */
 };
 
@@ -71,11 +72,21 @@ int batch_stops(unsigned n, const duet_message *message, int result);
 
 /* ---- Receiving: by end n ---- */
 
+/** A buffer of ROOM octets as a call finds it; nothing in it was verified by anybody. Buffers go from
+ * one end to another. */
+uint8_t *lend(unsigned slot);
+
+/** Behind what was told a buffer is untouched or wiped, and untouched beyond its size. */
+void check_rest(const uint8_t *buffer, size_t got, size_t size);
+
 /** What is to be told next; NULL: nothing was sealed. */
 const struct record *next_of(unsigned n);
 
 /** 1 when that has come, all of it and as it was sealed. */
 int whole(unsigned n);
+
+/** A call has waited for input, and nothing woke it: there is nothing for it. */
+void judge_wait(unsigned n);
 
 /** A frame is told: it is the next, and nothing before its end was changed. */
 void tell(unsigned n, uint32_t code, const uint8_t *octets, size_t size);

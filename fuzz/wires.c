@@ -1,5 +1,5 @@
 /*
- * Wires in memory (see wires.h). The functions are those of src/os/os.h, all of the three files' of
+ * Wires in memory (see wires.h). The functions are those of src/os/os.h, all of the four files' of
  * src/os that the library uses, so that the linker never takes these.
  */
 #include "wires.h"
@@ -14,7 +14,9 @@ enum { RING = 1 << 18 }; /* octets that a wire holds */
 
 struct wire wires[WIRES];
 int wires_no_memory;
+void (*wires_in_vain)(unsigned end);
 static uint32_t drawn; /* random octets so far */
+static uint64_t now;   /* milliseconds */
 static uint8_t rings[WIRES][RING];
 
 static size_t
@@ -36,6 +38,7 @@ wires_begin(unsigned tcp)
                                  .tcp = (tcp >> i / 2 & 1) != 0};
     wires_no_memory = 0;
     drawn = 0;
+    now = 1;
 }
 
 void
@@ -213,15 +216,42 @@ duet__os_write(int fd, enum duet__os_kind kind, const uint8_t *data, size_t size
     return n > 0 ? DUET_OK : DUET_AGAIN;
 }
 
+/** While a call waits all octets come that are on their way to it; when poll() would not tell of them
+ * its time passes. */
 int
 duet__os_wait(int rfd, int wfd, unsigned want, int timeout_ms)
 {
-    (void)rfd;
-    (void)wfd;
-    (void)want;
-    (void)timeout_ms;
-    need(0); /* a polled call never waits */
-    return -1;
+    struct wire *far = wire_of(wfd ^ 1);
+
+    need(timeout_ms > 0);
+    wires_carry((unsigned)rfd, SIZE_MAX);
+    far->room = SIZE_MAX;
+    if ((want & DUET__OS_READ) && wires_readable((unsigned)rfd))
+        return 0;
+    if ((want & DUET__OS_WRITE) && far->written - far->taken < RING)
+        return 0;
+    if (want & DUET__OS_READ)
+        wires_in_vain((unsigned)rfd);
+    now += (uint64_t)timeout_ms;
+    return 0;
+}
+
+uint64_t
+duet__os_now_ms(void)
+{
+    return now;
+}
+
+uint64_t
+duet__os_now_us(void)
+{
+    return now * 1000;
+}
+
+uint64_t
+duet__os_unix_ms(void)
+{
+    return now;
 }
 
 void

@@ -1,7 +1,7 @@
 /*
  * Wires in memory, in the place of src/os/descriptor.c and tcp.c, so that a target decides what
- * each read, look and write of a channel meets; random octets that are the same each time; and an
- * allocation that fails when it says so.
+ * each read, look and write of a channel meets; random octets and a clock that are the same
+ * each time; and an allocation that fails when it says so.
  *
  * A descriptor is a number below WIRES: what is written to it comes in at its far end, n ^ 1, as
  * far as it was carried.
@@ -27,6 +27,9 @@ struct wire {
 
 extern struct wire wires[WIRES]; /* [n]: what comes in at end n */
 extern int wires_no_memory;      /* 1: the library's next allocation fails, and this becomes 2 */
+
+/** Called when a call at an end has waited for input and poll() told of none. */
+extern void (*wires_in_vain)(unsigned end);
 
 /** All as new; tcp: a bit for each pair of ends. */
 void wires_begin(unsigned tcp);
