@@ -1,5 +1,5 @@
 /*
- * HKDF (RFC 5869) and info() of docs/protocol.md §2.
+ * HKDF (RFC 5869), and info() and a secret's id of docs/protocol.md §2.
  */
 #include "crypto/hkdf.h"
 
@@ -115,4 +115,20 @@ duet__derive(const uint8_t prk[DUET__DIGEST], const struct duet__info *info,
 {
     struct duet__octets start = {info->octets, info->size};
     duet__hkdf_expand(prk, start, more, out, n);
+}
+
+void
+duet__secret_id(uint8_t id[DUET_SECRET_ID_SIZE], const uint8_t *octets, size_t size)
+{
+    static const char prefix[] = WIRE_VERSION_TEXT " id";
+    struct duet__sha256 hash;
+    uint32_t chain[8];
+    uint8_t digest[DUET__DIGEST];
+
+    duet__sha256_begin(&hash, duet__sha256_initial);
+    duet__sha256_update(&hash, prefix, sizeof prefix - 1);
+    duet__sha256_update(&hash, octets, size);
+    duet__sha256_end(&hash, chain);
+    duet__chain_store(digest, chain);
+    memcpy(id, digest, DUET_SECRET_ID_SIZE);
 }

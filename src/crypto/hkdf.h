@@ -1,10 +1,12 @@
 /*
- * HKDF with SHA-256 (RFC 5869), and the two shapes in which the protocol uses it.
+ * HKDF with SHA-256 (RFC 5869), and the two shapes in which the protocol uses it; a secret's id.
  */
 #ifndef DUET_CRYPTO_HKDF_H
 #define DUET_CRYPTO_HKDF_H
 
 #include "crypto/sha256.h"
+
+#include <duet/secret.h>
 
 /** Octets that a derivation takes; up to two parts are joined without a copy. */
 struct duet__octets {
@@ -34,5 +36,9 @@ struct duet__info duet__info(const char *x, const uint8_t label_digest[DUET__DIG
 /** Expand(prk, info(x) ‖ more, n). */
 void duet__derive(const uint8_t prk[DUET__DIGEST], const struct duet__info *info,
                   struct duet__octets more, uint8_t *out, size_t n);
+
+/** The first octets of SHA-256("duet/1 id" ‖ W): what a secret is called, docs/protocol.md
+ * "Strings". */
+void duet__secret_id(uint8_t id[DUET_SECRET_ID_SIZE], const uint8_t *octets, size_t size);
 
 #endif

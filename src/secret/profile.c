@@ -7,17 +7,16 @@
 
 #include <string.h>
 
-enum { HELLO_PAD_MOST = 16000, PAD_MOST = 65536 };                         /* octets */
-enum { COVER_MS_LEAST = 10, COVER_MS_MOST = 86400000 };                    /* 10 ms to a day */
-enum { ROTATE_FRAMES = 16, ROTATE_BLOCKS = 22, HELLO_PAD_DEFAULT = 1000 }; /* of §3 and §6 */
+enum { PAD_MOST = 65536 };                              /* octets */
+enum { COVER_MS_LEAST = 10, COVER_MS_MOST = 86400000 }; /* 10 ms to a day */
 
 void
 duet_profile_init(duet_profile *profile)
 {
     memset(profile, 0, sizeof *profile);
-    profile->hello_pad_most = HELLO_PAD_DEFAULT;
-    profile->rotate_frames = ROTATE_FRAMES;
-    profile->rotate_blocks = ROTATE_BLOCKS;
+    profile->hello_pad_most = WIRE_HELLO_PAD;
+    profile->rotate_frames = WIRE_ROTATE_FRAMES;
+    profile->rotate_blocks = WIRE_ROTATE_BLOCKS;
 }
 
 /** Octets of the UTF-8 character (RFC 3629) that begins with this one; 0: none does. */
@@ -140,9 +139,9 @@ read_hello_pad(duet_profile *profile, const struct duet__ini *ini, duet_where *w
 {
     uint64_t bounds[2];
 
-    if (two_numbers(bounds, ini->value, HELLO_PAD_MOST) != 0 || bounds[0] > bounds[1])
+    if (two_numbers(bounds, ini->value, WIRE_HELLO_PAD_MOST) != 0 || bounds[0] > bounds[1])
         return duet__ini_refuse(ini, where, "HelloPad is not two numbers up to %d, the least first",
-                                HELLO_PAD_MOST);
+                                WIRE_HELLO_PAD_MOST);
     profile->hello_pad_least = (uint32_t)bounds[0];
     profile->hello_pad_most = (uint32_t)bounds[1];
     return DUET_OK;

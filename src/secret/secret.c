@@ -7,7 +7,7 @@
 #include "base/copy.h"
 #include "base/equal.h"
 #include "base/public.h"
-#include "crypto/sha256.h"
+#include "crypto/hkdf.h"
 
 #include <duet/duet.h>
 #include <stdio.h>
@@ -19,23 +19,6 @@ enum { DIGITS_MOST = (int)DUET__BASE64_SIZE(DUET_SECRET_MOST) };
 enum { DAY = 24 * 3600 }; /* seconds */
 
 /* ---- The octets ---- */
-
-/* Id = SHA-256("duet/1 id" ‖ secret)[0:8] */
-static void
-make_id(duet_secret *secret)
-{
-    static const char prefix[] = "duet/1 id";
-    struct duet__sha256 hash;
-    uint32_t chain[8];
-    uint8_t digest[DUET__DIGEST];
-
-    duet__sha256_begin(&hash, duet__sha256_initial);
-    duet__sha256_update(&hash, prefix, sizeof prefix - 1);
-    duet__sha256_update(&hash, secret->octets, secret->size);
-    duet__sha256_end(&hash, chain);
-    duet__chain_store(digest, chain);
-    memcpy(secret->id, digest, sizeof secret->id);
-}
 
 int
 duet_secret_init(duet_secret *secret, const uint8_t *octets, size_t size)
@@ -50,7 +33,7 @@ duet_secret_init(duet_secret *secret, const uint8_t *octets, size_t size)
         return DUET_E_MEMORY;
     duet__copy_secret(secret->octets, octets, size);
     secret->size = size;
-    make_id(secret);
+    duet__secret_id(secret->id, secret->octets, size);
     return DUET_OK;
 }
 

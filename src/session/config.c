@@ -17,11 +17,6 @@ enum {
     MAX_PAYLOAD = 1 << 20, /* octets; the default of §1 */
     FRAME_SIZE = 16384,    /* octets: small enough to flow, large enough for speed */
     FRAME_SIZE_MOST = 65536,
-    HELLO_PAD_LEAST = 0,
-    HELLO_PAD_MOST = 1000, /* octets; the default of §6 */
-    HELLO_PAD_LIMIT = 16000,
-    ROTATE_FRAMES = 16, /* exponents; the defaults of §3 */
-    ROTATE_BLOCKS = 22,
     ALL_PATTERNS = 7
 };
 
@@ -42,10 +37,9 @@ duet_config_new(void)
     duet_config *config = calloc(1, sizeof *config);
     if (config == NULL)
         return NULL;
-    config->profile.hello_pad_least = HELLO_PAD_LEAST;
-    config->profile.hello_pad_most = HELLO_PAD_MOST;
-    config->profile.rotate_frames = ROTATE_FRAMES;
-    config->profile.rotate_blocks = ROTATE_BLOCKS;
+    config->profile.hello_pad_most = WIRE_HELLO_PAD;
+    config->profile.rotate_frames = WIRE_ROTATE_FRAMES;
+    config->profile.rotate_blocks = WIRE_ROTATE_BLOCKS;
     config->max_payload = MAX_PAYLOAD;
     config->frame_size = FRAME_SIZE;
     hash_label(config);
@@ -138,7 +132,7 @@ duet_config_set_profile(duet_config *config, const duet_profile *profile)
     if (profile->label_size > DUET_LABEL_MOST ||
         profile->prelude_size[DUET_TOP] > DUET_PRELUDE_MOST ||
         profile->prelude_size[DUET_BOTTOM] > DUET_PRELUDE_MOST ||
-        profile->hello_pad_most > HELLO_PAD_LIMIT ||
+        profile->hello_pad_most > WIRE_HELLO_PAD_MOST ||
         profile->hello_pad_least > profile->hello_pad_most || !exponent(profile->rotate_frames) ||
         !exponent(profile->rotate_blocks))
         return DUET_E_MISUSE;

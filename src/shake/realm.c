@@ -9,23 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* §2, product's Id: the first octets of SHA-256("duet/1 id" ‖ secret) */
-static void
-make_id(uint8_t id[DUET_SECRET_ID_SIZE], const uint8_t *octets, size_t size)
-{
-    static const char prefix[] = WIRE_VERSION_TEXT " id";
-    struct duet__sha256 hash;
-    uint32_t chain[8];
-    uint8_t digest[WIRE_DIGEST];
-
-    duet__sha256_begin(&hash, duet__sha256_initial);
-    duet__sha256_update(&hash, prefix, sizeof prefix - 1);
-    duet__sha256_update(&hash, octets, size);
-    duet__sha256_end(&hash, chain);
-    duet__chain_store(digest, chain);
-    memcpy(id, digest, DUET_SECRET_ID_SIZE);
-}
-
 int
 duet__realm_init(struct duet__realm *realm, const uint8_t *octets, size_t size)
 {
@@ -40,7 +23,7 @@ duet__realm_init(struct duet__realm *realm, const uint8_t *octets, size_t size)
         return DUET_E_MEMORY;
     duet__copy_secret(realm->secret, octets, size);
     realm->size = size;
-    make_id(realm->id, octets, size);
+    duet__secret_id(realm->id, octets, size);
     duet__dir_prepare(&realm->half[DUET_TOP], DUET_TOP, octets, size / 2);
     duet__dir_prepare(&realm->half[DUET_BOTTOM], DUET_BOTTOM, octets + size / 2, size / 2);
     duet__hkdf_extract(prk, (struct duet__octets){psk_salt, sizeof psk_salt - 1},

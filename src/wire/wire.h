@@ -33,8 +33,9 @@ enum {
     WIRE_KEY = 32,                                   /* AES-256 */
     WIRE_EPOCH = WIRE_KEY + WIRE_BLOCK + WIRE_DIGEST /* K, C and Z of one epoch */
 };
-enum { WIRE_ROTATE_LEAST = 1, WIRE_ROTATE_MOST = 30 }; /* exponents */
-enum { WIRE_SALT_LEAST = 16, WIRE_SALT_MOST = 1024 };  /* octets of a preset salt */
+enum { WIRE_ROTATE_LEAST = 1, WIRE_ROTATE_MOST = 30 };     /* exponents */
+enum { WIRE_ROTATE_FRAMES = 16, WIRE_ROTATE_BLOCKS = 22 }; /* by default */
+enum { WIRE_SALT_LEAST = 16, WIRE_SALT_MOST = 1024 };      /* octets of a preset salt */
 
 /* §4 initiation */
 enum {
@@ -42,6 +43,8 @@ enum {
     WIRE_HELLO_MOST = 16384, /* octets of a HELLO's payload */
     WIRE_HELLO_HEAD = 3,     /* pattern(1), length(2) */
     WIRE_PARAMS = 16,        /* octets before the extensions */
+    WIRE_HELLO_PAD = 1000,   /* §6, octets: the most by default, and the most of all */
+    WIRE_HELLO_PAD_MOST = 16000,
     WIRE_SESSION_SECRET = 1024,
     WIRE_MAX_PAYLOAD_LEAST = 256,
     WIRE_OPENING_MOST = 65536, /* octets of prelude, nonce, HELLOs and READY of one direction */
