@@ -10,16 +10,10 @@
 #include <string.h>
 
 static int
-broke(struct duet_session *s, const char *what)
-{
-    return duet__session_fail(s, DUET_E_PROTOCOL, "the peer broke the protocol: %s", what);
-}
-
-static int
 ready(struct duet_session *s, enum duet_event *event)
 {
     if (s->rx.length != 0)
-        return broke(s, "READY with a payload");
+        return duet__session_broke(s, "READY with a payload");
     s->ready = 1;
     s->rx.limit = s->rx_limit;
     s->rx_phase = DUET__RX_OPEN;
@@ -32,7 +26,7 @@ static int
 closed(struct duet_session *s, enum duet_event *event)
 {
     if (s->rx.length != 0)
-        return broke(s, "CLOSE with a payload");
+        return duet__session_broke(s, "CLOSE with a payload");
     if (s->rx_message)
         return duet__session_fail(s, DUET_E_TRUNCATED, "the peer closed within a message");
     duet__session_close(s, duet__peer_role(s), &s->rx);
@@ -48,7 +42,7 @@ rotate(struct duet_session *s)
     static const struct duet__octets nothing = {NULL, 0};
 
     if (s->rx.length != 0)
-        return broke(s, "ROTATE with a payload");
+        return duet__session_broke(s, "ROTATE with a payload");
     duet__session_rotate(s, &s->rx, nothing);
     return DUET_OK;
 }
@@ -58,7 +52,7 @@ static int
 ping(struct duet_session *s)
 {
     if (s->rx.length != DUET_PING_SIZE)
-        return broke(s, "a PING that is not of 8 octets");
+        return duet__session_broke(s, "a PING that is not of 8 octets");
     if (s->tx_phase != DUET__TX_CLOSED) {
         memcpy(s->pong, s->held, sizeof s->pong);
         s->owed |= DUET__OWE_PONG;
@@ -71,7 +65,7 @@ static int
 pong(struct duet_session *s, enum duet_event *event)
 {
     if (s->rx.length != DUET_PING_SIZE)
-        return broke(s, "a PONG that is not of 8 octets");
+        return duet__session_broke(s, "a PONG that is not of 8 octets");
     DUET__PUBLIC(s->held, sizeof s->ping);
     if (s->pinged && duet__equal(s->held, s->ping, sizeof s->ping)) {
         s->pinged = 0;
@@ -100,9 +94,9 @@ open_frame(struct duet_session *s, enum duet_event *event)
         return duet__refresh_frame(s, event);
     case WIRE_HELLO:
     case WIRE_READY:
-        return broke(s, "HELLO or READY after READY");
+        return duet__session_broke(s, "HELLO or READY after READY");
     default:
-        return broke(s, "a code that is reserved");
+        return duet__session_broke(s, "a code that is reserved");
     }
 }
 
@@ -113,13 +107,13 @@ duet__library_frame(struct duet_session *s, enum duet_event *event)
     case DUET__RX_HELLO:
     case DUET__RX_THIRD:
         if (s->rx.code != WIRE_HELLO)
-            return broke(s, "another frame where HELLO comes");
+            return duet__session_broke(s, "another frame where HELLO comes");
         if (s->rx_phase == DUET__RX_HELLO && s->role == DUET_BOTTOM)
             *event = DUET_EVENT_NONCE;
         return duet__hello_done(s);
     case DUET__RX_READY:
         if (s->rx.code != WIRE_READY)
-            return broke(s, "another frame where READY comes");
+            return duet__session_broke(s, "another frame where READY comes");
         return ready(s, event);
     default:
         return open_frame(s, event);

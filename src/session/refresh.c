@@ -15,12 +15,6 @@
 
 enum { FRESH = 7 + 3 * WIRE_KEY }; /* octets: "refresh" ‖ e ‖ e' ‖ DH */
 
-static int
-broke(struct duet_session *s, const char *what)
-{
-    return duet__session_fail(s, DUET_E_PROTOCOL, "the peer broke the protocol: %s", what);
-}
-
 /** Forget the refresh that is under way. */
 static void
 forget(struct duet_session *s)
@@ -181,7 +175,7 @@ asked(struct duet_session *s, enum duet_event *event)
                      s->refresh_phase == DUET__REFRESH_OWED || (crossed && !s->refresh->ignored);
 
     if (!answerable)
-        return broke(s, "REFRESH 0x01 within a refresh");
+        return duet__session_broke(s, "REFRESH 0x01 within a refresh");
     duet__session_count(s, &s->rx);
     if (crossed && !yields(s))
         return DUET_OK;
@@ -200,7 +194,7 @@ static int
 answered(struct duet_session *s)
 {
     if (s->refresh_phase != DUET__REFRESH_ASKED)
-        return broke(s, "REFRESH 0x02 that nobody asked for");
+        return duet__session_broke(s, "REFRESH 0x02 that nobody asked for");
     memcpy(s->refresh->answered, s->held + 1, WIRE_KEY);
     int result = agree(s, s->refresh->asked, s->refresh->answered);
     if (result != DUET_OK)
@@ -220,7 +214,7 @@ static int
 done(struct duet_session *s)
 {
     if (s->refresh_phase != DUET__REFRESH_ANSWERED)
-        return broke(s, "REFRESH 0x03 that nothing led to");
+        return duet__session_broke(s, "REFRESH 0x03 that nothing led to");
     turn(s, &s->rx);
     duet__refresh_drop(s);
     return DUET_OK;
@@ -239,5 +233,5 @@ duet__refresh_frame(struct duet_session *s, enum duet_event *event)
         return answered(s);
     if (kind == WIRE_REFRESH_DONE && size == 1)
         return done(s);
-    return broke(s, "a REFRESH of another kind or size");
+    return duet__session_broke(s, "a REFRESH of another kind or size");
 }

@@ -54,6 +54,12 @@ duet__session_fail(struct duet_session *s, int result, const char *detail, ...)
     return s->error;
 }
 
+int
+duet__session_broke(struct duet_session *s, const char *what)
+{
+    return duet__session_fail(s, DUET_E_PROTOCOL, "the peer broke the protocol: %s", what);
+}
+
 void
 duet__session_kill(struct duet_session *s, int result)
 {

@@ -123,6 +123,9 @@ _Static_assert(sizeof(struct duet_session) <= 1152, "an established session is s
 int duet__session_fail(struct duet_session *s, int result, const char *detail, ...)
     __attribute__((format(printf, 3, 4)));
 
+/** End it because the peer broke the protocol: what it did. */
+int duet__session_broke(struct duet_session *s, const char *what);
+
 /** As duet__session_fail(), for what channel meets. */
 void duet__session_kill(struct duet_session *s, int result);
 
