@@ -1,0 +1,55 @@
+#!/bin/sh
+# No error tells a secret: key files, whole and mangled, where another file is meant, in every place
+# that reads one. Eight digits of the base64 in a row would be found.
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+umask 077
+duet keygen -o secret.key >/dev/null
+duet keygen --identity -o my.id >my.public
+duet keygen --identity -o other.id >/dev/null
+printf '[Tunnel a]\nside = client\nlisten = 127.0.0.1:1\ntarget = 127.0.0.1:1\nkey = secret.key\n' >good.conf
+
+# digits FILE: the lines of base64, as they stand
+digits() {
+    sed -n 's/^\(Secret\|PrivateKey\) = //p; s/^    //p' "$1"
+}
+for file in secret.key my.id; do
+    digits $file | fold -w 8 | grep '........'
+done >pieces
+[ "$(wc -l <pieces)" -ge 170 ] || bad "too few pieces: $(wc -l <pieces)"
+
+untold() {
+    timeout 20 "$DUET" "$@" >told 2>&1 </dev/null && [ "$1" != key ] && bad "it went well: $*"
+    [ -s told ] || bad "nothing is told: $*"
+    grep -qF -f pieces told && bad "told: $*: $(cat told)"
+}
+
+for key in secret.key my.id; do
+    cp $key whole
+    sed 1d $key >headless
+    digits $key >bare
+    digits $key | tail -n 1 >last
+    sed 's/^ *//' $key >flat
+    { echo '[Nothing]'; digits $key | sed 's/$/ = 1/'; } >names
+    { echo '[Peer x]'; echo "PublicKey = $(digits $key | tail -n 1)x"; } >values
+    { echo '[Secret]'; echo "Version = $(digits $key | tail -n 1)"; } >versions
+    { echo '[Secret]'; digits $key | tr -d '\n'; } >joined
+    for how in whole headless bare last flat names values versions joined; do
+        { cat good.conf && cat $how; } >pasted.conf
+        { cat good.conf && sed 's/^/[/' $how; } >sections.conf
+        untold run -c $how --check
+        untold run -c pasted.conf --check
+        [ $how != whole ] || continue # here it is what is meant, or names what it is
+        untold pipe -k $how 127.0.0.1:1
+        untold pipe -k secret.key -i $how 127.0.0.1:1
+        untold pipe -k secret.key -i other.id --peers $how 127.0.0.1:1
+        untold pipe -k secret.key --profile $how 127.0.0.1:1
+        untold key show $how
+    done
+done
+# the control: a name is told where it is one
+duet run -c good.conf --check >told 2>&1 || bad "a good file: $(cat told)"
+echo 'colour = red' >>good.conf
+duet run -c good.conf --check >told 2>&1 && bad "an unknown name went well"
+says 'colour: no such setting' told
+done_testing
