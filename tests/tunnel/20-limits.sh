@@ -48,6 +48,32 @@ peer both "$plain" 1 || bad "after its source had too many"
 down
 client_options=
 
+# a reload with a wider limit lets those in who wait, though nobody has gone
+limit() {
+    printf '[Tunnel a]\nside = client\nlisten = %s\ntarget = %s\nkey = k\nmax-connections = %s\n' \
+        "$plain" "$wire" "$1" >conf
+}
+next_port
+wire=127.0.0.1:$port
+start server "$DUET" server -v -k k --listen "$wire" --target "$target"
+next_port
+plain=127.0.0.1:$port
+limit 1
+start client "$DUET" run -v -c conf
+listening server
+listening client
+held 3
+peer both "$plain" 0 >both.out 2>&1 &
+both=$!
+sleep 0.3
+limit 9
+kill -HUP "$(pid client)"
+wait $both || bad "a wider limit: $(cat both.out)"
+soon 'outcome done' client.err
+grep -q 'all echo' hold.out && bad "somebody had to go first"
+wait $holding || bad "the first one, when the limit grew wider"
+down
+
 # strangers make room for those who come, and never for the open ones
 server_options='--max-strangers 4 --drain-timeout 30-30'
 up "$target"

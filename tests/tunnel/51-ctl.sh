@@ -95,7 +95,13 @@ assert len(s) == 1 and s[0]["tunnel"] == "web" and s[0]["octets_in"] == 1, s' <o
     expect 2 'the old configuration stays' ctl reload
     soon 'colour: no such setting' server.err
     peer both "$plain" 1 || bad "a bad reload did harm"
-    sed -i -e '/colour/d' -e 's/web/other/' server.conf
+    sed -i -e '/colour/d' server.conf
+    cp server.conf good.conf
+    sed "/Global/,/metrics-interval/d;s/web/taken/;s/^listen = .*/listen = $target/" good.conf >>server.conf
+    expect 3 'the old configuration stays' ctl reload
+    soon "cannot listen on $target" server.err
+    mv good.conf server.conf
+    sed -i -e 's/web/other/' server.conf
     expect 0 '' ctl reload
     soon 'other: listening on\|reloaded' server.err
     tries=0
@@ -179,6 +185,15 @@ expect 1 '1 of 3 workers have no control socket' ctl health
 chmod 700 .
 peer both "$plain" 1 6 || bad "workers without a control socket"
 [ "$(grep -c 'worker 2 died' server.err)" -eq 1 ] || bad "it died again: $(cat server.err)"
+
+# ---- What a dead worker had open is not counted ----
+start lingering "$PYTHON" "$peer" linger "$plain" 20
+soon begun lingering.out
+soon '^duet_connections_open{tunnel="web"} 1$' m.prom
+# shellcheck disable=SC2046
+kill -KILL $(pgrep -P "$(pid server)")
+soon '^duet_connections_open{tunnel="web"} 0$' m.prom
+kill "$(pid lingering)"
 down
 
 # ---- What services of another number of workers left is asked no more ----

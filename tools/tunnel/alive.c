@@ -106,7 +106,7 @@ proof_is_late(struct connection *c)
 {
     connection_end(c, END_REFUSED,
                    "the peer took the opening and then stayed silent: it does not "
-                   "trust this end's identity");
+                   "trust this end's identity, and its log tells who came");
 }
 
 void

@@ -7,6 +7,7 @@
 #include "os/os.h"
 #include "record.h"
 #include "say.h"
+#include "sockets.h"
 
 #include <jansson.h>
 #include <signal.h>
@@ -159,6 +160,8 @@ reload(struct service *service)
     if (service_workers(service) == 1)
         return service_reload(service);
     int code = settings_reload(&settings, service_settings(service));
+    if (code == EXIT_DONE)
+        code = sockets_check(settings, service_settings(service));
     settings_free(settings);
     if (code == EXIT_DONE && kill(getppid(), SIGHUP) != 0)
         code = fail(EXIT_FAILED, "reload: the supervisor is not told: %s", reason());

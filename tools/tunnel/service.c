@@ -184,6 +184,7 @@ take_over(struct service *service, struct generation *fresh)
     service->generation = fresh;
     int code = tunnels_renew(service);
     reach_connections(service);
+    accept_resume(service); /* limits may be wider */
     sockets_keep(&service->sockets, fresh->settings);
     generation_release(old);
     record_start(fresh->settings->log_format, fresh->settings->log_target);

@@ -39,8 +39,9 @@ check_exposure(const struct listener *listener, const struct tunnel_settings *tu
     return EXIT_DONE;
 }
 
-int
-sockets_shareable(const char *address)
+/** 1 when each worker can have a socket of its own for an address: a port. */
+static int
+is_shareable(const char *address)
 {
     return strncmp(address, "unix:", 5) != 0 && strncmp(address, "fd:", 3) != 0 &&
            strncmp(address, "systemd:", 8) != 0;
@@ -54,7 +55,7 @@ open_entry(struct socket_entry *entry, const struct tunnel_settings *tunnel, con
     const struct listener *other = sockets_find(first, address);
 
     memset(entry, 0, sizeof *entry);
-    if (other != NULL && !sockets_shareable(address)) {
+    if (other != NULL && !is_shareable(address)) {
         entry->listener = *other;
         entry->lent = 1;
     } else {
@@ -127,6 +128,35 @@ is_named(const struct settings *settings, const char *address)
             if (strcmp(settings->tunnels[i].listen.at[j], address) == 0)
                 return 1;
     return 0;
+}
+
+/** Listen for a moment where nobody did. A path or a passed descriptor is one for all workers, who
+ * could not open it each. */
+static int
+check_address(const struct tunnel_settings *tunnel, const char *address)
+{
+    struct socket_entry entry;
+
+    if (!is_shareable(address))
+        return fail(EXIT_USAGE, "%s: with several workers it is listened on after a restart",
+                    shown(address));
+    int code = open_entry(&entry, tunnel, address, 1, NULL);
+    close_entry(&entry, 1);
+    return code;
+}
+
+int
+sockets_check(const struct settings *settings, const struct settings *old)
+{
+    int code = EXIT_DONE;
+
+    for (size_t i = 0; i < settings->tunnel_count; i++) {
+        const struct tunnel_settings *tunnel = &settings->tunnels[i];
+        for (size_t j = 0; j < tunnel->listen.count && code == EXIT_DONE; j++)
+            if (!is_named(old, tunnel->listen.at[j]))
+                code = check_address(tunnel, tunnel->listen.at[j]);
+    }
+    return code;
 }
 
 void

@@ -31,11 +31,12 @@ struct sockets {
 int sockets_open(struct sockets *sockets, const struct settings *settings, int shared,
                  const struct sockets *first);
 
+/** Could workers listen on what these settings name and the old ones do not? Returns an exit code.
+ */
+int sockets_check(const struct settings *settings, const struct settings *old);
+
 /** Close those that the settings do not name. */
 void sockets_keep(struct sockets *sockets, const struct settings *settings);
-
-/** 1 when each worker can have a socket of its own for an address: a port. */
-int sockets_shareable(const char *address);
 
 /** The sockets of an address; NULL: none. */
 const struct listener *sockets_find(const struct sockets *sockets, const char *address);

@@ -208,6 +208,7 @@ stranger_spoil(struct connection *c, const char *reason)
     connection_record(c, END_CUT, reason);
     endpoint_close(c->plain, 1);
     c->plain = NULL;
+    c->starved = 0; /* nothing is to wake it */
     c->state = CONNECTION_SPOILT;
     c->duet->event = drop_spoilt;
     endpoint_watch(c->duet, UV_READABLE);

@@ -95,6 +95,24 @@ start(struct crew *crew, unsigned number)
     return 0;
 }
 
+/** Nothing of a dead worker is open, and tunnels that are no more are told of no more. */
+static void
+forget_open(const struct service *service, struct worker_counters *counted)
+{
+    const struct settings *settings = service->generation->settings;
+
+    memset(&counted->process, 0, sizeof counted->process);
+    for (size_t row = 0; row < TUNNEL_ROWS; row++) {
+        struct counters *c = &counted->tunnels[row];
+        size_t i = 0;
+        c->open = c->half_open = 0;
+        while (i < settings->tunnel_count && strcmp(settings->tunnels[i].name, c->name) != 0)
+            i++;
+        if (i == settings->tunnel_count)
+            memset(c->name, 0, sizeof c->name);
+    }
+}
+
 /** Say what became of a worker, and when it is started again. */
 static void
 bury(struct crew *crew, unsigned number, int status)
@@ -103,7 +121,7 @@ bury(struct crew *crew, unsigned number, int status)
     uint64_t now = duet__os_now_ms();
 
     worker->pid = 0;
-    memset(&crew->service->counted[number].process, 0, sizeof(struct process_counters));
+    forget_open(crew->service, &crew->service->counted[number]);
     if (crew->ending)
         return;
     worker->pause_ms = now >= worker->started_ms + STEADY_MS || worker->pause_ms == 0
@@ -163,22 +181,6 @@ start_due(struct crew *crew, unsigned *number)
     return 0;
 }
 
-/** A path or a passed descriptor is one for all workers, who could not open it each. */
-static int
-needs_restart(const struct crew *crew, const struct settings *settings)
-{
-    for (size_t i = 0; i < settings->tunnel_count; i++)
-        for (size_t j = 0; j < settings->tunnels[i].listen.count; j++) {
-            const char *address = settings->tunnels[i].listen.at[j];
-            if (sockets_shareable(address) ||
-                sockets_find(&crew->workers[0].sockets, address) != NULL)
-                continue;
-            return fail(EXIT_USAGE, "%s: with several workers it is listened on after a restart",
-                        shown(address));
-        }
-    return EXIT_DONE;
-}
-
 /** Check what the workers will read, and keep it for those that are started later. */
 static void
 reload(struct crew *crew)
@@ -191,7 +193,7 @@ reload(struct crew *crew)
     if (code == EXIT_DONE)
         code = service_check(settings);
     if (code == EXIT_DONE)
-        code = needs_restart(crew, settings);
+        code = sockets_check(settings, service->generation->settings);
     if (code == EXIT_DONE) {
         settings_free(service->generation->settings);
         service->generation->settings = settings;
