@@ -44,6 +44,14 @@ says "authenticated" out
 says "^close  *done$" out
 ended listener 0
 
+# recv has but one peer, and tells that this was none
+next_port
+start recv "$DUET" recv -v -k k -o inbox -l 127.0.0.1:$port
+listening recv
+expect 0 "" duet ping -k k -c 1 127.0.0.1:$port
+ended recv 6
+says "had sent nothing: a duet ping" recv.err
+
 expect 0 "" duet explain
 says "DUET_E_FORGED" out
 says "could not connect" out

@@ -224,8 +224,12 @@ receive_all(struct receiver *r)
         code = talk_turn(&r->talk);
     if (code != EXIT_DONE)
         return code;
+    if (!r->ended && r->offers == 0)
+        return fail(EXIT_TRUNCATED, "the peer closed and had sent nothing: a duet ping, or pipe? "
+                                    "start again for duet send");
     if (!r->ended)
-        return fail(EXIT_TRUNCATED, "the peer closed before it had sent all");
+        return fail(EXIT_TRUNCATED, "the peer closed before it had sent all; start both ends again "
+                                    "to resume");
     code = talk_close(&r->talk);
     if (code != EXIT_DONE)
         return code;

@@ -132,7 +132,8 @@ agree_on_start(struct sender *s, int fd, const struct offer *offer, uint64_t *of
     if (code != EXIT_DONE || s->dropped)
         return code;
     if (s->talk.closed)
-        return fail(EXIT_FAILED, "the peer closed before it took all");
+        return fail(EXIT_FAILED, "the peer closed before it took all; is it duet recv? start both "
+                                 "ends again to resume");
     if (s->have > 0 && s->have <= offer->size && hash_prefix(hash, fd, s->have) == 0 &&
         memcmp(hash, s->hash, sizeof hash) == 0) /* public: both ends have it */
         *offset = s->have;
@@ -366,7 +367,8 @@ send_all(struct sender *s, size_t count)
     s->progress.octets = s->sent;
     s->progress.files = s->files > s->refused ? s->files - s->refused : 0;
     if (s->settled != s->offers)
-        return fail(EXIT_FAILED, "the peer closed before it had stored all");
+        return fail(EXIT_FAILED, "the peer closed before it had stored all; start both ends again "
+                                 "to resume");
     return s->sour != 0 ? s->sour : s->refused > 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
