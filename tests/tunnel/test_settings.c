@@ -371,6 +371,65 @@ test_table(void **state)
     assert_null(setting_find("none"));
 }
 
+/** Settings as after reading keys: a secret, no identity, no list. */
+static struct tunnel_settings
+with_secret(uint8_t (*id)[DUET_SECRET_ID_SIZE])
+{
+    struct tunnel_settings t = {.facts = {.secrets = id, .secret_count = 1}};
+
+    duet_profile_init(&t.facts.profile);
+    return t;
+}
+
+/** What was opened by the old settings, known or not yet, against the new ones of a reload. */
+static void
+test_who_is_let_in_behind_a_reload(void **state)
+{
+    static struct tunnel_settings then, now;
+    uint8_t old[1][DUET_SECRET_ID_SIZE] = {{1}}, other[1][DUET_SECRET_ID_SIZE] = {{2}};
+    duet_peer list[1] = {{.name = "ann", .public_key = {7}}};
+    duet_info info = {.pattern = DUET_PATTERN_EPHEMERAL, .ready = 1, .secret_id = {1}};
+    duet_info unknown = {.pattern = (enum duet_pattern) - 1};
+
+    (void)state;
+    then = now = with_secret(old);
+    assert_true(settings_admit(&now, &then, &info));
+    now = with_secret(other);
+    assert_false(settings_admit(&now, &then, &info));
+    assert_true(settings_admit(&now, &then, &unknown));
+
+    now = with_secret(old);
+    now.files.pattern = (char *)"ephemeral";
+    assert_false(settings_admit(&now, &then, &info));
+    now = with_secret(old);
+    now.facts.identity[31] = 1;
+    assert_false(settings_admit(&now, &then, &unknown));
+    now = with_secret(old);
+    now.facts.profile.label[0] = 'x';
+    now.facts.profile.label_size = 1;
+    assert_false(settings_admit(&now, &then, &info));
+    now = with_secret(old);
+    now.facts.profile.prelude_size[DUET_BOTTOM] = 1;
+    assert_false(settings_admit(&now, &then, &info));
+    now.facts.profile.prelude_size[DUET_BOTTOM] = 0;
+    now.facts.profile.hello_pad_most++; /* asks nothing of a peer */
+    assert_true(settings_admit(&now, &then, &info));
+
+    now = with_secret(old);
+    now.files.peers = (char *)"peers";
+    now.peers = (duet_peers){list, 1};
+    assert_false(settings_admit(&now, &then, &info)); /* it has no name */
+    info.pattern = DUET_PATTERN_IDENTITY;
+    assert_false(settings_admit(&now, &then, &info));
+    info.has_peer_key = 1;
+    info.peer_key[0] = 8;
+    assert_false(settings_admit(&now, &then, &info));
+    info.peer_key[0] = 7;
+    assert_true(settings_admit(&now, &then, &info));
+    info.ready = info.has_peer_key = 0;
+    assert_true(settings_admit(&now, &then, &info)); /* who it is comes last */
+}
+
 int
 main(void)
 {
@@ -385,6 +444,7 @@ main(void)
                                        cmocka_unit_test(test_every_fault_is_told),
                                        cmocka_unit_test(test_a_refused_value_is_not_missing_too),
                                        cmocka_unit_test(test_too_many_tunnels),
+                                       cmocka_unit_test(test_who_is_let_in_behind_a_reload),
                                        cmocka_unit_test(test_table)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
