@@ -6,6 +6,7 @@
 #include "exits.h"
 
 #include <string.h>
+#include <unistd.h>
 
 struct service {
     uv_loop_t loop;
@@ -20,7 +21,7 @@ volatile sig_atomic_t made_up_signals;
 static struct service service;
 struct service *const made_up_service = &service;
 uv_loop_t *const made_up_loop = &service.loop;
-int made_up_alone;
+int made_up_alone, made_up_orphaned;
 
 uv_loop_t *
 service_loop(struct service *s)
@@ -58,6 +59,13 @@ const struct process_counters *
 service_process(const struct service *s, unsigned worker)
 {
     return &s->workers[worker].process;
+}
+
+pid_t
+service_supervisor(const struct service *s)
+{
+    (void)s;
+    return made_up_alone ? 0 : made_up_orphaned ? getpid() : getppid();
 }
 
 int

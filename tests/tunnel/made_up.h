@@ -12,6 +12,7 @@
 extern struct service *const made_up_service;
 extern uv_loop_t *const made_up_loop;
 extern int made_up_alone;                     /* 1: it has one worker only */
+extern int made_up_orphaned;                  /* 1: its supervisor is no more */
 extern volatile sig_atomic_t made_up_signals; /* that came; it drains with the first */
 
 /** Make it anew; its loop is the caller's to begin. */

@@ -180,6 +180,27 @@ serve_alone(void **state)
     return result;
 }
 
+static int
+serve_orphaned(void **state)
+{
+    made_up_orphaned = 1;
+    int result = serve(state);
+    made_up_orphaned = 0;
+    return result;
+}
+
+/** Whoever is its parent now is not the supervisor, and is told nothing. */
+static void
+test_nobody_is_told_in_its_place(void **state)
+{
+    (void)state;
+    made_up_signals = 0;
+    signal(SIGTERM, count);
+    expect(REQUEST_DRAIN, 0, EXIT_FAILED, "");
+    assert_int_equal(made_up_signals, 0);
+    signal(SIGTERM, SIG_DFL);
+}
+
 /** Say something, and compare all that comes back. */
 static void
 says(const char *line, size_t size, const char *answer)
@@ -350,6 +371,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_answers, serve, end),
         cmocka_unit_test_setup_teardown(test_workers_leave_it_to_the_supervisor, serve, end),
+        cmocka_unit_test_setup_teardown(test_nobody_is_told_in_its_place, serve_orphaned, end),
         cmocka_unit_test_setup_teardown(test_alone, serve_alone, end),
         cmocka_unit_test_setup_teardown(test_bad_requests, serve, end),
         cmocka_unit_test_setup_teardown(test_a_request_in_pieces, serve, end),

@@ -150,6 +150,18 @@ put_error(FILE *out, int code, const char *reason)
     fprintf(out, "error %d %s\n", code, reason);
 }
 
+/** Signal who rules: the supervisor, or else this process. Nobody is signalled in the place of a
+ * supervisor that is gone: the parent would be init. Returns 0, or -1. */
+static int
+signal_ruler(const struct service *service, int number)
+{
+    pid_t supervisor = service_supervisor(service);
+
+    if (supervisor == 0)
+        return kill(getpid(), number);
+    return getppid() == supervisor ? kill(supervisor, number) : -1;
+}
+
 /** Read all anew. Among workers it is the supervisor who does so, for all of them; whether it will
  * work is found out here, so that it can be told. Returns an exit code. */
 static int
@@ -163,19 +175,9 @@ reload(struct service *service)
     if (code == EXIT_DONE)
         code = sockets_check(settings, service_settings(service));
     settings_free(settings);
-    if (code == EXIT_DONE && kill(getppid(), SIGHUP) != 0)
-        code = fail(EXIT_FAILED, "reload: the supervisor is not told: %s", reason());
+    if (code == EXIT_DONE && signal_ruler(service, SIGHUP) != 0)
+        code = fail(EXIT_FAILED, "reload: the supervisor is not there");
     return code;
-}
-
-/** End as by a signal, once the answer has gone: all workers with their supervisor. Returns an exit
- * code. */
-static int
-drain(const struct service *service)
-{
-    pid_t who = service_workers(service) == 1 ? getpid() : getppid();
-
-    return kill(who, SIGTERM) == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
 static void
@@ -198,7 +200,7 @@ put_answer(FILE *out, struct service *service, const struct request *request)
         }
         break;
     case REQUEST_DRAIN:
-        if (drain(service) != EXIT_DONE) {
+        if (signal_ruler(service, SIGTERM) != 0) { /* all workers end, once the answer has gone */
             put_error(out, EXIT_FAILED, "the supervisor is not there");
             return;
         }

@@ -42,6 +42,12 @@ service_workers(const struct service *service)
     return service->workers;
 }
 
+pid_t
+service_supervisor(const struct service *service)
+{
+    return service->supervisor;
+}
+
 int
 service_draining(const struct service *service)
 {

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <uv.h>
 
 struct service;
@@ -58,6 +59,9 @@ uv_loop_t *service_loop(struct service *service);
 /** This process's number among the workers, and how many there are (1 without). */
 unsigned service_worker(const struct service *service);
 unsigned service_workers(const struct service *service);
+
+/** The supervisor's process, whether or not it still lives; 0: this process has none. */
+pid_t service_supervisor(const struct service *service);
 
 /** What a worker counted; row 0 to TUNNEL_ROWS - 1. NULL: no such worker or row. */
 const struct counters *service_counters(const struct service *service, unsigned worker, size_t row);

@@ -67,7 +67,8 @@ struct service {
     duet_replay *replay;
     struct worker_counters *counted; /* of all workers */
     unsigned worker, workers;
-    int leash; /* whose end says that the supervisor is gone; 0: there is none */
+    pid_t supervisor; /* 0: there is none */
+    int leash;        /* whose end says that the supervisor is gone; 0: there is none */
     uv_poll_t leash_poll;
     struct buffers buffers;
     struct connections connections; /* all */

@@ -35,6 +35,7 @@ struct worker {
 struct crew {
     struct service *service;
     struct worker workers[WORKERS_MOST];
+    pid_t supervisor;
     int leash[2]; /* a pipe whose writing end is the supervisor's alone */
     sigset_t signals, before;
     uint64_t watchdog_ms; /* how often systemd is given a sign; 0: never */
@@ -65,6 +66,7 @@ work(struct crew *crew, unsigned number)
     unsetenv("NOTIFY_SOCKET"); /* the supervisor speaks for all */
     sigprocmask(SIG_SETMASK, &crew->before, NULL);
     service->worker = number;
+    service->supervisor = crew->supervisor;
     service->leash = crew->leash[0];
     service->sockets = crew->workers[number].sockets;
     return service_serve(service);
@@ -286,6 +288,7 @@ workers_run(struct service *service)
     if (crew == NULL)
         return fail(EXIT_LIMIT, "no memory");
     crew->service = service;
+    crew->supervisor = getpid();
     crew->watchdog_ms = systemd_watchdog_ms();
     int code = prepare(crew);
     if (code == EXIT_DONE)
