@@ -302,12 +302,13 @@ serve(struct control *control, uv_loop_t *loop, int fd)
     return EXIT_DONE;
 }
 
-/** Bind a socket at a path where that is safe. Returns an exit code; *fd: only with EXIT_DONE. */
+/** Bind a socket at a path where that is safe. Returns an exit code; *fd: -1 but for EXIT_DONE. */
 static int
 take_place(int *fd, const char *path)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
 
+    *fd = -1;
     if (strlen(path) >= sizeof un.sun_path)
         return fail(EXIT_USAGE, "control socket %s: the path is too long", shown(path));
     memcpy(un.sun_path, path, strlen(path) + 1);
