@@ -174,6 +174,27 @@ if [ -n "$who" ] || [ "$(id -u)" -ne 0 ]; then
         timeout 9 $who "$DUET" recv -k k -o sealed -l 127.0.0.1:1
 fi
 
+# Each file is put on the disk, and the names of a folder once: two waits for a file would be 60
+if [ -n "${SHIM:-}" ]; then
+    mkdir small
+    for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+        echo $n >small/$n
+    done
+    for nth in 32 33; do
+        rm -rf disk seen
+        next_port
+        start recv env LD_PRELOAD="$SHIM" FAIL_KIND=fsync FAIL_NTH=$nth FAIL_ERRNO=5 FAIL_SEEN=seen \
+            "$DUET" recv -v -k k -o disk -l 127.0.0.1:$port
+        listening recv
+        duet send -q -k k small 127.0.0.1:$port || bad "$nth: small files: $(cat recv.err)"
+        ended recv 0
+        case $nth-$(ls seen 2>/dev/null) in
+        32-seen | 33-) ;; # 30 files, the folder, the target folder
+        *) bad "the $nth. wait for the disk: '$(ls seen 2>/dev/null)'" ;;
+        esac
+    done
+fi
+
 # Progress on a terminal is one line that is written anew, where the terminal can do that.
 on_terminal() {
     "$PYTHON" -c 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))' "$@"

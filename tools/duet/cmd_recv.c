@@ -199,6 +199,7 @@ on_message(void *context, uint32_t code, const uint8_t *octets, size_t size)
     case TRANSFER_END:
         if (in_file(r) || size != 0)
             return nonsense();
+        store_end(&r->store);
         r->ended = 1;
         return EXIT_DONE;
     default:

@@ -128,6 +128,14 @@ walk(struct store *store)
 
 /* ---- Opening the folder ---- */
 
+/** Put a folder's names on the disk. Once for all of its files: of many small ones each would wait
+ * for the disk twice. */
+static void
+sync_names(int folder)
+{
+    (void)fsync(folder); /* not all file systems know it */
+}
+
 int
 store_open(struct store *store, const char *folder, int force)
 {
@@ -147,6 +155,13 @@ store_open(struct store *store, const char *folder, int force)
         return EXIT_DONE;
     return fail(EXIT_LOCAL, "%s: %s; choose a folder where you may write with -o", shown(folder),
                 reason());
+}
+
+void
+store_end(struct store *store)
+{
+    if (store->root >= 0)
+        sync_names(store->root);
 }
 
 void
@@ -184,8 +199,10 @@ offer_folder(struct store *store)
     if (fd < 0)
         return errno == ENOTDIR || errno == ELOOP ? refuse(store, "a file or link is there already")
                                                   : failed(store);
-    if (store->offer.kind == OFFER_FOLDER_DONE)
+    if (store->offer.kind == OFFER_FOLDER_DONE) {
         result = dress(store, fd);
+        sync_names(fd);
+    }
     close(fd);
     return result;
 }
@@ -363,10 +380,7 @@ finish(struct store *store)
                               : duet__os_rename_new(store->folder, store->part, store->base);
     if (result != 0 && errno == EEXIST)
         return refuse(store, "appeared meanwhile; recv --force replaces it");
-    if (result != 0)
-        return failed(store);
-    (void)fsync(store->folder); /* not all file systems know it */
-    return 0;
+    return result == 0 ? 0 : failed(store);
 }
 
 int

@@ -39,6 +39,10 @@ struct store {
 
 /** Open the folder, making it if need be; "-" is standard output. Returns an exit code. */
 int store_open(struct store *store, const char *folder, int force);
+
+/** No more offers come: what was stored is on the disk by its name. */
+void store_end(struct store *store);
+
 void store_close(struct store *store);
 
 /* Each returns 0, or -1 with store->why. After -1 content is dropped until the next offer. */
