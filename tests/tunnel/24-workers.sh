@@ -45,6 +45,29 @@ kill -HUP "$(pid server)"
 comes "workers that were reloaded" 3 grep -c 'reloaded: ' server.err
 peer both "$plain" 1 6 || bad "after a reload"
 
+# a signal that comes before a worker has begun to heed any is heeded then
+next_port
+cat >early.py <<'END'
+import os, signal, subprocess, sys, time
+
+p = subprocess.Popen(sys.argv[1:], stderr=open("early.err", "w"))
+end = time.monotonic() + 0.3
+while time.monotonic() < end:
+    for child in open(f"/proc/{p.pid}/task/{p.pid}/children").read().split():
+        try:
+            os.kill(int(child), signal.SIGHUP)
+        except ProcessLookupError:
+            pass  # it died of it: the supervisor tells
+p.terminate()
+sys.exit(p.wait(20))
+END
+for _ in 1 2 3; do
+    "$PYTHON" early.py "$DUET" server -v -k k --workers 16 --listen "127.0.0.1:$port" --target "$target" ||
+        bad "early signals: $(tail -3 early.err)"
+    says 'reloaded: new' early.err
+    grep -q 'died of signal 1' early.err && bad "a worker died of an early signal"
+done
+
 # the supervisor dies, and so do they
 stop client
 left=$(workers server)

@@ -344,6 +344,8 @@ start_handles(struct service *service)
     uv_signal_start(&service->hangup, hang_up, SIGHUP);
     uv_signal_start(&service->terminate, terminate, SIGTERM);
     uv_signal_start(&service->interrupt, terminate, SIGINT);
+    if (service->mask != NULL)
+        sigprocmask(SIG_SETMASK, service->mask, NULL);
     if (service->leash > 0 && uv_poll_init(loop, &service->leash_poll, service->leash) == 0) {
         service->leash_poll.data = service;
         uv_poll_start(&service->leash_poll, UV_READABLE | UV_DISCONNECT, supervisor_is_gone);

@@ -16,6 +16,7 @@
 #include "sources.h"
 
 #include <duet/duet.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/queue.h>
 #include <uv.h>
@@ -67,8 +68,9 @@ struct service {
     duet_replay *replay;
     struct worker_counters *counted; /* of all workers */
     unsigned worker, workers;
-    pid_t supervisor; /* 0: there is none */
-    int leash;        /* whose end says that the supervisor is gone; 0: there is none */
+    const sigset_t *mask; /* of signals, once they are heeded; NULL: as it is */
+    pid_t supervisor;     /* 0: there is none */
+    int leash;            /* whose end says that the supervisor is gone; 0: there is none */
     uv_poll_t leash_poll;
     struct buffers buffers;
     struct connections connections; /* all */

@@ -63,8 +63,8 @@ work(struct crew *crew, unsigned number)
 
     close(crew->leash[1]);
     close_others(crew, number);
-    unsetenv("NOTIFY_SOCKET"); /* the supervisor speaks for all */
-    sigprocmask(SIG_SETMASK, &crew->before, NULL);
+    unsetenv("NOTIFY_SOCKET");     /* the supervisor speaks for all */
+    service->mask = &crew->before; /* a signal that came by now is heeded then */
     service->worker = number;
     service->supervisor = crew->supervisor;
     service->leash = crew->leash[0];
