@@ -27,6 +27,13 @@ duet keygen >stdout.key 2>err || bad "keygen to standard output"
 chmod 600 stdout.key
 expect 0 "" duet key show stdout.key
 says "id: $(cat err)" out
+on_terminal() {
+    "${PYTHON:-python3}" -c 'import pty, sys; pty.spawn(sys.argv[1:])' "$@" </dev/null
+}
+on_terminal "$DUET" keygen >seen
+says "the key stands on this terminal; -o FILE" seen
+on_terminal "$DUET" keygen -o kept.key >seen
+grep -q terminal seen && bad "a key in a file is spoken of: $(cat seen)"
 expect 0 "" duet keygen --identity -o my.id
 public=$(cat out)
 expect 0 "" duet key show my.id

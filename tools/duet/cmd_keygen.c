@@ -79,6 +79,9 @@ deliver(const struct options *o, const char *text, size_t size, const char *publ
     if (fstat(1, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 066) != 0)
         warn(
             "the file that standard output goes to can be read by others; chmod 600 it, or use -o");
+    if (isatty(1))
+        warn(
+            "the key stands on this terminal; -o FILE puts one into a file that nobody else reads");
     if (say_level >= 0)
         fprintf(stderr, "%s\n", public_part);
     return EXIT_DONE;
