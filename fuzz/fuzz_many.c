@@ -39,7 +39,7 @@ enum op {
     OP_MESSAGE,   /* end arg: (code, size) of duet_send_message(), or what is left of the last */
     OP_TAKE,      /* end arg: size of duet_recv_message() */
     OP_EXCHANGE,  /* end arg: (size, room) of duet_exchange() */
-    OP_WAIT_SEND, /* as OP_SEND and OP_RECV, with a time-out; meanwhile all octets are carried; */
+    OP_WAIT_SEND, /* as OP_SEND and OP_RECV, with a time-out in which all octets are carried; */
     OP_WAIT_RECV, /* arg's upper bits: it waits for all that it asks for */
     OPS
 };
@@ -177,7 +177,6 @@ send_one(unsigned n, struct input *in, int timeout_ms)
 {
     size_t size = number(in), sent;
     const uint8_t *data = take_source(&size);
-
     int result = duet_send(ends[n].channel, data, size, &sent, timeout_ms);
     judge_send(n, result, sent, size);
     note_stream(n, data, sent);
@@ -313,12 +312,19 @@ exchange(unsigned n, struct input *in, unsigned slot)
 {
     struct end *end = &ends[n];
     size_t size = number(in), room = number(in) % ROOM;
+    size_t written = wires[n ^ 1].written;
     duet_exchange_io io = {.data = take_source(&size), .buffer = lend(slot), .room = room};
 
     io.size = size;
     int result = duet_exchange(end->channel, &io, 0);
     need(io.sent <= size && io.got <= room);
-    note_stream(n, io.data, io.sent);
+    if (end->channel->result != DUET_OK && !end->dead) {
+        wires[n ^ 1].written =
+            written; /* it died receiving: what it just sent is lost, all of it */
+        end->octets_out += io.sent;
+    } else {
+        note_stream(n, io.data, io.sent);
+    }
     int some = tell_stream(n, io.buffer, io.got);
     check_rest(io.buffer, io.got, room);
     end->waits = end->sends = 0;

@@ -213,7 +213,10 @@ judge_message(unsigned n, const struct message *message, int result, size_t sent
         return;
     }
     end->message.left = 0;
-    judge_send(n, result, sent, message->left);
+    if (message->left == 0 && result == DUET_OK && end->channel->kept != NULL)
+        end->sends = 0; /* an empty one is sealed, and waits; the count could not tell */
+    else
+        judge_send(n, result, sent, message->left);
     note_message(n, message, sent, over);
     if (sent > 0 || goes_on.left > 0)
         end->message = (struct message){message->code, message->data + sent, message->left - sent};
