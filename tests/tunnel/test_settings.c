@@ -386,8 +386,8 @@ static void
 test_who_is_let_in_behind_a_reload(void **state)
 {
     static struct tunnel_settings then, now;
-    uint8_t old[1][DUET_SECRET_ID_SIZE] = {{1}}, other[1][DUET_SECRET_ID_SIZE] = {{2}};
-    duet_peer list[1] = {{.name = "ann", .public_key = {7}}};
+    static uint8_t old[1][DUET_SECRET_ID_SIZE] = {{1}}, other[1][DUET_SECRET_ID_SIZE] = {{2}};
+    static duet_peer list[1] = {{.name = "ann", .public_key = {7}}};
     duet_info info = {.pattern = DUET_PATTERN_EPHEMERAL, .ready = 1, .secret_id = {1}};
     duet_info unknown = {.pattern = (enum duet_pattern) - 1};
 
