@@ -52,16 +52,20 @@ same() {
     cmp "$1" "$2" || bad "$1 and $2 differ"
 }
 
-# start NAME COMMAND...: in the background, with NAME.out, NAME.err and NAME.code.
+# start NAME COMMAND...: in the background, with NAME.out, NAME.err and NAME.code. The exit code of one
+# that was killed may come late: each has a file of its own, and NAME.code is the last one's.
+started=0
 start() {
     name=$1
     shift
-    rm -f "$name.code" "$name.err"
+    started=$((started + 1))
+    rm -f "$name.err" "$name.code.$started"
+    ln -sf "$name.code.$started" "$name.code"
     (
         timeout 100 "$@" >"$name.out" 2>"$name.err" <"${stdin:-/dev/null}" &
         echo $! >"$name.pid"
         wait $!
-        echo $? >"$name.code"
+        echo $? >"$name.code.$started"
     ) &
     children="$children $!"
 }
