@@ -3,8 +3,9 @@
  * no key, says so for ever, and nothing wrong was sealed or told before; the next session is well.
  *
  * libcrypto's functions are taken over by the linker (--wrap), and the kernel is the portable one,
- * which has its AES from there. Two are left alone, as they fail where the peer is at fault, too:
- * EVP_PKEY_derive (an all-zero result) and EVP_CipherFinal_ex (a wrong tag).
+ * which has its AES from there. Left alone are EVP_PKEY_derive (an all-zero result) and
+ * EVP_CipherFinal_ex (a wrong tag), as they fail where the peer is at fault, too; EVP_CipherInit_ex2,
+ * which also clears a lent context; and what makes the things that are lent.
  */
 #include "support/pair.h"
 
