@@ -196,6 +196,30 @@ soon '^duet_connections_open{tunnel="web"} 0$' m.prom
 kill "$(pid lingering)"
 down
 
+# ---- A kept address may not be exposed by a reload, whoever opened it ----
+for workers in 1 3; do
+    serving $workers
+    next_port
+    printf '[Tunnel far]\nside = client\nlisten = :%s\ntarget = %s\nkey = k\n' $port "$wire" >>server.conf
+    cp server.conf exposed.conf
+    echo 'unsafe-listen = yes' >>server.conf
+    expect 0 '' ctl reload # each worker opens it
+    cp exposed.conf server.conf
+    expect 2 'the old configuration stays' ctl reload
+    soon "listen on 127.0.0.1, or say --unsafe-listen" server.err
+    echo 'unsafe-listen = yes' >>server.conf
+    down
+    start server "$DUET" run -v -c server.conf # the supervisor does
+    soon "far: listening on" server.err
+    cp exposed.conf server.conf
+    expect 2 'the old configuration stays' ctl reload
+    kill -HUP "$(pid server)"
+    soon 'not reloaded' server.err
+    [ "$(grep -c 'not reloaded' server.err)" -eq 1 ] || [ $workers -eq 1 ] ||
+        bad "a worker was told of it: $(cat server.err)"
+    down
+done
+
 # ---- What services of another number of workers left is asked no more ----
 for workers in 3 1 3; do
     serving $workers

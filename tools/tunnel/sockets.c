@@ -11,8 +11,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-const struct listener *
-sockets_find(const struct sockets *sockets, const char *address)
+/** The sockets of an address; NULL: none. */
+static const struct listener *
+find_listener(const struct sockets *sockets, const char *address)
 {
     for (size_t i = 0; sockets != NULL && i < sockets->count; i++)
         if (strcmp(sockets->entries[i].address, address) == 0)
@@ -20,7 +21,14 @@ sockets_find(const struct sockets *sockets, const char *address)
     return NULL;
 }
 
-/** A client's side that listens is plain: whoever reaches it is through (see --unsafe-listen). */
+/** May it listen beyond this machine? A client's side is plain: whoever reaches it is through (see
+ * --unsafe-listen). */
+static int
+may_be_exposed(const struct tunnel_settings *tunnel)
+{
+    return tunnel->side != TUNNEL_CLIENT || tunnel->unsafe_listen;
+}
+
 static int
 check_exposure(const struct listener *listener, const struct tunnel_settings *tunnel,
                const char *address)
@@ -28,7 +36,7 @@ check_exposure(const struct listener *listener, const struct tunnel_settings *tu
     for (unsigned i = 0; i < listener->count; i++) {
         struct sockaddr_storage at = {0};
         socklen_t size = sizeof at;
-        if (tunnel->side != TUNNEL_CLIENT || tunnel->unsafe_listen ||
+        if (may_be_exposed(tunnel) ||
             getsockname(listener->fds[i], (struct sockaddr *)&at, &size) != 0 || is_local(&at))
             continue;
         return fail(EXIT_USAGE,
@@ -37,6 +45,16 @@ check_exposure(const struct listener *listener, const struct tunnel_settings *tu
                     tunnel->name, shown(address));
     }
     return EXIT_DONE;
+}
+
+const struct listener *
+sockets_for(const struct sockets *sockets, const struct tunnel_settings *tunnel,
+            const char *address)
+{
+    const struct listener *listener = find_listener(sockets, address);
+
+    return listener != NULL && check_exposure(listener, tunnel, address) == EXIT_DONE ? listener
+                                                                                      : NULL;
 }
 
 /** 1 when each worker can have a socket of its own for an address: a port. */
@@ -52,7 +70,7 @@ static int
 open_entry(struct socket_entry *entry, const struct tunnel_settings *tunnel, const char *address,
            int shared, const struct sockets *first)
 {
-    const struct listener *other = sockets_find(first, address);
+    const struct listener *other = find_listener(first, address);
 
     memset(entry, 0, sizeof *entry);
     if (other != NULL && !is_shareable(address)) {
@@ -87,7 +105,7 @@ static int
 add(struct sockets *sockets, const struct tunnel_settings *tunnel, const char *address, int shared,
     const struct sockets *first)
 {
-    const struct listener *had = sockets_find(sockets, address);
+    const struct listener *had = find_listener(sockets, address);
     if (had != NULL)
         return check_exposure(had, tunnel, address);
     struct socket_entry *more =
@@ -120,14 +138,15 @@ sockets_open(struct sockets *sockets, const struct settings *settings, int share
     return code;
 }
 
-static int
-is_named(const struct settings *settings, const char *address)
+/** The tunnel that listens on an address; NULL: none does. */
+static const struct tunnel_settings *
+find_named(const struct settings *settings, const char *address)
 {
     for (size_t i = 0; i < settings->tunnel_count; i++)
         for (size_t j = 0; j < settings->tunnels[i].listen.count; j++)
             if (strcmp(settings->tunnels[i].listen.at[j], address) == 0)
-                return 1;
-    return 0;
+                return &settings->tunnels[i];
+    return NULL;
 }
 
 /** Listen for a moment where nobody did. A path or a passed descriptor is one for all workers, who
@@ -145,16 +164,32 @@ check_address(const struct tunnel_settings *tunnel, const char *address)
     return code;
 }
 
+/** An address of a reload's, new or kept; the tunnel may ask more of a kept one than the last did. */
+static int
+check_anew(const struct tunnel_settings *tunnel, const char *address, const struct settings *old,
+           const struct sockets *have)
+{
+    const struct tunnel_settings *last = find_named(old, address);
+    const struct listener *had = find_listener(have, address);
+
+    if (last != NULL && had != NULL)
+        return check_exposure(had, tunnel, address);
+    /* A worker alone has what an earlier reload brought: it was looked at then, if it had to be. */
+    if (last != NULL && (may_be_exposed(tunnel) || !may_be_exposed(last)))
+        return EXIT_DONE;
+    return check_address(tunnel, address);
+}
+
 int
-sockets_check(const struct settings *settings, const struct settings *old)
+sockets_check(const struct settings *settings, const struct settings *old,
+              const struct sockets *have)
 {
     int code = EXIT_DONE;
 
-    for (size_t i = 0; i < settings->tunnel_count; i++) {
+    for (size_t i = 0; i < settings->tunnel_count && code == EXIT_DONE; i++) {
         const struct tunnel_settings *tunnel = &settings->tunnels[i];
         for (size_t j = 0; j < tunnel->listen.count && code == EXIT_DONE; j++)
-            if (!is_named(old, tunnel->listen.at[j]))
-                code = check_address(tunnel, tunnel->listen.at[j]);
+            code = check_anew(tunnel, tunnel->listen.at[j], old, have);
     }
     return code;
 }
@@ -165,7 +200,7 @@ sockets_keep(struct sockets *sockets, const struct settings *settings)
     size_t kept = 0;
 
     for (size_t i = 0; i < sockets->count; i++) {
-        if (is_named(settings, sockets->entries[i].address))
+        if (find_named(settings, sockets->entries[i].address) != NULL)
             sockets->entries[kept++] = sockets->entries[i];
         else
             close_entry(&sockets->entries[i], 1);
@@ -177,7 +212,7 @@ void
 sockets_leave(struct sockets *sockets, const struct sockets *borrower)
 {
     for (size_t i = 0; i < sockets->count; i++) {
-        const struct listener *other = sockets_find(borrower, sockets->entries[i].address);
+        const struct listener *other = find_listener(borrower, sockets->entries[i].address);
         if (other != NULL && other->fds[0] == sockets->entries[i].listener.fds[0])
             sockets->entries[i].lent = 1;
     }

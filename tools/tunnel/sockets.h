@@ -31,15 +31,18 @@ struct sockets {
 int sockets_open(struct sockets *sockets, const struct settings *settings, int shared,
                  const struct sockets *first);
 
-/** Could workers listen on what these settings name and the old ones do not? Returns an exit code.
- */
-int sockets_check(const struct settings *settings, const struct settings *old);
+/** Could workers listen on what these settings name, and may they go on with what the old ones named
+ * too, of which have is a set? Returns an exit code. */
+int sockets_check(const struct settings *settings, const struct settings *old,
+                  const struct sockets *have);
 
 /** Close those that the settings do not name. */
 void sockets_keep(struct sockets *sockets, const struct settings *settings);
 
-/** The sockets of an address; NULL: none. */
-const struct listener *sockets_find(const struct sockets *sockets, const char *address);
+/** The sockets of an address, on which this tunnel may listen; NULL: there are none, or it may not,
+ * which is told. */
+const struct listener *sockets_for(const struct sockets *sockets,
+                                   const struct tunnel_settings *tunnel, const char *address);
 
 /** Close those that another set has not borrowed. */
 void sockets_leave(struct sockets *sockets, const struct sockets *borrower);

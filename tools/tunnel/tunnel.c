@@ -76,8 +76,11 @@ open_ports(struct tunnel *tunnel)
     const struct words *addresses = &tunnel->settings->listen;
 
     for (size_t i = 0; i < addresses->count; i++) {
-        const struct listener *listener = sockets_find(&tunnel->service->sockets, addresses->at[i]);
-        for (unsigned j = 0; listener != NULL && j < listener->count; j++)
+        const struct listener *listener =
+            sockets_for(&tunnel->service->sockets, tunnel->settings, addresses->at[i]);
+        if (listener == NULL)
+            continue; /* it was told why */
+        for (unsigned j = 0; j < listener->count; j++)
             if (open_port(tunnel, listener->fds[j]) != EXIT_DONE)
                 return EXIT_LIMIT;
         note("%s: listening on %s", tunnel->settings->name, shown(addresses->at[i]));
