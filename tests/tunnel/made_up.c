@@ -35,13 +35,6 @@ service_settings(const struct service *s)
     return &s->settings;
 }
 
-const struct sockets *
-service_sockets(const struct service *s)
-{
-    (void)s;
-    return NULL;
-}
-
 unsigned
 service_worker(const struct service *s)
 {

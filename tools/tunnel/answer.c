@@ -173,7 +173,7 @@ reload(struct service *service)
         return service_reload(service);
     int code = settings_reload(&settings, service_settings(service));
     if (code == EXIT_DONE)
-        code = sockets_check(settings, service_settings(service), service_sockets(service));
+        code = sockets_check(settings, service_settings(service));
     settings_free(settings);
     if (code == EXIT_DONE && signal_ruler(service, SIGHUP) != 0)
         code = fail(EXIT_FAILED, "reload: the supervisor is not there");

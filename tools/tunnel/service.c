@@ -24,12 +24,6 @@ service_settings(const struct service *service)
     return service->generation->settings;
 }
 
-const struct sockets *
-service_sockets(const struct service *service)
-{
-    return &service->sockets;
-}
-
 uv_loop_t *
 service_loop(struct service *service)
 {

@@ -54,7 +54,6 @@ void service_drain(struct service *service);
 int service_draining(const struct service *service);
 
 const struct settings *service_settings(const struct service *service);
-const struct sockets *service_sockets(const struct service *service);
 uv_loop_t *service_loop(struct service *service);
 
 /** This process's number among the workers, and how many there are (1 without). */

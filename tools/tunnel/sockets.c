@@ -149,7 +149,7 @@ find_named(const struct settings *settings, const char *address)
     return NULL;
 }
 
-/** Listen for a moment where nobody did. A path or a passed descriptor is one for all workers, who
+/** Listen for a moment where nobody did, or by other rules. A path or a passed descriptor is one for all workers, who
  * could not open it each. */
 static int
 check_address(const struct tunnel_settings *tunnel, const char *address)
@@ -164,32 +164,23 @@ check_address(const struct tunnel_settings *tunnel, const char *address)
     return code;
 }
 
-/** An address of a reload's, new or kept; the tunnel may ask more of a kept one than the last did. */
+/** 1 when a tunnel may go on with an address of the last one's: it asks no more of it. */
 static int
-check_anew(const struct tunnel_settings *tunnel, const char *address, const struct settings *old,
-           const struct sockets *have)
+may_keep(const struct tunnel_settings *tunnel, const struct tunnel_settings *last)
 {
-    const struct tunnel_settings *last = find_named(old, address);
-    const struct listener *had = find_listener(have, address);
-
-    if (last != NULL && had != NULL)
-        return check_exposure(had, tunnel, address);
-    /* A worker alone has what an earlier reload brought: it was looked at then, if it had to be. */
-    if (last != NULL && (may_be_exposed(tunnel) || !may_be_exposed(last)))
-        return EXIT_DONE;
-    return check_address(tunnel, address);
+    return last != NULL && (may_be_exposed(tunnel) || !may_be_exposed(last));
 }
 
 int
-sockets_check(const struct settings *settings, const struct settings *old,
-              const struct sockets *have)
+sockets_check(const struct settings *settings, const struct settings *old)
 {
     int code = EXIT_DONE;
 
     for (size_t i = 0; i < settings->tunnel_count && code == EXIT_DONE; i++) {
         const struct tunnel_settings *tunnel = &settings->tunnels[i];
         for (size_t j = 0; j < tunnel->listen.count && code == EXIT_DONE; j++)
-            code = check_anew(tunnel, tunnel->listen.at[j], old, have);
+            if (!may_keep(tunnel, find_named(old, tunnel->listen.at[j])))
+                code = check_address(tunnel, tunnel->listen.at[j]);
     }
     return code;
 }

@@ -31,10 +31,9 @@ struct sockets {
 int sockets_open(struct sockets *sockets, const struct settings *settings, int shared,
                  const struct sockets *first);
 
-/** Could workers listen on what these settings name, and may they go on with what the old ones named
- * too, of which have is a set? Returns an exit code. */
-int sockets_check(const struct settings *settings, const struct settings *old,
-                  const struct sockets *have);
+/** Could workers listen on what these settings name and the old ones do not, and may they go on with
+ * the rest? Returns an exit code. */
+int sockets_check(const struct settings *settings, const struct settings *old);
 
 /** Close those that the settings do not name. */
 void sockets_keep(struct sockets *sockets, const struct settings *settings);

@@ -195,7 +195,7 @@ reload(struct crew *crew)
     if (code == EXIT_DONE)
         code = service_check(settings);
     if (code == EXIT_DONE)
-        code = sockets_check(settings, service->generation->settings, &crew->workers[0].sockets);
+        code = sockets_check(settings, service->generation->settings);
     if (code == EXIT_DONE) {
         settings_free(service->generation->settings);
         service->generation->settings = settings;
