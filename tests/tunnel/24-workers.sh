@@ -75,7 +75,10 @@ kill -KILL "$(pid server)"
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     alive=0
     for worker in $left; do
-        kill -0 "$worker" 2>/dev/null && alive=1
+        case $(ps -o stat= -p "$worker") in
+        '' | Z*) ;; # gone, or waiting to be reaped by whoever inherits it
+        *) alive=1 ;;
+        esac
     done
     [ $alive = 1 ] || break
     sleep 0.1
