@@ -1,6 +1,6 @@
 #!/bin/sh
 # No error tells a secret: key files, whole and mangled, where another file is meant, in every place
-# that reads one. Eight digits of the base64 in a row would be found.
+# that reads one, and digits of a secret where a word of any kind is meant. Eight digits of the base64 in a row would be found.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 umask 077
@@ -47,6 +47,34 @@ for key in secret.key my.id; do
         untold key show $how
     done
 done
+
+all=$(digits secret.key | tr -d ' \n')
+row=$(echo "$all" | cut -c65-128)
+small=$(echo "$all" | base64 -d | head -c 64 | base64 -w 0)
+hex=$(echo "$all" | base64 -d | head -c 64 | od -An -v -tx1 | tr -d ' \n')
+echo "$hex" | fold -w 8 >>pieces
+for word in "$all" "$row" "$small" "$hex" "$row " "Secret = $row" "/$row" "$(printf '%s\n    %s' "$row" "$row")"; do
+    untold "$word"
+    untold pipe -k "$word" 127.0.0.1:1
+    untold pipe -k secret.key -i "$word" 127.0.0.1:1
+    untold pipe -k secret.key --profile "$word" 127.0.0.1:1
+    untold pipe -k secret.key "$word"
+    untold pipe -k secret.key "$word:1"
+    untold pipe -k secret.key 127.0.0.1:1 "$word"
+    untold pipe -k secret.key "--kee=$word" 127.0.0.1:1
+    untold pipe -k secret.key --pattern "$word" 127.0.0.1:1
+    untold client -k secret.key --listen "$word" --target 127.0.0.1:1
+    untold key show "$word"
+    untold keygen --size "$word" -o new.key
+    for name in key identity peers listen target user timeout; do
+        { cat good.conf && printf '%s = %s\n' $name "$word"; } >worded.conf
+        untold run -c worded.conf --check
+    done
+    untold run -c "$word"
+done
+# what is no key is told, however long
+long=/home/somebody/projects/customers/acme/production/secrets/duet/of/2026/key
+expect 8 "$long: No such file" duet pipe -k $long 127.0.0.1:1
 # the control: a name is told where it is one
 duet run -c good.conf --check >told 2>&1 || bad "a good file: $(cat told)"
 echo 'colour = red' >>good.conf

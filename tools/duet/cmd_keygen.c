@@ -121,7 +121,7 @@ make_secret(const struct options *o, char *text)
     if (o->size != NULL &&
         (parse_number(&size, o->size, DUET_SECRET_LEAST, DUET_SECRET_MOST) != 0 || size % 2 != 0))
         return fail(EXIT_USAGE, "keygen: --size %s: not an even number from %u to %u",
-                    shown(o->size), DUET_SECRET_LEAST, DUET_SECRET_MOST);
+                    shown_word(o->size), DUET_SECRET_LEAST, DUET_SECRET_MOST);
     if (duet__os_random(octets, size) != 0)
         return fail(EXIT_FAILED, "the system has no randomness: %s", reason());
     int result = duet_secret_init(&secret, octets, size);

@@ -88,13 +88,7 @@ read_all(struct text *text, int fd, const char *path, int code)
 static int
 is_key_itself(const char *path)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t size = strlen(path);
-
-    if (duet_kind_of(path, size) != DUET_KIND_UNKNOWN)
-        return 1;
-    return size >= DUET_KEY_TEXT_SIZE - 1 && path[size - 1] == '=' &&
-           strspn(path + size - (DUET_KEY_TEXT_SIZE - 1), digits) == DUET_KEY_TEXT_SIZE - 2;
+    return duet_kind_of(path, strlen(path)) != DUET_KIND_UNKNOWN || looks_secret(path);
 }
 
 /** A file that cannot be opened, for errno's reason. Returns code. */
@@ -374,7 +368,7 @@ set_pattern(duet_config *config, const struct key_files *files)
                    : fail(EXIT_FAILED, "--pattern %s: not taken", names[i]);
     }
     return fail(EXIT_USAGE, "--pattern %s: not secret, ephemeral or identity",
-                shown(files->pattern));
+                shown_word(files->pattern));
 }
 
 static int

@@ -49,10 +49,10 @@ no_such_subcommand(const char *word)
     if (word[0] == '-')
         return fail(EXIT_USAGE,
                     "%s: unknown option, as options follow a subcommand; see duet --help",
-                    shown(word));
+                    shown_word(word));
     for (size_t i = 0; i < COMMANDS; i++)
         guess_try(&guess, commands[i]->name);
-    return fail(EXIT_USAGE, "%s: no such subcommand%s; see duet --help", shown(word),
+    return fail(EXIT_USAGE, "%s: no such subcommand%s; see duet --help", shown_word(word),
                 guess_text(&guess, ""));
 }
 

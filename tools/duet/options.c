@@ -108,7 +108,7 @@ read_time(int *ms, const char *text, const char *name, int least)
         return EXIT_DONE;
     if (parse_seconds(ms, text) != 0 || *ms < least)
         return fail(EXIT_USAGE, "--%s %s: not a number of seconds, such as 10 or 0.5", name,
-                    shown(text));
+                    shown_word(text));
     return EXIT_DONE;
 }
 
@@ -127,7 +127,7 @@ read_drain(void)
     if (dash == NULL || parse_seconds(&least, copy) != 0 || parse_seconds(&most, dash + 1) != 0 ||
         least > most)
         return fail(EXIT_USAGE, "--drain-timeout %s: not two numbers of seconds such as 30-90",
-                    shown(options.drain_timeout));
+                    shown_word(options.drain_timeout));
     options.drain_least_ms = (uint32_t)least;
     options.drain_most_ms = (uint32_t)most;
     return EXIT_DONE;
@@ -160,7 +160,7 @@ read_numbers(void)
     if (options.max_connections != NULL &&
         parse_number(&connections, options.max_connections, 1, 100000) != 0)
         return fail(EXIT_USAGE, "--max-connections %s: not a number from 1 to 100000",
-                    shown(options.max_connections));
+                    shown_word(options.max_connections));
     options.connections = (unsigned)connections;
     return EXIT_DONE;
 }
@@ -214,7 +214,7 @@ bad_option(poptContext context, const struct command *command, const struct popt
         guess.size = strcspn(guess.word, "=");
         guess_option(&guess, table);
     }
-    return fail(EXIT_USAGE, "%s: %s: %s%s; see duet %s --help", command->name, shown(option),
+    return fail(EXIT_USAGE, "%s: %s: %s%s; see duet %s --help", command->name, shown_word(option),
                 poptStrerror(error), guess_text(&guess, "--"), command->name);
 }
 
@@ -228,7 +228,7 @@ count_operands(const struct command *command)
     options.operand_count = n;
     if (n > command->most)
         return fail(EXIT_USAGE, "%s: %s: one operand too many; it is duet %s %s", command->name,
-                    shown(options.operands[command->most]), command->name, command->usage);
+                    shown_word(options.operands[command->most]), command->name, command->usage);
     if (n < command->least)
         return fail(EXIT_USAGE, "%s: too few operands; it is duet %s %s", command->name,
                     command->name, command->usage);

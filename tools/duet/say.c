@@ -144,6 +144,30 @@ shown(const char *name)
     return *name == 0 ? "\"\"" : harmless(rooms[turn++ % 4], sizeof rooms[0], name);
 }
 
+int
+looks_secret(const char *word)
+{
+    enum { ROW = 40, MARKED = 10 }; /* a 32-octet key has 44 digits, a line of a key file 64 */
+    static const char small[] = "abcdefghijklmnopqrstuvwxyz/";
+    static const char digits[] = "abcdefghijklmnopqrstuvwxyz/ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+";
+
+    for (size_t row; *word != 0; word += row + (word[row] != 0)) {
+        row = strspn(word, digits);
+        size_t marked = 0; /* what is rare in paths */
+        for (size_t i = 0; i < row; i++)
+            marked += strchr(small, word[i]) == NULL;
+        if (row >= ROW && (marked >= MARKED || word[row] == '='))
+            return 1;
+    }
+    return 0;
+}
+
+const char *
+shown_word(const char *word)
+{
+    return looks_secret(word) ? "(it looks like a key, so it is not shown)" : shown(word);
+}
+
 void
 to_hex(char *out, const unsigned char *octets, size_t size)
 {

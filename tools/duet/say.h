@@ -46,6 +46,14 @@ const char *cause(duet_channel *channel);
  * Static memory, of which four calls' results live at a time. */
 const char *shown(const char *name);
 
+/** 1 when a word may be a key or a secret in place of its file's name, or a part of one: digits of
+ * base64 or hex in a row, as no name of a file, a host or an option has. */
+int looks_secret(const char *word);
+
+/** As shown(), but a word that looks secret is not told. For words of the command line and of
+ * configurations that may stand where they don't belong. */
+const char *shown_word(const char *word);
+
 /** Make a name from outside harmless, as shown() does, into cap octets; what has no room is left
  * out. Returns out. */
 const char *harmless(char *out, size_t cap, const char *name);

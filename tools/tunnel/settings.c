@@ -192,7 +192,7 @@ check_targets(const struct settings *settings, const struct tunnel_settings *t,
             settings_fault(faults,
                            "%stunnel %s: the target %s is on another machine, and what goes there "
                            "is plain; say %sunsafe-target if that is meant",
-                           place_of(place, settings, t), t->name, shown(t->targets.at[i]),
+                           place_of(place, settings, t), t->name, shown_word(t->targets.at[i]),
                            settings->file != NULL ? "" : "--");
 }
 
@@ -211,7 +211,7 @@ check_listen(const struct settings *settings, size_t which, size_t word, struct 
             if (strcmp(settings->tunnels[i].listen.at[j], address) != 0)
                 continue;
             settings_fault(faults, "%stunnel %s: listens on %s, as %s does; choose another",
-                           place_of(place, settings, t), t->name, shown(address),
+                           place_of(place, settings, t), t->name, shown_word(address),
                            settings->tunnels[i].name);
             return;
         }
@@ -230,7 +230,7 @@ settings_check(const struct settings *settings, struct faults *faults)
     }
     if (settings->control != NULL && strlen(settings->control) > CONTROL_MOST)
         settings_fault(faults, "%s: the control socket's path is longer than %d octets",
-                       shown(settings->control), CONTROL_MOST);
+                       shown_word(settings->control), CONTROL_MOST);
 }
 
 /* ---- What lies outside the text ---- */
@@ -273,7 +273,7 @@ check_user(const struct settings *settings)
     if (settings->file != NULL)
         snprintf(place, sizeof place, "%s:%u: ", shown(settings->file), settings->user_line);
     return fail(EXIT_USAGE, "%suser %s: %s; name one that this machine has", place,
-                shown(settings->user), why);
+                shown_word(settings->user), why);
 }
 
 /** Read the keys of all tunnels, and look the user up. Returns an exit code, the first fault's;

@@ -63,7 +63,7 @@ begin_tunnel(struct reader *reader, const char *name)
         fault_at(reader,
                  "tunnel \"%s\": a name is 1 to %d letters, digits, dots, dashes and "
                  "underscores",
-                 shown(name), TUNNEL_NAME_MOST);
+                 shown_word(name), TUNNEL_NAME_MOST);
     for (size_t i = 0; i < settings->tunnel_count; i++)
         if (strcmp(settings->tunnels[i].name, name) == 0) {
             fault_at(reader, "tunnel %s is in line %u already; give it another name", name,
@@ -97,7 +97,7 @@ begin_section(struct reader *reader, const char *name)
     }
     if (strcmp(name, "Global") != 0) {
         fault_at(reader, "[%s]: no such section; there are [Global] and [Tunnel NAME]",
-                 shown(name));
+                 shown_word(name));
         return;
     }
     reader->section = GLOBAL;
@@ -155,7 +155,7 @@ take(void *context, const char *section, const char *name, const char *value)
     }
     struct settings *process = reader->section == NOWHERE ? reader->scrap : reader->settings;
     if (setting_set(setting, process, reader->tunnel, reader->folder, value, why) != 0)
-        fault_at(reader, "%s: %s: %s", name, shown(value), why);
+        fault_at(reader, "%s: %s: %s", name, shown_word(value), why);
     else if (strcmp(name, "user") == 0)
         process->user_line = reader->line;
     return 1;

@@ -68,7 +68,7 @@ settings_apply(struct settings **settings, enum tunnel_side side, struct faults 
     for (size_t i = 0; i < given_count; i++) {
         const char *value = values.at[given[i].value];
         if (setting_set(given[i].setting, made, tunnel, "", value, why) != 0)
-            settings_fault(faults, "--%s %s: %s", given[i].setting->name, shown(value), why);
+            settings_fault(faults, "--%s %s: %s", given[i].setting->name, shown_word(value), why);
     }
     settings_check(made, faults);
     return faults->count == 0 ? 0 : -1;
