@@ -367,6 +367,19 @@ def visit(seconds, *addresses):
     time.sleep(float(seconds))
 
 
+def tell_end(s, seconds):
+    """Says how a connection ends on which nothing comes, and after how long."""
+    begin = time.monotonic()
+    s.settimeout(float(seconds))
+    try:
+        how = "end" if s.recv(1) == b"" else "octets"
+    except ConnectionResetError:
+        how = "reset"
+    except TimeoutError:
+        how = "nothing"
+    print(how, round(time.monotonic() - begin, 1))
+
+
 def linger(address, seconds):
     s = connect(address)
     s.sendall(b"a")
@@ -382,15 +395,7 @@ def wait_end(address, seconds):
     if s.recv(1) != b"a":
         fail("no echo")
     print("begun", flush=True)
-    begin = time.monotonic()
-    s.settimeout(float(seconds))
-    try:
-        how = "end" if s.recv(1) == b"" else "octets"
-    except ConnectionResetError:
-        how = "reset"
-    except TimeoutError:
-        how = "nothing"
-    print(how, round(time.monotonic() - begin, 1))
+    tell_end(s, seconds)
 
 
 def patient(address, mib):
@@ -416,16 +421,8 @@ def told(address, source=None):
 def probe(address, octets, seconds):
     """Sends what proves nothing; says what came, and after how long."""
     s = connect(address)
-    begin = time.monotonic()
     s.sendall(os.urandom(int(octets)))
-    s.settimeout(float(seconds))
-    try:
-        how = "end" if s.recv(1) == b"" else "octets"
-    except ConnectionResetError:
-        how = "reset"
-    except TimeoutError:
-        how = "nothing"
-    print(how, round(time.monotonic() - begin, 1))
+    tell_end(s, seconds)
 
 
 def crowd(address, count, seconds):
