@@ -149,8 +149,8 @@ find_named(const struct settings *settings, const char *address)
     return NULL;
 }
 
-/** Listen for a moment where nobody did, or by other rules. A path or a passed descriptor is one for all workers, who
- * could not open it each. */
+/** Listen for a moment where nobody did, or by other rules. A path or a passed descriptor is one
+ * for all workers, who could not open it each. */
 static int
 check_address(const struct tunnel_settings *tunnel, const char *address)
 {

@@ -31,8 +31,8 @@ struct sockets {
 int sockets_open(struct sockets *sockets, const struct settings *settings, int shared,
                  const struct sockets *first);
 
-/** Could workers listen on what these settings name and the old ones do not, and may they go on with
- * the rest? Returns an exit code. */
+/** Could workers listen on what these settings name and the old ones do not, and may they go on
+ * with the rest? Returns an exit code. */
 int sockets_check(const struct settings *settings, const struct settings *old);
 
 /** Close those that the settings do not name. */
