@@ -1,7 +1,7 @@
 /*
  * The benchmarks: each measures duet and its peers in one run and hands its figures over.
  *
- * Returns 0, or -1 when a contender failed or gave other octets than it was given. What each row
+ * Returns 0, or -1 when a contender failed or gave other bytes than it was given. What each row
  * of figures means is told in docs/performance.md.
  */
 #ifndef BENCH_BENCH_H
@@ -21,10 +21,10 @@ int bench_limit(const struct bench *bench);
 /** Messages sealed at one end of a session and opened at the other. peers: up to NULL. */
 int bench_frame(const struct bench *bench, const struct peer *const *peers);
 
-/** Initiation: the processor's time for both ends, the octets and the flights. */
+/** Initiation: the processor's time for both ends, the bytes and the flights. */
 int bench_handshake(const struct bench *bench, const struct peer *const *peers);
 
-/** Octets on the heap for each established session, one end. */
+/** Bytes on the heap for each established session, one end. */
 int bench_memory(const struct bench *bench, const struct peer *const *peers);
 
 /** Loopback TCP between two processes: bulk, messages, ping-pong. */

@@ -1,7 +1,7 @@
 /*
  * Channels: loopback TCP between two processes, plain and protected, by the clock on the wall.
  *
- * One way (bulk, messages) the far end receives so many octets and then says so beside the
+ * One way (bulk, messages) the far end receives so many bytes and then says so beside the
  * connection; in ping-pong it sends each message back.
  */
 #include "bench/bench.h"
@@ -15,7 +15,7 @@
 
 enum { MESSAGE = 64, BULK = 65536, MANY = 256, BUFFER = 256 * 1024, CONTENDERS = 5 };
 
-/* What is run: count messages of size octets for each call, one way or there and back. */
+/* What is run: count messages of size bytes for each call, one way or there and back. */
 struct shape {
     const char *what;
     size_t size, count;
@@ -24,9 +24,9 @@ struct shape {
     const struct carrier *carriers[CONTENDERS];
 };
 
-/* What the near end asks of the far one; the answer is one octet. */
+/* What the near end asks of the far one; the answer is one byte. */
 struct order {
-    uint64_t octets;
+    uint64_t bytes;
     int compare; /* 1: they must be what was sent */
 };
 
@@ -88,10 +88,10 @@ fill(uint8_t *data)
 /* ---- The far end ---- */
 
 static int
-is_expected(const uint8_t *octets, size_t n, uint64_t at)
+is_expected(const uint8_t *bytes, size_t n, uint64_t at)
 {
     for (size_t i = 0; i < n; i++)
-        if (octets[i] != (uint8_t)((at + i) % MESSAGE * 3 + 1))
+        if (bytes[i] != (uint8_t)((at + i) % MESSAGE * 3 + 1))
             return 0;
     return 1;
 }
@@ -103,7 +103,7 @@ obey(const struct work *work, void *end, const struct order *order, uint8_t *buf
     const struct shape *shape = work->shape;
     size_t room = shape->there_and_back ? shape->size : BUFFER;
     size_t least = shape->there_and_back ? shape->size : 1;
-    for (uint64_t at = 0; at < order->octets;) {
+    for (uint64_t at = 0; at < order->bytes;) {
         size_t got;
         if (work->carrier->recv(end, buffer, room, least, &got) != 0 ||
             (order->compare && !is_expected(buffer, got, at)))
@@ -153,7 +153,7 @@ run(void *context, uint64_t times)
 {
     struct work *work = context;
     const struct shape *shape = work->shape;
-    struct order order = {.octets = times * shape->size * shape->count, .compare = work->compare};
+    struct order order = {.bytes = times * shape->size * shape->count, .compare = work->compare};
     uint8_t answer;
     if (send(work->link.control, &order, sizeof order, MSG_NOSIGNAL) != sizeof order)
         return -1;

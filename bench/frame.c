@@ -1,6 +1,6 @@
 /*
  * Frames: a message sealed at one end of a session and opened at the other, beside the records of
- * other libraries, from 16 octets to 1 MiB; and beside the hash alone on as many blocks as both
+ * other libraries, from 16 bytes to 1 MiB; and beside the hash alone on as many blocks as both
  * ends have to hash, which is as fast as the protocol can be.
  */
 #include "bench/bench.h"
@@ -42,10 +42,10 @@ static int
 hash_alone(void *context, uint64_t times)
 {
     const struct work *work = context;
-    size_t octets = DUET_HEADER_SIZE + work->size + PADDING_LEAST;
+    size_t bytes = DUET_HEADER_SIZE + work->size + PADDING_LEAST;
     uint32_t chain[8] = {0};
     for (uint64_t i = 0; i < times * ENDS; i++)
-        duet__kernel()->compress(chain, work->in, (octets + GROUP - 1) / GROUP);
+        duet__kernel()->compress(chain, work->in, (bytes + GROUP - 1) / GROUP);
     return 0;
 }
 

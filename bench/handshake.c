@@ -30,7 +30,7 @@ initiate(void *context, uint64_t times)
 
 /* Initiate once, and count what goes over the wire. */
 static int
-count_once(const struct peer *peer, double *octets, double *flights)
+count_once(const struct peer *peer, double *bytes, double *flights)
 {
     struct peer_wire wire = {0};
     void *pair = peer->open(peer, &wire);
@@ -39,23 +39,23 @@ count_once(const struct peer *peer, double *octets, double *flights)
         return -1;
     }
     peer->close(pair);
-    *octets = (double)wire.octets;
+    *bytes = (double)wire.bytes;
     *flights = wire.flights;
     return 0;
 }
 
-/* Several times, as duet pads at random, and signatures differ by a few octets. */
+/* Several times, as duet pads at random, and signatures differ by a few bytes. */
 static int
 count_wire(const struct bench *bench, const struct peer *const *peers, const char *unit)
 {
-    double octets[BENCH_ROUNDS_MOST], flights[BENCH_ROUNDS_MOST];
+    double bytes[BENCH_ROUNDS_MOST], flights[BENCH_ROUNDS_MOST];
     struct bench_row row = {.bench = "handshake", .what = "wire", .unit = unit};
     for (; *peers != NULL; peers++) {
         for (unsigned i = 0; i < bench->rounds; i++)
-            if (count_once(*peers, &octets[i], &flights[i]) != 0)
+            if (count_once(*peers, &bytes[i], &flights[i]) != 0)
                 return -1;
         row.contender = (*peers)->name;
-        bench_series(bench, &row, strcmp(unit, "octets") == 0 ? octets : flights);
+        bench_series(bench, &row, strcmp(unit, "bytes") == 0 ? bytes : flights);
     }
     return 0;
 }
@@ -66,7 +66,7 @@ bench_handshake(const struct bench *bench, const struct peer *const *peers)
     struct bench_contender contenders[BENCH_CONTENDERS_MOST];
     struct work works[BENCH_CONTENDERS_MOST];
     size_t count = 0;
-    if (count_wire(bench, peers, "octets") != 0 || count_wire(bench, peers, "flights") != 0)
+    if (count_wire(bench, peers, "bytes") != 0 || count_wire(bench, peers, "flights") != 0)
         return -1;
     for (; peers[count] != NULL && count < BENCH_CONTENDERS_MOST; count++) {
         works[count].peer = peers[count];

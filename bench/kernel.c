@@ -1,5 +1,5 @@
 /*
- * Kernels: what each one does to groups of 64 octets, beside the hash alone, which no stream can
+ * Kernels: what each one does to groups of 64 bytes, beside the hash alone, which no stream can
  * pass, and beside libcrypto's AES-256-CTR and SHA-256 one after the other.
  */
 #include "kernel/kernel.h"
@@ -19,7 +19,7 @@ struct work {
     uint8_t block[BLOCK];
     uint32_t chain[STREAMS][8];
     uint8_t *in[STREAMS], *out[STREAMS];
-    struct duet__run run[STREAMS]; /* in to out, size octets of each */
+    struct duet__run run[STREAMS]; /* in to out, size bytes of each */
     size_t size;
     EVP_CIPHER_CTX *cipher;
     EVP_MD_CTX *hash;

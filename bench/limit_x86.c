@@ -1,6 +1,6 @@
 /*
  * The processor's own limit: how often it can begin sha256rnds2, of which SHA-256 needs 32 one
- * after the other for each 64 octets.
+ * after the other for each 64 bytes.
  *
  * One chain waits for each instruction's end, as one stream does. Two chains beside each other
  * tell what two streams can gain at most, whatever the kernel.

@@ -4,7 +4,7 @@
  *   duet-bench [--quick] [NAME...]
  *   duet-bench --list
  *
- * Columns: bench, case, octets of a message, contender, unit, median, lower and upper quartile,
+ * Columns: bench, case, bytes of a message, contender, unit, median, lower and upper quartile,
  * rounds. Lines that begin with # tell the machine. Peers are those that were there to build with.
  */
 #include "bench/bench.h"

@@ -34,7 +34,7 @@ open_all(const struct peer *peer, void **pairs, size_t most)
 }
 
 static int
-measure(const struct peer *peer, size_t sessions, double *octets)
+measure(const struct peer *peer, size_t sessions, double *bytes)
 {
     static void *pairs[SESSIONS_MOST];
     size_t own = 0;
@@ -45,12 +45,12 @@ measure(const struct peer *peer, size_t sessions, double *octets)
         own += malloc_usable_size(pairs[i]) + sizeof(size_t);
         peer->close(pairs[i]);
     }
-    *octets = ((double)end - (double)begin - (double)own) / (double)sessions;
+    *bytes = ((double)end - (double)begin - (double)own) / (double)sessions;
     return n == sessions ? 0 : -1;
 }
 
 static void
-count_ratio(const struct bench *bench, const char *name, double octets, double duet)
+count_ratio(const struct bench *bench, const char *name, double bytes, double duet)
 {
     char ratio[64];
     snprintf(ratio, sizeof ratio, "%s/duet", name);
@@ -58,7 +58,7 @@ count_ratio(const struct bench *bench, const char *name, double octets, double d
                             .what = "session",
                             .contender = ratio,
                             .unit = "ratio",
-                            .median = octets / duet};
+                            .median = bytes / duet};
     bench_count(bench, &row);
 }
 
@@ -67,23 +67,23 @@ bench_memory(const struct bench *bench, const struct peer *const *peers)
 {
     double duet = 0; /* of the first peer, which the others are compared with */
     for (size_t i = 0; peers[i] != NULL; i++) {
-        double octets;
+        double bytes;
         /* The first time pays for what is made once, and for what the allocator keeps aside. */
-        if (measure(peers[i], SESSIONS_A_ROUND, &octets) != 0 ||
-            measure(peers[i], (size_t)SESSIONS_A_ROUND * bench->rounds, &octets) != 0) {
+        if (measure(peers[i], SESSIONS_A_ROUND, &bytes) != 0 ||
+            measure(peers[i], (size_t)SESSIONS_A_ROUND * bench->rounds, &bytes) != 0) {
             fprintf(stderr, "bench: %s: could not be set up\n", peers[i]->name);
             return -1;
         }
         struct bench_row row = {.bench = "memory",
                                 .what = "session",
                                 .contender = peers[i]->name,
-                                .unit = "octets",
-                                .median = octets};
+                                .unit = "bytes",
+                                .median = bytes};
         bench_count(bench, &row);
         if (i == 0)
-            duet = octets;
+            duet = bytes;
         else
-            count_ratio(bench, peers[i]->name, octets, duet);
+            count_ratio(bench, peers[i]->name, bytes, duet);
     }
     return 0;
 }

@@ -18,7 +18,7 @@ main(int argc, char **argv)
     duet_where where;
     if (duet_secret_parse(&secret, text, size, &where) != DUET_OK)
         return fprintf(stderr, "%s: %s\n", path, size > 0 ? where.reason : "cannot be read"), 1;
-    if (config == NULL || duet_config_add_secret(config, secret.octets, secret.size) != DUET_OK ||
+    if (config == NULL || duet_config_add_secret(config, secret.bytes, secret.size) != DUET_OK ||
         duet_channel_open(&channel, config, duet_replay_new(DUET_REPLAY_DEFAULT), DUET_BOTTOM, 0,
                           1) != DUET_OK)
         return fputs("hello: no channel\n", stderr), 1;

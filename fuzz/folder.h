@@ -17,7 +17,7 @@ void folder_link(const char *path, const char *to);
 
 /** 1 when a file is there with just that content. */
 int folder_is(const char *path, const void *content, size_t size);
-/** A file's size in octets; -1: there is none, or no plain file. */
+/** A file's size in bytes; -1: there is none, or no plain file. */
 long folder_size(const char *path);
 /** How many entries a folder has. */
 unsigned folder_count(const char *path);

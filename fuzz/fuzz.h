@@ -2,9 +2,9 @@
  * What the targets share: a promise that ends the program when it does not hold, and the input as a
  * script of instructions that a target carries out with valid keys.
  *
- * A script is two octets for the set-up, then instructions: op(1) ‖ arg(1) ‖ size(2) ‖
+ * A script is two bytes for the set-up, then instructions: op(1) ‖ arg(1) ‖ size(2) ‖
  * payload(size), the last one's payload being cut where the input ends. It is plaintext: a target
- * seals what it sends, so that a changed octet reaches the inside and does not fail at the MAC.
+ * seals what it sends, so that a changed byte reaches the inside and does not fail at the MAC.
  * script.c mutates it by instructions (LLVMFuzzerCustomMutator).
  */
 #ifndef FUZZ_FUZZ_H
@@ -33,7 +33,7 @@ struct input {
 };
 
 static inline uint8_t
-input_octet(struct input *in)
+input_byte(struct input *in)
 {
     if (in->left == 0)
         return 0;
@@ -41,7 +41,7 @@ input_octet(struct input *in)
     return *in->at++;
 }
 
-/** Take n octets at most; *size is how many. */
+/** Take n bytes at most; *size is how many. */
 static inline const uint8_t *
 input_take(struct input *in, size_t n, size_t *size)
 {
@@ -53,7 +53,7 @@ input_take(struct input *in, size_t n, size_t *size)
     return at;
 }
 
-enum { SCRIPT_SETUP = 2, SCRIPT_HEAD = 4 }; /* octets */
+enum { SCRIPT_SETUP = 2, SCRIPT_HEAD = 4 }; /* bytes */
 
 struct instruction {
     uint8_t op, arg;
@@ -67,10 +67,10 @@ input_instruction(struct input *in, struct instruction *i)
 {
     if (in->left < SCRIPT_HEAD)
         return 0;
-    i->op = input_octet(in);
-    i->arg = input_octet(in);
-    size_t size = (size_t)input_octet(in) << 8;
-    size |= input_octet(in);
+    i->op = input_byte(in);
+    i->arg = input_byte(in);
+    size_t size = (size_t)input_byte(in) << 8;
+    size |= input_byte(in);
     i->payload = input_take(in, size, &i->size);
     return 1;
 }

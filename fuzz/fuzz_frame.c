@@ -1,6 +1,6 @@
 /*
  * The lowest layer: frames of any content sealed in any pieces and opened in others, altered or
- * not, and every kernel of this build against the portable one on the same octets.
+ * not, and every kernel of this build against the portable one on the same bytes.
  *
  * Unaltered they open to what was sealed; altered, the first call that can know it says so and the
  * direction is dead.
@@ -64,7 +64,7 @@ compare_kernels(const uint8_t setup[80], const uint8_t *data, size_t size)
 
 /** Seal in pieces; returns the frame's size. */
 static size_t
-seal(duet_dir *d, uint8_t *frame, const struct instruction *i)
+seal(duet_cipher *d, uint8_t *frame, const struct instruction *i)
 {
     size_t piece = i->arg % 2 == 0 ? MOST : 1 + i->arg, at = 0, put, size = DUET_HEADER_SIZE;
     int result;
@@ -83,7 +83,7 @@ seal(duet_dir *d, uint8_t *frame, const struct instruction *i)
 
 /** Open in pieces. Returns DUET_OK, or what stopped it. */
 static int
-open_frame(duet_dir *d, uint8_t *out, uint32_t *code, const uint8_t *frame, size_t size)
+open_frame(duet_cipher *d, uint8_t *out, uint32_t *code, const uint8_t *frame, size_t size)
 {
     uint32_t length;
     size_t at = DUET_HEADER_SIZE, have = 0, put, piece = 1 + size % 97;
@@ -103,7 +103,7 @@ open_frame(duet_dir *d, uint8_t *out, uint32_t *code, const uint8_t *frame, size
 
 /** One frame there; altered where the script says so. Returns 0 once the direction is dead. */
 static int
-send_frame(duet_dir *tx, duet_dir *rx, const struct instruction *i, uint8_t alter)
+send_frame(duet_cipher *tx, duet_cipher *rx, const struct instruction *i, uint8_t alter)
 {
     static uint8_t frame[MOST], out[MOST];
     uint32_t code = 0;
@@ -117,26 +117,26 @@ send_frame(duet_dir *tx, duet_dir *rx, const struct instruction *i, uint8_t alte
         need(i->size == 0 || memcmp(out, i->payload, i->size) == 0);
         return 1;
     }
-    /* AGAIN: LENGTH grew together with CHECKSUM, which one changed octet can't do */
+    /* AGAIN: LENGTH grew together with CHECKSUM, which one changed byte can't do */
     need(result == DUET_E_FORGED || result == DUET_E_CHECKSUM || result == DUET_E_SEQUENCE ||
          result == DUET_E_TOO_LONG);
     need(duet_open_header(rx, &code, &code, frame) == result);
     return 0;
 }
 
-/** Octets that nobody sealed. */
+/** Bytes that nobody sealed. */
 static void
 open_noise(const uint8_t setup[80], const uint8_t *data, size_t size)
 {
     static uint8_t out[MOST];
     uint32_t code;
-    duet_dir rx;
+    duet_cipher rx;
 
     if (size < DUET_HEADER_SIZE || size > sizeof out)
         return;
-    need(duet_dir_init_raw(&rx, setup, setup + 32, setup + 48, 1, MOST) == DUET_OK);
+    need(duet_cipher_init_raw(&rx, setup, setup + 32, setup + 48, 1, MOST) == DUET_OK);
     need(open_frame(&rx, out, &code, data, size) != DUET_OK);
-    duet_dir_wipe(&rx);
+    duet_cipher_wipe(&rx);
 }
 
 int
@@ -145,10 +145,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input in = {data, size};
     struct instruction i;
     uint8_t setup[80];
-    duet_dir tx, rx;
+    duet_cipher tx, rx;
 
     need(duet_init() == DUET_OK);
-    uint8_t counter = input_octet(&in), alter = input_octet(&in);
+    uint8_t counter = input_byte(&in), alter = input_byte(&in);
     for (size_t k = 0; k < sizeof setup; k++)
         setup[k] = (uint8_t)(k * counter + alter);
     if (counter % 4 == 0)
@@ -156,12 +156,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     compare_kernels(setup, in.at, in.left);
     open_noise(setup, in.at, in.left);
     uint32_t seq = counter % 8 == 0 ? UINT32_MAX : counter;
-    need(duet_dir_init_raw(&tx, setup, setup + 32, setup + 48, seq, MOST) == DUET_OK);
+    need(duet_cipher_init_raw(&tx, setup, setup + 32, setup + 48, seq, MOST) == DUET_OK);
     rx = tx;
     for (unsigned n = 0; input_instruction(&in, &i); n++)
         if (!send_frame(&tx, &rx, &i, n == alter % 4u ? alter : 0))
             break;
-    duet_dir_wipe(&tx);
-    duet_dir_wipe(&rx);
+    duet_cipher_wipe(&tx);
+    duet_cipher_wipe(&rx);
     return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * First octets: any at all for either role, and any payload within a HELLO that the secret sealed,
+ * First bytes: any at all for either role, and any payload within a HELLO that the secret sealed,
  * behind a prelude. Nobody has proven anything, so nobody is ever ready and nothing is handed over.
  */
 #include "fuzz.h"
@@ -52,7 +52,7 @@ take(const duet_config *with, enum duet_role role, const uint8_t *wire, size_t s
         need(step.event == DUET_EVENT_NONE || step.event == DUET_EVENT_NONCE ||
              step.event == DUET_EVENT_LIBRARY);
     }
-    need(result == DUET_OK || result == DUET_E_STRANGER || result == DUET_E_UNTRUSTED);
+    need(result == DUET_OK || result == DUET_E_UNAUTHENTICATED || result == DUET_E_UNTRUSTED);
     result = duet_session_flush(session, out, sizeof out, &put);
     need(result == DUET_OK || put == 0); /* silence */
     duet_session_free(session);
@@ -64,17 +64,17 @@ take_sealed(const duet_config *with, const uint8_t *payload, size_t size)
 {
     static uint8_t wire[40000];
     static const uint8_t nonce[WIRE_NONCE] = {5};
-    struct duet__dir top;
+    struct duet__cipher top;
     size_t put, at = with->profile.prelude_size[DUET_TOP];
 
-    struct duet__dir_start start = {
-        &with->realms[1].half[DUET_TOP], with->label, "hello", {nonce, sizeof nonce}};
-    duet__dir_start(&top, &start);
+    struct duet__cipher_start start = {
+        &with->psks[1].half[DUET_TOP], with->label, "hello", {nonce, sizeof nonce}};
+    duet__cipher_start(&top, &start);
     memcpy(wire, with->profile.prelude[DUET_TOP], at);
     memcpy(wire + at, nonce, sizeof nonce);
     at += sizeof nonce;
-    duet__dir_seal_begin(&top, wire + at, WIRE_HELLO, (uint32_t)size);
-    duet__dir_seal_piece(&top, wire + at + DUET_HEADER_SIZE, &put, payload, size);
+    duet__cipher_seal_begin(&top, wire + at, WIRE_HELLO, (uint32_t)size);
+    duet__cipher_seal_piece(&top, wire + at + DUET_HEADER_SIZE, &put, payload, size);
     take(with, DUET_BOTTOM, wire, at + DUET_FRAME_OVERHEAD + size);
 }
 
@@ -82,7 +82,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, size};
-    uint8_t setup = input_octet(&in);
+    uint8_t setup = input_byte(&in);
     const duet_config *with = config(setup & 1);
 
     if (setup & 2)

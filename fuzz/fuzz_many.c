@@ -1,10 +1,10 @@
 /*
  * The calls for many channels, and for many messages, beside the single ones: four pairs of
  * channels on wires in memory (wires.h) that a script has send, receive, close, rotate and refresh,
- * while it decides how octets are cut between calls, which are changed and where a stream ends.
+ * while it decides how bytes are cut between calls, which are changed and where a stream ends.
  *
  * What a channel tells is what its peer sent, frame by frame, and all of it that has come whole;
- * nothing behind a changed octet is told, nothing unverified is left in a buffer, whoever else had
+ * nothing behind a changed byte is told, nothing unverified is left in a buffer, whoever else had
  * that buffer meanwhile; a fault and an end are of their own channel alone; and who waits is woken.
  */
 #include "fuzz.h"
@@ -15,14 +15,14 @@
 #include <string.h>
 
 enum {
-    SOURCE = 1 << 16,  /* octets that are sent from, over and over */
-    BUDGET = 400000,   /* octets that one script may send */
+    SOURCE = 1 << 16,  /* bytes that are sent from, over and over */
+    BUDGET = 400000,   /* bytes that one script may send */
     INSTRUCTIONS = 64, /* of one script: one call passes over so many library frames */
     MESSAGES = 300,    /* in one call */
     TIME = 100,        /* milliseconds of a call that waits */
 };
 
-/** What an instruction does; op % OPS. Its payload is a list; a number is two octets. */
+/** What an instruction does; op % OPS. Its payload is a list; a number is two bytes. */
 enum op {
     OP_SEND_MANY, /* each (end, size): a job of duet_send_many() */
     OP_RECV_MANY, /* each (end, size): a job of duet_recv_many() */
@@ -30,16 +30,16 @@ enum op {
     OP_INBOX,     /* end arg: (room, size) of duet_recv_messages() */
     OP_SEND,      /* end arg: size of duet_send() */
     OP_RECV,      /* end arg: size of duet_recv() */
-    OP_CARRY,     /* towards end arg: so many octets, 0: all */
-    OP_DAMAGE,    /* towards end arg: where and how an octet changes */
+    OP_CARRY,     /* towards end arg: so many bytes, 0: all */
+    OP_DAMAGE,    /* towards end arg: where and how a byte changes */
     OP_ASK,       /* end arg, whose upper bits say what for */
-    OP_LIMIT,     /* what end arg writes: so many octets are taken before the next limit; 0: all */
+    OP_LIMIT,     /* what end arg writes: so many bytes are taken before the next limit; 0: all */
     OP_CUT,       /* the stream towards end arg ends behind what was carried */
     OP_SCARCE,    /* the next receiving call meets an allocation that fails */
     OP_MESSAGE,   /* end arg: (code, size) of duet_send_message(), or what is left of the last */
     OP_TAKE,      /* end arg: size of duet_recv_message() */
     OP_EXCHANGE,  /* end arg: (size, room) of duet_exchange() */
-    OP_WAIT_SEND, /* as OP_SEND and OP_RECV, with a time-out in which all octets are carried; */
+    OP_WAIT_SEND, /* as OP_SEND and OP_RECV, with a time-out in which all bytes are carried; */
     OP_WAIT_RECV, /* arg's upper bits: it waits for all that it asks for */
     OPS
 };
@@ -89,7 +89,7 @@ open_end(unsigned n, const duet_config *config, int initiates, uint32_t frame_si
     }
     end->channel->frame_size = frame_size;
     end->told = end->count = 0;
-    end->octets_out = end->octets_in = 0;
+    end->bytes_out = end->bytes_in = 0;
     end->message.left = 0;
     end->dead = end->waits = end->sends = end->closing = end->closed = 0;
 }
@@ -117,7 +117,7 @@ begin(uint8_t kinds, uint8_t sizes)
 
 /* ---- Sending ---- */
 
-/** The next octets to send, as many as a script may have. */
+/** The next bytes to send, as many as a script may have. */
 static const uint8_t *
 take_source(size_t *size)
 {
@@ -133,16 +133,16 @@ take_source(size_t *size)
 static size_t
 number(struct input *in)
 {
-    size_t high = input_octet(in);
+    size_t high = input_byte(in);
 
-    return high << 8 | input_octet(in);
+    return high << 8 | input_byte(in);
 }
 
 /** Read a job's end; each stands in one job of a call. Returns 0 when it may not have one. */
 static int
 take_end(struct input *in, unsigned *seen, unsigned *n)
 {
-    *n = input_octet(in) % ENDS;
+    *n = input_byte(in) % ENDS;
     if (*seen >> *n & 1)
         return 0;
     *seen |= 1u << *n;
@@ -189,7 +189,7 @@ send_messages(unsigned n, struct input *in)
     size_t count = 0, sent, before = ends[n ^ 1].count;
 
     while (in->left >= 3 && count < MESSAGES) {
-        uint32_t code = input_octet(in);
+        uint32_t code = input_byte(in);
         size_t size = number(in);
         const uint8_t *data = take_source(&size);
         messages[count++] = (duet_message){data, size, code};
@@ -210,7 +210,7 @@ send_message(unsigned n, struct input *in)
     size_t sent;
 
     if (message.left == 0) {
-        message.code = input_octet(in);
+        message.code = input_byte(in);
         message.left = number(in);
         message.data = take_source(&message.left);
     }
@@ -321,7 +321,7 @@ exchange(unsigned n, struct input *in, unsigned slot)
     if (end->channel->result != DUET_OK && !end->dead) {
         wires[n ^ 1].written =
             written; /* it died receiving: what it just sent is lost, all of it */
-        end->octets_out += io.sent;
+        end->bytes_out += io.sent;
     } else {
         note_stream(n, io.data, io.sent);
     }
@@ -338,7 +338,7 @@ exchange(unsigned n, struct input *in, unsigned slot)
 
 /* ---- The script ---- */
 
-/** Octets come: who waits for what is now whole is woken. */
+/** Bytes come: who waits for what is now whole is woken. */
 static void
 carry(unsigned n, size_t size)
 {
@@ -350,7 +350,7 @@ static void
 ask(unsigned n, unsigned what)
 {
     static const enum duet_request requests[3] = {DUET_ASK_ROTATE, DUET_ASK_PING, DUET_ASK_REFRESH};
-    static const uint8_t octets[DUET_FRESH_SIZE] = {4};
+    static const uint8_t bytes[DUET_FRESH_SIZE] = {4};
     struct end *end = &ends[n];
     int result;
 
@@ -362,7 +362,7 @@ ask(unsigned n, unsigned what)
         }
         end->closing = end->channel->tx_closing;
     } else {
-        duet_session_ask(end->channel->session, requests[what % 4], octets);
+        duet_session_ask(end->channel->session, requests[what % 4], bytes);
         result = duet_flush(end->channel, 0);
     }
     judge_flush(n, result);
@@ -427,7 +427,7 @@ run(const struct instruction *i)
         break;
     case OP_DAMAGE:
         size = number(&in);
-        wires_damage(n, size, input_octet(&in));
+        wires_damage(n, size, input_byte(&in));
         break;
     case OP_LIMIT:
         size = number(&in);
@@ -446,7 +446,7 @@ run(const struct instruction *i)
     note_closes();
 }
 
-/** 1 when something may have kept octets from an end. */
+/** 1 when something may have kept bytes from an end. */
 static int
 is_hindered(unsigned n)
 {
@@ -488,8 +488,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input in = {data, size};
     struct instruction i;
 
-    uint8_t kinds = input_octet(&in);
-    begin(kinds, input_octet(&in));
+    uint8_t kinds = input_byte(&in);
+    begin(kinds, input_byte(&in));
     for (int k = 0; k < INSTRUCTIONS && input_instruction(&in, &i); k++)
         run(&i);
     finish();

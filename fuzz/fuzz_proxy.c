@@ -1,5 +1,5 @@
 /*
- * Any first octets, given to the reader of PROXY headers: what it takes is within its bounds, every
+ * Any first bytes, given to the reader of PROXY headers: what it takes is within its bounds, every
  * shorter beginning waits, and what it read is written and read again alike.
  */
 #include "fuzz.h"
@@ -10,10 +10,10 @@
 #include <sys/un.h>
 
 static int
-parse(struct proxy *proxy, const uint8_t *octets, size_t size, size_t *used)
+parse(struct proxy *proxy, const uint8_t *bytes, size_t size, size_t *used)
 {
     const char *why;
-    int result = proxy_parse(proxy, octets, size, used, &why);
+    int result = proxy_parse(proxy, bytes, size, used, &why);
 
     need((result == DUET_E_FORMAT) == (why[0] != 0));
     need(*used <= size && *used <= PROXY_MOST && (result == DUET_OK) == (*used > 0));

@@ -1,26 +1,26 @@
 /*
- * A peer that holds the secret and says anything, from the first octet on: a session of either role
+ * A peer that holds the secret and says anything, from the first byte on: a session of either role
  * and any pattern against a script (see fuzz.h) whose frames are sealed with the peer's own keys of
  * that moment.
  *
- * Whatever comes, only what was sealed as a frame of the application's is ever told as one, octet
- * for octet; a dead session says the same to every call; nothing is written beyond its room.
+ * Whatever comes, only what was sealed as a frame of the application's is ever told as one, byte
+ * for byte; a dead session says the same to every call; nothing is written beyond its room.
  */
 #include "fuzz.h"
 #include "session/session.h"
 
 #include <string.h>
 
-enum { WIRE = 140000 }; /* octets: more than a script of the longest instruction makes */
+enum { WIRE = 140000 }; /* bytes: more than a script of the longest instruction makes */
 
 /** What an instruction does; op % OPS. */
 enum op {
     OP_FRAME,    /* the peer seals the payload under the code of arg */
     OP_HONEST,   /* the peer sends what it owes, as it should */
-    OP_HELLO,    /* the peer's HELLO, the payload written over its message from octet arg on */
+    OP_HELLO,    /* the peer's HELLO, the payload written over its message from byte arg on */
     OP_ASK,      /* our application asks for something */
     OP_THEY_ASK, /* the peer's does */
-    OP_NOISE,    /* octets that nobody sealed */
+    OP_NOISE,    /* bytes that nobody sealed */
     OP_SPEAK,    /* our application sends a frame */
     OP_END,      /* the stream ends */
     OPS
@@ -98,8 +98,8 @@ answer(duet_session *session, enum duet_event event)
 static void
 stay_dead(int result)
 {
-    uint8_t octets[DUET_FRAME_OVERHEAD + 1];
-    struct duet_step step = {.in = octets, .in_size = 1, .out = octets, .out_size = 1};
+    uint8_t bytes[DUET_FRAME_OVERHEAD + 1];
+    struct duet_step step = {.in = bytes, .in_size = 1, .out = bytes, .out_size = 1};
     duet_info info;
     size_t put;
 
@@ -107,8 +107,8 @@ stay_dead(int result)
     dead = result;
     duet_session_info(ours, &info);
     need(duet_session_recv(ours, &step) == result && step.used == 0 && step.put == 0);
-    need(duet_session_flush(ours, octets, sizeof octets, &put) == result && put == 0);
-    need(duet_session_send(ours, octets, octets, 0, 0) == result);
+    need(duet_session_flush(ours, bytes, sizeof bytes, &put) == result && put == 0);
+    need(duet_session_send(ours, bytes, bytes, 0, 0) == result);
     need(duet_session_end(ours) == result);
     need(!info.may_send && info.owed == 0 && duet_session_detail(ours)[0] != 0);
 }
@@ -122,7 +122,7 @@ check_frame(const struct duet_step *step, const uint8_t *payload)
     expected = NULL;
 }
 
-/** Give our session octets in pieces. Returns 0 once it is dead. */
+/** Give our session bytes in pieces. Returns 0 once it is dead. */
 static int
 give(const uint8_t *wire, size_t size, size_t piece)
 {
@@ -176,13 +176,13 @@ carry_back(void)
 static size_t
 seal(uint8_t *wire, uint32_t code, const uint8_t *payload, size_t size)
 {
-    struct duet__dir *tx = &theirs->tx;
+    struct duet__cipher *tx = &theirs->tx;
     size_t put;
 
-    if (tx->state != DUET__DIR_IDLE || theirs->error != DUET_OK)
+    if (tx->state != DUET__CIPHER_IDLE || theirs->error != DUET_OK)
         return 0;
-    need(duet__dir_seal_begin(tx, wire, code, (uint32_t)size) == DUET_OK);
-    need(duet__dir_seal_piece(tx, wire + DUET_HEADER_SIZE, &put, payload, size) == DUET_OK);
+    need(duet__cipher_seal_begin(tx, wire, code, (uint32_t)size) == DUET_OK);
+    need(duet__cipher_seal_piece(tx, wire + DUET_HEADER_SIZE, &put, payload, size) == DUET_OK);
     return DUET_FRAME_OVERHEAD + size;
 }
 
@@ -190,7 +190,7 @@ seal(uint8_t *wire, uint32_t code, const uint8_t *payload, size_t size)
 static size_t
 frame(const struct instruction *i, uint8_t *wire)
 {
-    static const struct duet__octets nothing = {NULL, 0};
+    static const struct duet__bytes nothing = {NULL, 0};
     uint32_t code = i->arg < 16 ? WIRE_RESERVED + i->arg : i->arg - 16u;
     size_t size = seal(wire, code, i->payload, i->size);
 
@@ -215,15 +215,15 @@ hello(const struct instruction *i, uint8_t *wire)
 
     if (theirs->error != DUET_OK || !(flight || theirs->tx_phase == DUET__TX_THIRD))
         return 0;
-    const struct duet__shake *shake = &theirs->initiation->shake;
-    size_t size = shake->message_size, end = i->arg + i->size;
+    const struct duet__handshake *handshake = &theirs->initiation->handshake;
+    size_t size = handshake->message_size, end = i->arg + i->size;
     if (end > sizeof payload)
         return 0;
     memset(payload, 0, sizeof payload);
-    memcpy(payload, shake->message, size);
+    memcpy(payload, handshake->message, size);
     memcpy(payload + i->arg, i->payload, i->size);
     if (flight) {
-        memcpy(wire, shake->nonces + (theirs->role == DUET_TOP ? 0 : WIRE_NONCE), WIRE_NONCE);
+        memcpy(wire, handshake->nonces + (theirs->role == DUET_TOP ? 0 : WIRE_NONCE), WIRE_NONCE);
         at = WIRE_NONCE;
     }
     size = seal(wire + at, WIRE_HELLO, payload, end > size ? end : size);
@@ -237,10 +237,10 @@ hello(const struct instruction *i, uint8_t *wire)
 static void
 ask(duet_session *session, uint8_t what)
 {
-    static const uint8_t octets[DUET_FRESH_SIZE] = {4};
+    static const uint8_t bytes[DUET_FRESH_SIZE] = {4};
     enum duet_request request = (enum duet_request)(DUET_ASK_CLOSE + what % 4);
 
-    duet_session_ask(session, request, octets);
+    duet_session_ask(session, request, bytes);
 }
 
 static void
@@ -296,8 +296,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct input in = {data, size};
     struct instruction i;
 
-    begin(input_octet(&in));
-    for (uint8_t flights = input_octet(&in); flights > 0 && flights < 8; flights--) {
+    begin(input_byte(&in));
+    for (uint8_t flights = input_byte(&in); flights > 0 && flights < 8; flights--) {
         static const struct instruction honest = {.op = OP_HONEST, .arg = 1};
         carry_back();
         need(run(&honest));

@@ -12,7 +12,7 @@
 #include "fuzz.h"
 #include "interrupt.h"
 #include "link.h"
-#include "transfer.h"
+#include "protocol.h"
 
 #include "session/session.h"
 
@@ -221,8 +221,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static char none[] = "none";
 
     peer.script = (struct input){data, size};
-    uint8_t setup = input_octet(&peer.script);
-    input_octet(&peer.script);
+    uint8_t setup = input_byte(&peer.script);
+    input_byte(&peer.script);
     peer.at = peer.size = 0;
     peer.rests = 0;
     peer.closes = setup & 4;

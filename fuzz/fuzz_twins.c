@@ -1,10 +1,10 @@
 /*
  * The calls for many sessions beside the single ones: of three pairs of sessions there are twins,
  * one of which goes by duet_session_send_many() and duet_session_recv_many(), the other singly,
- * through the same script of frames, cuts, changed octets, rotations and closes.
+ * through the same script of frames, cuts, changed bytes, rotations and closes.
  *
- * Twins say and give the same at every step, octet for octet; a frame that is told is the one that
- * was sealed, and none is told behind a changed octet of its own wire.
+ * Twins say and give the same at every step, byte for byte; a frame that is told is the one that
+ * was sealed, and none is told behind a changed byte of its own wire.
  */
 #include "fuzz.h"
 #include "session/session.h"
@@ -14,33 +14,33 @@
 enum {
     SESSIONS = 3,
     JOBS = 12,         /* of one call */
-    MOST = 5000,       /* octets of a frame's payload */
-    WIRE = 1 << 17,    /* octets that one session may seal */
+    MOST = 5000,       /* bytes of a frame's payload */
+    WIRE = 1 << 17,    /* bytes that one session may seal */
     FRAMES = 256,      /* that it may seal */
-    OUT = MOST + 1000, /* octets of room for a payload */
+    OUT = MOST + 1000, /* bytes of room for a payload */
 };
 
 /** What an instruction does; op % OPS. Its payload is a list of (session, size). */
 enum op {
     OP_SEND, /* each a frame under the code of arg; sizes from 0xff00 on: a code that may not be */
-    OP_RECV, /* each takes so many octets at most; arg 1: deciphered where they lie */
+    OP_RECV, /* each takes so many bytes at most; arg 1: deciphered where they lie */
     OP_ASK,  /* each asks what arg says and flushes it */
-    OP_DAMAGE, /* each has the octet so far ahead changed by arg */
+    OP_DAMAGE, /* each has the byte so far ahead changed by arg */
     OPS
 };
 
 struct frame {
     uint32_t code;
     const uint8_t *data;
-    size_t size, end; /* octets; the end is an offset of the wire's */
+    size_t size, end; /* bytes; the end is an offset of the wire's */
 };
 
 /** One session with its peer; [0] of each goes singly, [1] by the calls for many. */
 static struct pair {
     duet_session *tx[2], *rx[2];
     uint8_t wire[2][WIRE], out[2][OUT];
-    size_t written, taken, put; /* octets of the wire, of the payload under way */
-    size_t damage;              /* where the first changed octet lies; SIZE_MAX: nowhere */
+    size_t written, taken, put; /* bytes of the wire, of the payload under way */
+    size_t damage;              /* where the first changed byte lies; SIZE_MAX: nowhere */
     struct frame frames[FRAMES];
     size_t sealed, told; /* frames */
 } pairs[SESSIONS];
@@ -87,10 +87,10 @@ begin(void)
 static struct pair *
 next_job(struct input *in, size_t *size)
 {
-    struct pair *pair = &pairs[input_octet(in) % SESSIONS];
+    struct pair *pair = &pairs[input_byte(in) % SESSIONS];
 
-    *size = (size_t)input_octet(in) << 8;
-    *size |= input_octet(in);
+    *size = (size_t)input_byte(in) << 8;
+    *size |= input_byte(in);
     return pair;
 }
 
@@ -167,11 +167,11 @@ static void
 ask(struct pair *pair, unsigned what)
 {
     static const enum duet_request requests[3] = {DUET_ASK_ROTATE, DUET_ASK_PING, DUET_ASK_CLOSE};
-    static const uint8_t octets[DUET_PING_SIZE] = {6};
+    static const uint8_t bytes[DUET_PING_SIZE] = {6};
     size_t put[2], room = WIRE - pair->written;
 
-    int one = duet_session_ask(pair->tx[0], requests[what % 3], octets);
-    need(one == duet_session_ask(pair->tx[1], requests[what % 3], octets));
+    int one = duet_session_ask(pair->tx[0], requests[what % 3], bytes);
+    need(one == duet_session_ask(pair->tx[1], requests[what % 3], bytes));
     one = duet_session_flush(pair->tx[0], pair->wire[0] + pair->written, room, &put[0]);
     need(one == duet_session_flush(pair->tx[1], pair->wire[1] + pair->written, room, &put[1]));
     need(put[0] == put[1]);
@@ -181,7 +181,7 @@ ask(struct pair *pair, unsigned what)
 
 /* ---- Receiving ---- */
 
-/** Plan a step `ahead` behind what was taken: other jobs of this call have these octets. */
+/** Plan a step `ahead` behind what was taken: other jobs of this call have these bytes. */
 static duet_step
 plan_step(struct pair *pair, unsigned twin, size_t size, size_t ahead, int in_place)
 {
@@ -191,7 +191,7 @@ plan_step(struct pair *pair, unsigned twin, size_t size, size_t ahead, int in_pl
 
     step.out = pair->out[twin] + (put < OUT ? put : OUT);
     step.out_size = put < OUT ? OUT - put : 0;
-    if (in_place && pair->rx[twin]->rx.state == DUET__DIR_IN_FRAME) {
+    if (in_place && pair->rx[twin]->rx.state == DUET__CIPHER_IN_FRAME) {
         step.out = at;
         step.out_size = step.in_size;
     }
@@ -222,7 +222,7 @@ compare_steps(struct pair *pair, const duet_step step[2], const int result[2])
         if (step[i].put > 0)
             memmove(pair->out[i] + pair->put, step[i].out, step[i].put);
     if (step[0].used > 0 && step[0].in != pair->wire[0] + pair->taken && pair->taken < pair->damage)
-        pair->damage = pair->taken; /* an earlier job left octets over: these do not follow */
+        pair->damage = pair->taken; /* an earlier job left bytes over: these do not follow */
     pair->taken += step[0].used;
     pair->put += step[0].put;
     if (step[0].event != DUET_EVENT_BEGIN && step[0].event != DUET_EVENT_FRAME)
@@ -233,7 +233,7 @@ compare_steps(struct pair *pair, const duet_step step[2], const int result[2])
     pair->put = 0;
 }
 
-/** A session that ended has seen a changed octet, or closed. */
+/** A session that ended has seen a changed byte, or closed. */
 static void
 check_result(const struct pair *pair, int result)
 {
@@ -276,7 +276,7 @@ damage(struct pair *pair, size_t ahead, uint8_t mask)
     size_t left = pair->written - pair->taken;
 
     if (left == 0 || mask == 0 || pair->taken + ahead % left == pair->damage)
-        return; /* the same octet again might mend it */
+        return; /* the same byte again might mend it */
     size_t at = pair->taken + ahead % left;
     pair->wire[0][at] ^= mask;
     pair->wire[1][at] ^= mask;
@@ -320,7 +320,7 @@ finish(const struct pair *pair)
 
     duet_session_info(pair->rx[0], &one);
     duet_session_info(pair->rx[1], &other);
-    need(one.rx_frames == other.rx_frames && one.rx_octets == other.rx_octets);
+    need(one.rx_frames == other.rx_frames && one.rx_bytes == other.rx_bytes);
     need(one.rx_epoch == other.rx_epoch && one.rx_closed == other.rx_closed);
     int result = duet_session_receipt(pair->rx[0], receipt[0], DUET_TOP);
     need(result == duet_session_receipt(pair->rx[1], receipt[1], DUET_TOP));
@@ -338,8 +338,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct instruction i;
 
     begin();
-    input_octet(&in); /* a script's set-up: there is none */
-    input_octet(&in);
+    input_byte(&in); /* a script's set-up: there is none */
+    input_byte(&in);
     while (input_instruction(&in, &i))
         run(&i);
     for (unsigned k = 0; k < SESSIONS; k++)

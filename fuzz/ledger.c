@@ -16,7 +16,7 @@ static uint8_t pool[ENDS][ROOM];
 
 /* ---- What was sealed ---- */
 
-/** Octets that an end has sealed since its beginning. */
+/** Bytes that an end has sealed since its beginning. */
 static size_t
 sealed(unsigned n)
 {
@@ -34,7 +34,7 @@ note(unsigned n, uint32_t code, const uint8_t *data, size_t size)
     need(peer->count - peer->told < RECORDS);
     peer->records[peer->count++ % RECORDS] = (struct record){code, data, size, 0};
     if (code != WIRE_CLOSE)
-        ends[n].octets_out += size;
+        ends[n].bytes_out += size;
 }
 
 void
@@ -50,7 +50,7 @@ note_ends(unsigned n, size_t before)
         at -= record->size + DUET_FRAME_OVERHEAD;
     }
     duet_session_info(ends[n].channel->session, &info);
-    need(info.tx_octets == ends[n].octets_out);
+    need(info.tx_bytes == ends[n].bytes_out);
 }
 
 void
@@ -76,7 +76,7 @@ next_of(unsigned n)
     return end->told < end->count ? &end->records[end->told % RECORDS] : NULL;
 }
 
-/** 1 when no octet up to a record's end was changed. */
+/** 1 when no byte up to a record's end was changed. */
 static int
 sound(unsigned n, const struct record *record)
 {
@@ -118,7 +118,7 @@ check_state(unsigned n)
     need(!info.rx_closed || !(state & DUET_WANT_READ));
     need(!end->waits || (state & DUET_WANT_READ));
     need(!end->sends || !channel->open || (state & DUET_WANT_WRITE));
-    need(info.rx_octets - end->octets_in ==
+    need(info.rx_bytes - end->bytes_in ==
          (channel->rx_state == DUET__RX_HELD ? channel->rx_length : 0));
 }
 
@@ -134,7 +134,7 @@ judge_end(unsigned n, int result)
         return;
     need(!whole(n));
     need(wire->damage < wire->carried ||
-         (wire->cut && (result == DUET_E_TRUNCATED || result == DUET_E_STRANGER)));
+         (wire->cut && (result == DUET_E_TRUNCATED || result == DUET_E_UNAUTHENTICATED)));
     need(duet_channel_detail(ends[n].channel)[0] != 0);
 }
 
@@ -184,7 +184,7 @@ note_stream(unsigned n, const uint8_t *data, size_t sent)
     note_ends(n, before);
 }
 
-/** Octets of a message were accepted: parts of it, and its end when it is over. */
+/** Bytes of a message were accepted: parts of it, and its end when it is over. */
 static void
 note_message(unsigned n, const struct message *message, size_t sent, int over)
 {
@@ -255,32 +255,32 @@ check_rest(const uint8_t *buffer, size_t got, size_t size)
 }
 
 void
-tell(unsigned n, uint32_t code, const uint8_t *octets, size_t size)
+tell(unsigned n, uint32_t code, const uint8_t *bytes, size_t size)
 {
     const struct record *next = next_of(n);
 
     need(next != NULL && next->code == code && next->size == size && sound(n, next));
     need(next->end <= wires[n].carried);
-    need(size == 0 || memcmp(octets, next->data, size) == 0);
+    need(size == 0 || memcmp(bytes, next->data, size) == 0);
     ends[n].told++;
-    ends[n].octets_in += size;
+    ends[n].bytes_in += size;
 }
 
 int
-tell_stream(unsigned n, const uint8_t *octets, size_t got)
+tell_stream(unsigned n, const uint8_t *bytes, size_t got)
 {
     for (size_t at = 0; at < got;) {
         const struct record *next = next_of(n);
         need(next != NULL && next->size <= got - at && next->size > 0);
         size_t size = next->size;
-        tell(n, 0, octets + at, size);
+        tell(n, 0, bytes + at, size);
         at += size;
     }
     return got > 0;
 }
 
 int
-tell_message(unsigned n, uint32_t code, const uint8_t *octets, size_t got, int result)
+tell_message(unsigned n, uint32_t code, const uint8_t *bytes, size_t got, int result)
 {
     uint32_t last = WIRE_MORE;
     size_t at = 0;
@@ -290,7 +290,7 @@ tell_message(unsigned n, uint32_t code, const uint8_t *octets, size_t got, int r
         need(last == WIRE_MORE && next != NULL && next->size <= got - at);
         last = next->code;
         size_t size = next->size;
-        tell(n, last, octets + at, size);
+        tell(n, last, bytes + at, size);
         at += size;
         if (got == 0)
             break;

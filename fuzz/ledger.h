@@ -11,7 +11,7 @@
 
 enum {
     ENDS = WIRES,      /* 2 n and 2 n + 1 are peers */
-    ROOM = 20000,      /* octets of a buffer to receive into */
+    ROOM = 20000,      /* bytes of a buffer to receive into */
     RECORDS = 1 << 14, /* frames under way in one direction: more than its wire holds */
 };
 
@@ -19,21 +19,21 @@ enum {
 struct record {
     uint32_t code;
     const uint8_t *data;
-    size_t size, end; /* octets; the end is an offset of the wire's */
+    size_t size, end; /* bytes; the end is an offset of the wire's */
 };
 
 /** What is left of a message of which a part was accepted. */
 struct message {
     uint32_t code;
     const uint8_t *data;
-    size_t left; /* octets; 0: none is under way */
+    size_t left; /* bytes; 0: none is under way */
 };
 
 struct end {
     duet_channel *channel;
     struct record records[RECORDS]; /* what comes in here; [i % RECORDS] */
     size_t told, count;             /* of them: handed to the application, sealed */
-    uint64_t octets_out, octets_in; /* of payload that was accepted, told */
+    uint64_t bytes_out, bytes_in;   /* of payload that was accepted, told */
     struct message message;
     int dead;    /* what ended it; 0: nothing */
     int waits;   /* 1: its last receiving call had nothing more */
@@ -49,7 +49,7 @@ extern struct end ends[ENDS];
 /** A frame was accepted. */
 void note(unsigned n, uint32_t code, const uint8_t *data, size_t size);
 
-/** Octets of the stream were: these are frames of the size that was set. */
+/** Bytes of the stream were: these are frames of the size that was set. */
 void note_stream(unsigned n, const uint8_t *data, size_t sent);
 
 /** What was noted since its peer had `before` records is the last that was sealed. */
@@ -58,7 +58,7 @@ void note_ends(unsigned n, size_t before);
 /** Note the CLOSEs that the last instruction brought. */
 void note_closes(void);
 
-/** What a call said; done of size: octets or messages. */
+/** What a call said; done of size: bytes or messages. */
 void judge_send(unsigned n, int result, size_t done, size_t size);
 
 /** What a call for a message said; it is noted, and what is left of it. */
@@ -72,7 +72,7 @@ int batch_stops(unsigned n, const duet_message *message, int result);
 
 /* ---- Receiving: by end n ---- */
 
-/** A buffer of ROOM octets as a call finds it; nothing in it was verified by anybody. Buffers go from
+/** A buffer of ROOM bytes as a call finds it; nothing in it was verified by anybody. Buffers go from
  * one end to another. */
 uint8_t *lend(unsigned slot);
 
@@ -89,16 +89,16 @@ int whole(unsigned n);
 void judge_wait(unsigned n);
 
 /** A frame is told: it is the next, and nothing before its end was changed. */
-void tell(unsigned n, uint32_t code, const uint8_t *octets, size_t size);
+void tell(unsigned n, uint32_t code, const uint8_t *bytes, size_t size);
 
-/** Octets of the stream are told: whole frames. Returns 1 when there are some. */
-int tell_stream(unsigned n, const uint8_t *octets, size_t got);
+/** Bytes of the stream are told: whole frames. Returns 1 when there are some. */
+int tell_stream(unsigned n, const uint8_t *bytes, size_t got);
 
-/** Octets of one message are told, or of one part of the stream, under the last one's code. Returns 1
+/** Bytes of one message are told, or of one part of the stream, under the last one's code. Returns 1
  * when a frame was. */
-int tell_message(unsigned n, uint32_t code, const uint8_t *octets, size_t got, int result);
+int tell_message(unsigned n, uint32_t code, const uint8_t *bytes, size_t got, int result);
 
-/** What a call said; some: it told something; size: octets of its buffer. */
+/** What a call said; some: it told something; size: bytes of its buffer. */
 void judge_recv(unsigned n, int result, int some, size_t size);
 
 #endif

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST = 1 << 17 }; /* octets of an input */
+enum { MOST = 1 << 17 }; /* bytes of an input */
 enum { CHANGED = 100 };  /* changed versions of each file */
 
 #pragma weak LLVMFuzzerCustomMutator
@@ -26,7 +26,7 @@ next(void)
     return state >> 8;
 }
 
-/** The smallest of mutators, for a target's own to call: some octets change, come or go. */
+/** The smallest of mutators, for a target's own to call: some bytes change, come or go. */
 size_t
 LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most)
 {

@@ -7,12 +7,12 @@
 #include <string.h>
 
 enum { SPANS = 256 };    /* instructions that are looked at */
-enum { MOST = 1 << 16 }; /* octets of a script that is mutated by instructions */
+enum { MOST = 1 << 16 }; /* bytes of a script that is mutated by instructions */
 enum { FRESH_SIZES = 6, PLAIN = 2, WAYS = 9 }; /* of the ways below, PLAIN are the fuzzer's own */
 
 /** Where an instruction lies. */
 struct span {
-    size_t at, size; /* octets */
+    size_t at, size; /* bytes */
 };
 
 struct script {
@@ -38,7 +38,7 @@ spans_of(struct script *script, const uint8_t *data, size_t size)
     return script->count;
 }
 
-/** Put n octets in the place of `span`. Returns the script's new size, or the old one where there
+/** Put n bytes in the place of `span`. Returns the script's new size, or the old one where there
  * is no room. */
 static size_t
 replace(uint8_t *data, size_t size, size_t most, struct span span, const uint8_t *with, size_t n)

@@ -10,12 +10,12 @@
 #include <duet/error.h>
 #include <string.h>
 
-enum { RING = 1 << 18 }; /* octets that a wire holds */
+enum { RING = 1 << 18 }; /* bytes that a wire holds */
 
 struct wire wires[WIRES];
 int wires_no_memory;
 void (*wires_in_vain)(unsigned end);
-static uint32_t drawn; /* random octets so far */
+static uint32_t drawn; /* random bytes so far */
 static uint64_t now;   /* milliseconds */
 static uint8_t rings[WIRES][RING];
 
@@ -216,7 +216,7 @@ duet__os_write(int fd, enum duet__os_kind kind, const uint8_t *data, size_t size
     return n > 0 ? DUET_OK : DUET_AGAIN;
 }
 
-/** While a call waits all octets come that are on their way to it; when poll() would not tell of them
+/** While a call waits all bytes come that are on their way to it; when poll() would not tell of them
  * its time passes. */
 int
 duet__os_wait(int rfd, int wfd, unsigned want, int timeout_ms)

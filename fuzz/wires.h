@@ -1,6 +1,6 @@
 /*
  * Wires in memory, in the place of src/os/descriptor.c and tcp.c, so that a target decides what
- * each read, look and write of a channel meets; random octets and a clock that are the same
+ * each read, look and write of a channel meets; random bytes and a clock that are the same
  * each time; and an allocation that fails when it says so.
  *
  * A descriptor is a number below WIRES: what is written to it comes in at its far end, n ^ 1, as
@@ -16,11 +16,11 @@ enum { WIRES = 8 };
 
 /** What was written towards one end; offsets count from the wire's beginning. */
 struct wire {
-    size_t written, carried, taken; /* taken <= carried <= written, in octets */
-    size_t room;                    /* octets that may still be written now */
-    size_t mark;                    /* octets from which poll() would tell of input */
-    size_t holds;                   /* octets that a mark may ask for at most */
-    size_t damage;                  /* where the first changed octet lies; SIZE_MAX: nowhere */
+    size_t written, carried, taken; /* taken <= carried <= written, in bytes */
+    size_t room;                    /* bytes that may still be written now */
+    size_t mark;                    /* bytes from which poll() would tell of input */
+    size_t holds;                   /* bytes that a mark may ask for at most */
+    size_t damage;                  /* where the first changed byte lies; SIZE_MAX: nowhere */
     int tcp;                        /* 1: it can be looked at */
     int cut;                        /* 1: behind what was carried the stream ends */
 };
@@ -34,10 +34,10 @@ extern void (*wires_in_vain)(unsigned end);
 /** All as new; tcp: a bit for each pair of ends. */
 void wires_begin(unsigned tcp);
 
-/** Carry at most n octets towards an end. */
+/** Carry at most n bytes towards an end. */
 void wires_carry(unsigned end, size_t n);
 
-/** Change an octet that the end has not taken, the one `ahead` behind the next; the first that was
+/** Change a byte that the end has not taken, the one `ahead` behind the next; the first that was
  * changed stays so. */
 void wires_damage(unsigned end, size_t ahead, uint8_t mask);
 

@@ -16,7 +16,7 @@ struct end {
     duet_message messages[MESSAGES];
 };
 
-/* Octets of payload in a frame. */
+/* Bytes of payload in a frame. */
 static const uint64_t frame_default = 16384, frame_large = 65536, frame_small = 64;
 
 static void

@@ -50,11 +50,11 @@ bench_duet_config(enum duet_pattern pattern, enum duet_role role)
 
 /* Let one end take what the other one sent while initiating. */
 static int
-deliver(duet_session *to, const uint8_t *octets, size_t size)
+deliver(duet_session *to, const uint8_t *bytes, size_t size)
 {
     size_t used = 0;
     while (used < size) {
-        duet_step step = {.in = octets + used, .in_size = size - used};
+        duet_step step = {.in = bytes + used, .in_size = size - used};
         if (duet_session_recv(to, &step) != DUET_OK)
             return -1;
         if (step.event == DUET_EVENT_NONCE && duet_session_ask(to, DUET_ASK_FRESH, NULL) != DUET_OK)
@@ -120,7 +120,7 @@ out:
     return NULL;
 }
 
-/* Open a frame of n octets of payload. */
+/* Open a frame of n bytes of payload. */
 static int
 open_frame(duet_session *session, uint8_t *out, const uint8_t *frame, size_t n)
 {

@@ -13,7 +13,7 @@ struct bench_duet_pair {
     uint8_t *wire;                      /* a frame; taken by the first message */
 };
 
-/** Where a pair's frames go, PEER_MESSAGE_MOST octets of payload at most. NULL: no memory. */
+/** Where a pair's frames go, PEER_MESSAGE_MOST bytes of payload at most. NULL: no memory. */
 uint8_t *bench_duet_wire(struct bench_duet_pair *pair);
 
 /** A configuration with one secret, the same in each, and an identity where the pattern wants

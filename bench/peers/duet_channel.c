@@ -1,7 +1,7 @@
 /*
  * duet's channels as a peer: what a program really has, on streams in memory.
  *
- * Beside sessions (duet.c) this pays for the system's randomness, the memory of nonces and the
+ * Beside sessions (duet.c) this pays for the system's randomness, the replay cache and the
  * channel's own state.
  */
 #include "bench/peers/duet.h"
@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIRE = 4096 }; /* octets; initiation's flights are well under it */
+enum { WIRE = 4096 }; /* bytes; initiation's flights are well under it */
 
 struct wire {
     size_t begin, end;
-    uint8_t octets[WIRE];
+    uint8_t bytes[WIRE];
 };
 
 struct end {
@@ -37,7 +37,7 @@ read_wire(void *context, uint8_t *buffer, size_t size, size_t *got)
     *got = n < size ? n : size;
     if (n == 0)
         return DUET_AGAIN;
-    memcpy(buffer, wire->octets + wire->begin, *got);
+    memcpy(buffer, wire->bytes + wire->begin, *got);
     wire->begin += *got;
     if (wire->begin == wire->end)
         wire->begin = wire->end = 0;
@@ -52,7 +52,7 @@ write_wire(void *context, const uint8_t *buffer, size_t size, size_t *put)
     *put = size < room ? size : room;
     if (*put == 0)
         return DUET_AGAIN;
-    memcpy(wire->octets + wire->end, buffer, *put);
+    memcpy(wire->bytes + wire->end, buffer, *put);
     wire->end += *put;
     return DUET_OK;
 }
@@ -95,7 +95,7 @@ open_end(struct pair *pair, enum duet_role role)
 }
 
 static int
-shake(struct pair *pair, struct peer_wire *wire)
+handshake(struct pair *pair, struct peer_wire *wire)
 {
     int done[BENCH_DUET_ENDS] = {0};
     for (int from = DUET_TOP; !done[DUET_TOP] || !done[DUET_BOTTOM]; from = !from) {
@@ -128,7 +128,7 @@ open_pair(const struct peer *peer, struct peer_wire *wire)
         return NULL;
     pair->wires = calloc(BENCH_DUET_ENDS, sizeof *pair->wires);
     if (pair->wires != NULL && open_end(pair, DUET_TOP) == 0 && open_end(pair, DUET_BOTTOM) == 0 &&
-        shake(pair, wire) == 0)
+        handshake(pair, wire) == 0)
         return pair;
     close_pair(pair);
     return NULL;

@@ -10,7 +10,7 @@ enum { STREAMS = 2 };
 
 struct pairs {
     struct bench_duet_pair *of[STREAMS];
-    uint8_t *other; /* where the second message goes; PEER_MESSAGE_MOST octets */
+    uint8_t *other; /* where the second message goes; PEER_MESSAGE_MOST bytes */
 };
 
 static void

@@ -15,7 +15,7 @@ enum { ENDS = 2, WIRE_LEAST = 4096 };
 /* What one end pushed and the other has not pulled yet. */
 struct wire {
     size_t begin, end, room;
-    uint8_t *octets;
+    uint8_t *bytes;
 };
 
 struct end {
@@ -32,17 +32,17 @@ static gnutls_certificate_credentials_t credentials;
 
 /* ---- The wire ---- */
 
-/* Room for size octets more. */
+/* Room for size bytes more. */
 static int
 grow(struct wire *wire, size_t size)
 {
     if (size <= wire->room - wire->end)
         return 0;
     size_t room = 2 * wire->room + size + WIRE_LEAST;
-    uint8_t *octets = realloc(wire->octets, room);
-    if (octets == NULL)
+    uint8_t *bytes = realloc(wire->bytes, room);
+    if (bytes == NULL)
         return -1;
-    wire->octets = octets;
+    wire->bytes = bytes;
     wire->room = room;
     return 0;
 }
@@ -56,7 +56,7 @@ push(gnutls_transport_ptr_t context, const void *data, size_t size)
         gnutls_transport_set_errno(end->session, ENOMEM);
         return -1;
     }
-    memcpy(wire->octets + wire->end, data, size);
+    memcpy(wire->bytes + wire->end, data, size);
     wire->end += size;
     return (ssize_t)size;
 }
@@ -72,7 +72,7 @@ pull(gnutls_transport_ptr_t context, void *data, size_t size)
         return -1;
     }
     n = n < size ? n : size;
-    memcpy(data, wire->octets + wire->begin, n);
+    memcpy(data, wire->bytes + wire->begin, n);
     wire->begin += n;
     if (wire->begin == wire->end)
         wire->begin = wire->end = 0;
@@ -136,7 +136,7 @@ open_end(struct end *end, unsigned flags)
 }
 
 static int
-shake(struct pair *pair, struct peer_wire *wire)
+handshake(struct pair *pair, struct peer_wire *wire)
 {
     int done[ENDS] = {0};
     for (int from = 0; !done[0] || !done[1]; from = !from) {
@@ -156,7 +156,7 @@ static void
 release_wires(struct pair *pair)
 {
     for (int i = 0; i < ENDS; i++) {
-        free(pair->wire[i].octets);
+        free(pair->wire[i].bytes);
         memset(&pair->wire[i], 0, sizeof pair->wire[i]);
     }
 }
@@ -182,7 +182,7 @@ open_pair(const struct peer *peer, struct peer_wire *wire)
     for (int i = 0; i < ENDS; i++)
         pair->end[i].to = pair->end[!i].from = &pair->wire[i];
     if (prepare() == 0 && open_end(&pair->end[0], GNUTLS_CLIENT) == 0 &&
-        open_end(&pair->end[1], GNUTLS_SERVER) == 0 && shake(pair, wire) == 0)
+        open_end(&pair->end[1], GNUTLS_SERVER) == 0 && handshake(pair, wire) == 0)
         return pair;
     close_pair(pair);
     return NULL;

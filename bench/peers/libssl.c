@@ -1,7 +1,7 @@
 /*
  * OpenSSL as a peer: two ends of TLS 1.3 over memory BIOs.
  *
- * No session tickets are sent: they would only be thrown away, and cost libssl time and octets.
+ * No session tickets are sent: they would only be thrown away, and cost libssl time and bytes.
  */
 #include "bench/peers/libssl.h"
 
@@ -24,7 +24,7 @@ static const struct bench_libssl lean = {.suite = "TLS_AES_256_GCM_SHA384", .lea
 
 /* ---- Contexts ---- */
 
-/* A key of 32 octets, tied to the suite's hash as TLS 1.3 wants it. */
+/* A key of 32 bytes, tied to the suite's hash as TLS 1.3 wants it. */
 static SSL_SESSION *
 new_psk(SSL *ssl)
 {
@@ -142,7 +142,7 @@ join(struct pair *pair)
 }
 
 static int
-shake(struct pair *pair, struct peer_wire *wire)
+handshake(struct pair *pair, struct peer_wire *wire)
 {
     for (int from = 0; !SSL_is_init_finished(pair->end[0]) || !SSL_is_init_finished(pair->end[1]);
          from = !from) {
@@ -174,7 +174,8 @@ open_pair(const struct peer *peer, struct peer_wire *wire)
         return NULL;
     for (int i = 0; i < ENDS; i++)
         pair->end[i] = bench_libssl_end(peer->variety, i);
-    if (pair->end[0] != NULL && pair->end[1] != NULL && join(pair) == 0 && shake(pair, wire) == 0)
+    if (pair->end[0] != NULL && pair->end[1] != NULL && join(pair) == 0 &&
+        handshake(pair, wire) == 0)
         return pair;
     close_pair(pair);
     return NULL;

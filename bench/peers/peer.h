@@ -14,7 +14,7 @@ enum { PEER_MESSAGE_MOST = 1 << 20 };
 
 /** What initiation put on the wire. A flight: what one end sends before it has to wait. */
 struct peer_wire {
-    size_t octets;
+    size_t bytes;
     unsigned flights;
 };
 
@@ -26,7 +26,7 @@ struct peer {
     /** Initiate, at both ends. wire: NULL, or where to count. NULL: it failed. */
     void *(*open)(const struct peer *peer, struct peer_wire *wire);
 
-    /** Seal n octets, PEER_MESSAGE_MOST at most, at the near end and open them at the far end, to
+    /** Seal n bytes, PEER_MESSAGE_MOST at most, at the near end and open them at the far end, to
      * out. Returns 0, or -1. NULL: this peer has no such messages. */
     int (*carry)(void *pair, uint8_t *out, const uint8_t *in, size_t n);
 
@@ -37,13 +37,13 @@ struct peer {
     void (*close)(void *pair);
 };
 
-/** Count a flight of so many octets; none is no flight. */
+/** Count a flight of so many bytes; none is no flight. */
 static inline void
-peer_flight(struct peer_wire *wire, size_t octets)
+peer_flight(struct peer_wire *wire, size_t bytes)
 {
-    if (wire == NULL || octets == 0)
+    if (wire == NULL || bytes == 0)
         return;
-    wire->octets += octets;
+    wire->bytes += bytes;
     wire->flights++;
 }
 

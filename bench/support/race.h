@@ -16,9 +16,9 @@ enum { BENCH_CONTENDERS_MOST = 16, BENCH_ROUNDS_MOST = 101 };
 struct bench_row {
     const char *bench;     /* which benchmark */
     const char *what;      /* which case of it */
-    uint64_t size;         /* octets of a message, 0 where there is none */
+    uint64_t size;         /* bytes of a message, 0 where there is none */
     const char *contender; /* who; for a ratio "a/b", a's time to b's */
-    const char *unit;      /* "ns", "octets", "flights" or "ratio" */
+    const char *unit;      /* "ns", "bytes", "flights" or "ratio" */
     double median, low, high;
     unsigned rounds; /* 1: counted, not measured */
 };

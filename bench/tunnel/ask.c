@@ -21,7 +21,7 @@ static struct {
     const struct load_task *task;
     uint64_t until; /* load_now() at the end */
     unsigned long connections, trips, refused, cut, wrong;
-    uint64_t octets, slowest;
+    uint64_t bytes, slowest;
     unsigned open, asked; /* hold: connections made and answered; requests under way */
     uint32_t *samples;    /* nanoseconds of each round trip, where they are wanted */
     size_t sample_count;
@@ -62,9 +62,9 @@ count(enum load_outcome outcome)
 static int
 tell(void)
 {
-    printf("connections\t%lu\nround_trips\t%lu\noctets\t%llu\nrefused\t%lu\ncut\t%lu\nwrong\t%lu\n"
+    printf("connections\t%lu\nround_trips\t%lu\nbytes\t%llu\nrefused\t%lu\ncut\t%lu\nwrong\t%lu\n"
            "slowest_ms\t%.1f\n",
-           run.connections, run.trips, (unsigned long long)run.octets, run.refused, run.cut,
+           run.connections, run.trips, (unsigned long long)run.bytes, run.refused, run.cut,
            run.wrong, (double)run.slowest / 1e6);
     return failures() == 0 ? 0 : 1;
 }
@@ -81,11 +81,11 @@ draw(struct client *c)
 static void
 ask(struct client *c)
 {
-    size_t most = run.task->octets;
+    size_t most = run.task->bytes;
     size_t size = most > 1 && run.samples == NULL ? 1 + draw(c) % most : most;
 
     load_exchange_ask(&c->exchange, c->number * UINT64_C(4099) + run.trips, size);
-    run.octets += size;
+    run.bytes += size;
 }
 
 static void
@@ -273,8 +273,8 @@ ask_all(struct client *clients)
         if (clients[i].exchange.source.fd < 0)
             continue;
         run.asked++;
-        run.octets += run.task->octets;
-        load_exchange_ask(&clients[i].exchange, i, run.task->octets);
+        run.bytes += run.task->bytes;
+        load_exchange_ask(&clients[i].exchange, i, run.task->bytes);
     }
     return until_asked(0);
 }

@@ -16,7 +16,7 @@ struct stream {
     struct load_source source;
     uint8_t header[LOAD_HEADER];
     size_t header_sent;
-    uint64_t sent, marks; /* octets; answers, each for LOAD_MARK of them */
+    uint64_t sent, marks; /* bytes; answers, each for LOAD_MARK of them */
     int writing;
 };
 
@@ -25,14 +25,14 @@ static struct {
     int checked;    /* upload */
     uint64_t until; /* load_now() at which bulk stops to send */
     unsigned open, complete, cut;
-    uint64_t octets, last; /* answered for; when the last answer came */
+    uint64_t bytes, last; /* answered for; when the last answer came */
 } run;
 
 static uint64_t
 left(const struct stream *s)
 {
     if (run.checked)
-        return run.task->octets - s->sent;
+        return run.task->bytes - s->sent;
     if (load_now() < run.until)
         return UINT64_MAX;
     return (LOAD_MARK - s->sent % LOAD_MARK) % LOAD_MARK; /* so that all of it is answered for */
@@ -92,13 +92,13 @@ receive(struct stream *s)
 
     if (count < 0 && errno == EAGAIN)
         return 0;
-    if (count <= 0 || (run.checked && answer != run.task->octets)) {
+    if (count <= 0 || (run.checked && answer != run.task->bytes)) {
         finish(s, 0);
         return 1;
     }
     run.last = load_now();
     s->marks += (uint64_t)count;
-    run.octets += run.checked ? answer : (uint64_t)count * LOAD_MARK;
+    run.bytes += run.checked ? answer : (uint64_t)count * LOAD_MARK;
     if (!run.checked && (s->writing || s->marks * LOAD_MARK < s->sent))
         return 0;
     finish(s, 1);
@@ -124,7 +124,7 @@ open_streams(struct stream *streams)
         s->source.ready = ready;
         s->source.fd = load_connect(&run.task->address);
         s->writing = 1;
-        load_header(s->header, run.checked ? LOAD_CHECK : LOAD_SINK, run.task->octets);
+        load_header(s->header, run.checked ? LOAD_CHECK : LOAD_SINK, run.task->bytes);
         if (s->source.fd < 0 || load_watch(&s->source, 1, 1) != 0)
             return -1;
         run.open++;
@@ -151,8 +151,8 @@ transfer(const struct load_task *task, int checked)
         if (load_turn(TURN_MS) != 0)
             break;
     double seconds = (double)(run.last - begin) / 1e9;
-    printf("octets_per_second\t%.0f\noctets\t%llu\ncomplete\t%u\ncut\t%u\nstuck\t%u\n",
-           seconds > 0 ? (double)run.octets / seconds : 0, (unsigned long long)run.octets,
+    printf("bytes_per_second\t%.0f\nbytes\t%llu\ncomplete\t%u\ncut\t%u\nstuck\t%u\n",
+           seconds > 0 ? (double)run.bytes / seconds : 0, (unsigned long long)run.bytes,
            run.complete, run.cut, run.open);
     free(streams);
     return run.complete == task->count ? 0 : 1;

@@ -2,7 +2,7 @@
  * Content that looks random and is known at every place, so that either end can verify what
  * arrived; and the header that opens a connection.
  *
- * It repeats after a prime number of octets: what is lost, doubled or moved by a whole buffer or
+ * It repeats after a prime number of bytes: what is lost, doubled or moved by a whole buffer or
  * frame is never mistaken for what belongs there.
  */
 #include "bench/tunnel/load.h"

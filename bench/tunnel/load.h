@@ -12,15 +12,15 @@
 #include <sys/socket.h>
 
 enum {
-    LOAD_HEADER = 16,        /* octets that open each connection: a mode, and a number */
-    LOAD_BUFFER = 256 << 10, /* octets that are read or written at a time */
-    LOAD_MARK = 1 << 20      /* octets after which a sink answers with one */
+    LOAD_HEADER = 16,        /* bytes that open each connection: a mode, and a number */
+    LOAD_BUFFER = 256 << 10, /* bytes that are read or written at a time */
+    LOAD_MARK = 1 << 20      /* bytes after which a sink answers with one */
 };
 
 /** What a connection wants of the service. */
 enum load_mode {
     LOAD_ECHO = 'e', /* what comes goes back */
-    LOAD_SINK = 's', /* an octet comes back for each LOAD_MARK */
+    LOAD_SINK = 's', /* a byte comes back for each LOAD_MARK */
     LOAD_CHECK =
         'c', /* content is verified; its size, which the header told, is answered at the end */
 };
@@ -28,7 +28,7 @@ enum load_mode {
 /* ---- net.c ---- */
 
 struct load_address {
-    struct sockaddr_storage octets;
+    struct sockaddr_storage bytes;
     socklen_t size;
 };
 
@@ -64,7 +64,7 @@ uint64_t load_now(void);
 
 /* ---- content.c ---- */
 
-/** Octets at a place of the content, of which *size (LOAD_BUFFER at most) lie behind each other. */
+/** Bytes at a place of the content, of which *size (LOAD_BUFFER at most) lie behind each other. */
 const uint8_t *load_content(uint64_t place, size_t size);
 
 /** The header that opens a connection. */
@@ -96,7 +96,7 @@ struct load_exchange {
 /** Connect; done is called for each request. Returns 0, or -1. */
 int load_exchange_open(struct load_exchange *exchange, const struct load_address *address);
 
-/** Ask: so many octets of content. done comes from load_turn(), never from here. */
+/** Ask: so many bytes of content. done comes from load_turn(), never from here. */
 void load_exchange_ask(struct load_exchange *exchange, uint64_t place, size_t size);
 
 /* ---- What duet-load does: each a subcommand, with its operands; returns an exit code ---- */
@@ -104,7 +104,7 @@ void load_exchange_ask(struct load_exchange *exchange, uint64_t place, size_t si
 struct load_task {
     struct load_address address;
     unsigned count; /* connections */
-    size_t octets;  /* of a request or a stream */
+    size_t bytes;   /* of a request or a stream */
     unsigned trips; /* requests on a connection, then another is made; 0: no end */
     double seconds;
 };

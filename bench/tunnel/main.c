@@ -13,7 +13,7 @@
 #include <sys/resource.h>
 
 /* What an operand sets. */
-enum operand { END, COUNT, OCTETS, SECONDS, TRIPS };
+enum operand { END, COUNT, BYTES, SECONDS, TRIPS };
 
 static const struct command {
     const char *name, *usage, *about;
@@ -24,39 +24,39 @@ static const struct command {
     {"serve", "", "echo, sink and verify, until SIGTERM", load_serve, {END}, {.count = 1}},
     {"bulk",
      "STREAMS SECONDS",
-     "octets per second, one way",
+     "bytes per second, one way",
      load_bulk,
      {COUNT, SECONDS},
      {.count = 0}},
     {"upload",
-     "STREAMS OCTETS",
+     "STREAMS BYTES",
      "streams of a size, verified",
      load_upload,
-     {COUNT, OCTETS},
+     {COUNT, BYTES},
      {.count = 0}},
     {"rate",
      "AT-A-TIME SECONDS",
-     "connections per second, one octet each",
+     "connections per second, one byte each",
      load_rate,
      {COUNT, SECONDS},
-     {.octets = 1, .trips = 1}},
+     {.bytes = 1, .trips = 1}},
     {"latency",
-     "CONNECTIONS OCTETS SECONDS",
+     "CONNECTIONS BYTES SECONDS",
      "round trips of a size",
      load_latency,
-     {COUNT, OCTETS, SECONDS},
+     {COUNT, BYTES, SECONDS},
      {.count = 0}},
     {"hold",
-     "CONNECTIONS OCTETS",
+     "CONNECTIONS BYTES",
      "idle ones; once a line is read, a request on each",
      load_hold,
-     {COUNT, OCTETS},
+     {COUNT, BYTES},
      {.count = 0}},
     {"steady",
-     "CONNECTIONS OCTETS SECONDS TRIPS",
-     "requests of 1 to OCTETS; a connection ends after TRIPS of them (0: never)",
+     "CONNECTIONS BYTES SECONDS TRIPS",
+     "requests of 1 to BYTES; a connection ends after TRIPS of them (0: never)",
      load_steady,
-     {COUNT, OCTETS, SECONDS, TRIPS},
+     {COUNT, BYTES, SECONDS, TRIPS},
      {.count = 0}},
 };
 
@@ -84,8 +84,8 @@ take(struct load_task *task, enum operand operand, const char *text)
     case COUNT:
         task->count = (unsigned)value;
         break;
-    case OCTETS:
-        task->octets = (size_t)value;
+    case BYTES:
+        task->bytes = (size_t)value;
         break;
     case SECONDS:
         task->seconds = value;

@@ -30,7 +30,7 @@ read_unix(struct load_address *address, const char *path)
     if (strlen(path) >= sizeof at.sun_path)
         return -1;
     memcpy(at.sun_path, path, strlen(path));
-    memcpy(&address->octets, &at, sizeof at);
+    memcpy(&address->bytes, &at, sizeof at);
     address->size = sizeof at;
     return 0;
 }
@@ -53,7 +53,7 @@ load_address(struct load_address *address, const char *text)
     if (*end != 0 || port == 0 || port > 65535 || inet_pton(AF_INET, host, &at.sin_addr) != 1)
         return -1;
     at.sin_port = htons((uint16_t)port);
-    memcpy(&address->octets, &at, sizeof at);
+    memcpy(&address->bytes, &at, sizeof at);
     address->size = sizeof at;
     return 0;
 }
@@ -62,9 +62,9 @@ static int
 make_socket(const struct load_address *address)
 {
     int one = 1;
-    int fd = socket(address->octets.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(address->bytes.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-    if (fd >= 0 && address->octets.ss_family == AF_INET)
+    if (fd >= 0 && address->bytes.ss_family == AF_INET)
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     return fd;
 }
@@ -78,7 +78,7 @@ load_listen(const struct load_address *address)
     if (fd < 0)
         return -1;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(fd, (const struct sockaddr *)&address->octets, address->size) == 0 &&
+    if (bind(fd, (const struct sockaddr *)&address->bytes, address->size) == 0 &&
         listen(fd, BACKLOG) == 0)
         return fd;
     close(fd);
@@ -92,7 +92,7 @@ load_connect(const struct load_address *address)
 
     if (fd < 0)
         return -1;
-    if (connect(fd, (const struct sockaddr *)&address->octets, address->size) == 0 ||
+    if (connect(fd, (const struct sockaddr *)&address->bytes, address->size) == 0 ||
         errno == EINPROGRESS)
         return fd;
     close(fd);

@@ -18,14 +18,14 @@ struct served {
     size_t header_size;
     uint8_t header[LOAD_HEADER];
     unsigned mode;
-    uint64_t announced, octets, marked; /* of the header; come; answered for */
-    uint8_t *kept;                      /* an echo that the peer does not take yet */
+    uint64_t announced, bytes, marked; /* of the header; come; answered for */
+    uint8_t *kept;                     /* an echo that the peer does not take yet */
     size_t kept_size, kept_sent;
 };
 
 static struct {
     unsigned long accepted, complete, truncated, cut, wrong;
-    uint64_t octets;
+    uint64_t bytes;
 } seen;
 
 static volatile sig_atomic_t over;
@@ -50,9 +50,9 @@ drop(struct served *s)
 static void
 end(struct served *s)
 {
-    if (s->mode == LOAD_CHECK && s->octets == s->announced) {
+    if (s->mode == LOAD_CHECK && s->bytes == s->announced) {
         seen.complete++;
-        (void)!write(s->source.fd, &s->octets, sizeof s->octets);
+        (void)!write(s->source.fd, &s->bytes, sizeof s->bytes);
     } else if (s->mode == LOAD_CHECK) {
         seen.truncated++;
     }
@@ -61,12 +61,12 @@ end(struct served *s)
 
 /** Keep what an echo could not write. Returns 0, or -1. */
 static int
-keep(struct served *s, const uint8_t *octets, size_t size)
+keep(struct served *s, const uint8_t *bytes, size_t size)
 {
     s->kept = malloc(size);
     if (s->kept == NULL)
         return -1;
-    memcpy(s->kept, octets, size);
+    memcpy(s->kept, bytes, size);
     s->kept_size = size;
     s->kept_sent = 0;
     return load_watch(&s->source, 0, 1);
@@ -74,22 +74,22 @@ keep(struct served *s, const uint8_t *octets, size_t size)
 
 /** Returns 0, or -1 when the connection is lost. */
 static int
-echo(struct served *s, const uint8_t *octets, size_t size)
+echo(struct served *s, const uint8_t *bytes, size_t size)
 {
-    ssize_t count = write(s->source.fd, octets, size);
+    ssize_t count = write(s->source.fd, bytes, size);
 
     if (count < 0 && errno != EAGAIN)
         return -1;
     if (count < 0)
         count = 0;
-    return (size_t)count == size ? 0 : keep(s, octets + count, size - (size_t)count);
+    return (size_t)count == size ? 0 : keep(s, bytes + count, size - (size_t)count);
 }
 
 static int
 sink(struct served *s)
 {
     static const uint8_t marks[64];
-    uint64_t due = s->octets / LOAD_MARK - s->marked;
+    uint64_t due = s->bytes / LOAD_MARK - s->marked;
 
     if (due == 0)
         return 0;
@@ -100,28 +100,28 @@ sink(struct served *s)
 }
 
 static int
-take(struct served *s, const uint8_t *octets, size_t size)
+take(struct served *s, const uint8_t *bytes, size_t size)
 {
-    if (s->mode == LOAD_CHECK && memcmp(octets, load_content(s->octets, size), size) != 0) {
+    if (s->mode == LOAD_CHECK && memcmp(bytes, load_content(s->bytes, size), size) != 0) {
         seen.wrong++;
         return -1;
     }
-    s->octets += size;
-    seen.octets += size;
+    s->bytes += size;
+    seen.bytes += size;
     if (s->mode == LOAD_ECHO)
-        return echo(s, octets, size);
+        return echo(s, bytes, size);
     return s->mode == LOAD_SINK ? sink(s) : 0;
 }
 
-/** Take the header off the front. Returns how many octets it was, or -1. */
+/** Take the header off the front. Returns how many bytes it was, or -1. */
 static int
-take_header(struct served *s, const uint8_t *octets, size_t size)
+take_header(struct served *s, const uint8_t *bytes, size_t size)
 {
     size_t count = LOAD_HEADER - s->header_size;
 
     if (count > size)
         count = size;
-    memcpy(s->header + s->header_size, octets, count);
+    memcpy(s->header + s->header_size, bytes, count);
     s->header_size += count;
     if (s->header_size < LOAD_HEADER || s->mode != 0)
         return (int)count;
@@ -210,8 +210,8 @@ load_serve(const struct load_task *task)
     while (!over)
         if (load_turn(1000) != 0)
             return 1;
-    printf("accepted\t%lu\ncomplete\t%lu\ntruncated\t%lu\ncut\t%lu\nwrong\t%lu\noctets\t%llu\n",
+    printf("accepted\t%lu\ncomplete\t%lu\ntruncated\t%lu\ncut\t%lu\nwrong\t%lu\nbytes\t%llu\n",
            seen.accepted, seen.complete, seen.truncated, seen.cut, seen.wrong,
-           (unsigned long long)seen.octets);
+           (unsigned long long)seen.bytes);
     return 0;
 }

@@ -22,13 +22,13 @@ extern "C" {
 /** One channel. */
 typedef struct duet_channel duet_channel;
 
-/** The memory of nonces (protocol.md §4 "Replay"): one for all channels of a program and the
+/** The replay cache (protocol.md §4 "Replay"): one for all channels of a program and the
  * processes it forks. */
 typedef struct duet_replay duet_replay;
 
 #define DUET_REPLAY_DEFAULT 65536u /**< nonces */
 
-/** Make a memory of nonces in shared memory, so that forked workers share it. entries: 1 to 2^24.
+/** Make a replay cache in shared memory, so that forked workers share it. entries: 1 to 2^24.
  * NULL: no memory.   Since 0.1. */
 DUET_API duet_replay *duet_replay_new(size_t entries);
 
@@ -38,10 +38,10 @@ DUET_API void duet_replay_free(duet_replay *replay);
 /** A stream of the caller's: TLS, a serial line, another library's connection. */
 typedef struct duet_stream {
     void *context;
-    /** Read 1 to size octets without waiting. Returns DUET_OK; DUET_AGAIN; DUET_CLOSED at the end;
+    /** Read 1 to size bytes without waiting. Returns DUET_OK; DUET_AGAIN; DUET_CLOSED at the end;
      * DUET_E_IO. */
     int (*read)(void *context, uint8_t *buffer, size_t size, size_t *got);
-    /** Write 1 to size octets without waiting. Returns DUET_OK; DUET_AGAIN; DUET_E_IO. */
+    /** Write 1 to size bytes without waiting. Returns DUET_OK; DUET_AGAIN; DUET_E_IO. */
     int (*write)(void *context, const uint8_t *buffer, size_t size, size_t *put);
     /** Wait until what is wanted (DUET_WANT_) may go on, or timeout_ms passed (negative: for ever).
      * Returns DUET_OK; DUET_E_IO. */
@@ -61,7 +61,7 @@ enum duet_state {
  *
  * channel   out: the channel; NULL on failure.
  * config    must outlive the channel.
- * replay    the memory of nonces; NULL only for TOP in a program that never listens.
+ * replay    the replay cache; NULL only for TOP in a program that never listens.
  * rfd, wfd  to read and to write; the same for a socket. They stay the caller's to close, and are
  *           read by this channel alone. Only a call without a time-out may wait within a read of a
  *           socket that is in blocking mode; another descriptor that is in blocking mode is written
@@ -118,17 +118,17 @@ DUET_API unsigned duet_channel_state(const duet_channel *channel);
 /**
  * Initiate, until the peer is authenticated. Every other call does this by itself first.
  *
- * Returns DUET_OK; DUET_AGAIN, DUET_SLOW; DUET_E_STRANGER (silence is yours to keep: read and drop
+ * Returns DUET_OK; DUET_AGAIN, DUET_SLOW; DUET_E_UNAUTHENTICATED (silence is yours to keep: read and drop
  * for a while before you close, see docs/protocol.md §4 "Probing"), DUET_E_UNTRUSTED, DUET_E_IO,
  * DUET_E_FORKED. Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_handshake(duet_channel *channel, int timeout_ms);
 
 /**
- * Send octets of the stream (CODE 0), split into frames.
+ * Send bytes of the stream (CODE 0), split into frames.
  *
- * data   in: size octets, any number.
- * sent   out: octets accepted: sealed and written, or kept (64 KiB at most) to be written next.
+ * data   in: size bytes, any number.
+ * sent   out: bytes accepted: sealed and written, or kept (64 KiB at most) to be written next.
  *
  * Returns DUET_OK when all are with the kernel; DUET_AGAIN or DUET_SLOW: go on with data + *sent
  * (or with duet_flush() when *sent is size); DUET_E_MISUSE (closed, inside a message or frame), or
@@ -138,11 +138,11 @@ DUET_API int duet_send(duet_channel *channel, const void *data, size_t size, siz
                        int timeout_ms);
 
 /**
- * Receive octets of the stream (CODE 0): whole frames, as many as fit.
+ * Receive bytes of the stream (CODE 0): whole frames, as many as fit.
  *
- * buffer  out: size octets; beyond *got its content is wiped or untouched, never unverified.
- * got     out: verified octets.
- * least   octets to wait for, 0 to size. size: all that was asked for; 1: as read() does.
+ * buffer  out: size bytes; beyond *got its content is wiped or untouched, never unverified.
+ * got     out: verified bytes.
+ * least   bytes to wait for, 0 to size. size: all that was asked for; 1: as read() does.
  *
  * Returns DUET_OK: least were had, or the next frame does not fit into what is left; DUET_AGAIN or
  * DUET_SLOW: time ran out before (*got counts); DUET_CLOSED: the peer closed (*got counts);
@@ -177,9 +177,9 @@ DUET_API int duet_send_message(duet_channel *channel, uint32_t code, const void 
 /**
  * Receive a message, or the next part of one that is larger than the buffer.
  *
- * code   out: DUET_CODE_MORE: these octets are verified, the message goes on in the next call; else
- *        the message's code, and it is whole. Octets of the stream come under code 0.
- * got    out: verified octets.
+ * code   out: DUET_CODE_MORE: these bytes are verified, the message goes on in the next call; else
+ *        the message's code, and it is whole. Bytes of the stream come under code 0.
+ * got    out: verified bytes.
  *
  * Returns DUET_OK; DUET_AGAIN, DUET_SLOW (*got and *code hold what was had so far: DUET_CODE_MORE);
  * DUET_CLOSED; DUET_E_ROOM; or a fatal result.   Since 0.1.
@@ -189,8 +189,8 @@ DUET_API int duet_recv_message(duet_channel *channel, uint32_t *code, void *buff
 
 /** One message of a batch. */
 typedef struct duet_message {
-    const void *data; /**< size octets; NULL when size is 0 */
-    size_t size;      /**< octets */
+    const void *data; /**< size bytes; NULL when size is 0 */
+    size_t size;      /**< bytes */
     uint32_t code;    /**< 1 to DUET_CODE_APP_MAX */
 } duet_message;
 
@@ -201,7 +201,7 @@ typedef struct duet_message {
  * sent      out: messages accepted: sealed and written, or kept (64 KiB at most) to be written
  *           next.
  *
- * Returns as duet_send(), with messages counted in place of octets; DUET_E_LENGTH: the message
+ * Returns as duet_send(), with messages counted in place of bytes; DUET_E_LENGTH: the message
  * after *sent is larger than one frame (duet_send_message() takes it), DUET_E_MISUSE: its code is
  * none of the application's, or a message or frame is under way.   Since 0.1.
  */
@@ -211,7 +211,7 @@ DUET_API int duet_send_messages(duet_channel *channel, const duet_message *messa
 /** Where duet_recv_messages() puts what it receives. */
 typedef struct duet_inbox {
     void *buffer;           /**< in: where payload goes, one message behind the other */
-    size_t size;            /**< in: octets of it; as duet_recv()'s buffer */
+    size_t size;            /**< in: bytes of it; as duet_recv()'s buffer */
     duet_message *messages; /**< in: where each message is told; data lies in buffer */
     size_t room;            /**< in: messages that can be told, at least 1 */
     size_t count;           /**< out: messages, all verified */
@@ -221,7 +221,7 @@ typedef struct duet_inbox {
  * Receive many messages by one call: waits for one, then takes all that are there and fit.
  *
  * A message of several frames takes an entry for each, all but the last under DUET_CODE_MORE.
- * Octets of the stream come under code 0.
+ * Bytes of the stream come under code 0.
  *
  * Returns DUET_OK with inbox->count messages; DUET_AGAIN, DUET_SLOW: none came in time;
  * DUET_CLOSED; DUET_E_ROOM: the next frame alone is larger than the buffer; or a fatal result
@@ -230,10 +230,10 @@ typedef struct duet_inbox {
 DUET_API int duet_recv_messages(duet_channel *channel, duet_inbox *inbox, int timeout_ms);
 
 /**
- * Send one frame of exactly size octets, up to 2^32 - 1 and the peer's limit, in constant memory.
+ * Send one frame of exactly size bytes, up to 2^32 - 1 and the peer's limit, in constant memory.
  *
  * After DUET_AGAIN or DUET_SLOW go on with the rest under the same code; nothing else is sent until
- * all of its octets are.
+ * all of its bytes are.
  *
  * code   0 to DUET_CODE_APP_MAX.
  *
@@ -244,11 +244,11 @@ DUET_API int duet_send_frame(duet_channel *channel, uint32_t code, const void *d
 
 /** Both ways at once: as one duet_send() and one duet_recv(). */
 typedef struct duet_exchange_io {
-    const void *data; /**< in: octets to send */
+    const void *data; /**< in: bytes to send */
     size_t size;      /**< in */
     size_t sent;      /**< in: where to go on; out: as duet_send() */
     void *buffer;     /**< in: where to receive */
-    size_t room; /**< in: octets of it; all of them are waited for, as by duet_recv() with least =
+    size_t room; /**< in: bytes of it; all of them are waited for, as by duet_recv() with least =
                     room */
     size_t got;  /**< in: where to go on; out: as duet_recv() */
 } duet_exchange_io;
@@ -259,14 +259,14 @@ typedef struct duet_exchange_io {
  * io   sent and got start at 0; after DUET_AGAIN or DUET_SLOW call again with the same io.
  *
  * Returns DUET_OK when both are done; DUET_CLOSED when all is sent and the peer closed before room
- * octets came; else as duet_send() and duet_recv().   Since 0.1.
+ * bytes came; else as duet_send() and duet_recv().   Since 0.1.
  */
 DUET_API int duet_exchange(duet_channel *channel, duet_exchange_io *io, int timeout_ms);
 
 /** One channel's part in duet_send_many(). */
 typedef struct duet_send_job {
     duet_channel *channel; /**< in: a channel stands in one job of a call */
-    const void *data;      /**< in: octets of the stream */
+    const void *data;      /**< in: bytes of the stream */
     size_t size;           /**< in */
     size_t sent;           /**< out: as duet_send() */
     int result;            /**< out: as duet_send() with a time-out of 0 */
@@ -284,7 +284,7 @@ DUET_API void duet_send_many(duet_send_job *jobs, size_t count);
 typedef struct duet_recv_job {
     duet_channel *channel; /**< in: a channel stands in one job of a call */
     void *buffer;          /**< in: where to receive */
-    size_t size;           /**< in: octets of it */
+    size_t size;           /**< in: bytes of it */
     size_t got;            /**< out: as duet_recv() */
     int result;            /**< out: as duet_recv() with least 1 and a time-out of 0 */
 } duet_recv_job;

@@ -27,7 +27,7 @@ extern "C" {
 
 /**
  * Set the library up: choose the CPU kernel, fetch libcrypto's objects. Done once;
- * duet_config_new() and duet_dir_init_raw() call it by themselves. Any thread, any time.
+ * duet_config_new() and duet_cipher_init_raw() call it by themselves. Any thread, any time.
  *
  * Returns DUET_OK, DUET_E_CRYPTO.   Since 0.1.
  */

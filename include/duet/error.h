@@ -56,7 +56,7 @@ enum duet_class {
       "the detail names the system's error")                                                       \
     X(E_FORKED, -22, FATAL, "the process was forked with this object open",                        \
       "use an object only in the process that made it: a copy would repeat its keystream")         \
-    X(E_STRANGER, -30, THEIRS, "the peer did not prove that it holds the secret",                  \
+    X(E_UNAUTHENTICATED, -30, THEIRS, "the peer did not prove that it holds the secret",           \
       "compare secret id (duet key show), profile and pattern at both ends; is it duet at all?")   \
     X(E_TRUNCATED, -31, THEIRS, "the stream ended without CLOSE: it was cut",                      \
       "what was counted is verified but not complete; connect anew and resume")                    \

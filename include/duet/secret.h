@@ -16,15 +16,15 @@
 extern "C" {
 #endif
 
-#define DUET_SECRET_LEAST   64u    /**< octets */
-#define DUET_SECRET_MOST    65536u /**< octets */
-#define DUET_SECRET_DEFAULT 1024u  /**< octets: 8192 bits, 4096 for each direction */
-#define DUET_SECRET_ID_SIZE 8u     /**< octets; written as 16 hex digits */
-#define DUET_KEY_SIZE       32u    /**< octets of an X25519 key, private or public */
+#define DUET_SECRET_LEAST   64u    /**< bytes */
+#define DUET_SECRET_MOST    65536u /**< bytes */
+#define DUET_SECRET_DEFAULT 1024u  /**< bytes: 8192 bits, 4096 for each direction */
+#define DUET_SECRET_ID_SIZE 8u     /**< bytes; written as 16 hex digits */
+#define DUET_KEY_SIZE       32u    /**< bytes of an X25519 key, private or public */
 #define DUET_KEY_TEXT_SIZE  45u    /**< its base64 with the final NUL */
-#define DUET_PRELUDE_MOST   1024u  /**< octets */
-#define DUET_LABEL_MOST     1024u  /**< octets */
-#define DUET_PEER_NAME_SIZE 64u    /**< octets with the final NUL */
+#define DUET_PRELUDE_MOST   1024u  /**< bytes */
+#define DUET_LABEL_MOST     1024u  /**< bytes */
+#define DUET_PEER_NAME_SIZE 64u    /**< bytes with the final NUL */
 
 /** Where and why a text was refused. Never quotes a secret. */
 typedef struct duet_where {
@@ -43,9 +43,9 @@ enum duet_kind {
 
 /** A shared secret. */
 typedef struct duet_secret {
-    uint8_t *octets;                 /**< owned; size octets */
-    size_t size;                     /**< octets, even */
-    uint8_t id[DUET_SECRET_ID_SIZE]; /**< SHA-256("duet/1 id" ‖ octets)[0:8] */
+    uint8_t *bytes;                  /**< owned; size bytes */
+    size_t size;                     /**< bytes, even */
+    uint8_t id[DUET_SECRET_ID_SIZE]; /**< SHA-256("duet/1 id" ‖ bytes)[0:8] */
     int64_t not_after; /**< Unix seconds of the end of the named day (UTC); 0: no limit */
     int allow_keylog;  /**< 1: `AllowKeylog = yes`. Reserved: nothing acts on it yet */
 } duet_secret;
@@ -77,30 +77,30 @@ typedef struct duet_profile {
     size_t label_size;
     uint8_t prelude[2][DUET_PRELUDE_MOST]; /**< [DUET_TOP], [DUET_BOTTOM] */
     size_t prelude_size[2];
-    uint32_t hello_pad_least, hello_pad_most; /**< octets, both included, 16,000 at most */
+    uint32_t hello_pad_least, hello_pad_most; /**< bytes, both included, 16,000 at most */
     enum duet_pad pad;                        /**< reserved: nothing acts on it yet */
-    uint32_t pad_block;                       /**< reserved; octets, for DUET_PAD_BLOCK */
+    uint32_t pad_block;                       /**< reserved; bytes, for DUET_PAD_BLOCK */
     uint32_t cover_ms;                        /**< reserved: nothing acts on it yet; 0: off */
-    uint32_t cover_size;                      /**< reserved; octets of payload */
+    uint32_t cover_size;                      /**< reserved; bytes of payload */
     unsigned rotate_frames, rotate_blocks;    /**< exponents, 1 to 30 */
 } duet_profile;
 
 /**
  * Tell what a text is by its first section, without reading further.
- * text: size octets.  Returns a DUET_KIND_.  Since 0.1.
+ * text: size bytes.  Returns a DUET_KIND_.  Since 0.1.
  */
 DUET_API enum duet_kind duet_kind_of(const char *text, size_t size);
 
 /**
- * Take a secret's octets as they are; id is computed.
+ * Take a secret's bytes as they are; id is computed.
  *
- * secret   out: owns a copy of octets; wipe it with duet_secret_wipe().
- * octets   in: size octets, uniformly random.
+ * secret   out: owns a copy of bytes; wipe it with duet_secret_wipe().
+ * bytes   in: size bytes, uniformly random.
  *
  * Returns DUET_OK, DUET_E_LENGTH (odd, under 64, over 65,536), DUET_E_MEMORY; on failure *secret is
  * empty. Source: docs/protocol.md §2.   Since 0.1.
  */
-DUET_API DUET_CHECKED int duet_secret_init(duet_secret *secret, const uint8_t *octets, size_t size);
+DUET_API DUET_CHECKED int duet_secret_init(duet_secret *secret, const uint8_t *bytes, size_t size);
 
 /** Read a secret's text. Returns DUET_OK, DUET_E_FORMAT (see where), DUET_E_MEMORY; *secret is
  * empty on failure.   Since 0.1. */
@@ -111,7 +111,7 @@ DUET_API DUET_CHECKED int duet_secret_parse(duet_secret *secret, const char *tex
  * Write a secret's text.
  *
  * out    out: the text, no final NUL; NULL with cap 0 asks for the size only.
- * size   out: octets written, or needed.
+ * size   out: bytes written, or needed.
  *
  * Returns DUET_OK, DUET_E_ROOM (*size tells the need).   Since 0.1.
  */
@@ -120,7 +120,7 @@ DUET_API int duet_secret_format(char *out, size_t cap, size_t *size, const duet_
 /** Wipe and release; NULL is fine.   Since 0.1. */
 DUET_API void duet_secret_wipe(duet_secret *secret);
 
-/** Make an identity of 32 random octets, or of a private key that exists. Returns DUET_OK,
+/** Make an identity of 32 random bytes, or of a private key that exists. Returns DUET_OK,
  * DUET_E_CRYPTO.   Since 0.1. */
 DUET_API DUET_CHECKED int duet_identity_init(duet_identity *identity,
                                              const uint8_t private_key[DUET_KEY_SIZE]);
@@ -134,7 +134,7 @@ DUET_API DUET_CHECKED int duet_identity_parse(duet_identity *identity, const cha
  * Write an identity's text, which holds the private key.
  *
  * out    out: the text, no final NUL; NULL with cap 0 asks for the size only.
- * size   out: octets written, or needed.
+ * size   out: bytes written, or needed.
  *
  * Returns DUET_OK, DUET_E_ROOM (*size tells the need).   Since 0.1.
  */
@@ -160,7 +160,7 @@ DUET_API void duet_profile_init(duet_profile *profile);
 DUET_API DUET_CHECKED int duet_profile_parse(duet_profile *profile, const char *text, size_t size,
                                              duet_where *where);
 
-/** Wipe memory so that no compiler leaves it out. p: size octets, NULL when size is 0.   Since 0.1.
+/** Wipe memory so that no compiler leaves it out. p: size bytes, NULL when size is 0.   Since 0.1.
  */
 DUET_API void duet_wipe(void *p, size_t size);
 

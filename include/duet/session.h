@@ -1,8 +1,8 @@
 /*
- * A session: both directions of one connection as octets in, octets out.
+ * A session: both directions of one connection as bytes in, bytes out.
  *
- * No descriptor, clock or randomness is touched here: the caller carries octets to and from the
- * wire, brings random octets and the time, and asks the memory of nonces. channel.h does all that
+ * No descriptor, clock or randomness is touched here: the caller carries bytes to and from the
+ * wire, brings random bytes and the time, and asks the replay cache. channel.h does all that
  * on a descriptor or a stream, and is what most programs want. Source: docs/protocol.md, sections 1
  * to 5.
  *
@@ -32,11 +32,11 @@ enum duet_pattern {
     DUET_PATTERN_IDENTITY = 2
 };
 
-#define DUET_RANDOM_SIZE  80u /**< octets of randomness that a session takes at its start */
-#define DUET_FRESH_SIZE   32u /**< octets of randomness that a refresh takes */
-#define DUET_NONCE_SIZE   32u /**< octets of N_t and N_b */
-#define DUET_RECEIPT_SIZE 32u /**< octets of a receipt */
-#define DUET_PING_SIZE    8u  /**< octets of a PING */
+#define DUET_RANDOM_SIZE  80u /**< bytes of randomness that a session takes at its start */
+#define DUET_FRESH_SIZE   32u /**< bytes of randomness that a refresh takes */
+#define DUET_NONCE_SIZE   32u /**< bytes of N_t and N_b */
+#define DUET_RECEIPT_SIZE 32u /**< bytes of a receipt */
+#define DUET_PING_SIZE    8u  /**< bytes of a PING */
 #define DUET_EXPORT_MOST  8160u
 #define DUET_SECRETS_MOST 1024u /**< secrets in one configuration */
 
@@ -50,9 +50,9 @@ typedef struct duet_config duet_config;
 enum duet_setting {
     DUET_SET_PATTERNS,    /**< set of 1 << pattern. TOP offers the highest. Default 1 and 2 (TOP
                              without an identity: 1) */
-    DUET_SET_MAX_PAYLOAD, /**< octets of payload that this side accepts in a frame, 256 to 2^32 - 1;
+    DUET_SET_MAX_PAYLOAD, /**< bytes of payload that this side accepts in a frame, 256 to 2^32 - 1;
                              default 1 MiB */
-    DUET_SET_FRAME_SIZE,  /**< octets of payload into which a stream or message is split, 1 to
+    DUET_SET_FRAME_SIZE,  /**< bytes of payload into which a stream or message is split, 1 to
                              65,536; default 16 KiB */
     DUET_SET_MAX_SKEW_MS, /**< milliseconds that the peer's clock may differ; 0, the default: clocks
                              are not trusted */
@@ -70,12 +70,12 @@ DUET_API void duet_config_free(duet_config *config);
 /**
  * Add a secret. The first is the one that TOP uses; a listener tries them in turn.
  *
- * octets   in: size octets, copied.
+ * bytes   in: size bytes, copied.
  *
  * Returns DUET_OK, DUET_E_LENGTH (odd, under 64, over 65,536), DUET_E_MISUSE (1,024 are there),
  * DUET_E_MEMORY. Source: docs/protocol.md §2, §4 "Several secrets".   Since 0.1.
  */
-DUET_API DUET_CHECKED int duet_config_add_secret(duet_config *config, const uint8_t *octets,
+DUET_API DUET_CHECKED int duet_config_add_secret(duet_config *config, const uint8_t *bytes,
                                                  size_t size);
 
 /** Set this party's identity (copied). With it TOP offers pattern 2. Returns DUET_OK,
@@ -106,7 +106,7 @@ typedef struct duet_session duet_session;
 
 /** What duet_session_recv() stopped at. */
 enum duet_event {
-    DUET_EVENT_NONE,  /**< more octets are needed: `need` of them */
+    DUET_EVENT_NONE,  /**< more bytes are needed: `need` of them */
     DUET_EVENT_NONCE, /**< BOTTOM: is `nonce` known? Answer by duet_session_ask() with FRESH or
                          KNOWN */
     DUET_EVENT_READY, /**< the peer is authenticated */
@@ -115,40 +115,40 @@ enum duet_event {
     DUET_EVENT_FRAME, /**< that frame is verified, with all payload put since BEGIN */
     DUET_EVENT_LIBRARY, /**< a frame of the library's own was handled */
     DUET_EVENT_PONG,    /**< the answer to this side's PING */
-    DUET_EVENT_RANDOM,  /**< the peer asks for a refresh: bring 32 random octets by
+    DUET_EVENT_RANDOM,  /**< the peer asks for a refresh: bring 32 random bytes by
                            duet_session_ask() with ANSWER */
     DUET_EVENT_CLOSE    /**< the peer has closed its direction */
 };
 
 /** One step of receiving: what comes in, where payload goes, and what was reached. */
 typedef struct duet_step {
-    const uint8_t *in; /**< in: octets from the wire */
-    size_t in_size;    /**< in: octets of them */
+    const uint8_t *in; /**< in: bytes from the wire */
+    size_t in_size;    /**< in: bytes of them */
     uint8_t *out;    /**< in: where payload goes; may be `in` itself while a payload is due, else no
                         overlap */
-    size_t out_size; /**< in: octets of room */
-    size_t used;     /**< out: octets of `in` that were taken */
-    size_t put;      /**< out: octets of payload written; not verified before DUET_EVENT_FRAME */
+    size_t out_size; /**< in: bytes of room */
+    size_t used;     /**< out: bytes of `in` that were taken */
+    size_t put;      /**< out: bytes of payload written; not verified before DUET_EVENT_FRAME */
     enum duet_event event;
     uint32_t
         code; /**< out, BEGIN and FRAME: the frame's code; DUET_CODE_MORE: the message goes on */
-    uint32_t length; /**< out, BEGIN and FRAME: octets of the frame's payload */
-    size_t need;     /**< out: octets that end what is awaited (prelude, nonce and header; header;
+    uint32_t length; /**< out, BEGIN and FRAME: bytes of the frame's payload */
+    size_t need;     /**< out: bytes that end what is awaited (prelude, nonce and header; header;
                         payload and MAC) */
-    const uint8_t *nonce; /**< out, NONCE: DUET_NONCE_SIZE octets, the session's */
+    const uint8_t *nonce; /**< out, NONCE: DUET_NONCE_SIZE bytes, the session's */
 } duet_step;
 
 /** What duet_session_ask() can ask for. */
 enum duet_request {
     DUET_ASK_FRESH,   /**< answer to EVENT_NONCE: the nonce was not known, and is stored now;
-                         octets: NULL, or 8: the Unix milliseconds of now, big-endian, to judge
+                         bytes: NULL, or 8: the Unix milliseconds of now, big-endian, to judge
                          the peer's clock by */
     DUET_ASK_KNOWN,   /**< answer to EVENT_NONCE: it was known; the peer is a stranger */
     DUET_ASK_CLOSE,   /**< owe CLOSE: this side sends nothing more */
     DUET_ASK_ROTATE,  /**< owe ROTATE: the sending keys change */
-    DUET_ASK_PING,    /**< owe PING; octets: DUET_PING_SIZE to be echoed */
-    DUET_ASK_REFRESH, /**< owe REFRESH 0x01; octets: DUET_FRESH_SIZE random ones */
-    DUET_ASK_ANSWER   /**< answer to EVENT_RANDOM; octets: DUET_FRESH_SIZE random ones */
+    DUET_ASK_PING,    /**< owe PING; bytes: DUET_PING_SIZE to be echoed */
+    DUET_ASK_REFRESH, /**< owe REFRESH 0x01; bytes: DUET_FRESH_SIZE random ones */
+    DUET_ASK_ANSWER   /**< answer to EVENT_RANDOM; bytes: DUET_FRESH_SIZE random ones */
 };
 
 /** A session told in numbers. */
@@ -160,10 +160,10 @@ typedef struct duet_info {
     int tx_closed, rx_closed;      /**< 1: CLOSE was sealed, was received */
     int pinging;                   /**< 1: a PING is owed or sent, its PONG has not come */
     int refreshing;                /**< 1: a refresh is under way at this end */
-    size_t owed;                   /**< octets that duet_session_flush() would write */
-    uint32_t tx_limit, rx_limit;   /**< octets of payload in a frame: the peer's limit, mine */
+    size_t owed;                   /**< bytes that duet_session_flush() would write */
+    uint32_t tx_limit, rx_limit;   /**< bytes of payload in a frame: the peer's limit, mine */
     uint64_t tx_frames, rx_frames; /**< frames so far, library frames included */
-    uint64_t tx_octets, rx_octets; /**< application payload so far; received: verified */
+    uint64_t tx_bytes, rx_bytes;   /**< application payload so far; received: verified */
     uint64_t tx_epoch, rx_epoch;   /**< rotations so far */
     uint8_t secret_id[DUET_SECRET_ID_SIZE]; /**< of the secret in use */
     int has_peer_key;                       /**< 1: pattern 2, and peer_key is known */
@@ -175,8 +175,8 @@ typedef struct duet_info {
  *
  * session   out: the session; NULL on failure.
  * config    at least one secret; it must outlive the session.
- * random    in: DUET_RANDOM_SIZE octets, never used for anything else. TOP's nonce, to be stored in
- *           the memory of nonces before it is sent, is the first DUET_NONCE_SIZE of them.
+ * random    in: DUET_RANDOM_SIZE bytes, never used for anything else. TOP's nonce, to be stored in
+ *           the replay cache before it is sent, is the first DUET_NONCE_SIZE of them.
  * now_ms    Unix milliseconds, 0 without a clock.
  *
  * Returns DUET_OK; DUET_E_MISUSE (no secret; pattern 2 without an identity), DUET_E_MEMORY,
@@ -187,13 +187,13 @@ DUET_API DUET_CHECKED int duet_session_new(duet_session **session, const duet_co
                                            const uint8_t random[DUET_RANDOM_SIZE], uint64_t now_ms);
 
 /**
- * Make a preset session (protocol.md §3): nothing is initiated, the first octet is a frame's.
+ * Make a preset session (protocol.md §3): nothing is initiated, the first byte is a frame's.
  *
  * THE SALT MUST NEVER REPEAT WITH THE SAME SECRET: two sessions with one salt have one keystream,
  * and whoever sees both reads both. There is no forward secrecy.
  *
  * config      exactly one secret; its limits and rotation numbers hold for both parties alike.
- * salt        in: salt_size octets, 16 to 1,024, agreed on by the higher protocol.
+ * salt        in: salt_size bytes, 16 to 1,024, agreed on by the higher protocol.
  *
  * Returns DUET_OK, DUET_E_MISUSE, DUET_E_MEMORY, DUET_E_CRYPTO.   Since 0.1.
  */
@@ -205,7 +205,7 @@ DUET_API DUET_CHECKED int duet_session_new_preset(duet_session **session, const 
 DUET_API void duet_session_free(duet_session *session);
 
 /**
- * Take octets from the wire, up to the next event.
+ * Take bytes from the wire, up to the next event.
  *
  * One event at most is told by a call; call again while `used` is less than what came. After BEGIN
  * payload goes to step->out; with no room left the call returns DUET_OK, DUET_EVENT_NONE and what
@@ -214,22 +214,22 @@ DUET_API void duet_session_free(duet_session *session);
  * Returns DUET_OK with step->event; DUET_E_MISUSE with nothing changed (an event awaits its
  * answer); DUET_CLOSED (the peer has closed; used is 0); DUET_E_MEMORY with nothing changed beyond
  * `used`; else a fatal result, told again by every later call: keys wiped, step->put to be wiped by
- * the caller. Before READY every fault of the peer is DUET_E_STRANGER or DUET_E_UNTRUSTED; say
+ * the caller. Before READY every fault of the peer is DUET_E_UNAUTHENTICATED or DUET_E_UNTRUSTED; say
  * nothing then. Source: docs/protocol.md §1, §4, §5.   Since 0.1.
  */
 DUET_API int duet_session_recv(duet_session *session, duet_step *step);
 
 /** Tell the session that the stream has ended. Returns DUET_CLOSED after CLOSE; else
- * DUET_E_TRUNCATED, before READY DUET_E_STRANGER.   Since 0.1. */
+ * DUET_E_TRUNCATED, before READY DUET_E_UNAUTHENTICATED.   Since 0.1. */
 DUET_API int duet_session_end(duet_session *session);
 
 /**
  * Seal one frame of the application.
  *
- * out      out: len + DUET_FRAME_OVERHEAD octets; payload may lie at out + DUET_HEADER_SIZE, else
+ * out      out: len + DUET_FRAME_OVERHEAD bytes; payload may lie at out + DUET_HEADER_SIZE, else
  *          no overlap.
- * payload  in: len octets.
- * len      octets, 0 to info.tx_limit.
+ * payload  in: len bytes.
+ * len      bytes, 0 to info.tx_limit.
  * code     0 to DUET_CODE_APP_MAX, or DUET_CODE_MORE.
  *
  * Returns DUET_OK; with nothing changed DUET_E_MISUSE (may not send, a frame is begun, code
@@ -242,9 +242,9 @@ DUET_API int duet_session_send(duet_session *session, uint8_t *out, const uint8_
 /**
  * Begin a frame whose payload follows by duet_session_send_piece().
  *
- * header   out: DUET_HEADER_SIZE octets.
+ * header   out: DUET_HEADER_SIZE bytes.
  * code     0 to DUET_CODE_APP_MAX, or DUET_CODE_MORE.
- * len      octets of payload that will follow, all of them, 0 to info.tx_limit.
+ * len      bytes of payload that will follow, all of them, 0 to info.tx_limit.
  *
  * Returns and source as duet_session_send(). Nothing else is sealed before the last piece.
  * Since 0.1.
@@ -253,13 +253,13 @@ DUET_API int duet_session_send_begin(duet_session *session, uint8_t *header, uin
                                      uint32_t len);
 
 /**
- * Seal the next piece of it. A frame of no payload needs one piece of 0 octets.
+ * Seal the next piece of it. A frame of no payload needs one piece of 0 bytes.
  *
- * out   out: len octets, and DUET_MAC_SIZE more when this piece completes the payload; may be the
+ * out   out: len bytes, and DUET_MAC_SIZE more when this piece completes the payload; may be the
  *       same as in, else no overlap.
- * put   out: octets written.
- * in    in: len octets of payload.
- * len   octets, at most what is left of the payload.
+ * put   out: bytes written.
+ * in    in: len bytes of payload.
+ * len   bytes, at most what is left of the payload.
  *
  * Returns DUET_OK; DUET_E_MISUSE (no frame begun, too much) with nothing changed; or the session's
  * fatal result.   Source: docs/protocol.md §1.   Since 0.1.
@@ -280,7 +280,7 @@ typedef struct duet_sealing {
 /**
  * Seal frames of several sessions, as duet_session_send() on each job in order.
  *
- * jobs    count of them. Neighbours of different sessions, of 128 octets each at least, are sealed
+ * jobs    count of them. Neighbours of different sessions, of 128 bytes each at least, are sealed
  *         together, faster than one after the other: let sessions take turns, and lengths be alike.
  *         A session may have several jobs. Buffers of different jobs do not overlap.
  *
@@ -297,7 +297,7 @@ typedef struct duet_opening {
 } duet_opening;
 
 /**
- * Take octets from the wires of several sessions, as duet_session_recv() on each job in order.
+ * Take bytes from the wires of several sessions, as duet_session_recv() on each job in order.
  *
  * jobs    count of them. Where neighbours of different sessions both are in an application's frame
  *         (after BEGIN) these are opened together; all other steps go one after the other.
@@ -309,8 +309,8 @@ DUET_API int duet_session_recv_many(duet_opening *jobs, size_t count);
 /**
  * Seal a PAD frame, which the peer ignores.
  *
- * out   out: len + DUET_FRAME_OVERHEAD octets.
- * len   octets of padding, 0 to info.tx_limit.
+ * out   out: len + DUET_FRAME_OVERHEAD bytes.
+ * len   bytes of padding, 0 to info.tx_limit.
  *
  * Returns and source as duet_session_send().   Since 0.1.
  */
@@ -319,8 +319,8 @@ DUET_API int duet_session_pad(duet_session *session, uint8_t *out, size_t len);
 /**
  * Write what the session owes the peer: its flight, READY, PONG, REFRESH, and what was asked for.
  *
- * out   out: cap octets; info.owed are enough. A flight should go to the transport in one write.
- * put   out: octets written.
+ * out   out: cap bytes; info.owed are enough. A flight should go to the transport in one write.
+ * put   out: bytes written.
  *
  * Returns DUET_OK; DUET_E_ROOM (nothing written); DUET_AGAIN (a frame is begun: first end it); or
  * the session's fatal result.   Since 0.1.
@@ -330,13 +330,13 @@ DUET_API int duet_session_flush(duet_session *session, uint8_t *out, size_t cap,
 /**
  * Ask something of the session; see enum duet_request.
  *
- * octets   in: as the request says, else NULL.
+ * bytes   in: as the request says, else NULL.
  *
  * Returns DUET_OK; DUET_E_MISUSE with nothing changed (not now); or the session's fatal result
- * (DUET_E_STRANGER after KNOWN).   Since 0.1.
+ * (DUET_E_UNAUTHENTICATED after KNOWN).   Since 0.1.
  */
 DUET_API int duet_session_ask(duet_session *session, enum duet_request request,
-                              const uint8_t *octets);
+                              const uint8_t *bytes);
 
 /** Tell a session in numbers; works on a dead one too.   Since 0.1. */
 DUET_API void duet_session_info(const duet_session *session, duet_info *info);
@@ -346,10 +346,10 @@ DUET_API void duet_session_info(const duet_session *session, duet_info *info);
 DUET_API const char *duet_session_detail(const duet_session *session);
 
 /**
- * Derive octets that bind another protocol to this session.
+ * Derive bytes that bind another protocol to this session.
  *
- * out     out: n octets, 1 to DUET_EXPORT_MOST; both ends get the same for the same label and n.
- * label   in: label_size octets.
+ * out     out: n bytes, 1 to DUET_EXPORT_MOST; both ends get the same for the same label and n.
+ * label   in: label_size bytes.
  *
  * Returns DUET_OK; DUET_E_MISUSE (not ready, preset session, n out of range).
  * Source: docs/protocol.md §4 "Exporter".   Since 0.1.

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Copy size octets, one by one; no overlap. */
+/** Copy size bytes, one by one; no overlap. */
 static inline void
 duet__copy_secret(uint8_t *out, const uint8_t *in, size_t size)
 {

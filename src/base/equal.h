@@ -1,15 +1,15 @@
 /*
- * Comparison in constant time, for whatever a secret made. Nothing else compares such octets.
+ * Comparison in constant time, for whatever a secret made. Nothing else compares such bytes.
  */
 #ifndef DUET_BASE_EQUAL_H
 #define DUET_BASE_EQUAL_H
 
-#include "base/octets.h"
+#include "base/bytes.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-/** 1 when the n octets are equal, else 0; the time depends on n only. */
+/** 1 when the n bytes are equal, else 0; the time depends on n only. */
 static inline int
 duet__equal(const uint8_t *a, const uint8_t *b, size_t n)
 {

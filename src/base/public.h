@@ -10,7 +10,7 @@
 #ifdef DUET_CT
 #include <stddef.h>
 
-/** Defined by the test: the size octets at p are public from here on. */
+/** Defined by the test: the size bytes at p are public from here on. */
 void duet__ct_public(const void *p, size_t size);
 #define DUET__PUBLIC(p, size) duet__ct_public((p), (size))
 #else

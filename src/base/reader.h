@@ -1,19 +1,19 @@
 /*
  * The bounded reader and writer: the only way in which messages are taken apart and put together.
  *
- * Both are sticky: one octet too many and they are bad from then on, give zeros and write nothing,
+ * Both are sticky: one byte too many and they are bad from then on, give zeros and write nothing,
  * so a caller may run through a whole message and ask once at its end.
  */
 #ifndef DUET_BASE_READER_H
 #define DUET_BASE_READER_H
 
-#include "base/octets.h"
+#include "base/bytes.h"
 
 #include <string.h>
 
 struct duet__reader {
     const uint8_t *at;
-    size_t left; /* octets */
+    size_t left; /* bytes */
     int bad;     /* 1: more was asked for than there was */
 };
 
@@ -24,7 +24,7 @@ duet__reader(const uint8_t *data, size_t size)
     return r;
 }
 
-/** Take n octets; NULL when there are not so many. */
+/** Take n bytes; NULL when there are not so many. */
 static inline const uint8_t *
 duet__read(struct duet__reader *r, size_t n)
 {
@@ -69,8 +69,8 @@ duet__read64(struct duet__reader *r)
 
 struct duet__writer {
     uint8_t *start;
-    size_t size; /* octets of room */
-    size_t used; /* octets written */
+    size_t size; /* bytes of room */
+    size_t used; /* bytes written */
     int bad;     /* 1: more was to be written than there was room */
 };
 
@@ -81,7 +81,7 @@ duet__writer(uint8_t *data, size_t size)
     return w;
 }
 
-/** Room for n octets, counted as written; NULL when there is not so much. */
+/** Room for n bytes, counted as written; NULL when there is not so much. */
 static inline uint8_t *
 duet__room(struct duet__writer *w, size_t n)
 {

@@ -1,5 +1,5 @@
 /*
- * Wiping without a call, for the few octets that each frame leaves behind. Elsewhere duet_wipe().
+ * Wiping without a call, for the few bytes that each frame leaves behind. Elsewhere duet_wipe().
  */
 #ifndef DUET_BASE_WIPE_H
 #define DUET_BASE_WIPE_H

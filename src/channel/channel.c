@@ -15,8 +15,8 @@
 #include <string.h>
 
 enum {
-    DETAIL = 160,        /* octets of a detail, NUL included */
-    PRESET_FRAME = 16384 /* octets into which a preset session's payload is split */
+    DETAIL = 160,        /* bytes of a detail, NUL included */
+    PRESET_FRAME = 16384 /* bytes into which a preset session's payload is split */
 };
 
 /* ---- How it ends ---- */
@@ -38,7 +38,7 @@ duet__channel_note(duet_channel *channel, const char *what, int reason)
     snprintf(channel->detail, DETAIL, "%s: %s", what, text);
 }
 
-/** Let go of all that holds octets of either direction, and of the mark on the descriptor. */
+/** Let go of all that holds bytes of either direction, and of the mark on the descriptor. */
 static void
 drop_buffers(duet_channel *channel)
 {

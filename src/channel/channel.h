@@ -12,11 +12,11 @@
 #include <duet/channel.h>
 
 enum {
-    DUET__BATCH = 65536 + 4 * (int)DUET_FRAME_OVERHEAD,  /* octets sealed for one write; the most
+    DUET__BATCH = 65536 + 4 * (int)DUET_FRAME_OVERHEAD,  /* bytes sealed for one write; the most
                                                             that is kept when it is not taken */
-    DUET__LOOK = 4 * (16384 + (int)DUET_FRAME_OVERHEAD), /* octets looked at by one call: whole
+    DUET__LOOK = 4 * (16384 + (int)DUET_FRAME_OVERHEAD), /* bytes looked at by one call: whole
                                                             frames of the default size */
-    DUET__STASH_MOST = 1 << 20, /* octets of payload that are set aside for a cut frame */
+    DUET__STASH_MOST = 1 << 20, /* bytes of payload that are set aside for a cut frame */
     DUET__STASH_ALL = 64 << 20, /* and for all channels of a process together */
     DUET__TURNS = 256           /* steps of one turn: bounds a call under endless PAD or PING */
 };
@@ -42,15 +42,15 @@ struct duet_channel {
 
     uint8_t *kept; /* sealed, not yet taken by the descriptor */
     uint32_t kept_at, kept_size;
-    uint32_t frame_size; /* octets into which payload is split */
+    uint32_t frame_size; /* bytes into which payload is split */
     uint32_t tx_code;    /* of the message or frame that is under way */
-    uint32_t tx_left;    /* octets of payload that the begun frame still wants */
+    uint32_t tx_left;    /* bytes of payload that the begun frame still wants */
 
     uint8_t *stash;                       /* NULL: none */
     uint8_t *rx_at;                       /* where in the caller's buffer the frame lies */
-    uint32_t rx_code, rx_length, rx_done; /* of the frame under way; octets of payload so far */
-    size_t need;                          /* octets that the session awaits; 0: ask it */
-    uint32_t last;                        /* octets of payload of the last frame that was had */
+    uint32_t rx_code, rx_length, rx_done; /* of the frame under way; bytes of payload so far */
+    size_t need;                          /* bytes that the session awaits; 0: ask it */
+    uint32_t last;                        /* bytes of payload of the last frame that was had */
     uint64_t keep_ms;                     /* how long nonces are kept; 0: until pushed out */
 
     uint32_t process;         /* the process whose channel this is */
@@ -129,24 +129,24 @@ void duet__channel_note(duet_channel *channel, const char *what, int reason);
 int duet__io_read(duet_channel *channel, const struct duet__os_piece *pieces, unsigned count,
                   size_t *got);
 
-/** Look at up to size octets that stay in the kernel (at NULL: count them); only where
+/** Look at up to size bytes that stay in the kernel (at NULL: count them); only where
  * duet__io_looks(). As duet__io_read(). */
 int duet__io_look(duet_channel *channel, uint8_t *at, size_t size, size_t *got);
 
-/** Take size octets that were looked at out of the kernel. Returns DUET_OK, or what ended the
+/** Take size bytes that were looked at out of the kernel. Returns DUET_OK, or what ended the
  * channel. */
 int duet__io_drop(duet_channel *channel, size_t size);
 
-/** Have poll() wait for size octets. Returns 0; -1: the kernel would not hold so many. */
+/** Have poll() wait for size bytes. Returns 0; -1: the kernel would not hold so many. */
 int duet__io_low_water(duet_channel *channel, size_t size);
 
-/** Have poll() tell of any octet again: of those that it waited for some are taken, or all. */
+/** Have poll() tell of any byte again: of those that it waited for some are taken, or all. */
 void duet__io_no_low_water(duet_channel *channel);
 
 /** 1 when the wire can be looked at before it is taken. */
 int duet__io_looks(const duet_channel *channel);
 
-/** Write as much of size octets as is taken. Returns DUET_OK when all were, DUET_AGAIN, or a
+/** Write as much of size bytes as is taken. Returns DUET_OK when all were, DUET_AGAIN, or a
  * result that has stuck. */
 int duet__io_write(duet_channel *channel, const uint8_t *data, size_t size, size_t *put);
 
@@ -167,16 +167,16 @@ int duet__tx_step(duet_channel *channel, struct duet__tx *job);
 /** Run a sending call to its end. */
 int duet__tx_run(duet_channel *channel, struct duet__tx *job, struct duet__deadline *deadline);
 
-/** 1 when octets of the stream may be sent: no message or frame is under way, CLOSE is not asked
+/** 1 when bytes of the stream may be sent: no message or frame is under way, CLOSE is not asked
  * for. */
 int duet__tx_streams(const duet_channel *channel);
 
-/** Octets of the next frame's payload. */
+/** Bytes of the next frame's payload. */
 size_t duet__tx_payload(const duet_channel *channel, const struct duet__tx *job);
 
-/** Write sealed octets, and keep what is not taken. Returns DUET_OK, DUET_AGAIN, or what has
+/** Write sealed bytes, and keep what is not taken. Returns DUET_OK, DUET_AGAIN, or what has
  * stuck. */
-int duet__tx_write(duet_channel *channel, const uint8_t *octets, size_t size);
+int duet__tx_write(duet_channel *channel, const uint8_t *bytes, size_t size);
 
 /** 1 when something waits to be written and could be. */
 int duet__tx_waits(const duet_channel *channel);
@@ -186,7 +186,7 @@ int duet__tx_waits(const duet_channel *channel);
 /** What was looked at. */
 struct duet__look {
     uint8_t wire[DUET__LOOK];
-    size_t asked, size, at; /* octets: asked for, seen, taken */
+    size_t asked, size, at; /* bytes: asked for, seen, taken */
 };
 
 /** 1 when it can be looked at from where the channel stands. */
@@ -252,7 +252,7 @@ int duet__rx_run(duet_channel *channel, struct duet__rx *job, struct duet__deadl
 
 /* ---- stash.c ---- */
 
-/** Have a stash for the frame under way, of DUET__STASH_MOST octets at most. Returns DUET_OK;
+/** Have a stash for the frame under way, of DUET__STASH_MOST bytes at most. Returns DUET_OK;
  * DUET_E_MEMORY, and the channel is dead. */
 int duet__stash_for(duet_channel *channel);
 

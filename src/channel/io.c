@@ -143,7 +143,7 @@ lost(duet_channel *channel, int reason)
 
     duet_session_info(channel->session, &info);
     if (!info.ready && !channel->open)
-        return duet__channel_die(channel, DUET_E_STRANGER, "write", reason);
+        return duet__channel_die(channel, DUET_E_UNAUTHENTICATED, "write", reason);
     duet__channel_note(channel, "write", reason);
     channel->tx_result = DUET_E_TRUNCATED;
     return DUET_E_TRUNCATED;

@@ -14,11 +14,11 @@ enum { LANES = 2 };
 struct tx_lane {
     duet_send_job *job; /* NULL: none */
     struct duet__tx tx;
-    size_t used; /* octets of the batch */
+    size_t used; /* bytes of the batch */
     uint8_t batch[DUET__BATCH];
 };
 
-/** want: what an initiation that goes on waits for; 0: the octets wait, if anything does. */
+/** want: what an initiation that goes on waits for; 0: the bytes wait, if anything does. */
 static void
 end_tx(struct tx_lane *lane, int result, unsigned want)
 {

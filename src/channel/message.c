@@ -1,5 +1,5 @@
 /*
- * Messages: octets under a code, with an end. Of any size as MORE frames and a last one, or as one
+ * Messages: bytes under a code, with an end. Of any size as MORE frames and a last one, or as one
  * large frame that is sealed in pieces (docs/protocol.md §1, "MORE").
  */
 #include "channel/channel.h"

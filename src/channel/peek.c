@@ -1,18 +1,18 @@
 /*
  * Receiving from a TCP socket by looking first: all whole frames that a call takes are opened from
- * what the kernel holds, and exactly their octets are removed, so that many small frames cost two
+ * what the kernel holds, and exactly their bytes are removed, so that many small frames cost two
  * system calls and what the application did not ask for stays where it is.
  *
  * A frame that is not whole stays in the kernel too, under a low-water mark so that poll() does not
  * tell of it over and over; what the kernel would not hold, or a call waits for, goes in pieces
- * (recv.c). Frames of LARGE octets and more are read in one piece each, which costs less than to
+ * (recv.c). Frames of LARGE bytes and more are read in one piece each, which costs less than to
  * copy them twice.
  */
 #include "channel/channel.h"
 
 enum {
-    LARGE = 8 * 1024, /* octets of payload from which exact reads were measured to win */
-    SPARE = 256       /* octets looked at beyond what the call is known to take */
+    LARGE = 8 * 1024, /* bytes of payload from which exact reads were measured to win */
+    SPARE = 256       /* bytes looked at beyond what the call is known to take */
 };
 
 static size_t

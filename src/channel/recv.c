@@ -1,5 +1,5 @@
 /*
- * Receiving by exact reads: never an octet beyond what is awaited, so that what the application did
+ * Receiving by exact reads: never a byte beyond what is awaited, so that what the application did
  * not ask for stays in the kernel and poll() tells of it (docs/protocol.md §1 "A receiver").
  *
  * Payload is read straight into the application's buffer and deciphered in place. A frame that time
@@ -8,15 +8,15 @@
 #include "channel/channel.h"
 #include "channel/replay.h"
 
-#include "base/octets.h"
+#include "base/bytes.h"
 
 #include <duet/secret.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    CONTROL = 4096,    /* octets read at a time for what is not the application's */
-    CHUNK = 128 * 1024 /* octets of payload read at a time, so that they stay in the cache */
+    CONTROL = 4096,    /* bytes read at a time for what is not the application's */
+    CHUNK = 128 * 1024 /* bytes of payload read at a time, so that they stay in the cache */
 };
 
 static size_t
@@ -88,21 +88,21 @@ duet__rx_judge(duet_channel *channel, const struct duet_step *step, int result)
     channel->need = step->need;
     if (result == DUET_OK)
         result = answer(channel, step);
-    /* The octets are here and nowhere else: without memory for them the channel is lost. */
+    /* The bytes are here and nowhere else: without memory for them the channel is lost. */
     if (result == DUET_E_MEMORY)
         return duet__channel_die(channel, result, NULL, 0);
     return result == DUET_OK ? DUET_OK : duet__channel_judge(channel, result);
 }
 
-/** Give the session octets as they came; payload among them is deciphered in place. */
+/** Give the session bytes as they came; payload among them is deciphered in place. */
 static int
-feed(duet_channel *channel, uint8_t *octets, size_t size)
+feed(duet_channel *channel, uint8_t *bytes, size_t size)
 {
     size_t used = 0;
 
     while (used < size) {
-        struct duet_step step = {.in = octets + used, .in_size = size - used};
-        step.out = octets + used;
+        struct duet_step step = {.in = bytes + used, .in_size = size - used};
+        step.out = bytes + used;
         step.out_size = size - used;
         int result = duet_session_recv(channel->session, &step);
         used += step.used;
@@ -113,7 +113,7 @@ feed(duet_channel *channel, uint8_t *octets, size_t size)
     return DUET_OK;
 }
 
-/** Octets that end what the session awaits. */
+/** Bytes that end what the session awaits. */
 static size_t
 needed(duet_channel *channel)
 {
@@ -222,7 +222,7 @@ unstash(duet_channel *channel, struct duet__rx *job)
     duet__rx_deliver(channel, job);
 }
 
-/** Read the next octets of the frame under way: payload where it belongs, then the MAC, and the
+/** Read the next bytes of the frame under way: payload where it belongs, then the MAC, and the
  * header behind it where another frame will be taken anyway. */
 int
 duet__rx_pieces(duet_channel *channel, struct duet__rx *job)
@@ -328,7 +328,7 @@ duet__rx_settle(duet_channel *channel, struct duet__rx *job, int result)
             memcpy(channel->stash, channel->rx_at, channel->rx_done);
     }
     duet_wipe(channel->rx_at, channel->rx_done);
-    job->in_place = 0; /* a second time would set the wiped octets aside */
+    job->in_place = 0; /* a second time would set the wiped bytes aside */
     return channel->result != DUET_OK ? channel->result : result;
 }
 

@@ -1,5 +1,5 @@
 /*
- * The memory of nonces: which N_t a program has seen or sent (docs/protocol.md §4 "Replay").
+ * The replay cache: which N_t a program has seen or sent (docs/protocol.md §4 "Replay").
  *
  * One flat piece of memory that forked workers share: a ring of entries, oldest first, and a hash
  * table over them whose links are indices. Look-up and store are one step under one lock. The hash
@@ -7,8 +7,8 @@
  */
 #include "channel/replay.h"
 
+#include "base/bytes.h"
 #include "base/equal.h"
-#include "base/octets.h"
 #include "os/os.h"
 
 #include <stdatomic.h>
@@ -27,7 +27,7 @@ struct entry {
 struct duet_replay {
     struct duet__os_lock lock;
     uint64_t keys[WORDS + 1];
-    size_t size; /* octets of the whole */
+    size_t size; /* bytes of the whole */
     uint32_t capacity, mask;
     uint32_t first, count; /* the ring */
     struct entry entries[];

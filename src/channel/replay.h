@@ -1,5 +1,5 @@
 /*
- * The memory of nonces, as channels use it (docs/protocol.md §4 "Replay").
+ * The replay cache, as channels use it (docs/protocol.md §4 "Replay").
  */
 #ifndef DUET_CHANNEL_REPLAY_H
 #define DUET_CHANNEL_REPLAY_H

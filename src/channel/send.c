@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/** Octets of payload that a frame of ours holds at most. */
+/** Bytes of payload that a frame of ours holds at most. */
 static size_t
 frame_most(const duet_channel *channel)
 {
@@ -138,7 +138,7 @@ fill(duet_channel *channel, struct duet__tx *job, uint8_t *batch, size_t *used)
     return fill_frames(channel, job, batch, used);
 }
 
-/** Keep sealed octets that the wire has not taken. They cannot be sealed again, so without memory
+/** Keep sealed bytes that the wire has not taken. They cannot be sealed again, so without memory
  * for them the channel is over. */
 static int
 keep(duet_channel *channel, const uint8_t *rest, size_t size)
@@ -153,12 +153,12 @@ keep(duet_channel *channel, const uint8_t *rest, size_t size)
 }
 
 int
-duet__tx_write(duet_channel *channel, const uint8_t *octets, size_t size)
+duet__tx_write(duet_channel *channel, const uint8_t *bytes, size_t size)
 {
     size_t put = 0;
 
-    int result = duet__io_write(channel, octets, size, &put);
-    return result == DUET_AGAIN ? keep(channel, octets + put, size - put) : result;
+    int result = duet__io_write(channel, bytes, size, &put);
+    return result == DUET_AGAIN ? keep(channel, bytes + put, size - put) : result;
 }
 
 /** Seal one batch and write it. */

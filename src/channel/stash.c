@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-static _Atomic size_t all; /* octets that the channels of this process hold */
+static _Atomic size_t all; /* bytes that the channels of this process hold */
 
 /** Have a stash for the frame under way. Returns 0, or -1: no memory, or the bound is reached. */
 static int

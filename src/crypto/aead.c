@@ -5,7 +5,7 @@
 
 #include "kernel/contexts.h"
 
-#include "base/octets.h"
+#include "base/bytes.h"
 
 #include <duet/secret.h>
 

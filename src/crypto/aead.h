@@ -11,19 +11,19 @@
 enum { DUET__TAG = 16 };
 
 struct duet__aead {
-    const uint8_t *key;     /* 32 octets */
-    uint64_t n;             /* Noise's counter nonce */
-    struct duet__octets ad; /* associated data */
+    const uint8_t *key;    /* 32 bytes */
+    uint64_t n;            /* Noise's counter nonce */
+    struct duet__bytes ad; /* associated data */
 };
 
 /** Fetch the cipher; called once. Returns DUET_OK, DUET_E_CRYPTO. */
 int duet__aead_init(void);
 
-/** Encrypt size octets; out takes DUET__TAG more and may be in. Returns DUET_OK, DUET_E_CRYPTO. */
+/** Encrypt size bytes; out takes DUET__TAG more and may be in. Returns DUET_OK, DUET_E_CRYPTO. */
 int duet__aead_encrypt(const struct duet__aead *with, uint8_t *out, const uint8_t *in, size_t size);
 
 /**
- * Decrypt; size counts the tag, at least DUET__TAG; out takes size - DUET__TAG octets and may be
+ * Decrypt; size counts the tag, at least DUET__TAG; out takes size - DUET__TAG bytes and may be
  * in. Returns DUET_OK; DUET_E_FORGED with out wiped; DUET_E_CRYPTO.
  */
 int duet__aead_decrypt(const struct duet__aead *with, uint8_t *out, const uint8_t *in, size_t size);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 void
-duet__hkdf_extract(uint8_t prk[DUET__DIGEST], struct duet__octets salt, struct duet__octets ikm)
+duet__hkdf_extract(uint8_t prk[DUET__DIGEST], struct duet__bytes salt, struct duet__bytes ikm)
 {
     struct duet__hmac_key key;
     struct duet__hmac mac;
@@ -19,7 +19,7 @@ duet__hkdf_extract(uint8_t prk[DUET__DIGEST], struct duet__octets salt, struct d
     duet_wipe(&key, sizeof key);
 }
 
-/** T(i) ‖ info ‖ more ‖ i as HMAC takes it: between one block and the next 33 octets change. */
+/** T(i) ‖ info ‖ more ‖ i as HMAC takes it: between one block and the next 33 bytes change. */
 struct laid {
     uint8_t groups[3 * DUET__HASH_GROUP];
     size_t count; /* groups; 0: the message is longer than these */
@@ -27,7 +27,7 @@ struct laid {
 };
 
 static void
-lay_out(struct laid *laid, struct duet__octets info, struct duet__octets more)
+lay_out(struct laid *laid, struct duet__bytes info, struct duet__bytes more)
 {
     laid->count = 0;
     if (info.size > sizeof laid->groups || more.size > sizeof laid->groups)
@@ -54,8 +54,8 @@ next_block(const struct duet__hmac_key *key, struct laid *laid, uint8_t i,
 }
 
 void
-duet__hkdf_expand_by(const struct duet__hmac_key *key, struct duet__octets info,
-                     struct duet__octets more, uint8_t *out, size_t n)
+duet__hkdf_expand_by(const struct duet__hmac_key *key, struct duet__bytes info,
+                     struct duet__bytes more, uint8_t *out, size_t n)
 {
     struct laid laid;
     struct duet__hmac mac;
@@ -86,8 +86,8 @@ duet__hkdf_expand_by(const struct duet__hmac_key *key, struct duet__octets info,
 }
 
 void
-duet__hkdf_expand(const uint8_t prk[DUET__DIGEST], struct duet__octets info,
-                  struct duet__octets more, uint8_t *out, size_t n)
+duet__hkdf_expand(const uint8_t prk[DUET__DIGEST], struct duet__bytes info, struct duet__bytes more,
+                  uint8_t *out, size_t n)
 {
     struct duet__hmac_key key;
 
@@ -102,23 +102,23 @@ duet__info(const char *x, const uint8_t label_digest[DUET__DIGEST])
 {
     struct duet__info info = {.size = 0};
     size_t size = strlen(x); /* ours, 10 at most */
-    memcpy(info.octets, WIRE_VERSION_TEXT " ", 7);
-    memcpy(info.octets + 7, x, size + 1); /* its final NUL is the 0x00 */
-    memcpy(info.octets + 8 + size, label_digest, DUET__DIGEST);
+    memcpy(info.bytes, WIRE_VERSION_TEXT " ", 7);
+    memcpy(info.bytes + 7, x, size + 1); /* its final NUL is the 0x00 */
+    memcpy(info.bytes + 8 + size, label_digest, DUET__DIGEST);
     info.size = 8 + size + DUET__DIGEST;
     return info;
 }
 
 void
 duet__derive(const uint8_t prk[DUET__DIGEST], const struct duet__info *info,
-             struct duet__octets more, uint8_t *out, size_t n)
+             struct duet__bytes more, uint8_t *out, size_t n)
 {
-    struct duet__octets start = {info->octets, info->size};
+    struct duet__bytes start = {info->bytes, info->size};
     duet__hkdf_expand(prk, start, more, out, n);
 }
 
 void
-duet__secret_id(uint8_t id[DUET_SECRET_ID_SIZE], const uint8_t *octets, size_t size)
+duet__secret_id(uint8_t id[DUET_SECRET_ID_SIZE], const uint8_t *bytes, size_t size)
 {
     static const char prefix[] = WIRE_VERSION_TEXT " id";
     struct duet__sha256 hash;
@@ -127,7 +127,7 @@ duet__secret_id(uint8_t id[DUET_SECRET_ID_SIZE], const uint8_t *octets, size_t s
 
     duet__sha256_begin(&hash, duet__sha256_initial);
     duet__sha256_update(&hash, prefix, sizeof prefix - 1);
-    duet__sha256_update(&hash, octets, size);
+    duet__sha256_update(&hash, bytes, size);
     duet__sha256_end(&hash, chain);
     duet__chain_store(digest, chain);
     memcpy(id, digest, DUET_SECRET_ID_SIZE);

@@ -8,37 +8,36 @@
 
 #include <duet/secret.h>
 
-/** Octets that a derivation takes; up to two parts are joined without a copy. */
-struct duet__octets {
+/** Bytes that a derivation takes; up to two parts are joined without a copy. */
+struct duet__bytes {
     const void *data;
     size_t size;
 };
 
 /** RFC 5869 §2.2: prk = HMAC(salt, ikm). */
-void duet__hkdf_extract(uint8_t prk[DUET__DIGEST], struct duet__octets salt,
-                        struct duet__octets ikm);
+void duet__hkdf_extract(uint8_t prk[DUET__DIGEST], struct duet__bytes salt, struct duet__bytes ikm);
 
-/** RFC 5869 §2.3: n octets, at most 255 * 32, from prk and info ‖ more. */
-void duet__hkdf_expand(const uint8_t prk[DUET__DIGEST], struct duet__octets info,
-                       struct duet__octets more, uint8_t *out, size_t n);
+/** RFC 5869 §2.3: n bytes, at most 255 * 32, from prk and info ‖ more. */
+void duet__hkdf_expand(const uint8_t prk[DUET__DIGEST], struct duet__bytes info,
+                       struct duet__bytes more, uint8_t *out, size_t n);
 
 /** The same with the prk taken in already, for one that serves many derivations. */
-void duet__hkdf_expand_by(const struct duet__hmac_key *key, struct duet__octets info,
-                          struct duet__octets more, uint8_t *out, size_t n);
+void duet__hkdf_expand_by(const struct duet__hmac_key *key, struct duet__bytes info,
+                          struct duet__bytes more, uint8_t *out, size_t n);
 
 /** info(x) = "duet/1 " ‖ x ‖ 0x00 ‖ D, docs/protocol.md §2. */
 struct duet__info {
-    uint8_t octets[64];
+    uint8_t bytes[64];
     size_t size;
 };
 struct duet__info duet__info(const char *x, const uint8_t label_digest[DUET__DIGEST]);
 
 /** Expand(prk, info(x) ‖ more, n). */
 void duet__derive(const uint8_t prk[DUET__DIGEST], const struct duet__info *info,
-                  struct duet__octets more, uint8_t *out, size_t n);
+                  struct duet__bytes more, uint8_t *out, size_t n);
 
-/** The first octets of SHA-256("duet/1 id" ‖ W): what a secret is called, docs/protocol.md
+/** The first bytes of SHA-256("duet/1 id" ‖ W): what a secret is called, docs/protocol.md
  * "Strings". */
-void duet__secret_id(uint8_t id[DUET_SECRET_ID_SIZE], const uint8_t *octets, size_t size);
+void duet__secret_id(uint8_t id[DUET_SECRET_ID_SIZE], const uint8_t *bytes, size_t size);
 
 #endif

@@ -3,7 +3,7 @@
  */
 #include "crypto/sha256.h"
 
-#include "base/octets.h"
+#include "base/bytes.h"
 #include "kernel/kernel.h"
 
 #include <duet/secret.h>
@@ -109,13 +109,13 @@ absorb_key(uint32_t chain[8], const uint8_t key[GROUP], uint8_t constant)
 }
 
 void
-duet__hmac_set_key(struct duet__hmac_key *key, const uint8_t *octets, size_t size)
+duet__hmac_set_key(struct duet__hmac_key *key, const uint8_t *bytes, size_t size)
 {
     uint8_t block[GROUP] = {0};
     if (size > GROUP)
-        duet__sha256(block, octets, size);
+        duet__sha256(block, bytes, size);
     else if (size > 0)
-        memcpy(block, octets, size);
+        memcpy(block, bytes, size);
     absorb_key(key->inner, block, 0x36);
     absorb_key(key->outer, block, 0x5c);
     duet_wipe(block, sizeof block);

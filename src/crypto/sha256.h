@@ -17,20 +17,20 @@ extern const uint32_t duet__sha256_initial[8];
 
 struct duet__sha256 {
     uint32_t chain[8];
-    uint64_t size;      /* octets so far */
-    uint8_t buffer[64]; /* the unfinished group, size % 64 octets */
+    uint64_t size;      /* bytes so far */
+    uint8_t buffer[64]; /* the unfinished group, size % 64 bytes */
 };
 
-/** Begin from a chain as if at octet zero. */
+/** Begin from a chain as if at byte zero. */
 void duet__sha256_begin(struct duet__sha256 *hash, const uint32_t chain[8]);
 void duet__sha256_update(struct duet__sha256 *hash, const void *data, size_t size);
 /** Pad and give the final chain as words; the hash is wiped. */
 void duet__sha256_end(struct duet__sha256 *hash, uint32_t chain[8]);
 
-/** SHA-256 of size octets. */
+/** SHA-256 of size bytes. */
 void duet__sha256(uint8_t out[DUET__DIGEST], const void *data, size_t size);
 
-/** Chain words as octets, big-endian, and back. */
+/** Chain words as bytes, big-endian, and back. */
 void duet__chain_store(uint8_t out[DUET__DIGEST], const uint32_t chain[8]);
 void duet__chain_load(uint32_t chain[8], const uint8_t in[DUET__DIGEST]);
 
@@ -44,20 +44,20 @@ struct duet__hmac {
     uint32_t outer[8];
 };
 
-void duet__hmac_set_key(struct duet__hmac_key *key, const uint8_t *octets, size_t size);
+void duet__hmac_set_key(struct duet__hmac_key *key, const uint8_t *bytes, size_t size);
 void duet__hmac_begin(struct duet__hmac *mac, const struct duet__hmac_key *key);
 void duet__hmac_update(struct duet__hmac *mac, const void *data, size_t size);
 /** Give the MAC; everything in mac is wiped. */
 void duet__hmac_end(struct duet__hmac *mac, uint8_t out[DUET__DIGEST]);
 
-/** Groups that a message of size octets takes with its padding. */
+/** Groups that a message of size bytes takes with its padding. */
 static inline size_t
 duet__hmac_groups(size_t size)
 {
     return (size + 1 + 8 + DUET__HASH_GROUP - 1) / DUET__HASH_GROUP;
 }
 
-/** Pad a message of size octets that lies in so many groups. */
+/** Pad a message of size bytes that lies in so many groups. */
 void duet__hmac_pad(uint8_t *groups, size_t size);
 
 /** The MAC of a padded message, for one that is laid out once and changed a little each time. */

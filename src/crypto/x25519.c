@@ -19,7 +19,7 @@
 
 enum { KEY = 32 };
 
-/* Peers' keys, made once by duet_init() and lent for one step: to put other octets into one costs
+/* Peers' keys, made once by duet_init() and lent for one step: to put other bytes into one costs
  * nothing, to make one as much as a fifteenth of the step. */
 static struct duet__lent peers;
 
@@ -61,30 +61,29 @@ give_back(EVP_PKEY *key)
         EVP_PKEY_free(key);
 }
 
-/** A private key of libcrypto's from raw octets; public_key NULL: it is worked out. NULL on
+/** A private key of libcrypto's from raw bytes; public_key NULL: it is worked out. NULL on
  * failure.
  */
 static EVP_PKEY *
 import(const uint8_t *private_key, const uint8_t *public_key)
 {
-    uint8_t octets[2][KEY];
+    uint8_t bytes[2][KEY];
     OSSL_PARAM params[3];
     size_t count = 1;
     EVP_PKEY *key = NULL;
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, any, NULL);
 
-    memcpy(octets[0], private_key, KEY);
-    params[0] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, octets[0], KEY);
+    memcpy(bytes[0], private_key, KEY);
+    params[0] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, bytes[0], KEY);
     if (public_key != NULL) {
-        memcpy(octets[1], public_key, KEY);
-        params[count++] =
-            OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, octets[1], KEY);
+        memcpy(bytes[1], public_key, KEY);
+        params[count++] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, bytes[1], KEY);
     }
     params[count] = OSSL_PARAM_construct_end();
     if (context != NULL && EVP_PKEY_fromdata_init(context) == 1)
         (void)EVP_PKEY_fromdata(context, &key, EVP_PKEY_KEYPAIR, params);
     EVP_PKEY_CTX_free(context);
-    duet_wipe(octets, sizeof octets);
+    duet_wipe(bytes, sizeof bytes);
     return key;
 }
 
@@ -123,7 +122,7 @@ duet__x25519(uint8_t out[KEY], const struct duet__x25519_pair *mine, const uint8
     EVP_PKEY *theirs = borrow();
     EVP_PKEY_CTX *context = ours != NULL ? EVP_PKEY_CTX_new_from_pkey(NULL, ours, NULL) : NULL;
 
-    /* Any 32 octets are a public key (RFC 7748 §5): there is nothing to validate. */
+    /* Any 32 bytes are a public key (RFC 7748 §5): there is nothing to validate. */
     if (context == NULL || theirs == NULL ||
         EVP_PKEY_set1_encoded_public_key(theirs, their_key, KEY) != 1 ||
         EVP_PKEY_derive_init(context) != 1 || EVP_PKEY_derive_set_peer_ex(context, theirs, 0) != 1)

@@ -12,7 +12,7 @@ int duet__x25519_init(void);
 /** The public key of a private one. Returns DUET_OK, DUET_E_CRYPTO. */
 int duet__x25519_public(uint8_t out[32], const uint8_t private_key[32]);
 
-/** A key pair, 32 octets each. */
+/** A key pair, 32 bytes each. */
 struct duet__x25519_pair {
     const uint8_t *private_key, *public_key;
 };

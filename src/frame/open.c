@@ -3,8 +3,8 @@
  */
 #include "frame/stream.h"
 
+#include "base/bytes.h"
 #include "base/equal.h"
-#include "base/octets.h"
 #include "base/public.h"
 #include "base/wipe.h"
 
@@ -12,7 +12,7 @@
 
 /* §1: CHECKSUM, then SEQ, then LENGTH */
 static int
-check_header(const struct duet__dir *d, const uint8_t clear[DUET_HEADER_SIZE])
+check_header(const struct duet__cipher *d, const uint8_t clear[DUET_HEADER_SIZE])
 {
     uint32_t length = duet__load32(clear + WIRE_LENGTH);
     uint32_t code = duet__load32(clear + WIRE_CODE);
@@ -29,12 +29,12 @@ check_header(const struct duet__dir *d, const uint8_t clear[DUET_HEADER_SIZE])
 }
 
 int
-duet__dir_open_header(struct duet__dir *d, const uint8_t *header)
+duet__cipher_open_header(struct duet__cipher *d, const uint8_t *header)
 {
     uint8_t clear[DUET_HEADER_SIZE];
-    if (d->state == DUET__DIR_DEAD)
+    if (d->state == DUET__CIPHER_DEAD)
         return d->error;
-    if (d->state != DUET__DIR_IDLE)
+    if (d->state != DUET__CIPHER_IDLE)
         return DUET_E_MISUSE;
 
     duet__stream_begin(d);
@@ -43,7 +43,7 @@ duet__dir_open_header(struct duet__dir *d, const uint8_t *header)
     if (result == DUET_OK)
         result = check_header(d, clear);
     if (result != DUET_OK) {
-        duet__dir_kill(d, result);
+        duet__cipher_kill(d, result);
         return result;
     }
     d->length = duet__load32(clear + WIRE_LENGTH);
@@ -53,9 +53,9 @@ duet__dir_open_header(struct duet__dir *d, const uint8_t *header)
     return DUET_OK;
 }
 
-/* The MAC's octets as they came are all here: end the frame and compare. */
+/* The MAC's bytes as they came are all here: end the frame and compare. */
 static int
-check_mac(struct duet__dir *d)
+check_mac(struct duet__cipher *d)
 {
     uint8_t mac[DUET_MAC_SIZE];
     int result = duet__stream_end(d, mac);
@@ -68,41 +68,42 @@ check_mac(struct duet__dir *d)
 }
 
 static int
-check_piece(const struct duet__dir *d, size_t len)
+check_piece(const struct duet__cipher *d, size_t len)
 {
-    if (d->state == DUET__DIR_DEAD)
+    if (d->state == DUET__CIPHER_DEAD)
         return d->error;
-    if (d->state != DUET__DIR_IN_FRAME || len > duet__dir_left(d))
+    if (d->state != DUET__CIPHER_IN_FRAME || len > duet__cipher_left(d))
         return DUET_E_MISUSE;
     return DUET_OK;
 }
 
-/* The payload among len octets. */
+/* The payload among len bytes. */
 static size_t
-payload_of(const struct duet__dir *d, size_t len)
+payload_of(const struct duet__cipher *d, size_t len)
 {
-    size_t payload = duet__dir_payload_left(d);
+    size_t payload = duet__cipher_payload_left(d);
     return len < payload ? len : payload;
 }
 
-/* A piece's payload is through; `rest` octets of the MAC are behind it. */
+/* A piece's payload is through; `rest` bytes of the MAC are behind it. */
 static int
 piece_done(int result, const struct duet__flow *flow, size_t rest)
 {
-    struct duet__dir *d = flow->d;
+    struct duet__cipher *d = flow->d;
     if (result == DUET_OK && rest > 0) {
         memcpy(d->mac + (d->at - DUET_HEADER_SIZE - d->length), flow->in, rest);
         d->at += rest;
     }
     if (result == DUET_OK)
-        result = duet__dir_left(d) > 0 ? DUET_AGAIN : check_mac(d);
+        result = duet__cipher_left(d) > 0 ? DUET_AGAIN : check_mac(d);
     if (result != DUET_OK && result != DUET_AGAIN)
-        duet__dir_kill(d, result);
+        duet__cipher_kill(d, result);
     return result;
 }
 
 int
-duet__dir_open_piece(struct duet__dir *d, uint8_t *out, size_t *put, const uint8_t *in, size_t len)
+duet__cipher_open_piece(struct duet__cipher *d, uint8_t *out, size_t *put, const uint8_t *in,
+                        size_t len)
 {
     *put = 0;
     int result = check_piece(d, len);
@@ -115,7 +116,7 @@ duet__dir_open_piece(struct duet__dir *d, uint8_t *out, size_t *put, const uint8
 }
 
 void
-duet__dir_open_two(struct duet__piece piece[2])
+duet__cipher_open_two(struct duet__piece piece[2])
 {
     struct duet__flow flow[2];
     int ready = 1;
@@ -132,29 +133,30 @@ duet__dir_open_two(struct duet__piece piece[2])
         if (ready)
             p->result = piece_done(together, &flow[i], p->len - p->put);
         else if (p->result == DUET_OK)
-            p->result = duet__dir_open_piece(p->d, p->out, &p->put, p->in, p->len);
+            p->result = duet__cipher_open_piece(p->d, p->out, &p->put, p->in, p->len);
     }
 }
 
 uint32_t
-duet__dir_payload_left(const struct duet__dir *d)
+duet__cipher_payload_left(const struct duet__cipher *d)
 {
     uint64_t end = DUET_HEADER_SIZE + (uint64_t)d->length;
-    return d->state == DUET__DIR_IN_FRAME && d->at < end ? (uint32_t)(end - d->at) : 0;
+    return d->state == DUET__CIPHER_IN_FRAME && d->at < end ? (uint32_t)(end - d->at) : 0;
 }
 
 uint64_t
-duet__dir_left(const struct duet__dir *d)
+duet__cipher_left(const struct duet__cipher *d)
 {
     uint64_t end = DUET_FRAME_OVERHEAD + (uint64_t)d->length;
-    return d->state == DUET__DIR_IN_FRAME ? end - d->at : 0;
+    return d->state == DUET__CIPHER_IN_FRAME ? end - d->at : 0;
 }
 
 int
-duet_open_header(duet_dir *d, uint32_t *code, uint32_t *len, const uint8_t header[DUET_HEADER_SIZE])
+duet_open_header(duet_cipher *d, uint32_t *code, uint32_t *len,
+                 const uint8_t header[DUET_HEADER_SIZE])
 {
-    struct duet__dir *dir = (struct duet__dir *)d;
-    int result = duet__dir_open_header(dir, header);
+    struct duet__cipher *dir = (struct duet__cipher *)d;
+    int result = duet__cipher_open_header(dir, header);
     if (result == DUET_OK) {
         *code = dir->code;
         *len = dir->length;
@@ -163,7 +165,7 @@ duet_open_header(duet_dir *d, uint32_t *code, uint32_t *len, const uint8_t heade
 }
 
 int
-duet_open_piece(duet_dir *d, uint8_t *out, size_t *put, const uint8_t *in, size_t len)
+duet_open_piece(duet_cipher *d, uint8_t *out, size_t *put, const uint8_t *in, size_t len)
 {
-    return duet__dir_open_piece((struct duet__dir *)d, out, put, in, len);
+    return duet__cipher_open_piece((struct duet__cipher *)d, out, put, in, len);
 }

@@ -1,21 +1,22 @@
 /*
  * The key schedule of one direction: start, enter, rotate (docs/protocol.md §3).
  */
-#include "frame/dir.h"
+#include "frame/cipher.h"
 
-#include "base/octets.h"
+#include "base/bytes.h"
 
 #include <string.h>
 
-static const struct duet__octets nothing = {NULL, 0};
+static const struct duet__bytes nothing = {NULL, 0};
 
 void
-duet__dir_prepare(struct duet__hmac_key *key, enum duet_role role, const uint8_t *half, size_t size)
+duet__cipher_prepare(struct duet__hmac_key *key, enum duet_role role, const uint8_t *half,
+                     size_t size)
 {
     uint8_t prk[WIRE_DIGEST];
     static const char *const salts[2] = {WIRE_VERSION_TEXT " top", WIRE_VERSION_TEXT " bottom"};
-    struct duet__octets salt = {salts[role], strlen(salts[role])};
-    struct duet__octets ikm = {half, size};
+    struct duet__bytes salt = {salts[role], strlen(salts[role])};
+    struct duet__bytes ikm = {half, size};
     duet__hkdf_extract(prk, salt, ikm);
     duet__hmac_set_key(key, prk, sizeof prk);
     duet_wipe(prk, sizeof prk);
@@ -23,7 +24,7 @@ duet__dir_prepare(struct duet__hmac_key *key, enum duet_role role, const uint8_t
 
 /* §3 enter: K ‖ C ‖ Z, and Z into the chain as if it were a frame that is never sent */
 static void
-enter(struct duet__dir *d, const uint8_t *label)
+enter(struct duet__cipher *d, const uint8_t *label)
 {
     uint8_t epoch[WIRE_EPOCH];
     struct duet__info info = duet__info("epoch", label);
@@ -43,44 +44,44 @@ enter(struct duet__dir *d, const uint8_t *label)
 
 /* §3 start */
 void
-duet__dir_start(struct duet__dir *d, const struct duet__dir_start *with)
+duet__cipher_start(struct duet__cipher *d, const struct duet__cipher_start *with)
 {
     struct duet__info info = duet__info(with->use, with->label);
     memset(d, 0, sizeof *d);
-    duet__hkdf_expand_by(with->key, (struct duet__octets){info.octets, info.size}, with->salt,
+    duet__hkdf_expand_by(with->key, (struct duet__bytes){info.bytes, info.size}, with->salt,
                          d->root, sizeof d->root);
     memcpy(d->chain, duet__sha256_initial, sizeof d->chain);
     d->seq = 1;
     d->rotate_frames = WIRE_ROTATE_MOST;
     d->rotate_blocks = WIRE_ROTATE_MOST;
-    d->state = DUET__DIR_IDLE;
+    d->state = DUET__CIPHER_IDLE;
     enter(d, with->label);
 }
 
 /* §3 rotate */
 void
-duet__dir_rotate(struct duet__dir *d, const uint8_t *label, struct duet__octets fresh)
+duet__cipher_rotate(struct duet__cipher *d, const uint8_t *label, struct duet__bytes fresh)
 {
     uint8_t salt[WIRE_DIGEST];
     struct duet__info info = duet__info("rotate", label);
 
     duet__derive(d->root, &info, nothing, salt, sizeof salt);
-    duet__hkdf_extract(d->root, (struct duet__octets){salt, sizeof salt}, fresh);
+    duet__hkdf_extract(d->root, (struct duet__bytes){salt, sizeof salt}, fresh);
     enter(d, label);
     duet_wipe(salt, sizeof salt);
 }
 
 int
-duet__dir_due(const struct duet__dir *d)
+duet__cipher_due(const struct duet__cipher *d)
 {
     return d->frames >= (uint32_t)1 << d->rotate_frames || d->blocks >= (uint64_t)1
                                                                             << d->rotate_blocks;
 }
 
 void
-duet__dir_kill(struct duet__dir *d, int error)
+duet__cipher_kill(struct duet__cipher *d, int error)
 {
     duet_wipe(d, sizeof *d);
-    d->state = DUET__DIR_DEAD;
+    d->state = DUET__CIPHER_DEAD;
     d->error = (int8_t)error;
 }

@@ -1,24 +1,24 @@
 /*
- * A frame as one run of octets: groups, the unfinished group, the hash's padding, the counters.
+ * A frame as one run of bytes: groups, the unfinished group, the hash's padding, the counters.
  */
 #include "frame/stream.h"
 
-#include "base/octets.h"
+#include "base/bytes.h"
 #include "base/wipe.h"
 
 #include <string.h>
 
-/* The counter block that octet `at` of this frame lies in. */
+/* The counter block that byte `at` of this frame lies in. */
 static void
-block_at(const struct duet__dir *d, uint64_t at, uint8_t block[WIRE_BLOCK])
+block_at(const struct duet__cipher *d, uint64_t at, uint8_t block[WIRE_BLOCK])
 {
     memcpy(block, d->block, WIRE_BLOCK);
     duet__add128(block, at / WIRE_BLOCK);
 }
 
-/* Keystream of the group that octet `at` begins. */
+/* Keystream of the group that byte `at` begins. */
 static int
-keystream(const struct duet__dir *d, uint64_t at, uint8_t out[WIRE_GROUP])
+keystream(const struct duet__cipher *d, uint64_t at, uint8_t out[WIRE_GROUP])
 {
     uint8_t block[WIRE_BLOCK];
     block_at(d, at, block);
@@ -26,13 +26,13 @@ keystream(const struct duet__dir *d, uint64_t at, uint8_t out[WIRE_GROUP])
 }
 
 void
-duet__stream_begin(struct duet__dir *d)
+duet__stream_begin(struct duet__cipher *d)
 {
     d->at = 0;
-    d->state = DUET__DIR_IN_FRAME;
+    d->state = DUET__CIPHER_IN_FRAME;
 }
 
-/* ---- The frame's octets ---- */
+/* ---- The frame's bytes ---- */
 
 static void
 take(struct duet__flow *flow, size_t n)
@@ -66,11 +66,11 @@ store8(uint8_t *p, unsigned v)
     *p = (uint8_t)v;
 }
 
-/* n octets of the group that is begun; at most up to its end. */
+/* n bytes of the group that is begun; at most up to its end. */
 static void
 run_part(struct duet__flow *flow, size_t n, enum duet__way way)
 {
-    struct duet__dir *d = flow->d;
+    struct duet__cipher *d = flow->d;
     uint8_t *group = d->group + d->at % WIRE_GROUP;
     uint8_t *out = flow->out;
     const uint8_t *in = flow->in;
@@ -173,7 +173,7 @@ duet__stream_run2(struct duet__flow flow[2], enum duet__way way)
 
 /* The keystream over the MAC, which may begin, cross or end a group. */
 static int
-mac_pad(struct duet__dir *d, uint64_t end, uint8_t pad[DUET_MAC_SIZE])
+mac_pad(struct duet__cipher *d, uint64_t end, uint8_t pad[DUET_MAC_SIZE])
 {
     size_t fill = end % WIRE_GROUP;
     size_t first = WIRE_GROUP - fill;
@@ -205,7 +205,7 @@ enum { WIDES = WIRE_GROUP / sizeof(duet__wide) };
  * group holds keystream; two masks, laid so that they change at its end, take that away and put
  * 0x80 there. */
 static void
-end_hash(struct duet__dir *d, uint64_t size)
+end_hash(struct duet__cipher *d, uint64_t size)
 {
     static const uint8_t keep[2 * WIRE_GROUP] = {ONES_32, ONES_32};
     static const uint8_t mark[2 * WIRE_GROUP] = {[WIRE_GROUP] = 0x80};
@@ -229,7 +229,7 @@ end_hash(struct duet__dir *d, uint64_t size)
 }
 
 int
-duet__stream_end(struct duet__dir *d, uint8_t mac[DUET_MAC_SIZE])
+duet__stream_end(struct duet__cipher *d, uint8_t mac[DUET_MAC_SIZE])
 {
     uint64_t size = DUET_HEADER_SIZE + (uint64_t)d->length;
     uint64_t blocks = (size + DUET_MAC_SIZE + WIRE_BLOCK - 1) / WIRE_BLOCK;
@@ -244,7 +244,7 @@ duet__stream_end(struct duet__dir *d, uint8_t mac[DUET_MAC_SIZE])
     d->blocks += blocks;
     d->frames++;
     d->seq++;
-    d->state = DUET__DIR_IDLE;
+    d->state = DUET__CIPHER_IDLE;
     duet__wipe_small(d->group, sizeof d->group);
     duet__wipe_small(pad, sizeof pad);
     return DUET_OK;

@@ -8,7 +8,7 @@
  */
 #if defined(__aarch64__)
 
-#include "base/octets.h"
+#include "base/bytes.h"
 #include "base/wipe.h"
 #include "kernel/kernel.h"
 #include "kernel/steps.h"
@@ -28,7 +28,7 @@ substitute(uint32_t word)
     return vgetq_lane_u32(vreinterpretq_u32_u8(vaeseq_u8(state, vdupq_n_u8(0))), 0);
 }
 
-/** FIPS 197 §5.2; words as they lie in memory, the first octet lowest. */
+/** FIPS 197 §5.2; words as they lie in memory, the first byte lowest. */
 static void
 set_key(struct duet__key *key, const uint8_t raw[32])
 {
@@ -46,7 +46,7 @@ set_key(struct duet__key *key, const uint8_t raw[32])
         }
         w[i] = w[i - KEY_WORDS] ^ word;
     }
-    memcpy(key->octets, w, sizeof w);
+    memcpy(key->bytes, w, sizeof w);
     duet__wipe_small(w, sizeof w);
 }
 
@@ -158,7 +158,7 @@ fused_group(struct lane *lane)
 static struct lane
 lane_of(const struct duet__run *run, const uint8_t *text)
 {
-    struct lane lane = {.round = run->key->octets,
+    struct lane lane = {.round = run->key->bytes,
                         .high = duet__load64(run->block),
                         .low = duet__load64(run->block + 8),
                         .abcd = vld1q_u32(run->chain),
@@ -180,7 +180,7 @@ static int
 keystream(const struct duet__key *key, const uint8_t block[16], uint8_t out[64])
 {
     static const uint8_t zeros[64];
-    struct lane lane = {.round = key->octets,
+    struct lane lane = {.round = key->bytes,
                         .high = duet__load64(block),
                         .low = duet__load64(block + 8),
                         .in = zeros,

@@ -16,7 +16,7 @@ struct duet__contexts {
     struct duet__lent lent; /* EVP_CIPHER_CTX */
 };
 
-/** Make the contexts of a cipher with a 32-octet key. Called once. Returns 0, or -1. */
+/** Make the contexts of a cipher with a 32-byte key. Called once. Returns 0, or -1. */
 int duet__contexts_init(struct duet__contexts *pool, const char *cipher);
 
 /** Borrow one, which is keyed by EVP_CipherInit_ex2() without a cipher. NULL: all are busy, and

@@ -34,7 +34,7 @@ duet__cpu(void)
 
 /* ---- A kernel's answers ---- */
 
-enum { TRIED = 3, SIZE = TRIED * 64 }; /* groups of a lane, octets */
+enum { TRIED = 3, SIZE = TRIED * 64 }; /* groups of a lane, bytes */
 
 /** What a kernel made of the fixed lanes: each sealed alone, then both together. */
 struct answer {
@@ -51,7 +51,7 @@ run_of(const struct duet__key *key, uint32_t *chain, uint8_t *out, const uint8_t
     return run;
 }
 
-/** Open what was sealed, singly and in twos: 1 when that gives the same octets and chains again. */
+/** Open what was sealed, singly and in twos: 1 when that gives the same bytes and chains again. */
 static int
 opens(const struct duet__kernel *kernel, const struct duet__key *key, const struct answer *answer,
       const uint8_t *in)
@@ -65,7 +65,7 @@ opens(const struct duet__kernel *kernel, const struct duet__key *key, const stru
     if (kernel->open(&run[0]) != 0 || kernel->open(&run[1]) != 0 || kernel->open2(&run[2]) != 0)
         return 0;
     for (size_t i = 0; i < 4; i++)
-        /* public: octets that are fixed */
+        /* public: bytes that are fixed */
         if (memcmp(opened[i], in, run[i].groups * 64) != 0)
             return 0;
     /* public: what they hash to */
@@ -97,7 +97,7 @@ agrees(const struct duet__kernel *kernel)
 
     if (!answers(kernel, &mine) || !answers(&duet__kernel_portable, &portable))
         return 0;
-    /* public: the answers to octets that are fixed */
+    /* public: the answers to bytes that are fixed */
     return memcmp(&mine, &portable, sizeof mine) == 0;
 }
 

@@ -1,7 +1,7 @@
 /*
  * The kernels: AES-256-CTR and the SHA-256 compression for each CPU, behind one table.
  *
- * A kernel sees whole groups of 64 octets (one block of SHA-256, four counter blocks) and nothing
+ * A kernel sees whole groups of 64 bytes (one block of SHA-256, four counter blocks) and nothing
  * else: heads, tails and padding live once, in frame/. Libcrypto's objects are fetched here, once.
  */
 #ifndef DUET_KERNEL_H
@@ -12,17 +12,17 @@
 
 /** An AES-256 key as the chosen kernel wants it: 15 round keys, or the key alone. */
 struct duet__key {
-    _Alignas(16) uint8_t octets[240];
+    _Alignas(16) uint8_t bytes[240];
 };
 
 /** A run of whole groups of one direction: where they come from and where they go. */
 struct duet__run {
     const struct duet__key *key;
-    const uint8_t *block; /* the first counter block, 16 octets */
+    const uint8_t *block; /* the first counter block, 16 bytes */
     uint32_t *chain;      /* 8 words: what the run's plaintext is hashed into */
     uint8_t *out;
     const uint8_t *in; /* may be out, else no overlap */
-    size_t groups;     /* of 64 octets */
+    size_t groups;     /* of 64 bytes */
 };
 
 /**
@@ -37,7 +37,7 @@ struct duet__kernel {
     /** Keystream of four counter blocks, the first being block. */
     int (*keystream)(const struct duet__key *key, const uint8_t block[16], uint8_t out[64]);
 
-    /** Compress groups of 64 octets into the chain (FIPS 180-4 §6.2.2). */
+    /** Compress groups of 64 bytes into the chain (FIPS 180-4 §6.2.2). */
     void (*compress)(uint32_t chain[8], const uint8_t *in, size_t groups);
 
     /** Hash the plaintext `in` into the chain and encipher it to `out`. */
@@ -51,7 +51,7 @@ struct duet__kernel {
     int (*open2)(const struct duet__run run[2]);
 };
 
-/** The constants of SHA-256's rounds, FIPS 180-4 §4.2.2; aligned to 16 octets. */
+/** The constants of SHA-256's rounds, FIPS 180-4 §4.2.2; aligned to 16 bytes. */
 extern const uint32_t duet__sha256_constants[64];
 
 /** The portable kernel: libcrypto's AES, SHA-256 in plain C. */

@@ -8,7 +8,7 @@
 #include "kernel/contexts.h"
 #include "kernel/kernel.h"
 
-#include "base/octets.h"
+#include "base/bytes.h"
 
 #include <duet/secret.h>
 #include <string.h>
@@ -21,7 +21,7 @@ duet__kernel_portable_init(void)
     return duet__contexts_init(&pool, "AES-256-CTR");
 }
 
-/* EVP counts in int: longer runs go in parts of 2^30 octets, a whole number of groups. */
+/* EVP counts in int: longer runs go in parts of 2^30 bytes, a whole number of groups. */
 enum { PART = 1 << 30 };
 
 static int
@@ -29,7 +29,7 @@ xor_keystream(const struct duet__key *key, const uint8_t block[16], uint8_t *out
               size_t size)
 {
     EVP_CIPHER_CTX *context = duet__contexts_borrow(&pool);
-    int ok = context != NULL && EVP_EncryptInit_ex2(context, NULL, key->octets, block, NULL);
+    int ok = context != NULL && EVP_EncryptInit_ex2(context, NULL, key->bytes, block, NULL);
     while (ok == 1 && size > 0) {
         int part = size < PART ? (int)size : PART;
         int put = 0;
@@ -47,7 +47,7 @@ xor_keystream(const struct duet__key *key, const uint8_t block[16], uint8_t *out
 static void
 set_key(struct duet__key *key, const uint8_t raw[32])
 {
-    memcpy(key->octets, raw, 32);
+    memcpy(key->bytes, raw, 32);
 }
 
 static int

@@ -1,5 +1,5 @@
 /*
- * How a kernel weaves AES-256 into SHA-256: a group of 64 octets in sixteen steps, each four rounds
+ * How a kernel weaves AES-256 into SHA-256: a group of 64 bytes in sixteen steps, each four rounds
  * of the hash beside one of the cipher for the group's four blocks.
  */
 #ifndef DUET_KERNEL_STEPS_H

@@ -12,7 +12,7 @@
 #ifndef DUET_KERNEL_X86_H
 #define DUET_KERNEL_X86_H
 
-#include "base/octets.h"
+#include "base/bytes.h"
 #include "kernel/kernel.h"
 #include "kernel/steps.h"
 
@@ -80,7 +80,7 @@ static void
 set_key(struct duet__key *key, const uint8_t raw[32])
 {
     __m128i a = load(raw), b = load(raw + 16);
-    __m128i *round = (__m128i *)(void *)key->octets;
+    __m128i *round = (__m128i *)(void *)key->bytes;
 
 #define TWO(constant)                                                                              \
     do {                                                                                           \
@@ -267,7 +267,7 @@ pass_both(struct lane lane[LANES], const size_t groups[LANES])
 static struct lane
 lane_of(const struct duet__run *run, const uint8_t *text)
 {
-    struct lane lane = {.round = (const __m128i *)(const void *)run->key->octets,
+    struct lane lane = {.round = (const __m128i *)(const void *)run->key->bytes,
                         .counter = counter_of(run->block),
                         .state = state_of(run->chain),
                         .text = text,
@@ -280,7 +280,7 @@ static int
 keystream(const struct duet__key *key, const uint8_t block[16], uint8_t out[64])
 {
     static const uint8_t zeros[64];
-    struct lane lane = {.round = (const __m128i *)(const void *)key->octets,
+    struct lane lane = {.round = (const __m128i *)(const void *)key->bytes,
                         .counter = counter_of(block),
                         .in = zeros,
                         .out = out};

@@ -22,7 +22,7 @@
 
 /** Two blocks in memory, at any address. */
 struct __attribute__((packed, may_alias)) pair {
-    uint8_t octets[32];
+    uint8_t bytes[32];
 };
 
 /* A lane's two pairs of blocks are in registers x and y; z is for the round's key. */

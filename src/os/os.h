@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Fill out with size random octets. Returns 0, or -1 when the system has none. */
+/** Fill out with size random bytes. Returns 0, or -1 when the system has none. */
 int duet__os_random(uint8_t *out, size_t size);
 
 /** Milliseconds of a clock that never goes back, alike in all processes of the machine. */
@@ -45,14 +45,14 @@ int duet__os_kind(enum duet__os_kind *kind, int fd);
 /** A piece of memory to read into. */
 struct duet__os_piece {
     uint8_t *at;
-    size_t size; /* octets */
+    size_t size; /* bytes */
 };
 
 enum { DUET__OS_PIECES = 2 }; /* the most that one call takes */
 
 /**
  * Read into the pieces, one after the other, without waiting. count: 1 or 2; not all of size 0.
- * Returns DUET_OK with *got octets; DUET_AGAIN; DUET_CLOSED at the end of the stream;
+ * Returns DUET_OK with *got bytes; DUET_AGAIN; DUET_CLOSED at the end of the stream;
  * DUET_E_TRUNCATED when the connection is lost; DUET_E_IO.
  */
 int duet__os_read(int fd, enum duet__os_kind kind, const struct duet__os_piece *pieces,
@@ -62,15 +62,15 @@ int duet__os_read(int fd, enum duet__os_kind kind, const struct duet__os_piece *
  */
 
 /**
- * Look at up to size octets, which stay where they are; at NULL: only count them. patient: 1: wait
+ * Look at up to size bytes, which stay where they are; at NULL: only count them. patient: 1: wait
  * for the first of them where the socket is in blocking mode. Returns as duet__os_read().
  */
 int duet__os_look(int fd, int patient, uint8_t *at, size_t size, size_t *got);
 
-/** Remove size octets that were looked at. Returns DUET_OK when all are gone, or a failure. */
+/** Remove size bytes that were looked at. Returns DUET_OK when all are gone, or a failure. */
 int duet__os_drop(int fd, size_t size);
 
-/** Have poll() tell of input only from size octets on (1: as usual). Returns 0; -1: the system will
+/** Have poll() tell of input only from size bytes on (1: as usual). Returns 0; -1: the system will
  * not hold so many for sure. */
 int duet__os_low_water(int fd, size_t size);
 
@@ -78,8 +78,8 @@ int duet__os_low_water(int fd, size_t size);
 int duet__os_readable(int fd);
 
 /**
- * Write 1 to size octets without waiting and without SIGPIPE.
- * Returns DUET_OK with *put octets; DUET_AGAIN; DUET_E_TRUNCATED when nobody reads any more;
+ * Write 1 to size bytes without waiting and without SIGPIPE.
+ * Returns DUET_OK with *put bytes; DUET_AGAIN; DUET_E_TRUNCATED when nobody reads any more;
  * DUET_E_IO.
  */
 int duet__os_write(int fd, enum duet__os_kind kind, const uint8_t *data, size_t size, size_t *put);
@@ -92,7 +92,7 @@ enum { DUET__OS_READ = 1, DUET__OS_WRITE = 2 };
  */
 int duet__os_wait(int rfd, int wfd, unsigned want, int timeout_ms);
 
-/** Say the system's reason, of errno's kind, in a sentence of at most cap octets, NUL included. */
+/** Say the system's reason, of errno's kind, in a sentence of at most cap bytes, NUL included. */
 void duet__os_reason(char *out, size_t cap, int reason);
 
 /* ---- Files ---- */
@@ -102,7 +102,7 @@ int duet__os_rename_new(int folder, const char *from, const char *to);
 
 /* ---- Memory that forked processes share ---- */
 
-/** Zeroed memory of size octets, shared with every process forked from now on. NULL: none. */
+/** Zeroed memory of size bytes, shared with every process forked from now on. NULL: none. */
 void *duet__os_shared_new(size_t size);
 void duet__os_shared_free(void *memory, size_t size);
 

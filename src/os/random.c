@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <sys/random.h>
 
-enum { MOST = 256 }; /* octets that getentropy() gives at a time */
+enum { MOST = 256 }; /* bytes that getentropy() gives at a time */
 
 int
 duet__os_random(uint8_t *out, size_t size)

@@ -62,7 +62,7 @@ duet__os_low_water(int fd, size_t size)
     int room = size > 1 ? option(fd, SO_RCVBUF) : 0;
     int value = (int)size;
 
-    /* Linux counts its own overhead in SO_RCVBUF: half of it is what surely holds octets. */
+    /* Linux counts its own overhead in SO_RCVBUF: half of it is what surely holds bytes. */
     if (size > 1 && (room < 0 || size > (size_t)room / 2))
         return -1;
     return setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &value, sizeof value);

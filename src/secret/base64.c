@@ -53,23 +53,23 @@ duet__base64_encode(char *out, const uint8_t *in, size_t size)
     }
 }
 
-/** Decode four digits of which `octets` octets come; returns 0, or what is wrong. */
+/** Decode four digits of which `bytes` bytes come; returns 0, or what is wrong. */
 static unsigned
-decode_group(uint8_t *out, const char *in, size_t octets)
+decode_group(uint8_t *out, const char *in, size_t bytes)
 {
     unsigned a = bits_of(in[0]), b = bits_of(in[1]);
-    unsigned c = octets > 1 ? bits_of(in[2]) : 0, d = octets > 2 ? bits_of(in[3]) : 0;
+    unsigned c = bytes > 1 ? bits_of(in[2]) : 0, d = bytes > 2 ? bits_of(in[3]) : 0;
     unsigned wrong = (a | b | c | d) & 64;
 
     out[0] = (uint8_t)(a << 2 | b >> 4);
-    if (octets > 1)
+    if (bytes > 1)
         out[1] = (uint8_t)(b << 4 | c >> 2);
     else
         wrong |= b & 15;
-    if (octets > 2)
+    if (bytes > 2)
         out[2] = (uint8_t)(c << 6 | d);
     else
-        wrong |= octets > 1 ? c & 3 : 0;
+        wrong |= bytes > 1 ? c & 3 : 0;
     return wrong;
 }
 
@@ -82,13 +82,13 @@ duet__base64_decode(uint8_t *out, size_t cap, size_t *put, const char *in, size_
     if (size % 4 != 0)
         return -1;
     for (size_t i = 0; i < size; i += 4) {
-        size_t octets = 3;
+        size_t bytes = 3;
         if (i + 4 == size && in[i + 3] == '=')
-            octets = in[i + 2] == '=' ? 1 : 2;
-        if (octets > cap - *put)
+            bytes = in[i + 2] == '=' ? 1 : 2;
+        if (bytes > cap - *put)
             return -1;
-        wrong |= decode_group(out + *put, in + i, octets);
-        *put += octets;
+        wrong |= decode_group(out + *put, in + i, bytes);
+        *put += bytes;
     }
     int result = -(int)((0u - wrong) >> 31); /* -1 unless it is 0; without a branch */
     DUET__PUBLIC(&result, sizeof result);

@@ -117,7 +117,7 @@ read_section(struct duet__ini *ini, struct duet__text line, duet_where *where)
     return DUET_OK;
 }
 
-/** Names are letters, so that an octet of a secret is never taken, or shown, for one. */
+/** Names are letters, so that a byte of a secret is never taken, or shown, for one. */
 static int
 is_name(struct duet__text name)
 {
@@ -155,7 +155,7 @@ duet__ini_next(struct duet__ini *ini, duet_where *where)
 
         ini->kind = DUET__INI_VALUE; /* for an error's line */
         if (memchr(line.at, 0, line.size) != NULL)
-            return duet__ini_refuse(ini, where, "a NUL octet: this is not a text file");
+            return duet__ini_refuse(ini, where, "a NUL byte: this is not a text file");
         if (content.size == 0 || line.at[0] == '#' || line.at[0] == ';')
             continue;
         if (is_blank(line.at[0])) {

@@ -70,7 +70,7 @@ begin(struct reading *r, const struct duet__ini *ini)
         return duet__ini_refuse(ini, r->where,
                                 "a list of peers has sections like [Peer alice] only");
     if (name.size >= DUET_PEER_NAME_SIZE)
-        return duet__ini_refuse(ini, r->where, "a peer's name is %u octets at most",
+        return duet__ini_refuse(ini, r->where, "a peer's name is %u bytes at most",
                                 DUET_PEER_NAME_SIZE - 1);
     for (size_t i = 0; i < name.size; i++)
         if ((unsigned char)name.at[i] < ' ' || name.at[i] == 0x7f)

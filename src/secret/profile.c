@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { PAD_MOST = 65536 };                              /* octets */
+enum { PAD_MOST = 65536 };                              /* bytes */
 enum { COVER_MS_LEAST = 10, COVER_MS_MOST = 86400000 }; /* 10 ms to a day */
 
 void
@@ -19,7 +19,7 @@ duet_profile_init(duet_profile *profile)
     profile->rotate_blocks = WIRE_ROTATE_BLOCKS;
 }
 
-/** Octets of the UTF-8 character (RFC 3629) that begins with this one; 0: none does. */
+/** Bytes of the UTF-8 character (RFC 3629) that begins with this one; 0: none does. */
 static size_t
 utf8_size(unsigned first)
 {
@@ -33,7 +33,7 @@ utf8_size(unsigned first)
 }
 
 /** Forms that are too long, surrogates and numbers beyond the last character show in the second
- * octet. */
+ * byte. */
 static int
 utf8_second(unsigned first, unsigned second)
 {
@@ -64,7 +64,7 @@ static int
 read_label(duet_profile *profile, const struct duet__ini *ini, duet_where *where)
 {
     if (ini->value.size > DUET_LABEL_MOST)
-        return duet__ini_refuse(ini, where, "Label is longer than %u octets", DUET_LABEL_MOST);
+        return duet__ini_refuse(ini, where, "Label is longer than %u bytes", DUET_LABEL_MOST);
     if (!is_utf8(ini->value))
         return duet__ini_refuse(ini, where, "Label is not UTF-8");
     memcpy(profile->label, ini->value.at, ini->value.size);
@@ -82,19 +82,19 @@ hex(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/** One octet of a prelude: itself, \\ or \xNN. Returns the characters that it took, 0: malformed.
+/** One byte of a prelude: itself, \\ or \xNN. Returns the characters that it took, 0: malformed.
  */
 static size_t
-unescape(uint8_t *octet, const char *at, size_t left)
+unescape(uint8_t *byte, const char *at, size_t left)
 {
-    *octet = (uint8_t)at[0];
+    *byte = (uint8_t)at[0];
     if (at[0] != '\\')
         return 1;
     if (left >= 2 && at[1] == '\\')
         return 2;
     if (left < 4 || at[1] != 'x' || hex(at[2]) < 0 || hex(at[3]) < 0)
         return 0;
-    *octet = (uint8_t)(hex(at[2]) << 4 | hex(at[3]));
+    *byte = (uint8_t)(hex(at[2]) << 4 | hex(at[3]));
     return 4;
 }
 
@@ -105,14 +105,13 @@ read_prelude(duet_profile *profile, enum duet_role role, const struct duet__ini 
     size_t size = 0;
 
     for (size_t at = 0; at < ini->value.size;) {
-        uint8_t octet;
-        size_t took = unescape(&octet, ini->value.at + at, ini->value.size - at);
+        uint8_t byte;
+        size_t took = unescape(&byte, ini->value.at + at, ini->value.size - at);
         if (took == 0)
             return duet__ini_refuse(ini, where, "a \\ must be followed by \\ or by xNN");
         if (size == DUET_PRELUDE_MOST)
-            return duet__ini_refuse(ini, where, "a prelude is %u octets at most",
-                                    DUET_PRELUDE_MOST);
-        profile->prelude[role][size++] = octet;
+            return duet__ini_refuse(ini, where, "a prelude is %u bytes at most", DUET_PRELUDE_MOST);
+        profile->prelude[role][size++] = byte;
         at += took;
     }
     profile->prelude_size[role] = size;
@@ -180,7 +179,7 @@ read_cover(duet_profile *profile, const struct duet__ini *ini, duet_where *where
         (two_numbers(numbers, ini->value, COVER_MS_MOST) != 0 || numbers[0] < COVER_MS_LEAST ||
          numbers[1] > PAD_MOST))
         return duet__ini_refuse(ini, where,
-                                "Cover is not off, or milliseconds from %d and octets up to %d",
+                                "Cover is not off, or milliseconds from %d and bytes up to %d",
                                 COVER_MS_LEAST, PAD_MOST);
     profile->cover_ms = (uint32_t)numbers[0];
     profile->cover_size = (uint32_t)numbers[1];

@@ -1,5 +1,5 @@
 /*
- * Shared secrets: their octets, id and text (docs/protocol.md §2).
+ * Shared secrets: their bytes, id and text (docs/protocol.md §2).
  */
 #include "secret/base64.h"
 #include "secret/ini.h"
@@ -18,22 +18,22 @@ enum { VERSION = 1, ID = 2, SECRET = 4, NOT_AFTER = 8, KEYLOG = 16 }; /* what a 
 enum { DIGITS_MOST = (int)DUET__BASE64_SIZE(DUET_SECRET_MOST) };
 enum { DAY = 24 * 3600 }; /* seconds */
 
-/* ---- The octets ---- */
+/* ---- The bytes ---- */
 
 int
-duet_secret_init(duet_secret *secret, const uint8_t *octets, size_t size)
+duet_secret_init(duet_secret *secret, const uint8_t *bytes, size_t size)
 {
     memset(secret, 0, sizeof *secret);
     if (size % 2 != 0 || size < DUET_SECRET_LEAST || size > DUET_SECRET_MOST)
         return DUET_E_LENGTH;
     if (duet_init() != DUET_OK)
         return DUET_E_CRYPTO;
-    secret->octets = malloc(size);
-    if (secret->octets == NULL)
+    secret->bytes = malloc(size);
+    if (secret->bytes == NULL)
         return DUET_E_MEMORY;
-    duet__copy_secret(secret->octets, octets, size);
+    duet__copy_secret(secret->bytes, bytes, size);
     secret->size = size;
-    duet__secret_id(secret->id, secret->octets, size);
+    duet__secret_id(secret->id, secret->bytes, size);
     return DUET_OK;
 }
 
@@ -42,9 +42,9 @@ duet_secret_wipe(duet_secret *secret)
 {
     if (secret == NULL)
         return;
-    if (secret->octets != NULL)
-        duet_wipe(secret->octets, secret->size);
-    free(secret->octets);
+    if (secret->bytes != NULL)
+        duet_wipe(secret->bytes, secret->size);
+    free(secret->bytes);
     duet_wipe(secret, sizeof *secret);
 }
 
@@ -134,7 +134,7 @@ static int
 add_digits(struct reading *r, const struct duet__ini *ini)
 {
     if (ini->value.size > (size_t)DIGITS_MOST - r->size)
-        return duet__ini_refuse(ini, r->where, "the secret is longer than %u octets",
+        return duet__ini_refuse(ini, r->where, "the secret is longer than %u bytes",
                                 DUET_SECRET_MOST);
     memcpy(r->digits + r->size, ini->value.at, ini->value.size);
     r->size += ini->value.size;
@@ -206,22 +206,22 @@ decode(struct reading *r, const struct duet__ini *ini)
     if ((r->seen & all) != all)
         return duet__ini_refuse(ini, r->where,
                                 "Version, Id or Secret is missing: is the file truncated?");
-    uint8_t *octets = malloc(DUET_SECRET_MOST);
-    if (octets == NULL)
+    uint8_t *bytes = malloc(DUET_SECRET_MOST);
+    if (bytes == NULL)
         return DUET_E_MEMORY;
-    int result = duet__base64_decode(octets, DUET_SECRET_MOST, &size, r->digits, r->size) == 0
-                     ? duet_secret_init(&made, octets, size)
+    int result = duet__base64_decode(bytes, DUET_SECRET_MOST, &size, r->digits, r->size) == 0
+                     ? duet_secret_init(&made, bytes, size)
                      : DUET_E_FORMAT;
-    duet_wipe(octets, DUET_SECRET_MOST);
-    free(octets);
+    duet_wipe(bytes, DUET_SECRET_MOST);
+    free(bytes);
     if (result == DUET_E_FORMAT)
         return duet__ini_refuse(ini, r->where, "Secret is not base64: is the file damaged?");
     if (result == DUET_E_LENGTH)
         return duet__ini_refuse(ini, r->where,
-                                "not an even number of octets from 64 to 65536: is the file cut?");
+                                "not an even number of bytes from 64 to 65536: is the file cut?");
     if (result != DUET_OK)
         return result;
-    r->secret->octets = made.octets;
+    r->secret->bytes = made.bytes;
     r->secret->size = made.size;
     memcpy(r->secret->id, made.id, sizeof made.id);
     DUET__PUBLIC(made.id, sizeof made.id); /* it names the secret, and is shown */
@@ -276,7 +276,7 @@ int
 duet_secret_format(char *out, size_t cap, size_t *size, const duet_secret *secret)
 {
     char head[160];
-    const size_t per_line = 48; /* octets, for 64 digits */
+    const size_t per_line = 48; /* bytes, for 64 digits */
     size_t n = write_head(head, sizeof head, secret);
     size_t lines = (secret->size + per_line - 1) / per_line;
 
@@ -292,7 +292,7 @@ duet_secret_format(char *out, size_t cap, size_t *size, const duet_secret *secre
             memset(out, ' ', 4);
             out += 4;
         }
-        duet__base64_encode(out, secret->octets + at, part);
+        duet__base64_encode(out, secret->bytes + at, part);
         out += DUET__BASE64_SIZE(part);
         *out++ = '\n';
     }

@@ -14,8 +14,8 @@
 #include <string.h>
 
 enum {
-    MAX_PAYLOAD = 1 << 20, /* octets; the default of §1 */
-    FRAME_SIZE = 16384,    /* octets: small enough to flow, large enough for speed */
+    MAX_PAYLOAD = 1 << 20, /* bytes; the default of §1 */
+    FRAME_SIZE = 16384,    /* bytes: small enough to flow, large enough for speed */
     FRAME_SIZE_MOST = 65536,
     ALL_PATTERNS = 7
 };
@@ -52,40 +52,40 @@ duet_config_free(duet_config *config)
     if (config == NULL)
         return;
     for (size_t i = 0; i < config->count; i++)
-        duet__realm_wipe(&config->realms[i]);
-    free(config->realms);
+        duet__psk_wipe(&config->psks[i]);
+    free(config->psks);
     free(config->peers.list);
     duet_wipe(config, sizeof *config);
     free(config);
 }
 
-/** The same realms with room for one more; the old place is wiped, as it held keys. */
+/** The same psks with room for one more; the old place is wiped, as it held keys. */
 static int
 grow(struct duet_config *config)
 {
-    size_t size = config->count * sizeof *config->realms;
-    struct duet__realm *realms = malloc(size + sizeof *realms);
+    size_t size = config->count * sizeof *config->psks;
+    struct duet__psk *psks = malloc(size + sizeof *psks);
 
-    if (realms == NULL)
+    if (psks == NULL)
         return DUET_E_MEMORY;
-    if (config->realms != NULL) {
-        memcpy(realms, config->realms, size);
-        duet_wipe(config->realms, size);
+    if (config->psks != NULL) {
+        memcpy(psks, config->psks, size);
+        duet_wipe(config->psks, size);
     }
-    free(config->realms);
-    config->realms = realms;
+    free(config->psks);
+    config->psks = psks;
     return DUET_OK;
 }
 
 int
-duet_config_add_secret(duet_config *config, const uint8_t *octets, size_t size)
+duet_config_add_secret(duet_config *config, const uint8_t *bytes, size_t size)
 {
     if (config->count >= DUET_SECRETS_MOST)
         return DUET_E_MISUSE;
     int result = grow(config);
     if (result != DUET_OK)
         return result;
-    result = duet__realm_init(&config->realms[config->count], octets, size);
+    result = duet__psk_init(&config->psks[config->count], bytes, size);
     if (result == DUET_OK)
         config->count++;
     return result;

@@ -4,25 +4,25 @@
 #ifndef DUET_SESSION_CONFIG_H
 #define DUET_SESSION_CONFIG_H
 
-#include "shake/realm.h"
+#include "handshake/psk.h"
 
 #include "crypto/hkdf.h"
 
 struct duet_config {
-    struct duet__realm *realms; /* owned, in the order in which they were added */
+    struct duet__psk *psks; /* owned, in the order in which they were added */
     size_t count;
     duet_identity identity;
     int has_identity;
     duet_peers peers; /* list owned */
     int has_peers;
     duet_profile profile;
-    uint8_t label[WIRE_DIGEST];     /* D */
-    unsigned patterns;              /* a set of 1 << pattern; 0: by default */
-    uint32_t max_payload;           /* octets that this side accepts in a frame */
-    uint32_t frame_size;            /* octets into which channel splits */
-    uint64_t max_skew_ms;           /* 0: clocks are not trusted */
-    int speak_first;                /* 1: the application may send before the peer's READY */
-    struct duet__octets extensions; /* of our params; none are defined in version 1 */
+    uint8_t label[WIRE_DIGEST];    /* D */
+    unsigned patterns;             /* a set of 1 << pattern; 0: by default */
+    uint32_t max_payload;          /* bytes that this side accepts in a frame */
+    uint32_t frame_size;           /* bytes into which channel splits */
+    uint64_t max_skew_ms;          /* 0: clocks are not trusted */
+    int speak_first;               /* 1: the application may send before the peer's READY */
+    struct duet__bytes extensions; /* of our params; none are defined in version 1 */
 };
 
 /** The patterns that a role may use, as a set; 0: none. */

@@ -39,7 +39,7 @@ closed(struct duet_session *s, enum duet_event *event)
 static int
 rotate(struct duet_session *s)
 {
-    static const struct duet__octets nothing = {NULL, 0};
+    static const struct duet__bytes nothing = {NULL, 0};
 
     if (s->rx.length != 0)
         return duet__session_broke(s, "ROTATE with a payload");
@@ -52,7 +52,7 @@ static int
 ping(struct duet_session *s)
 {
     if (s->rx.length != DUET_PING_SIZE)
-        return duet__session_broke(s, "a PING that is not of 8 octets");
+        return duet__session_broke(s, "a PING that is not of 8 bytes");
     if (s->tx_phase != DUET__TX_CLOSED) {
         memcpy(s->pong, s->held, sizeof s->pong);
         s->owed |= DUET__OWE_PONG;
@@ -65,7 +65,7 @@ static int
 pong(struct duet_session *s, enum duet_event *event)
 {
     if (s->rx.length != DUET_PING_SIZE)
-        return duet__session_broke(s, "a PONG that is not of 8 octets");
+        return duet__session_broke(s, "a PONG that is not of 8 bytes");
     DUET__PUBLIC(s->held, sizeof s->ping);
     if (s->pinged && duet__equal(s->held, s->ping, sizeof s->ping)) {
         s->pinged = 0;

@@ -4,7 +4,7 @@
  */
 #include "session/session.h"
 
-/* Octets of payload from which two together are done sooner than one after the other. */
+/* Bytes of payload from which two together are done sooner than one after the other. */
 enum { TWO_LEAST = 128 };
 
 static int
@@ -24,7 +24,7 @@ seal_begun(duet_sealing job[2])
                                         .out = job[i].out + DUET_HEADER_SIZE,
                                         .in = job[i].payload,
                                         .len = job[i].len};
-    duet__dir_seal_two(piece);
+    duet__cipher_seal_two(piece);
     for (size_t i = 0; i < 2; i++)
         job[i].result = duet__piece_sealed(job[i].session, piece[i].result);
 }
@@ -81,7 +81,7 @@ open_two(duet_opening job[2])
             return 0;
     if (!worth_two(piece[0].len, piece[1].len))
         return 0;
-    duet__dir_open_two(piece);
+    duet__cipher_open_two(piece);
     for (size_t i = 0; i < 2; i++)
         job[i].result = duet__payload_done(job[i].session, &job[i].step, &piece[i]);
     return 1;

@@ -1,8 +1,8 @@
 /*
- * Receiving: octets as they came, cut into prelude, nonce and frames, one event at a time
+ * Receiving: bytes as they came, cut into prelude, nonce and frames, one event at a time
  * (docs/protocol.md §1 "A receiver", §4).
  *
- * Nothing is kept of a payload but the 33 octets that a library frame may need, and a HELLO, whose
+ * Nothing is kept of a payload but the 33 bytes that a library frame may need, and a HELLO, whose
  * memory is taken only after its header was opened by a secret.
  */
 #include "session/session.h"
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCRATCH = 512 }; /* octets of a library frame that are deciphered at a time */
+enum { SCRATCH = 512 }; /* bytes of a library frame that are deciphered at a time */
 
 static size_t
 least_of(uint64_t a, uint64_t b)
@@ -27,12 +27,12 @@ left(const struct duet_step *step)
 /* ---- Prelude, nonce and header ---- */
 
 /** The peer's prelude (§6). */
-static struct duet__octets
+static struct duet__bytes
 prelude_of(const struct duet_session *s)
 {
     enum duet_role peer = duet__peer_role(s);
-    struct duet__octets prelude = {s->config->profile.prelude[peer],
-                                   s->config->profile.prelude_size[peer]};
+    struct duet__bytes prelude = {s->config->profile.prelude[peer],
+                                  s->config->profile.prelude_size[peer]};
     return prelude;
 }
 
@@ -40,7 +40,7 @@ static int
 take_prelude(struct duet_session *s, struct duet_step *step)
 {
     struct duet__initiation *initiation = s->initiation;
-    struct duet__octets prelude = prelude_of(s);
+    struct duet__bytes prelude = prelude_of(s);
 
     if (initiation->opened >= prelude.size)
         return DUET_OK;
@@ -48,7 +48,7 @@ take_prelude(struct duet_session *s, struct duet_step *step)
     const uint8_t *expected = (const uint8_t *)prelude.data + initiation->opened;
     /* public: a prelude is on the wire in clear */
     if (n > 0 && memcmp(step->in + step->used, expected, n) != 0)
-        return duet__session_fail(s, DUET_E_STRANGER,
+        return duet__session_fail(s, DUET_E_UNAUTHENTICATED,
                                   "the peer does not begin with the profile's prelude");
     initiation->opened += n;
     step->used += n;
@@ -71,7 +71,7 @@ take_nonce(struct duet_session *s, struct duet_step *step)
     step->used += n;
 }
 
-/** Octets of prelude and nonce that are still to come. */
+/** Bytes of prelude and nonce that are still to come. */
 static size_t
 opening_left(const struct duet_session *s)
 {
@@ -117,7 +117,7 @@ open_header(struct duet_session *s, struct duet_step *step)
     s->held_size = 0;
     if (s->rx_phase == DUET__RX_START)
         return duet__first_header(s, header);
-    int result = duet__dir_open_header(&s->rx, header);
+    int result = duet__cipher_open_header(&s->rx, header);
     if (result != DUET_OK)
         return duet__session_fail(s, result, NULL);
     if (is_application(s)) {
@@ -134,7 +134,7 @@ static int
 application_done(struct duet_session *s, struct duet_step *step)
 {
     s->rx_frames++;
-    s->rx_octets += s->rx.length;
+    s->rx_bytes += s->rx.length;
     s->rx_message = s->rx.code == WIRE_MORE;
     step->event = DUET_EVENT_FRAME;
     step->code = s->rx.code;
@@ -143,18 +143,18 @@ application_done(struct duet_session *s, struct duet_step *step)
     return DUET_OK;
 }
 
-/** The next octets of the application's frame, as many as are here and have room. */
+/** The next bytes of the application's frame, as many as are here and have room. */
 static struct duet__piece
 application_piece(struct duet_session *s, const struct duet_step *step)
 {
     struct duet__piece piece = {.d = &s->rx,
                                 .out = step->out,
                                 .in = step->in,
-                                .len = least_of(left(step), duet__dir_left(&s->rx))};
+                                .len = least_of(left(step), duet__cipher_left(&s->rx))};
 
     if (step->used > 0)
         piece.in += step->used;
-    if (duet__dir_payload_left(&s->rx) > step->out_size)
+    if (duet__cipher_payload_left(&s->rx) > step->out_size)
         piece.len = least_of(piece.len, step->out_size);
     return piece;
 }
@@ -177,7 +177,7 @@ application_body(struct duet_session *s, struct duet_step *step)
 
     if (piece.len == 0)
         return DUET_OK;
-    piece.result = duet__dir_open_piece(&s->rx, piece.out, &piece.put, piece.in, piece.len);
+    piece.result = duet__cipher_open_piece(&s->rx, piece.out, &piece.put, piece.in, piece.len);
     return application_opened(s, step, &piece);
 }
 
@@ -190,11 +190,11 @@ library_done(struct duet_session *s, struct duet_step *step)
     int result = duet__library_frame(s, &step->event);
     s->held_size = 0;
     if (step->event == DUET_EVENT_NONCE)
-        step->nonce = s->initiation->shake.nonces;
+        step->nonce = s->initiation->handshake.nonces;
     return result;
 }
 
-/** Decipher into a scratch, and hold the first octets. */
+/** Decipher into a scratch, and hold the first bytes. */
 static int
 library_body(struct duet_session *s, struct duet_step *step)
 {
@@ -202,9 +202,9 @@ library_body(struct duet_session *s, struct duet_step *step)
     int result = DUET_AGAIN;
 
     while (result == DUET_AGAIN && left(step) > 0) {
-        size_t n = least_of(least_of(left(step), sizeof scratch), duet__dir_left(&s->rx));
+        size_t n = least_of(least_of(left(step), sizeof scratch), duet__cipher_left(&s->rx));
         size_t put;
-        result = duet__dir_open_piece(&s->rx, scratch, &put, step->in + step->used, n);
+        result = duet__cipher_open_piece(&s->rx, scratch, &put, step->in + step->used, n);
         size_t hold = least_of(put, sizeof s->held - s->held_size);
         memcpy(s->held + s->held_size, scratch, hold);
         s->held_size = (uint8_t)(s->held_size + hold);
@@ -220,7 +220,7 @@ static int
 hello_body(struct duet_session *s, struct duet_step *step)
 {
     struct duet__initiation *initiation = s->initiation;
-    size_t n = least_of(left(step), duet__dir_left(&s->rx));
+    size_t n = least_of(left(step), duet__cipher_left(&s->rx));
     size_t put;
 
     if (n == 0)
@@ -230,7 +230,7 @@ hello_body(struct duet_session *s, struct duet_step *step)
     if (initiation->hello == NULL)
         return DUET_E_MEMORY;
     uint8_t *out = initiation->hello + initiation->hello_size;
-    int result = duet__dir_open_piece(&s->rx, out, &put, step->in + step->used, n);
+    int result = duet__cipher_open_piece(&s->rx, out, &put, step->in + step->used, n);
     initiation->hello_size += put;
     step->used += n;
     if (result == DUET_AGAIN)
@@ -258,14 +258,14 @@ awaits_answer(const struct duet_session *s)
     return s->rx_phase == DUET__RX_ASKED || s->refresh_phase == DUET__REFRESH_WANTED;
 }
 
-/** Octets that end what is awaited. */
+/** Bytes that end what is awaited. */
 static size_t
 needed(const struct duet_session *s)
 {
     if (s->rx_phase == DUET__RX_CLOSED || awaits_answer(s))
         return 0;
-    if (s->rx.state == DUET__DIR_IN_FRAME)
-        return (size_t)duet__dir_left(&s->rx);
+    if (s->rx.state == DUET__CIPHER_IN_FRAME)
+        return (size_t)duet__cipher_left(&s->rx);
     return opening_left(s) + DUET_HEADER_SIZE - s->held_size;
 }
 
@@ -279,9 +279,9 @@ take(struct duet_session *s, struct duet_step *step)
         if (result == DUET_OK)
             take_nonce(s, step);
     }
-    if (result == DUET_OK && opening_left(s) == 0 && s->rx.state != DUET__DIR_IN_FRAME)
+    if (result == DUET_OK && opening_left(s) == 0 && s->rx.state != DUET__CIPHER_IN_FRAME)
         result = open_header(s, step);
-    if (result == DUET_OK && step->event == DUET_EVENT_NONE && s->rx.state == DUET__DIR_IN_FRAME)
+    if (result == DUET_OK && step->event == DUET_EVENT_NONE && s->rx.state == DUET__CIPHER_IN_FRAME)
         result = take_body(s, step);
     return result;
 }
@@ -300,7 +300,7 @@ int
 duet__payload_next(struct duet_session *s, struct duet_step *step, struct duet__piece *piece)
 {
     begin_step(step);
-    if (s->error != DUET_OK || awaits_answer(s) || s->rx.state != DUET__DIR_IN_FRAME ||
+    if (s->error != DUET_OK || awaits_answer(s) || s->rx.state != DUET__CIPHER_IN_FRAME ||
         !is_application(s))
         return 0;
     *piece = application_piece(s, step);

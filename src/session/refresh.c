@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRESH = 7 + 3 * WIRE_KEY }; /* octets: "refresh" ‖ e ‖ e' ‖ DH */
+enum { FRESH = 7 + 3 * WIRE_KEY }; /* bytes: "refresh" ‖ e ‖ e' ‖ DH */
 
 /** Forget the refresh that is under way. */
 static void
@@ -35,7 +35,7 @@ duet__refresh_drop(struct duet_session *s)
 
 /** Rotate a direction with what both ends have agreed on. */
 static void
-turn(struct duet_session *s, struct duet__dir *d)
+turn(struct duet_session *s, struct duet__cipher *d)
 {
     const struct duet__refresh *refresh = s->refresh;
     uint8_t fresh[FRESH];
@@ -45,7 +45,7 @@ turn(struct duet_session *s, struct duet__dir *d)
     duet__write(&to, refresh->asked, WIRE_KEY);
     duet__write(&to, refresh->answered, WIRE_KEY);
     duet__write(&to, refresh->dh, WIRE_KEY);
-    duet__session_rotate(s, d, (struct duet__octets){fresh, to.used});
+    duet__session_rotate(s, d, (struct duet__bytes){fresh, to.used});
     duet_wipe(fresh, sizeof fresh);
 }
 

@@ -13,7 +13,7 @@ may_seal(const struct duet_session *s, uint32_t code, size_t len)
 {
     if (s->error != DUET_OK)
         return s->error;
-    if (!duet__session_may_send(s) || s->tx.state != DUET__DIR_IDLE)
+    if (!duet__session_may_send(s) || s->tx.state != DUET__CIPHER_IDLE)
         return DUET_E_MISUSE;
     if (code > DUET_CODE_APP_MAX && code != WIRE_MORE && code != WIRE_PAD)
         return DUET_E_MISUSE;
@@ -26,7 +26,7 @@ sealed(struct duet_session *s)
 {
     s->tx_frames++;
     if (s->tx.code != WIRE_PAD) {
-        s->tx_octets += s->tx.length;
+        s->tx_bytes += s->tx.length;
         s->tx_message = s->tx.code == WIRE_MORE;
     }
     duet__session_count(s, &s->tx);
@@ -35,7 +35,7 @@ sealed(struct duet_session *s)
 int
 duet__piece_sealed(struct duet_session *s, int result)
 {
-    if (result == DUET_OK && s->tx.state == DUET__DIR_IDLE)
+    if (result == DUET_OK && s->tx.state == DUET__CIPHER_IDLE)
         sealed(s);
     if (result == DUET_OK || result == DUET_E_MISUSE)
         return result;
@@ -49,7 +49,7 @@ begin(struct duet_session *s, uint8_t *header, uint32_t code, size_t len)
 
     if (result != DUET_OK)
         return result;
-    result = duet__dir_seal_begin(&s->tx, header, code, (uint32_t)len);
+    result = duet__cipher_seal_begin(&s->tx, header, code, (uint32_t)len);
     return result == DUET_OK ? result : duet__session_fail(s, result, NULL);
 }
 
@@ -65,7 +65,7 @@ duet_session_send_piece(duet_session *s, uint8_t *out, size_t *put, const uint8_
     *put = 0;
     if (s->error != DUET_OK)
         return s->error;
-    return duet__piece_sealed(s, duet__dir_seal_piece(&s->tx, out, put, in, len));
+    return duet__piece_sealed(s, duet__cipher_seal_piece(&s->tx, out, put, in, len));
 }
 
 int
@@ -98,7 +98,7 @@ duet_session_pad(duet_session *s, uint8_t *out, size_t len)
 static const struct owed {
     enum duet__owed what;
     uint32_t code;
-    uint8_t size; /* octets of payload */
+    uint8_t size; /* bytes of payload */
 } owed_frames[] = {
     /* in the order in which they are paid */
     {DUET__OWE_DONE, WIRE_REFRESH, 1},
@@ -115,10 +115,11 @@ enum { OWED = sizeof owed_frames / sizeof *owed_frames };
 static size_t
 hello_size(const struct duet_session *s)
 {
-    return DUET_FRAME_OVERHEAD + s->initiation->shake.message_size + duet__hello_padding(s).size;
+    return DUET_FRAME_OVERHEAD + s->initiation->handshake.message_size +
+           duet__hello_padding(s).size;
 }
 
-/** Octets of the phase's own: flight, third HELLO, READY. */
+/** Bytes of the phase's own: flight, third HELLO, READY. */
 static size_t
 phase_size(const struct duet_session *s)
 {
@@ -160,16 +161,16 @@ duet__owed_size(const struct duet_session *s)
 
 /* ---- Paying it ---- */
 
-/** Seal a frame of n octets that lie in place. Returns DUET_OK, DUET_E_CRYPTO. */
+/** Seal a frame of n bytes that lie in place. Returns DUET_OK, DUET_E_CRYPTO. */
 static int
 seal(struct duet_session *s, uint8_t *frame, uint32_t code, size_t n)
 {
     size_t put;
     uint8_t *payload = frame + DUET_HEADER_SIZE;
-    int result = duet__dir_seal_begin(&s->tx, frame, code, (uint32_t)n);
+    int result = duet__cipher_seal_begin(&s->tx, frame, code, (uint32_t)n);
 
     if (result == DUET_OK)
-        result = duet__dir_seal_piece(&s->tx, payload, &put, payload, n);
+        result = duet__cipher_seal_piece(&s->tx, payload, &put, payload, n);
     s->tx_frames++;
     return result;
 }
@@ -178,16 +179,16 @@ seal(struct duet_session *s, uint8_t *frame, uint32_t code, size_t n)
 static int
 pay_hello(struct duet_session *s, struct duet__writer *to)
 {
-    const struct duet__shake *shake = &s->initiation->shake;
-    struct duet__octets padding = duet__hello_padding(s);
+    const struct duet__handshake *handshake = &s->initiation->handshake;
+    struct duet__bytes padding = duet__hello_padding(s);
     uint8_t *frame = duet__room(to, hello_size(s));
     uint8_t *payload = frame + DUET_HEADER_SIZE;
 
-    memcpy(payload, shake->message, shake->message_size);
-    memset(payload + shake->message_size, 0, padding.size);
+    memcpy(payload, handshake->message, handshake->message_size);
+    memset(payload + handshake->message_size, 0, padding.size);
     if (padding.data != NULL)
-        memcpy(payload + shake->message_size, padding.data, padding.size);
-    int result = seal(s, frame, WIRE_HELLO, shake->message_size + padding.size);
+        memcpy(payload + handshake->message_size, padding.data, padding.size);
+    int result = seal(s, frame, WIRE_HELLO, handshake->message_size + padding.size);
     if (result == DUET_OK)
         duet__hello_sent(s);
     return result;
@@ -198,7 +199,7 @@ static void
 pay_opening(struct duet_session *s, struct duet__writer *to)
 {
     const duet_profile *profile = &s->config->profile;
-    const uint8_t *nonce = s->initiation->shake.nonces + (s->role == DUET_TOP ? 0 : WIRE_NONCE);
+    const uint8_t *nonce = s->initiation->handshake.nonces + (s->role == DUET_TOP ? 0 : WIRE_NONCE);
 
     duet__write(to, profile->prelude[s->role], profile->prelude_size[s->role]);
     duet__write(to, nonce, WIRE_NONCE);
@@ -254,7 +255,7 @@ fill(const struct duet_session *s, enum duet__owed what, uint8_t *payload)
 static void
 paid(struct duet_session *s, enum duet__owed what)
 {
-    static const struct duet__octets nothing = {NULL, 0};
+    static const struct duet__bytes nothing = {NULL, 0};
 
     s->owed &= (uint8_t)~what;
     switch (what) {
@@ -305,7 +306,7 @@ duet_session_flush(duet_session *s, uint8_t *out, size_t cap, size_t *put)
     size_t size = duet__owed_size(s);
     if (size == 0)
         return DUET_OK;
-    if (s->tx.state == DUET__DIR_IN_FRAME)
+    if (s->tx.state == DUET__CIPHER_IN_FRAME)
         return DUET_AGAIN;
     if (cap < size)
         return DUET_E_ROOM;
@@ -323,7 +324,7 @@ duet_session_flush(duet_session *s, uint8_t *out, size_t cap, size_t *put)
 static int
 ask_close(struct duet_session *s)
 {
-    if (s->tx_phase == DUET__TX_CLOSED || s->tx_message || s->tx.state == DUET__DIR_IN_FRAME)
+    if (s->tx_phase == DUET__TX_CLOSED || s->tx_message || s->tx.state == DUET__CIPHER_IN_FRAME)
         return DUET_E_MISUSE;
     s->owed |= DUET__OWE_CLOSE;
     return DUET_OK;
@@ -331,12 +332,12 @@ ask_close(struct duet_session *s)
 
 /** ROTATE or PING: owed until our CLOSE. */
 static int
-ask_frame(struct duet_session *s, enum duet__owed what, const uint8_t *octets)
+ask_frame(struct duet_session *s, enum duet__owed what, const uint8_t *bytes)
 {
     if (s->tx_phase == DUET__TX_CLOSED || (s->owed & DUET__OWE_CLOSE))
         return DUET_E_MISUSE;
     if (what == DUET__OWE_PING) {
-        memcpy(s->ping, octets, sizeof s->ping);
+        memcpy(s->ping, bytes, sizeof s->ping);
         s->pinged = 0;
     }
     s->owed |= (uint8_t)what;
@@ -344,29 +345,29 @@ ask_frame(struct duet_session *s, enum duet__owed what, const uint8_t *octets)
 }
 
 int
-duet_session_ask(duet_session *s, enum duet_request request, const uint8_t *octets)
+duet_session_ask(duet_session *s, enum duet_request request, const uint8_t *bytes)
 {
     int bare =
         request != DUET_ASK_PING && request != DUET_ASK_REFRESH && request != DUET_ASK_ANSWER;
 
     if (s->error != DUET_OK)
         return s->error;
-    if (!bare && octets == NULL)
+    if (!bare && bytes == NULL)
         return DUET_E_MISUSE;
     switch (request) {
     case DUET_ASK_FRESH:
     case DUET_ASK_KNOWN:
-        return duet__nonce_known(s, request, octets);
+        return duet__nonce_known(s, request, bytes);
     case DUET_ASK_CLOSE:
         return ask_close(s);
     case DUET_ASK_ROTATE:
         return ask_frame(s, DUET__OWE_ROTATE, NULL);
     case DUET_ASK_PING:
-        return ask_frame(s, DUET__OWE_PING, octets);
+        return ask_frame(s, DUET__OWE_PING, bytes);
     case DUET_ASK_REFRESH:
-        return duet__refresh_ask(s, octets);
+        return duet__refresh_ask(s, bytes);
     case DUET_ASK_ANSWER:
-        return duet__refresh_answer(s, octets);
+        return duet__refresh_answer(s, bytes);
     }
     return DUET_E_MISUSE;
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DETAIL = 200 }; /* octets of a detail, NUL included */
+enum { DETAIL = 200 }; /* bytes of a detail, NUL included */
 
 /* ---- How it ends ---- */
 
@@ -21,14 +21,14 @@ as_told(const struct duet_session *s, int result)
     const duet_result_info *info = duet_explain(result);
     int theirs = info != NULL && info->kind == DUET_CLASS_THEIRS;
 
-    return theirs && !s->ready && result != DUET_E_UNTRUSTED ? DUET_E_STRANGER : result;
+    return theirs && !s->ready && result != DUET_E_UNTRUSTED ? DUET_E_UNAUTHENTICATED : result;
 }
 
 static void
 wipe_secrets(struct duet_session *s)
 {
-    duet__dir_kill(&s->tx, s->error);
-    duet__dir_kill(&s->rx, s->error);
+    duet__cipher_kill(&s->tx, s->error);
+    duet__cipher_kill(&s->rx, s->error);
     duet__initiation_free(s);
     duet__refresh_drop(s);
     duet_wipe(s->exporter, sizeof s->exporter);
@@ -74,7 +74,7 @@ duet_session_end(duet_session *s)
     if (s->rx_phase == DUET__RX_CLOSED)
         return DUET_CLOSED;
     if (!s->ready)
-        return duet__session_fail(s, DUET_E_STRANGER,
+        return duet__session_fail(s, DUET_E_UNAUTHENTICATED,
                                   "the peer closed before it proved that it holds the secret");
     return duet__session_fail(s, DUET_E_TRUNCATED, NULL);
 }
@@ -120,12 +120,12 @@ duet_session_new(duet_session **session, const duet_config *config, enum duet_ro
 
 /** One direction of a preset session (§3). */
 static void
-start_preset(struct duet__dir *d, const duet_config *config, enum duet_role role,
-             struct duet__octets salt)
+start_preset(struct duet__cipher *d, const duet_config *config, enum duet_role role,
+             struct duet__bytes salt)
 {
-    struct duet__dir_start with = {&config->realms[0].half[role], config->label, "preset", salt};
+    struct duet__cipher_start with = {&config->psks[0].half[role], config->label, "preset", salt};
 
-    duet__dir_start(d, &with);
+    duet__cipher_start(d, &with);
     d->limit = config->max_payload;
     d->rotate_frames = (uint8_t)config->profile.rotate_frames;
     d->rotate_blocks = (uint8_t)config->profile.rotate_blocks;
@@ -135,7 +135,7 @@ int
 duet_session_new_preset(duet_session **session, const duet_config *config, enum duet_role role,
                         const uint8_t *salt, size_t salt_size)
 {
-    struct duet__octets octets = {salt, salt_size};
+    struct duet__bytes bytes = {salt, salt_size};
 
     *session = NULL;
     if (config->count != 1 || salt_size < WIRE_SALT_LEAST || salt_size > WIRE_SALT_MOST)
@@ -143,9 +143,9 @@ duet_session_new_preset(duet_session **session, const duet_config *config, enum 
     struct duet_session *s = allocate(config, role);
     if (s == NULL)
         return DUET_E_MEMORY;
-    start_preset(&s->tx, config, role, octets);
-    start_preset(&s->rx, config, duet__peer_role(s), octets);
-    s->realm = &config->realms[0];
+    start_preset(&s->tx, config, role, bytes);
+    start_preset(&s->rx, config, duet__peer_role(s), bytes);
+    s->psk = &config->psks[0];
     s->tx_limit = config->max_payload;
     s->preset = 1;
     s->ready = 1;
@@ -169,9 +169,9 @@ duet_session_free(duet_session *s)
 /* ---- What both directions share ---- */
 
 void
-duet__session_rotate(struct duet_session *s, struct duet__dir *d, struct duet__octets fresh)
+duet__session_rotate(struct duet_session *s, struct duet__cipher *d, struct duet__bytes fresh)
 {
-    duet__dir_rotate(d, s->config->label, fresh);
+    duet__cipher_rotate(d, s->config->label, fresh);
     if (d == &s->tx)
         s->tx_epoch++;
     else
@@ -179,17 +179,17 @@ duet__session_rotate(struct duet_session *s, struct duet__dir *d, struct duet__o
 }
 
 void
-duet__session_count(struct duet_session *s, struct duet__dir *d)
+duet__session_count(struct duet_session *s, struct duet__cipher *d)
 {
-    static const struct duet__octets nothing = {NULL, 0};
+    static const struct duet__bytes nothing = {NULL, 0};
 
-    if (duet__dir_due(d))
+    if (duet__cipher_due(d))
         duet__session_rotate(s, d, nothing);
 }
 
 /* §4 receipt: SHA256("duet/1 receipt" ‖ H), over the H that gave CLOSE its MAC */
 void
-duet__session_close(struct duet_session *s, enum duet_role role, struct duet__dir *d)
+duet__session_close(struct duet_session *s, enum duet_role role, struct duet__cipher *d)
 {
     static const char prefix[] = WIRE_VERSION_TEXT " receipt";
     uint8_t text[sizeof prefix - 1 + WIRE_DIGEST];
@@ -228,14 +228,14 @@ duet_session_info(const duet_session *s, duet_info *info)
     info->rx_limit = s->rx_limit;
     info->tx_frames = s->tx_frames;
     info->rx_frames = s->rx_frames;
-    info->tx_octets = s->tx_octets;
-    info->rx_octets = s->rx_octets;
+    info->tx_bytes = s->tx_bytes;
+    info->rx_bytes = s->rx_bytes;
     info->tx_epoch = s->tx_epoch;
     info->rx_epoch = s->rx_epoch;
     info->has_peer_key = s->has_peer_key;
     memcpy(info->peer_key, s->peer_key, sizeof info->peer_key);
-    if (s->realm != NULL)
-        memcpy(info->secret_id, s->realm->id, sizeof info->secret_id);
+    if (s->psk != NULL)
+        memcpy(info->secret_id, s->psk->id, sizeof info->secret_id);
 }
 
 const char *
@@ -258,8 +258,8 @@ duet_session_export(const duet_session *s, uint8_t *out, size_t n, const uint8_t
     if (!s->ready || s->preset || n < 1 || n > DUET_EXPORT_MOST)
         return DUET_E_MISUSE;
     duet__store32(count, (uint32_t)n);
-    duet__hkdf_expand(s->exporter, (struct duet__octets){label, label_size},
-                      (struct duet__octets){count, sizeof count}, out, n);
+    duet__hkdf_expand(s->exporter, (struct duet__bytes){label, label_size},
+                      (struct duet__bytes){count, sizeof count}, out, n);
     return DUET_OK;
 }
 

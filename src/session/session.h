@@ -7,9 +7,9 @@
 #ifndef DUET_SESSION_SESSION_H
 #define DUET_SESSION_SESSION_H
 
-#include "frame/dir.h"
+#include "frame/cipher.h"
+#include "handshake/handshake.h"
 #include "session/config.h"
-#include "shake/shake.h"
 
 /** Where the peer's direction is. */
 enum duet__rx_phase {
@@ -66,28 +66,28 @@ struct duet__refresh {
 
 /** Initiation under way. */
 struct duet__initiation {
-    struct duet__shake shake;
-    uint8_t opening[WIRE_NONCE];    /* the peer's nonce, as it comes */
-    size_t opened;                  /* octets of prelude and nonce that have come */
-    uint8_t *hello;                 /* the HELLO that is coming; NULL: none */
-    size_t hello_size;              /* octets */
-    uint64_t now_ms;                /* when the connection began; 0: no clock */
-    uint64_t draws[2];              /* for the number of padding octets of each HELLO of ours */
-    struct duet__octets padding[2]; /* and their content; NULL: zeros, drawn by number */
-    unsigned hellos;                /* HELLOs of ours that are sealed */
+    struct duet__handshake handshake;
+    uint8_t opening[WIRE_NONCE];   /* the peer's nonce, as it comes */
+    size_t opened;                 /* bytes of prelude and nonce that have come */
+    uint8_t *hello;                /* the HELLO that is coming; NULL: none */
+    size_t hello_size;             /* bytes */
+    uint64_t now_ms;               /* when the connection began; 0: no clock */
+    uint64_t draws[2];             /* for the number of padding bytes of each HELLO of ours */
+    struct duet__bytes padding[2]; /* and their content; NULL: zeros, drawn by number */
+    unsigned hellos;               /* HELLOs of ours that are sealed */
 };
 
 /** The longest payload of a library frame that says anything: a REFRESH. */
 enum { DUET__HELD = 1 + WIRE_KEY };
 
 struct duet_session {
-    struct duet__dir tx, rx;
+    struct duet__cipher tx, rx;
     const struct duet_config *config;
-    const struct duet__realm *realm; /* NULL: not known yet */
+    const struct duet__psk *psk; /* NULL: not known yet */
     struct duet__initiation *initiation;
     struct duet__refresh *refresh;
-    char *detail;                  /* what ended the session; NULL: see error */
-    uint64_t tx_octets, rx_octets; /* of application payload */
+    char *detail;                /* what ended the session; NULL: see error */
+    uint64_t tx_bytes, rx_bytes; /* of application payload */
     uint64_t tx_frames, rx_frames;
     uint32_t tx_epoch, rx_epoch;
     uint32_t tx_limit, rx_limit;
@@ -119,7 +119,7 @@ _Static_assert(sizeof(struct duet_session) <= 1152, "an established session is s
 /* ---- session.c ---- */
 
 /** End the session: keys are wiped, the first result sticks. detail NULL: the result's sentence.
- * Before READY a fault of the peer's is DUET_E_STRANGER. Returns what sticks. */
+ * Before READY a fault of the peer's is DUET_E_UNAUTHENTICATED. Returns what sticks. */
 int duet__session_fail(struct duet_session *s, int result, const char *detail, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -130,13 +130,13 @@ int duet__session_broke(struct duet_session *s, const char *what);
 void duet__session_kill(struct duet_session *s, int result);
 
 /** The decision after a frame that does not rotate by itself (§3): the count decides. */
-void duet__session_count(struct duet_session *s, struct duet__dir *d);
+void duet__session_count(struct duet_session *s, struct duet__cipher *d);
 
 /** Rotate a direction with fresh, and count the epoch. */
-void duet__session_rotate(struct duet_session *s, struct duet__dir *d, struct duet__octets fresh);
+void duet__session_rotate(struct duet_session *s, struct duet__cipher *d, struct duet__bytes fresh);
 
 /** Keep the receipt of a direction that has just closed, and wipe it. */
-void duet__session_close(struct duet_session *s, enum duet_role role, struct duet__dir *d);
+void duet__session_close(struct duet_session *s, enum duet_role role, struct duet__cipher *d);
 
 /** 1 when application frames may be sealed, as far as the phases go. */
 int duet__session_may_send(const struct duet_session *s);
@@ -158,21 +158,21 @@ int duet__first_header(struct duet_session *s, const uint8_t header[DUET_HEADER_
 /** A HELLO is verified: what it says. Returns DUET_OK or a fatal result. */
 int duet__hello_done(struct duet_session *s);
 
-/** The nonce's lookup is answered. now: 8 octets of Unix milliseconds, or NULL. */
+/** The nonce's lookup is answered. now: 8 bytes of Unix milliseconds, or NULL. */
 int duet__nonce_known(struct duet_session *s, enum duet_request answer, const uint8_t *now);
 
 /** A HELLO of ours is sealed: rotate to S behind the last one. */
 void duet__hello_sent(struct duet_session *s);
 
 /** Padding of our next HELLO; data NULL: zeros. */
-struct duet__octets duet__hello_padding(const struct duet_session *s);
+struct duet__bytes duet__hello_padding(const struct duet_session *s);
 
 /** Wipe and release what initiation needed. */
 void duet__initiation_free(struct duet_session *s);
 
 /* ---- send.c ---- */
 
-/** Octets that duet_session_flush() would write. */
+/** Bytes that duet_session_flush() would write. */
 size_t duet__owed_size(const struct duet_session *s);
 
 /** A piece of the application's frame went to be sealed, with this result: what the session says.

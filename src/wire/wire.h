@@ -35,25 +35,25 @@ enum {
 };
 enum { WIRE_ROTATE_LEAST = 1, WIRE_ROTATE_MOST = 30 };     /* exponents */
 enum { WIRE_ROTATE_FRAMES = 16, WIRE_ROTATE_BLOCKS = 22 }; /* by default */
-enum { WIRE_SALT_LEAST = 16, WIRE_SALT_MOST = 1024 };      /* octets of a preset salt */
+enum { WIRE_SALT_LEAST = 16, WIRE_SALT_MOST = 1024 };      /* bytes of a preset salt */
 
 /* §4 initiation */
 enum {
     WIRE_NONCE = DUET_NONCE_SIZE,
-    WIRE_HELLO_MOST = 16384, /* octets of a HELLO's payload */
+    WIRE_HELLO_MOST = 16384, /* bytes of a HELLO's payload */
     WIRE_HELLO_HEAD = 3,     /* pattern(1), length(2) */
-    WIRE_PARAMS = 16,        /* octets before the extensions */
-    WIRE_HELLO_PAD = 1000,   /* §6, octets: the most by default, and the most of all */
+    WIRE_PARAMS = 16,        /* bytes before the extensions */
+    WIRE_HELLO_PAD = 1000,   /* §6, bytes: the most by default, and the most of all */
     WIRE_HELLO_PAD_MOST = 16000,
     WIRE_SESSION_SECRET = 1024,
     WIRE_MAX_PAYLOAD_LEAST = 256,
-    WIRE_OPENING_MOST = 65536, /* octets of prelude, nonce, HELLOs and READY of one direction */
+    WIRE_OPENING_MOST = 65536, /* bytes of prelude, nonce, HELLOs and READY of one direction */
     /* ... so that what is left for READY after the longest of the others is */
     WIRE_READY_MOST = WIRE_OPENING_MOST - (int)DUET_PRELUDE_MOST - WIRE_NONCE -
                       2 * (WIRE_HELLO_MOST + (int)DUET_FRAME_OVERHEAD) - (int)DUET_FRAME_OVERHEAD
 };
 
-/* §5 refresh: the payload's first octet */
+/* §5 refresh: the payload's first byte */
 enum { WIRE_REFRESH_ASK = 1, WIRE_REFRESH_ANSWER = 2, WIRE_REFRESH_DONE = 3 };
 
 #endif

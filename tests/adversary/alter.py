@@ -1,4 +1,4 @@
-"""An adversary's hands: what is done to a direction of octets, and the wire that does it."""
+"""An adversary's hands: what is done to a direction of bytes, and the wire that does it."""
 
 import socket
 import struct
@@ -19,7 +19,7 @@ class Reset(Exception):
 # ---- What is done to a direction ----
 
 class Alter:
-    """Lets octets pass up to one place, does `act` there once, and lets the rest pass."""
+    """Lets bytes pass up to one place, does `act` there once, and lets the rest pass."""
 
     def __init__(self, at=None, act=None):
         self.at, self.act, self.n, self.applied = at, act, 0, False
@@ -85,7 +85,7 @@ def delay(draw):
 
 
 class Pieces(Alter):
-    """Octets one by one, then in odd pieces."""
+    """Bytes one by one, then in odd pieces."""
 
     def __call__(self, part):
         self.applied = True
@@ -96,7 +96,7 @@ class Pieces(Alter):
 
 
 class Joined(Alter):
-    """Octets held back until there are many, or nothing more comes."""
+    """Bytes held back until there are many, or nothing more comes."""
 
     def __call__(self, part):
         self.applied = True
@@ -105,7 +105,7 @@ class Joined(Alter):
 
 
 class Slow(Alter):
-    """The first octets one by one, with a pause before each."""
+    """The first bytes one by one, with a pause before each."""
 
     def __init__(self, count, pause):
         super().__init__()
@@ -113,12 +113,12 @@ class Slow(Alter):
 
     def __call__(self, part):
         self.applied = True
-        for i, octet in enumerate(part):
+        for i, byte in enumerate(part):
             if self.n + i >= self.count:
                 yield part[i:]
                 break
             time.sleep(self.pause)
-            yield bytes([octet])
+            yield bytes([byte])
         self.n += len(part)
 
 
@@ -126,7 +126,7 @@ DAMAGE = {"flip": flip, "drop": drop, "double": double, "reorder": reorder, "ins
           "cut": cut, "reset": reset}
 HARMLESS = {"delay": lambda at, draw: Alter(at, delay(draw)), "split": lambda at, draw: Pieces(),
             "join": lambda at, draw: Joined(), "slow": lambda at, draw: Slow(80, 0.002)}
-# An octet a second, with the time-outs of a minute and more in proportion: it never comes to READY.
+# A byte a second, with the time-outs of a minute and more in proportion: it never comes to READY.
 CRAWL = {"crawl": lambda at, draw: Slow(10000, 0.03)}
 
 

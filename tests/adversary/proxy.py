@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""An adversary on TCP between two `duet pipe`: he holds no secret and does as he likes with octets.
+"""An adversary on TCP between two `duet pipe`: he holds no secret and does as he likes with bytes.
 
     proxy.py [--all] [--cases N] [--seed N] [--only ACTION]
 
 DUET names the command. Every action is tried in both directions, all patterns, and at places within
 the flights, behind them and at the end. Whatever he does: what either side writes is a beginning of
 what the other sent; who was lied to says so by the exit code of docs (4 before READY, 5, 6 or 7
-behind it) and nobody else is told; it ends in time, in little memory. What only changes how octets
+behind it) and nobody else is told; it ends in time, in little memory. What only changes how bytes
 come (delays, pieces) changes nothing. Tells how many cases of each action there were.
 """
 
@@ -26,7 +26,7 @@ import time
 from alter import CRAWL, DAMAGE, HARMLESS, PATIENCE, Alter, Proxy, carry, quietly
 
 DUET = os.environ["DUET"]
-SENT = {"top": 150000, "bottom": 100000}  # octets of plain text
+SENT = {"top": 150000, "bottom": 100000}  # bytes of plain text
 TIMES = ["--handshake-timeout", "1.5", "--idle-timeout", "1.5", "--drain-timeout", "0.3-0.3"]
 LONG = ["--handshake-timeout", "9", "--idle-timeout", "9", "--drain-timeout", "9-9"]  # all is well
 PATTERNS = {"secret": ["--pattern", "secret"], "ephemeral": [], "identity": ["-i"]}
@@ -115,7 +115,7 @@ def connect(pattern, port, name="top", times=TIMES):
 def is_beginning(side, source):
     """What a side wrote is a beginning of what was sent. Returns whether it is all."""
     got, sent = side.out.read_bytes(), pathlib.Path(source).read_bytes()
-    need(sent.startswith(got), side.name, "wrote a wrong octet among", len(got))
+    need(sent.startswith(got), side.name, "wrote a wrong byte among", len(got))
     return got == sent
 
 
@@ -144,10 +144,10 @@ def check_damage(action, to, top, bottom):
     allowed = {4, 6} if action in ("cut", "reset") else {4, 5, 6, 7}
     need(lied.code in allowed or (lied.code == "waits" and lied is bottom), said)
     if lied.code in (4, "waits"):
-        need(not lied.out.read_bytes(), "octets before READY:", said)
+        need(not lied.out.read_bytes(), "bytes before READY:", said)
     for side, all_there in ((top, whole[0]), (bottom, whole[1])):
         need(side.code in (0, 4, 5, 6, 7, "waits"), side.name, side.code, side.said())
-        need(side.code != 0 or all_there, side.name, "exit 0, but octets are missing")
+        need(side.code != 0 or all_there, side.name, "exit 0, but bytes are missing")
 
 
 def altered(action, pattern, to, at, draw):
@@ -173,11 +173,11 @@ def record(pattern):
     return records
 
 
-def say_to(port, octets, seconds):
-    """Say octets to a listener; returns what it answers within some time."""
+def say_to(port, raw, seconds):
+    """Say bytes to a listener; returns what it answers within some time."""
     with socket.create_connection(("127.0.0.1", port)) as stranger:
         stranger.settimeout(seconds)
-        quietly(stranger.sendall, octets)
+        quietly(stranger.sendall, raw)
         answer = b""
         try:
             while part := stranger.recv(65536):
@@ -188,7 +188,7 @@ def say_to(port, octets, seconds):
 
 
 def replay(pattern, draw):
-    """Yesterday's octets: a listener that saw them is silent; one that did not gives one answer, which
+    """Yesterday's bytes: a listener that saw them is silent; one that did not gives one answer, which
     leads nowhere; either still serves its peer. A client takes no answer of yesterday."""
     to_bottom, to_top = record(pattern)
     bottom, port = listen(pattern)
@@ -196,7 +196,7 @@ def replay(pattern, draw):
     need(first != bytes(to_top[:len(first)]) or not first, "the same answer twice")
     need(not say_to(port, bytes(to_bottom), 0.6), "a replay is answered twice")
     need(not say_to(port, bytes(to_top), 0.6), "an answer is answered")
-    need(not bottom.out.read_bytes(), "octets before READY")
+    need(not bottom.out.read_bytes(), "bytes before READY")
     top = connect(pattern, port)
     try:
         need(top.wait(PATIENCE) == 0 and bottom.wait(PATIENCE) == 0, "then the peer fails:", top.said(),
@@ -210,14 +210,14 @@ def replay(pattern, draw):
 
 
 def answer_of(speak, pattern):
-    """A client whose listener is the adversary: he speaks, and gets exit 4 and not an octet out."""
+    """A client whose listener is the adversary: he speaks, and gets exit 4 and not a byte out."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         top = connect(pattern, server.getsockname()[1])
         end, _ = server.accept()
         quietly(speak, end)
         try:
             need(top.wait(PATIENCE) == 4, "exit", top.code, top.said())
-            need(not top.out.read_bytes(), "octets before READY")
+            need(not top.out.read_bytes(), "bytes before READY")
         finally:
             end.close()
             top.end()
@@ -230,7 +230,7 @@ def echo(end):
 
 
 def reflect(pattern, draw):
-    """A client gets its own octets back, from the first on or once it is open."""
+    """A client gets its own bytes back, from the first on or once it is open."""
     answer_of(echo, pattern)
     bottom, port = listen(pattern)
     at = draw.randrange(2000, 60000)
@@ -270,7 +270,7 @@ def swap(pattern, draw):
         try:
             for side in sides:
                 need(side.wait(PATIENCE) == 4, "exit", side.code, side.said())
-                need(not side.out.read_bytes(), "octets before READY")
+                need(not side.out.read_bytes(), "bytes before READY")
         finally:
             for end in ends:
                 end.close()
@@ -309,7 +309,7 @@ WHOLE = {"replay": replay, "reflect": reflect, "swap": swap, "flood": flood}
 
 
 def place(draw, to):
-    """An octet within the flights, behind them, or near the end."""
+    """A byte within the flights, behind them, or near the end."""
     size = SENT["bottom" if to == "top" else "top"]
     return draw.choice((draw.randrange(0, 130), draw.randrange(0, 1500), draw.randrange(1500, size),
                         draw.randrange(size - 100, size + 100)))

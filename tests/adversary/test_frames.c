@@ -1,5 +1,5 @@
 /*
- * As test_octets.c, with whole frames and directions: frames dropped, doubled and exchanged;
+ * As test_bytes.c, with whole frames and directions: frames dropped, doubled and exchanged;
  * reflected, replayed to who knows them and who does not, and led into other sessions
  * (docs/protocol.md §1, §4 "Replay", §7).
  */
@@ -80,7 +80,7 @@ dropped_doubled_swapped(void **state)
 
 /* ---- Other places: reflected, replayed, led elsewhere ---- */
 
-/** A session from first octet to CLOSE, its directions recorded. */
+/** A session from first byte to CLOSE, its directions recorded. */
 static void
 record_session(unsigned pattern)
 {
@@ -172,7 +172,7 @@ reflect_frames(unsigned pattern, unsigned from)
     }
 }
 
-/* Each end's own octets come back to it, from any octet of them on. */
+/* Each end's own bytes come back to it, from any byte of them on. */
 static void
 reflected(void **state)
 {
@@ -194,7 +194,7 @@ led_elsewhere(void **state)
             size_t size = open_and_send(p, from);
             memcpy(recorded[0], end_of(from)->wire, size);
             fresh_sessions(0);
-            pair_shake(&pair);
+            pair_handshake(&pair);
             assert_altered(!from, recorded[0], size);
         }
 }

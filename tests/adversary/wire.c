@@ -40,7 +40,7 @@ assert_prefix(const struct pair_end *end)
     assert_true(end->frames <= sizeof payloads / sizeof *payloads);
     for (unsigned f = 0; f < end->frames; f++)
         for (size_t i = 0; i < payloads[f]; i++)
-            assert_int_equal(end->got[at++], pair_octet(i));
+            assert_int_equal(end->got[at++], pair_byte(i));
     assert_int_equal(end->got_size, at);
 }
 
@@ -103,10 +103,10 @@ assert_stranger(struct pair_end *end, int result)
 {
     if (result == DUET_OK) /* it waits for more */
         result = duet_session_end(end->session);
-    assert_int_equal(result, DUET_E_STRANGER);
+    assert_int_equal(result, DUET_E_UNAUTHENTICATED);
     assert_false(pair_info(end).ready);
     assert_int_equal(end->got_size, 0);
-    assert_dead(end, DUET_E_STRANGER);
+    assert_dead(end, DUET_E_UNAUTHENTICATED);
 }
 
 size_t
@@ -167,6 +167,6 @@ int
 count_cases(void **state)
 {
     (void)state;
-    printf("%lu cases of an altered wire, %u of 8 bits of an octet\n", cases, bits);
+    printf("%lu cases of an altered wire, %u of 8 bits of a byte\n", cases, bits);
     return 0;
 }

@@ -14,7 +14,7 @@ extern struct pair pair;
 extern uint8_t recorded[2][PAIR_WIRE]; /* what each end has sent */
 extern size_t recorded_size[2];
 extern size_t starts[FRAMES + 1]; /* of the frames of send_all(), and their end */
-extern unsigned bits;             /* of each octet that are changed in turn */
+extern unsigned bits;             /* of each byte that are changed in turn */
 extern unsigned long cases;
 
 struct pair_end *end_of(unsigned role);
@@ -32,7 +32,7 @@ size_t record_flight(unsigned flight);
 
 /** Whatever was counted must be a prefix of what was sent. */
 void assert_prefix(const struct pair_end *end);
-/** Before READY: no connection, no octet, silence, and dead. result: what feeding it said. */
+/** Before READY: no connection, no byte, silence, and dead. result: what feeding it said. */
 void assert_stranger(struct pair_end *end, int result);
 /** Behind READY: an end is fed what its peer did not send so; it finds out, and is dead. Closes the
  * pair. */

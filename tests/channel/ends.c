@@ -39,10 +39,10 @@ ends_fill(uint8_t *out, size_t size, uint32_t seed)
 }
 
 int
-ends_all(const uint8_t *octets, size_t size, uint8_t value)
+ends_all(const uint8_t *bytes, size_t size, uint8_t value)
 {
     for (size_t i = 0; i < size; i++) {
-        if (octets[i] != value)
+        if (bytes[i] != value)
             return 0;
     }
     return 1;
@@ -144,15 +144,15 @@ ends_close(struct ends *ends)
 size_t
 ends_carry(int from, int to, size_t n)
 {
-    uint8_t octets[4096];
+    uint8_t bytes[4096];
     size_t carried = 0;
 
     while (carried < n) {
-        size_t want = n - carried < sizeof octets ? n - carried : sizeof octets;
-        ssize_t got = recv(from, octets, want, MSG_DONTWAIT);
+        size_t want = n - carried < sizeof bytes ? n - carried : sizeof bytes;
+        ssize_t got = recv(from, bytes, want, MSG_DONTWAIT);
         if (got <= 0)
             break;
-        assert_int_equal(send(to, octets, (size_t)got, MSG_NOSIGNAL), got);
+        assert_int_equal(send(to, bytes, (size_t)got, MSG_NOSIGNAL), got);
         carried += (size_t)got;
     }
     return carried;
@@ -168,7 +168,7 @@ ends_carry_all(struct ends *ends)
 }
 
 void
-ends_shake(struct ends *ends)
+ends_handshake(struct ends *ends)
 {
     int top = DUET_AGAIN;
     int bottom = DUET_AGAIN;

@@ -2,7 +2,7 @@
  * Two channels for a test, with the test in the middle of the wire.
  *
  * Each channel has a socket of its own; what one writes reaches the other only as far as the test
- * carries it, so streams can be cut, held back, dribbled and changed at any octet.
+ * carries it, so streams can be cut, held back, dribbled and changed at any byte.
  */
 #ifndef TESTS_CHANNEL_ENDS_H
 #define TESTS_CHANNEL_ENDS_H
@@ -56,16 +56,16 @@ void ends_sockets(enum ends_wire wire, int *one, int *other);
 
 void ends_close(struct ends *ends);
 
-/** Carry at most n octets from one far end to the other; returns how many. */
+/** Carry at most n bytes from one far end to the other; returns how many. */
 size_t ends_carry(int from, int to, size_t n);
 
 /** Carry all that is there, both ways. */
 void ends_carry_all(struct ends *ends);
 
 /** Initiate, polled, until both ends are ready and nothing is under way. */
-void ends_shake(struct ends *ends);
+void ends_handshake(struct ends *ends);
 
-/** Octets that lie in the kernel to be read. */
+/** Bytes that lie in the kernel to be read. */
 size_t ends_waiting(int fd);
 
 /** 1 when poll() says that fd can be read. */
@@ -74,7 +74,7 @@ int ends_readable(int fd);
 /** Fill with a pattern of a seed's. */
 void ends_fill(uint8_t *out, size_t size, uint32_t seed);
 
-/** 1 when all octets are of one value. */
-int ends_all(const uint8_t *octets, size_t size, uint8_t value);
+/** 1 when all bytes are of one value. */
+int ends_all(const uint8_t *bytes, size_t size, uint8_t value);
 
 #endif

@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-enum { MANY = 3000, OCTETS = 1 << 20 };
+enum { MANY = 3000, BYTES = 1 << 20 };
 
-static uint8_t sent[OCTETS], had[OCTETS];
+static uint8_t sent[BYTES], had[BYTES];
 static duet_message messages[MANY], told[MANY];
 
 /** Messages of differing sizes and codes, some of them empty. */
@@ -52,7 +52,7 @@ all_arrive(enum ends_wire wire, size_t room)
 
     compose(300);
     ends_open_with(&ends, ends_config(), wire);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     size_t done = 0;
     for (size_t have = 0; have < MANY; have += inbox.count) {
         int result = duet_send_messages(ends.top, messages + done, MANY - done, &accepted, 0);
@@ -91,7 +91,7 @@ stops_at_what_cannot_go(void **state)
 
     (void)state;
     ends_open_direct(&ends);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     assert_int_equal(duet_send_messages(ends.top, some, 3, &accepted, 0), DUET_E_LENGTH);
     assert_int_equal(accepted, 1);
     some[1].size = 5;
@@ -118,7 +118,7 @@ parts_and_room(void **state)
     (void)state;
     ends_fill(sent, sizeof sent, 4);
     ends_open_direct(&ends);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     assert_int_equal(duet_send_message(ends.top, 9, sent, 40000, &accepted, 0), DUET_OK);
     assert_int_equal(duet_send(ends.top, "stream", 6, &accepted, 0), DUET_OK);
     assert_int_equal(duet_close(ends.top, 0), DUET_OK);
@@ -143,7 +143,7 @@ parts_and_room(void **state)
 
 enum { CHANNELS = 5, EACH = 200000 };
 
-/** Move EACH octets of each top to its bottom by the calls for many. */
+/** Move EACH bytes of each top to its bottom by the calls for many. */
 static void
 move(struct ends *ends, duet_recv_job *in)
 {
@@ -181,7 +181,7 @@ many_channels(void **state)
     ends_fill(sent, sizeof sent, 5);
     for (size_t i = 0; i < CHANNELS; i++) {
         ends_open_with(&ends[i], ends_config(), i == 2 ? ENDS_DIRECT : ENDS_TCP);
-        ends_shake(&ends[i]);
+        ends_handshake(&ends[i]);
     }
     move(ends, in);
     for (size_t i = 0; i < CHANNELS; i++)
@@ -200,7 +200,7 @@ cut_frames(enum ends_wire wire)
     ends_fill(sent, sizeof sent, 6);
     memset(had, 0, sizeof had);
     ends_open_with(&ends, ends_config(), wire);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     assert_int_equal(duet_send(ends.top, sent, 40000, &accepted, 0), DUET_OK);
     for (int turn = 0; turn < 100 && have < 40000; turn++) {
         duet_recv_job in = {ends.bottom, had + have, 40000 - have, 0, 0};
@@ -233,9 +233,9 @@ results_apart(enum ends_wire wire)
 
     for (size_t i = 0; i < 4; i++) {
         ends_open_with(&ends[i], ends_config(), wire);
-        ends_shake(&ends[i]);
+        ends_handshake(&ends[i]);
         in[i] = (duet_recv_job){ends[i].bottom, had + 1000 * i, 1000, 7, 7};
-        out[i] = (duet_send_job){ends[i].top, "octets", 6, 7, 7};
+        out[i] = (duet_send_job){ends[i].top, "bytes", 6, 7, 7};
     }
     assert_int_equal(duet_close(ends[0].top, 0), DUET_OK);
     assert_int_equal(send(ends[1].top_fd, sent, 100, 0), 100); /* no frame of its peer's */
@@ -251,7 +251,7 @@ results_apart(enum ends_wire wire)
     assert_int_equal(in[2].result, DUET_E_CODE);
     assert_int_equal(in[3].result, DUET_OK);
     assert_int_equal(in[3].got, 6);
-    assert_memory_equal(had + 3000, "octets", 6);
+    assert_memory_equal(had + 3000, "bytes", 6);
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(in[i].got, 0);
     for (size_t i = 0; i < 4; i++)
@@ -269,13 +269,13 @@ each_its_own_result(void **state)
 /** A close that is taken together with what came before it: nothing more comes that could be waited
  * for, and the state says so. */
 static void
-close_behind_octets(enum ends_wire wire)
+close_behind_bytes(enum ends_wire wire)
 {
     struct ends ends;
     size_t accepted;
 
     ends_open_with(&ends, ends_config(), wire);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     duet_recv_job in = {ends.bottom, had, 100000, 0, 0};
     duet_recv_many(&in, 1);
     assert_int_equal(in.result, DUET_AGAIN);
@@ -297,8 +297,8 @@ static void
 closes_are_not_waited_for(void **state)
 {
     (void)state;
-    close_behind_octets(ENDS_DIRECT);
-    close_behind_octets(ENDS_TCP);
+    close_behind_bytes(ENDS_DIRECT);
+    close_behind_bytes(ENDS_TCP);
 }
 
 /** A channel that still initiates waits for its peer, not for room to write, which there is. */
@@ -309,12 +309,12 @@ initiation_is_waited_for(void **state)
 
     (void)state;
     ends_open(&ends);
-    duet_send_job out = {ends.top, "octets", 6, 0, 0};
+    duet_send_job out = {ends.top, "bytes", 6, 0, 0};
     duet_send_many(&out, 1);
     assert_int_equal(out.result, DUET_AGAIN);
     assert_int_equal(out.sent, 0);
     assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     duet_send_many(&out, 1);
     assert_int_equal(out.result, DUET_OK);
     assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);

@@ -77,24 +77,24 @@ tcp_pair(int fd[2])
     close(listener);
 }
 
-/** Exchange sizes[0] octets of TOP's for sizes[1] of BOTTOM's. */
+/** Exchange sizes[0] bytes of TOP's for sizes[1] of BOTTOM's. */
 static void
 exchange(int fd[2], size_t out, size_t back, int timeout_ms)
 {
     pthread_t thread;
     struct party top = {.role = DUET_TOP, .fd = fd[0], .timeout_ms = timeout_ms};
     struct party bottom = {.role = DUET_BOTTOM, .fd = fd[1], .timeout_ms = timeout_ms};
-    uint8_t *octets = malloc(2 * (out + back));
+    uint8_t *bytes = malloc(2 * (out + back));
 
-    assert_non_null(octets);
-    ends_fill(octets, out + back, 11);
+    assert_non_null(bytes);
+    ends_fill(bytes, out + back, 11);
     top.config = bottom.config = ends_config();
     bottom.replay = duet_replay_new(16);
-    top.io = (duet_exchange_io){.data = octets, .size = out};
-    top.io.buffer = octets + 2 * out + back;
+    top.io = (duet_exchange_io){.data = bytes, .size = out};
+    top.io.buffer = bytes + 2 * out + back;
     top.io.room = back;
-    bottom.io = (duet_exchange_io){.data = octets + out, .size = back};
-    bottom.io.buffer = octets + out + back;
+    bottom.io = (duet_exchange_io){.data = bytes + out, .size = back};
+    bottom.io.buffer = bytes + out + back;
     bottom.io.room = out;
     assert_int_equal(pthread_create(&thread, NULL, run, &bottom), 0);
     run(&top);
@@ -104,15 +104,15 @@ exchange(int fd[2], size_t out, size_t back, int timeout_ms)
     assert_int_equal(top.closed, DUET_CLOSED);
     assert_int_equal(bottom.closed, DUET_CLOSED);
     assert_true(top.io.sent == out && top.io.got == back);
-    assert_memory_equal(octets, octets + out + back, out + back);
+    assert_memory_equal(bytes, bytes + out + back, out + back);
     duet_config_free(top.config);
     duet_replay_free(bottom.replay);
-    free(octets);
+    free(bytes);
     close(fd[0]);
     close(fd[1]);
 }
 
-/** Octets each way: 64 MiB where speed allows. */
+/** Bytes each way: 64 MiB where speed allows. */
 static size_t
 megabytes(void)
 {
@@ -167,18 +167,18 @@ static void
 closed_early(void **state)
 {
     struct ends ends;
-    uint8_t octets[100];
+    uint8_t bytes[100];
     size_t n;
-    duet_exchange_io io = {.data = "hello", .size = 5, .buffer = octets, .room = sizeof octets};
+    duet_exchange_io io = {.data = "hello", .size = 5, .buffer = bytes, .room = sizeof bytes};
 
     (void)state;
     ends_open_direct(&ends);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     assert_int_equal(duet_send(ends.bottom, "early", 5, &n, 0), DUET_OK);
     assert_int_equal(duet_close(ends.bottom, 0), DUET_OK);
     assert_int_equal(duet_exchange(ends.top, &io, 1000), DUET_CLOSED);
     assert_true(io.sent == 5 && io.got == 5);
-    assert_memory_equal(octets, "early", 5);
+    assert_memory_equal(bytes, "early", 5);
     ends_close(&ends);
 }
 
@@ -187,22 +187,22 @@ static void
 vanished(void **state)
 {
     struct ends ends;
-    static uint8_t octets[1 << 20], back[1 << 20];
+    static uint8_t bytes[1 << 20], back[1 << 20];
     size_t n;
-    duet_exchange_io io = {.data = octets, .size = sizeof octets, .buffer = back};
+    duet_exchange_io io = {.data = bytes, .size = sizeof bytes, .buffer = back};
 
     (void)state;
     assert_true(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
     ends_open_direct(&ends);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     io.room = sizeof back;
-    ends_fill(octets, sizeof octets, 12);
-    assert_int_equal(duet_send(ends.bottom, octets, 10000, &n, 0), DUET_OK);
+    ends_fill(bytes, sizeof bytes, 12);
+    assert_int_equal(duet_send(ends.bottom, bytes, 10000, &n, 0), DUET_OK);
     close(ends.bottom_fd);
     ends.bottom_fd = -1;
     assert_int_equal(duet_exchange(ends.top, &io, 1000), DUET_E_TRUNCATED);
     assert_int_equal(io.got, 10000);
-    assert_memory_equal(back, octets, 10000);
+    assert_memory_equal(back, bytes, 10000);
     assert_int_equal(duet_exchange(ends.top, &io, 1000), DUET_E_TRUNCATED);
     ends_close(&ends);
 }

@@ -26,10 +26,10 @@ silent_towards_strangers(void **state)
     ends_open(&ends);
     ends_fill(noise, sizeof noise, 41);
     assert_int_equal(write(ends.bottom_far, noise, sizeof noise), sizeof noise);
-    assert_int_equal(duet_handshake(ends.bottom, 1000), DUET_E_STRANGER);
-    assert_int_equal(duet_handshake(ends.bottom, 1000), DUET_E_STRANGER);
-    assert_int_equal(duet_recv(ends.bottom, noise, 1, &n, 1, 1000), DUET_E_STRANGER);
-    assert_int_equal(duet_close(ends.bottom, 1000), DUET_E_STRANGER);
+    assert_int_equal(duet_handshake(ends.bottom, 1000), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(duet_handshake(ends.bottom, 1000), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(duet_recv(ends.bottom, noise, 1, &n, 1, 1000), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(duet_close(ends.bottom, 1000), DUET_E_UNAUTHENTICATED);
     assert_true(strlen(duet_channel_detail(ends.bottom)) > 0);
     assert_int_equal(ends_waiting(ends.bottom_far), 0);
     ends_close(&ends);
@@ -46,7 +46,7 @@ silent_peer(void **state)
     assert_int_equal(duet_handshake(ends.bottom, 20), DUET_SLOW);
     assert_int_equal(duet_handshake(ends.bottom, 0), DUET_AGAIN);
     shutdown(ends.bottom_far, SHUT_WR);
-    assert_int_equal(duet_handshake(ends.bottom, -1), DUET_E_STRANGER);
+    assert_int_equal(duet_handshake(ends.bottom, -1), DUET_E_UNAUTHENTICATED);
     ends_close(&ends);
 }
 
@@ -65,12 +65,12 @@ replayed_flight(void **state)
     assert_int_equal(duet_handshake(ends.top, 0), DUET_AGAIN);
     ssize_t size = recv(ends.top_far, flight, sizeof flight, MSG_PEEK);
     assert_true(size > 0);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
     assert_int_equal(duet_channel_open(&again, ends.config, ends.replay, DUET_BOTTOM, fd[0], fd[0]),
                      DUET_OK);
     assert_int_equal(write(fd[1], flight, (size_t)size), size);
-    assert_int_equal(duet_handshake(again, 1000), DUET_E_STRANGER);
+    assert_int_equal(duet_handshake(again, 1000), DUET_E_UNAUTHENTICATED);
     assert_int_equal(ends_waiting(fd[1]), 0);
     duet_channel_free(again);
     close(fd[0]);
@@ -92,7 +92,7 @@ own_flight_comes_back(void **state)
     assert_int_equal(duet_channel_open(&bottom, config, replay, DUET_BOTTOM, fd[1], fd[1]),
                      DUET_OK);
     assert_int_equal(duet_handshake(top, 0), DUET_AGAIN);
-    assert_int_equal(duet_handshake(bottom, 1000), DUET_E_STRANGER);
+    assert_int_equal(duet_handshake(bottom, 1000), DUET_E_UNAUTHENTICATED);
     assert_int_equal(ends_waiting(fd[0]), 0);
     duet_channel_free(top);
     duet_channel_free(bottom);
@@ -108,7 +108,7 @@ speaks_first(void **state)
 {
     struct ends ends;
     size_t n;
-    uint8_t octets[8];
+    uint8_t bytes[8];
     duet_config *config = ends_config();
 
     (void)state;
@@ -119,22 +119,22 @@ speaks_first(void **state)
     assert_int_equal(duet_handshake(ends.bottom, 0), DUET_OK);
     assert_int_equal(duet_send(ends.bottom, "first", 5, &n, 0), DUET_OK);
     ends_carry_all(&ends);
-    assert_int_equal(duet_recv(ends.top, octets, 5, &n, 5, 0), DUET_OK);
-    assert_memory_equal(octets, "first", 5);
+    assert_int_equal(duet_recv(ends.top, bytes, 5, &n, 5, 0), DUET_OK);
+    assert_memory_equal(bytes, "first", 5);
     /* A stranger in TOP's place is found out later. */
     shutdown(ends.bottom_far, SHUT_WR);
-    assert_int_equal(duet_recv(ends.bottom, octets, 5, &n, 5, 0), DUET_E_STRANGER);
+    assert_int_equal(duet_recv(ends.bottom, bytes, 5, &n, 5, 0), DUET_E_UNAUTHENTICATED);
     ends_close(&ends);
 }
 
 static int
 in_a_child(struct ends *ends)
 {
-    uint8_t octet;
+    uint8_t byte;
     size_t n;
     for (int i = 0; i < 2; i++) {
         if (duet_send(ends->top, "x", 1, &n, 0) != DUET_E_FORKED ||
-            duet_recv(ends->top, &octet, 1, &n, 1, 0) != DUET_E_FORKED ||
+            duet_recv(ends->top, &byte, 1, &n, 1, 0) != DUET_E_FORKED ||
             duet_close(ends->bottom, 0) != DUET_E_FORKED)
             return 1;
     }
@@ -147,22 +147,22 @@ forked(void **state)
 {
     struct ends ends;
     size_t n;
-    uint8_t octet;
+    uint8_t byte;
     int status;
 
     (void)state;
     ends_open_direct(&ends);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0)
         _exit(in_a_child(&ends));
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
-    /* Not an octet went out, and the parent goes on. */
+    /* Not a byte went out, and the parent goes on. */
     assert_int_equal(ends_waiting(ends.bottom_fd), 0);
     assert_int_equal(duet_send(ends.top, "x", 1, &n, 0), DUET_OK);
-    assert_int_equal(duet_recv(ends.bottom, &octet, 1, &n, 1, 0), DUET_OK);
+    assert_int_equal(duet_recv(ends.bottom, &byte, 1, &n, 1, 0), DUET_OK);
     ends_close(&ends);
 }
 
@@ -173,7 +173,7 @@ preset(void **state)
     duet_session *session;
     duet_channel *top, *bottom;
     uint8_t salt[16] = "only for a test";
-    uint8_t octets[100];
+    uint8_t bytes[100];
     size_t n;
     int fd[2];
 
@@ -188,10 +188,10 @@ preset(void **state)
     assert_int_equal(duet_handshake(top, 0), DUET_OK);
     assert_int_equal(duet_send(top, "at once", 7, &n, 0), DUET_OK);
     assert_int_equal(ends_waiting(fd[1]), 7 + DUET_FRAME_OVERHEAD);
-    assert_int_equal(duet_recv(bottom, octets, sizeof octets, &n, 1, 0), DUET_OK);
-    assert_memory_equal(octets, "at once", 7);
+    assert_int_equal(duet_recv(bottom, bytes, sizeof bytes, &n, 1, 0), DUET_OK);
+    assert_memory_equal(bytes, "at once", 7);
     assert_int_equal(duet_close(bottom, 0), DUET_OK);
-    assert_int_equal(duet_recv(top, octets, sizeof octets, &n, 1, 0), DUET_CLOSED);
+    assert_int_equal(duet_recv(top, bytes, sizeof bytes, &n, 1, 0), DUET_CLOSED);
     duet_channel_free(top);
     duet_channel_free(bottom);
     duet_config_free(config);
@@ -199,7 +199,7 @@ preset(void **state)
     close(fd[1]);
 }
 
-/** Octets of the heap that are in use. */
+/** Bytes of the heap that are in use. */
 static size_t
 heap(void)
 {
@@ -211,21 +211,21 @@ static void
 costs_little_while_idle(void **state)
 {
     struct ends ends;
-    static uint8_t octets[300000];
+    static uint8_t bytes[300000];
     size_t n;
 
     (void)state;
     assert_true(sizeof(struct duet_channel) <= 256);
     ends_open_direct(&ends);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     size_t before = heap();
-    assert_int_equal(duet_send(ends.top, octets, 100000, &n, 0), DUET_OK);
-    assert_int_equal(duet_recv(ends.bottom, octets, 50000, &n, 50000, 0), DUET_OK);
-    assert_int_equal(duet_recv(ends.bottom, octets, 100000, &n, 1, 0), DUET_OK);
-    assert_int_equal(duet_send(ends.top, octets, sizeof octets, &n, 0), DUET_AGAIN);
+    assert_int_equal(duet_send(ends.top, bytes, 100000, &n, 0), DUET_OK);
+    assert_int_equal(duet_recv(ends.bottom, bytes, 50000, &n, 50000, 0), DUET_OK);
+    assert_int_equal(duet_recv(ends.bottom, bytes, 100000, &n, 1, 0), DUET_OK);
+    assert_int_equal(duet_send(ends.top, bytes, sizeof bytes, &n, 0), DUET_AGAIN);
     while (duet_flush(ends.top, 0) != DUET_OK)
-        assert_true(duet_recv(ends.bottom, octets, sizeof octets, &n, 1, 0) == DUET_OK);
-    while (duet_recv(ends.bottom, octets, sizeof octets, &n, 1, 0) == DUET_OK)
+        assert_true(duet_recv(ends.bottom, bytes, sizeof bytes, &n, 1, 0) == DUET_OK);
+    while (duet_recv(ends.bottom, bytes, sizeof bytes, &n, 1, 0) == DUET_OK)
         continue;
     assert_int_equal(heap(), before);
     ends_close(&ends);

@@ -19,7 +19,7 @@
 enum { MOST = 1 << 20 };
 static uint8_t sent[MOST], had[MOST + 1];
 
-/** Send a message and receive it in parts of room octets at most. */
+/** Send a message and receive it in parts of room bytes at most. */
 static void
 round_trip(struct ends *ends, uint32_t code, size_t size, size_t room)
 {
@@ -61,7 +61,7 @@ sizes(void **state)
     (void)state;
     ends_fill(sent, MOST, 8);
     ends_open_direct(&ends);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
         round_trip(&ends, 5 + (uint32_t)i, list[i], SIZE_MAX);
         round_trip(&ends, DUET_CODE_APP_MAX, list[i], 16384);
@@ -81,7 +81,7 @@ beyond_the_peers_limit(void **state)
     (void)state;
     assert_int_equal(duet_config_set(config, DUET_SET_MAX_PAYLOAD, 300), DUET_OK);
     ends_open_with(&ends, config, 1);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     round_trip(&ends, 9, 10000, 300);
     assert_int_equal(duet_send(ends.top, sent, 5000, &n, 0), DUET_OK);
     assert_int_equal(duet_recv(ends.bottom, had, 5000, &n, 5000, 0), DUET_OK);
@@ -99,7 +99,7 @@ nothing_between_the_parts(void **state)
 
     (void)state;
     ends_open(&ends);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     assert_int_equal(duet_send_message(ends.top, 6, sent, MOST, &out, 0), DUET_AGAIN);
     assert_true(out > 0 && out < MOST);
     assert_int_equal(duet_send(ends.top, sent, 1, &n, 0), DUET_E_MISUSE);
@@ -109,7 +109,7 @@ nothing_between_the_parts(void **state)
     ends_close(&ends);
 
     ends_open(&ends);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     assert_int_equal(duet_send_frame(ends.top, 6, sent, MOST, &out, 0), DUET_AGAIN);
     assert_true(out > 0 && out < MOST);
     assert_int_equal(duet_send(ends.top, sent, 1, &n, 0), DUET_E_MISUSE);
@@ -132,7 +132,7 @@ empty_messages_behind_a_full_socket(void **state)
 
     (void)state;
     ends_open(&ends);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     do {
         result = duet_send_message(ends.top, 3, NULL, 0, &n, 0);
         accepted += result == DUET_OK;
@@ -163,7 +163,7 @@ mixed_with_the_stream(void **state)
 
     (void)state;
     ends_open_direct(&ends);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     assert_int_equal(duet_send(ends.top, "abc", 3, &n, 0), DUET_OK);
     assert_int_equal(duet_send_message(ends.top, 1, "defg", 4, &n, 0), DUET_OK);
     assert_int_equal(duet_send_message(ends.top, 2, NULL, 0, &n, 0), DUET_OK);
@@ -190,7 +190,7 @@ cut_inside_a_message(void **state)
 
     (void)state;
     ends_open(&ends);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     assert_int_equal(duet_send_message(ends.top, 6, sent, 20000, &n, 0), DUET_OK);
     ends_carry(ends.top_far, ends.bottom_far, 16384 + 30);
     assert_int_equal(duet_recv_message(ends.bottom, &code, had, MOST, &n, 0), DUET_AGAIN);
@@ -227,12 +227,12 @@ send_huge(int fd, duet_config *config, size_t size)
         return 3;
     if (duet_close(channel, 20000) != DUET_OK)
         return 4;
-    /* Pages of zeros that are only read cost the tables that map them: 8 octets for each 4 KiB. */
+    /* Pages of zeros that are only read cost the tables that map them: 8 bytes for each 4 KiB. */
     long allowed = 4096 + (long)(size / 4096 * 8 / 1024);
     return resident_kib() - before < allowed ? 0 : 5;
 }
 
-/** One frame of DUET_TEST_FRAME octets: 64 MiB unless the environment says more, 4294967295 at
+/** One frame of DUET_TEST_FRAME bytes: 64 MiB unless the environment says more, 4294967295 at
  * most. The receiver's buffer is the application's; beyond it the library takes nothing. */
 static void
 one_huge_frame(void **state)

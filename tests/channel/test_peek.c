@@ -1,5 +1,5 @@
 /*
- * Receiving from TCP by looking first: the same octets as by exact reads whatever the segments and
+ * Receiving from TCP by looking first: the same bytes as by exact reads whatever the segments and
  * the sizes, and a poll() that tells the truth and does not spin while a frame is not whole (the
  * seed's section 3; docs/protocol.md §1 "A receiver").
  */
@@ -17,9 +17,9 @@
 
 #include <cmocka.h>
 
-enum { OCTETS = 1 << 20, OVER = (int)DUET_FRAME_OVERHEAD };
+enum { BYTES = 1 << 20, OVER = (int)DUET_FRAME_OVERHEAD };
 
-static uint8_t sent[OCTETS], had[OCTETS];
+static uint8_t sent[BYTES], had[BYTES];
 
 static uint32_t dice;
 
@@ -48,7 +48,7 @@ wait_readable(int fd, int ms)
 
 /* ---- Any sizes, any segments ---- */
 
-/** Send one frame of a drawn size. Returns its octets; 0: nothing goes now, or an empty frame. */
+/** Send one frame of a drawn size. Returns its bytes; 0: nothing goes now, or an empty frame. */
 static size_t
 send_some(duet_channel *channel, const uint8_t *data, size_t left)
 {
@@ -68,7 +68,7 @@ send_some(duet_channel *channel, const uint8_t *data, size_t left)
     return n;
 }
 
-/** Octets of a drawn mix of frames come over a wire in drawn segments into drawn buffers. */
+/** Bytes of a drawn mix of frames come over a wire in drawn segments into drawn buffers. */
 static void
 mix(enum ends_wire wire, uint32_t seed)
 {
@@ -78,14 +78,14 @@ mix(enum ends_wire wire, uint32_t seed)
 
     dice = seed;
     ends_open_with(&ends, ends_config(), wire);
-    ends_shake(&ends);
-    for (int i = 0; in < OCTETS && i < 1000000; i++) {
-        if (out < OCTETS && ends_waiting(ends.top_far) < 20000)
-            out += send_some(ends.top, sent + out, OCTETS - out);
+    ends_handshake(&ends);
+    for (int i = 0; in < BYTES && i < 1000000; i++) {
+        if (out < BYTES && ends_waiting(ends.top_far) < 20000)
+            out += send_some(ends.top, sent + out, BYTES - out);
         size_t grain = draw(2) ? draw(50) : draw(40000);
         ends_carry(ends.top_far, ends.bottom_far, grain);
         size_t size = draw(3) ? 40000 : draw(3000);
-        size = size < OCTETS - in ? size : OCTETS - in;
+        size = size < BYTES - in ? size : BYTES - in;
         int result = duet_recv(ends.bottom, had + in, size, &got, size > 0, 0);
         if (result == DUET_E_ROOM)
             continue;
@@ -95,8 +95,8 @@ mix(enum ends_wire wire, uint32_t seed)
         assert_true(idle < 20);
         in += got;
     }
-    assert_int_equal(in, OCTETS);
-    assert_memory_equal(had, sent, OCTETS);
+    assert_int_equal(in, BYTES);
+    assert_memory_equal(had, sent, BYTES);
     ends_close(&ends);
 }
 
@@ -112,13 +112,13 @@ any_sizes_and_segments(void **state)
 
 /* ---- A frame that is not whole ---- */
 
-/** Ends with a frame of n octets on its way to the test. */
+/** Ends with a frame of n bytes on its way to the test. */
 static void
 on_its_way(struct ends *ends, size_t n)
 {
     size_t accepted;
     ends_open_with(ends, ends_config(), ENDS_TCP_APART);
-    ends_shake(ends);
+    ends_handshake(ends);
     ends_fill(sent, sizeof sent, 2);
     memset(had, 0xEE, sizeof had);
     assert_int_equal(duet_send_frame(ends->top, 0, sent, n, &accepted, 0), DUET_OK);
@@ -135,7 +135,7 @@ waits_in_the_kernel(void **state)
     on_its_way(&ends, size);
     size_t heap = mallinfo2().uordblks;
     ends_carry(ends.top_far, ends.bottom_far, part);
-    assert_int_equal(duet_recv(ends.bottom, had, OCTETS, &got, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_recv(ends.bottom, had, BYTES, &got, 1, 0), DUET_AGAIN);
     assert_int_equal(got, 0);
     assert_true(ends_all(had, size, 0xEE));
     assert_int_equal(ends_waiting(ends.bottom_fd), part - DUET_HEADER_SIZE);
@@ -146,11 +146,11 @@ waits_in_the_kernel(void **state)
     if (!ENDS_SANITIZED)
         assert_int_equal(mallinfo2().uordblks, heap);
     /* Called for nothing, it still waits there. */
-    assert_int_equal(duet_recv(ends.bottom, had, OCTETS, &got, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_recv(ends.bottom, had, BYTES, &got, 1, 0), DUET_AGAIN);
     assert_int_equal(ends_waiting(ends.bottom_fd), part - DUET_HEADER_SIZE);
     ends_carry_all(&ends);
     assert_true(wait_readable(ends.bottom_fd, 2000));
-    assert_int_equal(duet_recv(ends.bottom, had, OCTETS, &got, 1, 0), DUET_OK);
+    assert_int_equal(duet_recv(ends.bottom, had, BYTES, &got, 1, 0), DUET_OK);
     assert_int_equal(got, size);
     assert_memory_equal(had, sent, size);
     assert_int_equal(low_water(ends.bottom_fd), 1);
@@ -172,7 +172,7 @@ wakeups(size_t size, size_t steps)
             carried += ends_carry(ends.top_far, ends.bottom_far, (wire + steps - 1) / steps);
         /* TCP itself holds small segments back for a while: only the last are waited for. */
         while (got == 0 && wait_readable(ends.bottom_fd, carried < wire ? 0 : 2000)) {
-            int result = duet_recv(ends.bottom, had, OCTETS, &got, 1, 0);
+            int result = duet_recv(ends.bottom, had, BYTES, &got, 1, 0);
             assert_true(result == DUET_AGAIN || (result == DUET_OK && got == size));
             woken++;
         }
@@ -191,7 +191,7 @@ poll_does_not_spin(void **state)
     /* The header, and the rest; the mark holds poll() back in between. */
     assert_in_range(wakeups(5000, 200), 1, 3);
     assert_in_range(wakeups(30000, 200), 1, 3);
-    assert_in_range(wakeups(64, 88), 1, 17); /* an octet at a time: each of the header's */
+    assert_in_range(wakeups(64, 88), 1, 17); /* a byte at a time: each of the header's */
 }
 
 static void
@@ -203,7 +203,7 @@ the_mark_does_not_outlive_the_channel(void **state)
     (void)state;
     on_its_way(&ends, 5000);
     ends_carry(ends.top_far, ends.bottom_far, 3000);
-    assert_int_equal(duet_recv(ends.bottom, had, OCTETS, &got, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_recv(ends.bottom, had, BYTES, &got, 1, 0), DUET_AGAIN);
     assert_true(low_water(ends.bottom_fd) > 1);
     duet_channel_free(ends.bottom);
     ends.bottom = NULL;
@@ -211,9 +211,9 @@ the_mark_does_not_outlive_the_channel(void **state)
     ends_close(&ends);
 }
 
-/** The stream ends at each octet of a frame: that is told, soon, and by no spinning. */
+/** The stream ends at each byte of a frame: that is told, soon, and by no spinning. */
 static void
-cut_at_each_octet(void **state)
+cut_at_each_byte(void **state)
 {
     (void)state;
     for (size_t cut = 0; cut < 200 + OVER; cut++) {
@@ -249,14 +249,14 @@ more_than_the_kernel_holds(void **state)
     on_its_way(&ends, 30000);
     assert_int_equal(setsockopt(ends.bottom_fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size), 0);
     ends_carry(ends.top_far, ends.bottom_far, 2000);
-    assert_int_equal(duet_recv(ends.bottom, had, OCTETS, &got, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_recv(ends.bottom, had, BYTES, &got, 1, 0), DUET_AGAIN);
     assert_int_equal(low_water(ends.bottom_fd), 1);
     assert_int_equal(ends_waiting(ends.bottom_fd), 0);
     assert_false(ends_readable(ends.bottom_fd));
     int result = DUET_AGAIN;
     for (int i = 0; i < 1000 && result == DUET_AGAIN; i++) {
         ends_carry(ends.top_far, ends.bottom_far, 1500);
-        result = duet_recv(ends.bottom, had + 100, OCTETS - 100, &got, 1, 0);
+        result = duet_recv(ends.bottom, had + 100, BYTES - 100, &got, 1, 0);
     }
     assert_int_equal(result, DUET_OK);
     assert_int_equal(got, 30000);
@@ -274,7 +274,7 @@ a_deadline_within_a_frame(void **state)
     (void)state;
     on_its_way(&ends, 5000);
     ends_carry(ends.top_far, ends.bottom_far, 3000);
-    assert_int_equal(duet_recv(ends.bottom, had, OCTETS, &got, 1, 20), DUET_SLOW);
+    assert_int_equal(duet_recv(ends.bottom, had, BYTES, &got, 1, 20), DUET_SLOW);
     assert_int_equal(got, 0);
     assert_int_equal(ends_waiting(ends.bottom_fd), 0);
     assert_true(ends_all(had, 3000 - DUET_HEADER_SIZE, 0));
@@ -293,11 +293,11 @@ polled_then_waiting_for(size_t size)
 
     on_its_way(&ends, size);
     ends_carry(ends.top_far, ends.bottom_far, 3000);
-    assert_int_equal(duet_recv(ends.bottom, had, OCTETS, &got, 1, 0), DUET_AGAIN);
-    assert_int_equal(duet_recv(ends.bottom, had, OCTETS, &got, 1, 20), DUET_SLOW);
+    assert_int_equal(duet_recv(ends.bottom, had, BYTES, &got, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_recv(ends.bottom, had, BYTES, &got, 1, 20), DUET_SLOW);
     assert_int_equal(low_water(ends.bottom_fd), 1);
     ends_carry_all(&ends);
-    assert_int_equal(duet_recv(ends.bottom, had, OCTETS, &got, 1, -1), DUET_OK);
+    assert_int_equal(duet_recv(ends.bottom, had, BYTES, &got, 1, -1), DUET_OK);
     assert_int_equal(got, size);
     assert_memory_equal(had, sent, size);
     ends_close(&ends);
@@ -322,7 +322,7 @@ another_code(void **state)
 
     (void)state;
     ends_open_with(&ends, ends_config(), ENDS_TCP_APART);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     ends_fill(sent, sizeof sent, 3);
     assert_int_equal(duet_send(ends.top, sent, 100, &got, 0), DUET_OK);
     assert_int_equal(duet_send_message(ends.top, 5, sent + 100, 200, &got, 0), DUET_OK);
@@ -352,7 +352,7 @@ library_frames_between(void **state)
 
     (void)state;
     ends_open_with(&ends, ends_config(), ENDS_TCP);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     ends_fill(sent, sizeof sent, 4);
     for (size_t i = 0; i < 100; i++) {
         duet_session *session = duet_channel_session(ends.top);
@@ -374,7 +374,7 @@ library_frames_between(void **state)
 
 enum { BOTH = 64 << 20 };
 
-/** One end of an exchange of BOTH octets each way, in calls of `piece`. Returns 0 when what came is
+/** One end of an exchange of BOTH bytes each way, in calls of `piece`. Returns 0 when what came is
  * what the peer sent. */
 static int
 exchange(duet_channel *channel, size_t piece)
@@ -405,9 +405,9 @@ much_both_ways(void **state)
         if (duet_channel_open(&bottom, ends.config, ends.replay, DUET_BOTTOM, ends.bottom_fd,
                               ends.bottom_fd) != DUET_OK)
             _exit(2);
-        _exit(exchange(bottom, OCTETS));
+        _exit(exchange(bottom, BYTES));
     }
-    assert_int_equal(exchange(ends.top, OCTETS), 0);
+    assert_int_equal(exchange(ends.top, BYTES), 0);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
@@ -422,7 +422,7 @@ main(void)
         cmocka_unit_test(waits_in_the_kernel),
         cmocka_unit_test(poll_does_not_spin),
         cmocka_unit_test(the_mark_does_not_outlive_the_channel),
-        cmocka_unit_test(cut_at_each_octet),
+        cmocka_unit_test(cut_at_each_byte),
         cmocka_unit_test(more_than_the_kernel_holds),
         cmocka_unit_test(a_deadline_within_a_frame),
         cmocka_unit_test(polled_then_waiting),

@@ -14,13 +14,13 @@
 
 #include <cmocka.h>
 
-enum { OCTETS = 5000 };
+enum { BYTES = 5000 };
 
-/** One party: sends OCTETS, receives as many, closes, waits for the peer's close. */
+/** One party: sends BYTES, receives as many, closes, waits for the peer's close. */
 struct party {
     duet_channel *channel;
     int fd;
-    uint8_t out[OCTETS], in[OCTETS];
+    uint8_t out[BYTES], in[BYTES];
     size_t sent, got;
     int closed, done;
 };
@@ -44,18 +44,18 @@ step(struct party *party)
     size_t n;
     int result;
 
-    if (party->sent < OCTETS) {
-        result = duet_send(party->channel, party->out + party->sent, OCTETS - party->sent, &n, 0);
+    if (party->sent < BYTES) {
+        result = duet_send(party->channel, party->out + party->sent, BYTES - party->sent, &n, 0);
         party->sent += n;
         if (result != DUET_OK && result != DUET_AGAIN)
             return result;
     }
-    if (party->got < OCTETS) {
-        result = duet_recv(party->channel, party->in + party->got, OCTETS - party->got, &n, 1, 0);
+    if (party->got < BYTES) {
+        result = duet_recv(party->channel, party->in + party->got, BYTES - party->got, &n, 1, 0);
         party->got += n;
         return result == DUET_OK ? step(party) : result;
     }
-    if (!party->closed && party->sent == OCTETS) {
+    if (!party->closed && party->sent == BYTES) {
         result = duet_close(party->channel, 0);
         if (result != DUET_OK)
             return result;
@@ -87,8 +87,8 @@ drive(struct ends *ends, size_t grain)
     top.fd = ends->top_fd;
     bottom.channel = ends->bottom;
     bottom.fd = ends->bottom_fd;
-    ends_fill(top.out, OCTETS, 21);
-    ends_fill(bottom.out, OCTETS, 22);
+    ends_fill(top.out, BYTES, 21);
+    ends_fill(bottom.out, BYTES, 22);
     /* The first call tells the state what the application is about. */
     step(&top);
     step(&bottom);
@@ -97,13 +97,13 @@ drive(struct ends *ends, size_t grain)
         turn(&bottom);
         size_t back = ends_carry(ends->bottom_far, ends->top_far, grain);
         turn(&top);
-        /* No octet moves, and nobody may go on: that would be a stall. */
+        /* No byte moves, and nobody may go on: that would be a stall. */
         assert_true(there + back > 0 || ends_waiting(ends->top_far) > 0 ||
                     ends_waiting(ends->bottom_far) > 0 || (top.done && bottom.done));
     }
     assert_true(top.done && bottom.done);
-    assert_memory_equal(top.in, bottom.out, OCTETS);
-    assert_memory_equal(bottom.in, top.out, OCTETS);
+    assert_memory_equal(top.in, bottom.out, BYTES);
+    assert_memory_equal(bottom.in, top.out, BYTES);
 }
 
 static void
@@ -152,7 +152,7 @@ states(void **state)
     (void)state;
     ends_open(&ends);
     assert_int_equal(duet_channel_state(ends.bottom), DUET_WANT_READ);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
     assert_int_equal(duet_send(ends.top, much, sizeof much, &n, 0), DUET_AGAIN);
     assert_int_equal(duet_channel_state(ends.top), DUET_STATE_SEND | DUET_WANT_WRITE);
@@ -162,7 +162,7 @@ states(void **state)
     ends_close(&ends);
 
     ends_open(&ends);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     assert_int_equal(duet_send(ends.top, much, 100, &n, 0), DUET_OK);
     assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
     ends_carry(ends.top_far, ends.bottom_far, 10);
@@ -176,19 +176,19 @@ static void
 initiation_wakes_who_sends(void **state)
 {
     struct ends ends;
-    uint8_t octet;
+    uint8_t byte;
     size_t n;
 
     (void)state;
     ends_open(&ends);
-    assert_int_equal(duet_send(ends.top, "octets", 6, &n, 0), DUET_AGAIN);
+    assert_int_equal(duet_send(ends.top, "bytes", 6, &n, 0), DUET_AGAIN);
     assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
     ends_carry_all(&ends);
     assert_int_equal(duet_handshake(ends.bottom, 0), DUET_AGAIN);
     ends_carry_all(&ends);
-    assert_int_equal(duet_recv(ends.top, &octet, 1, &n, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_recv(ends.top, &byte, 1, &n, 1, 0), DUET_AGAIN);
     assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ | DUET_WANT_WRITE);
-    assert_int_equal(duet_send(ends.top, "octets", 6, &n, 0), DUET_OK);
+    assert_int_equal(duet_send(ends.top, "bytes", 6, &n, 0), DUET_OK);
     assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
     ends_close(&ends);
 }
@@ -203,7 +203,7 @@ flushed_is_not_waited_for(void **state)
 
     (void)state;
     ends_open(&ends);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     assert_int_equal(duet_send(ends.top, much, sizeof much, &n, 0), DUET_AGAIN);
     assert_int_equal(duet_recv(ends.top, much, 1, &n, 1, 0), DUET_AGAIN);
     while (duet_flush(ends.top, 0) == DUET_AGAIN)
@@ -248,7 +248,7 @@ a_sink_takes_no_call_for_ever(void **state)
 {
     const duet_stream stream = {.read = sink_read, .write = sink_write, .wait = sink_wait};
     static const uint8_t salt[16] = {1};
-    static uint8_t much[3 << 20], octet;
+    static uint8_t much[3 << 20], byte;
     duet_config *config = ends_config();
     duet_session *session;
     duet_channel *channel;
@@ -265,7 +265,7 @@ a_sink_takes_no_call_for_ever(void **state)
         assert_int_equal(duet_channel_state(channel), over ? DUET_WANT_READ : DUET_WANT_WRITE);
     }
     assert_true(calls > 1);
-    duet_exchange_io io = {.data = much, .size = sizeof much, .buffer = &octet, .room = 1};
+    duet_exchange_io io = {.data = much, .size = sizeof much, .buffer = &byte, .room = 1};
     assert_int_equal(duet_exchange(channel, &io, 0), DUET_AGAIN);
     assert_in_range(io.sent, 1, sizeof much - 1);
     assert_int_equal(duet_channel_state(channel), DUET_WANT_READ | DUET_WANT_WRITE);
@@ -278,14 +278,14 @@ static void
 pings(void **state)
 {
     struct ends ends;
-    uint8_t octet;
+    uint8_t byte;
     size_t n;
     const uint8_t echo[DUET_PING_SIZE] = "12345678";
     int size = 1 << 20;
 
     (void)state;
     ends_open_direct(&ends);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     assert_int_equal(setsockopt(ends.top_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
     for (int i = 0; i < 300; i++) {
         assert_int_equal(duet_session_ask(duet_channel_session(ends.top), DUET_ASK_PING, echo),
@@ -295,13 +295,13 @@ pings(void **state)
     }
     size_t before = ends_waiting(ends.bottom_fd);
     assert_int_equal(before, 300 * (DUET_FRAME_OVERHEAD + DUET_PING_SIZE));
-    assert_int_equal(duet_recv(ends.bottom, &octet, 1, &n, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_recv(ends.bottom, &byte, 1, &n, 1, 0), DUET_AGAIN);
     assert_true(ends_waiting(ends.bottom_fd) > 0 && ends_waiting(ends.bottom_fd) < before);
-    assert_int_equal(duet_recv(ends.bottom, &octet, 1, &n, 1, 0), DUET_AGAIN);
-    assert_int_equal(duet_recv(ends.bottom, &octet, 1, &n, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_recv(ends.bottom, &byte, 1, &n, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_recv(ends.bottom, &byte, 1, &n, 1, 0), DUET_AGAIN);
     assert_int_equal(ends_waiting(ends.bottom_fd), 0);
     assert_true(ends_waiting(ends.top_fd) > 0);
-    assert_int_equal(duet_recv(ends.top, &octet, 1, &n, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_recv(ends.top, &byte, 1, &n, 1, 0), DUET_AGAIN);
     ends_close(&ends);
 }
 
@@ -310,21 +310,21 @@ static void
 refresh(void **state)
 {
     struct ends ends;
-    uint8_t octet;
+    uint8_t byte;
     size_t n;
     duet_info top, bottom;
     uint8_t fresh[DUET_FRESH_SIZE];
 
     (void)state;
     ends_open(&ends);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     ends_fill(fresh, sizeof fresh, 31);
     assert_int_equal(duet_session_ask(duet_channel_session(ends.top), DUET_ASK_REFRESH, fresh),
                      DUET_OK);
     for (int i = 0; i < 4; i++) {
-        assert_int_equal(duet_recv(ends.top, &octet, 1, &n, 1, 0), DUET_AGAIN);
+        assert_int_equal(duet_recv(ends.top, &byte, 1, &n, 1, 0), DUET_AGAIN);
         ends_carry_all(&ends);
-        assert_int_equal(duet_recv(ends.bottom, &octet, 1, &n, 1, 0), DUET_AGAIN);
+        assert_int_equal(duet_recv(ends.bottom, &byte, 1, &n, 1, 0), DUET_AGAIN);
         ends_carry_all(&ends);
     }
     duet_session_info(duet_channel_session(ends.top), &top);

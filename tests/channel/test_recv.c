@@ -1,5 +1,5 @@
 /*
- * The reading rule (the seed's section 3): whole frames, verified octets, and a kernel that keeps
+ * The reading rule (the seed's section 3): whole frames, verified bytes, and a kernel that keeps
  * what was not asked for. Section 1 of docs/protocol.md, "A receiver".
  */
 #include "channel/ends.h"
@@ -17,27 +17,27 @@ static uint8_t sent[4 << 20], had[4 << 20];
 
 enum { FULL = 1000, OVER = (int)DUET_FRAME_OVERHEAD };
 
-/** Ends with frames of FULL octets, initiated. */
+/** Ends with frames of FULL bytes, initiated. */
 static void
 begin(struct ends *ends, enum ends_wire wire)
 {
     duet_config *config = ends_config();
     assert_int_equal(duet_config_set(config, DUET_SET_FRAME_SIZE, FULL), DUET_OK);
     ends_open_with(ends, config, wire);
-    ends_shake(ends);
+    ends_handshake(ends);
     ends_fill(sent, sizeof sent, 1);
     memset(had, 0xEE, sizeof had);
 }
 
 static void
-send_octets(struct ends *ends, size_t from, size_t n)
+send_bytes(struct ends *ends, size_t from, size_t n)
 {
     size_t accepted;
     assert_int_equal(duet_send(ends->top, sent + from, n, &accepted, 0), DUET_OK);
     assert_int_equal(accepted, n);
 }
 
-/** Octets that the frames of n octets of stream take on the wire. */
+/** Bytes that the frames of n bytes of stream take on the wire. */
 static size_t
 on_wire(size_t n)
 {
@@ -52,7 +52,7 @@ several_frames(void **state)
 
     (void)state;
     begin(&ends, ENDS_DIRECT);
-    send_octets(&ends, 0, 10 * FULL);
+    send_bytes(&ends, 0, 10 * FULL);
     assert_int_equal(ends_waiting(ends.bottom_fd), on_wire(10 * FULL));
     assert_int_equal(duet_recv(ends.bottom, had, 3 * FULL, &got, 3 * FULL, 0), DUET_OK);
     assert_int_equal(got, 3 * FULL);
@@ -76,7 +76,7 @@ stops_at_the_last_whole_frame(void **state)
 
     (void)state;
     begin(&ends, ENDS_DIRECT);
-    send_octets(&ends, 0, 4 * FULL);
+    send_bytes(&ends, 0, 4 * FULL);
     assert_int_equal(duet_recv(ends.bottom, had, 2 * FULL + 10, &got, 2 * FULL + 10, -1), DUET_OK);
     assert_int_equal(got, 2 * FULL);
     assert_true(ends_all(had + got, FULL, 0xEE));
@@ -100,7 +100,7 @@ at_least_one(void **state)
 
     (void)state;
     begin(&ends, ENDS_DIRECT);
-    send_octets(&ends, 0, 2 * FULL + 7);
+    send_bytes(&ends, 0, 2 * FULL + 7);
     assert_int_equal(duet_recv(ends.bottom, had, sizeof had, &got, 1, -1), DUET_OK);
     assert_int_equal(got, 2 * FULL + 7);
     assert_memory_equal(had, sent, got);
@@ -111,14 +111,14 @@ at_least_one(void **state)
 }
 
 static void
-slow_with_verified_octets(void **state)
+slow_with_verified_bytes(void **state)
 {
     struct ends ends;
     size_t got;
 
     (void)state;
     begin(&ends, ENDS_APART);
-    send_octets(&ends, 0, 3 * FULL);
+    send_bytes(&ends, 0, 3 * FULL);
     ends_carry(ends.top_far, ends.bottom_far, on_wire(2 * FULL) + 500);
     assert_int_equal(duet_recv(ends.bottom, had, 3 * FULL, &got, 3 * FULL, 20), DUET_SLOW);
     assert_int_equal(got, 2 * FULL);
@@ -134,7 +134,7 @@ slow_with_verified_octets(void **state)
     ends_close(&ends);
 }
 
-/** Each octet arrives alone, each call brings another buffer, and a call is made after each. */
+/** Each byte arrives alone, each call brings another buffer, and a call is made after each. */
 static void
 dribbled_into_other_buffers(void **state)
 {
@@ -144,7 +144,7 @@ dribbled_into_other_buffers(void **state)
 
     (void)state;
     begin(&ends, ENDS_APART);
-    send_octets(&ends, 0, 3 * FULL);
+    send_bytes(&ends, 0, 3 * FULL);
     for (size_t i = 1; i <= on_wire(3 * FULL); i++) {
         uint8_t *buffer = had + i * FULL;
         assert_int_equal(ends_carry(ends.top_far, ends.bottom_far, 1), 1);
@@ -168,7 +168,7 @@ room_for_the_next_frame(void **state)
 
     (void)state;
     begin(&ends, ENDS_APART);
-    send_octets(&ends, 0, FULL);
+    send_bytes(&ends, 0, FULL);
     ends_carry(ends.top_far, ends.bottom_far, DUET_HEADER_SIZE + 300);
     assert_int_equal(duet_recv(ends.bottom, had, 999, &got, 1, -1), DUET_E_ROOM);
     assert_int_equal(got, 0);
@@ -184,17 +184,17 @@ room_for_the_next_frame(void **state)
     ends_close(&ends);
 }
 
-/** One octet of the third frame is changed: what came before stands, the rest is wiped. */
+/** One byte of the third frame is changed: what came before stands, the rest is wiped. */
 static void
-violation_at(size_t octet, int result)
+violation_at(size_t byte, int result)
 {
     struct ends ends;
     uint8_t changed;
     size_t got;
 
     begin(&ends, ENDS_APART);
-    send_octets(&ends, 0, 4 * FULL);
-    ends_carry(ends.top_far, ends.bottom_far, on_wire(2 * FULL) + octet);
+    send_bytes(&ends, 0, 4 * FULL);
+    ends_carry(ends.top_far, ends.bottom_far, on_wire(2 * FULL) + byte);
     assert_int_equal(read(ends.top_far, &changed, 1), 1);
     changed ^= 0x10;
     assert_int_equal(write(ends.bottom_far, &changed, 1), 1);
@@ -202,7 +202,7 @@ violation_at(size_t octet, int result)
     assert_int_equal(duet_recv(ends.bottom, had, 4 * FULL, &got, 4 * FULL, -1), result);
     assert_int_equal(got, 2 * FULL);
     assert_memory_equal(had, sent, 2 * FULL);
-    if (octet >= DUET_HEADER_SIZE)
+    if (byte >= DUET_HEADER_SIZE)
         assert_true(ends_all(had + got, FULL, 0));
     assert_true(ends_all(had + got + FULL, FULL, 0xEE));
     for (int i = 0; i < 2; i++) {
@@ -237,7 +237,7 @@ violation_in_the_stash(void **state)
 
     (void)state;
     begin(&ends, ENDS_APART);
-    send_octets(&ends, 0, FULL);
+    send_bytes(&ends, 0, FULL);
     ends_carry(ends.top_far, ends.bottom_far, 600);
     assert_int_equal(duet_recv(ends.bottom, had, FULL, &got, 1, 0), DUET_AGAIN);
     assert_int_equal(read(ends.top_far, &changed, 1), 1);
@@ -250,7 +250,7 @@ violation_in_the_stash(void **state)
     ends_close(&ends);
 }
 
-/** The stream ends at each octet of two frames, and never says that it is complete. */
+/** The stream ends at each byte of two frames, and never says that it is complete. */
 static void
 truncated_anywhere(void **state)
 {
@@ -259,7 +259,7 @@ truncated_anywhere(void **state)
         struct ends ends;
         size_t got;
         begin(&ends, ENDS_APART);
-        send_octets(&ends, 0, 2 * FULL);
+        send_bytes(&ends, 0, 2 * FULL);
         assert_int_equal(duet_close(ends.top, 0), DUET_OK);
         ends_carry(ends.top_far, ends.bottom_far, cut);
         shutdown(ends.bottom_far, SHUT_WR);
@@ -281,7 +281,7 @@ closed_in_order(void **state)
 
     (void)state;
     begin(&ends, ENDS_DIRECT);
-    send_octets(&ends, 0, 2 * FULL);
+    send_bytes(&ends, 0, 2 * FULL);
     assert_int_equal(duet_close(ends.top, 0), DUET_OK);
     assert_int_equal(duet_close(ends.top, 0), DUET_OK);
     assert_int_equal(duet_send(ends.top, sent, 1, &got, 0), DUET_E_MISUSE);
@@ -307,7 +307,7 @@ another_code(void **state)
 
     (void)state;
     begin(&ends, ENDS_APART);
-    send_octets(&ends, 0, 10);
+    send_bytes(&ends, 0, 10);
     assert_int_equal(duet_send_message(ends.top, 42, sent, 500, &got, 0), DUET_OK);
     ends_carry(ends.top_far, ends.bottom_far, 10 + OVER + DUET_HEADER_SIZE + 100);
     assert_int_equal(duet_recv(ends.bottom, had, FULL, &got, FULL, 0), DUET_OK);
@@ -331,7 +331,7 @@ cut_frame(struct ends *ends)
     size_t accepted, got;
 
     ends_open(ends);
-    ends_shake(ends);
+    ends_handshake(ends);
     assert_int_equal(duet_send_frame(ends->top, 0, sent, 1 << 20, &accepted, 0), DUET_AGAIN);
     assert_true(ends_carry(ends->top_far, ends->bottom_far, 20000) > 10000);
     memset(had, 0xA5, 20000);
@@ -379,7 +379,7 @@ large_frame_keeps_its_buffer(void **state)
     (void)state;
     assert_int_equal(duet_config_set(config, DUET_SET_MAX_PAYLOAD, 4 << 20), DUET_OK);
     ends_open_with(&ends, config, 1);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     int result = duet_send_frame(ends.top, 0, sent, size, &accepted, 0);
     assert_int_equal(result, DUET_AGAIN);
     assert_int_equal(duet_recv(ends.bottom, had, size, &got, size, 0), DUET_AGAIN);
@@ -406,7 +406,7 @@ main(void)
         cmocka_unit_test(several_frames),
         cmocka_unit_test(stops_at_the_last_whole_frame),
         cmocka_unit_test(at_least_one),
-        cmocka_unit_test(slow_with_verified_octets),
+        cmocka_unit_test(slow_with_verified_bytes),
         cmocka_unit_test(dribbled_into_other_buffers),
         cmocka_unit_test(room_for_the_next_frame),
         cmocka_unit_test(violations),

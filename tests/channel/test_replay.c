@@ -1,5 +1,5 @@
 /*
- * The memory of nonces (docs/protocol.md §4 "Replay"): every nonce is fresh once, oldest go out
+ * The replay cache (docs/protocol.md §4 "Replay"): every nonce is fresh once, oldest go out
  * first, two processes share it, and a holder killed under the lock does not break it.
  */
 #include "channel/replay.h"

@@ -31,7 +31,7 @@ more_than_the_socket_takes(void **state)
 
     (void)state;
     ends_open_direct(&ends);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     ends_fill(sent, MUCH, 3);
     while (in < MUCH) {
         int result = duet_send(ends.top, sent + out, MUCH - out, &n, 0);
@@ -60,7 +60,7 @@ slow_peer(void **state)
 
     (void)state;
     ends_open_direct(&ends);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     assert_int_equal(duet_send(ends.top, sent, MUCH, &n, 20), DUET_SLOW);
     assert_true(n > 0 && n < MUCH);
     assert_int_equal(duet_flush(ends.top, 10), DUET_SLOW);
@@ -80,7 +80,7 @@ peer_went_away(void **state)
     (void)state;
     assert_true(signal(SIGPIPE, SIG_DFL) != SIG_ERR);
     ends_open_direct(&ends);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     ends_fill(sent, 5000, 4);
     assert_int_equal(duet_send(ends.bottom, sent, 5000, &n, 0), DUET_OK);
     close(ends.bottom_fd);
@@ -102,8 +102,8 @@ struct echo {
     duet_config *config;
     duet_replay *replay;
     int rfd, wfd;
-    size_t octets; /* echoed */
-    int result;    /* what the last call said */
+    size_t bytes; /* echoed */
+    int result;   /* what the last call said */
 };
 
 static void *
@@ -118,7 +118,7 @@ run_echo(void *argument)
         duet_channel_open(&channel, echo->config, echo->replay, DUET_BOTTOM, echo->rfd, echo->wfd);
     while (echo->result == DUET_OK) {
         echo->result = duet_recv(channel, buffer, sizeof buffer, &n, 1, 20000);
-        echo->octets += n;
+        echo->bytes += n;
         if (n > 0 && duet_send(channel, buffer, n, &n, 20000) != DUET_OK)
             break;
     }
@@ -154,7 +154,7 @@ over_pipes(void **state)
     assert_int_equal(duet_recv(channel, had, 1, &n, 1, 20000), DUET_CLOSED);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(echo.result, DUET_OK);
-    assert_int_equal(echo.octets, MUCH);
+    assert_int_equal(echo.bytes, MUCH);
     assert_int_equal(fcntl(there[1], F_GETFL) & O_NONBLOCK, 0);
     duet_channel_free(channel);
     for (int i = 0; i < 2; i++) {
@@ -181,9 +181,9 @@ broken_pipe(void **state)
     close(there[0]);
     assert_int_equal(duet_channel_open(&channel, config, NULL, DUET_TOP, back[0], there[1]),
                      DUET_OK);
-    assert_int_equal(duet_handshake(channel, -1), DUET_E_STRANGER);
+    assert_int_equal(duet_handshake(channel, -1), DUET_E_UNAUTHENTICATED);
     assert_non_null(strstr(duet_channel_detail(channel), "ipe"));
-    assert_int_equal(duet_handshake(channel, -1), DUET_E_STRANGER);
+    assert_int_equal(duet_handshake(channel, -1), DUET_E_UNAUTHENTICATED);
     sigpending(&pending);
     assert_false(sigismember(&pending, SIGPIPE));
     duet_channel_free(channel);
@@ -202,8 +202,8 @@ reset_by_the_peer(void **state)
 
     (void)state;
     ends_open_direct(&ends);
-    ends_shake(&ends);
-    /* A Unix socket that is closed with octets unread resets its peer. */
+    ends_handshake(&ends);
+    /* A Unix socket that is closed with bytes unread resets its peer. */
     assert_int_equal(duet_send(ends.top, sent, 1000, &n, 0), DUET_OK);
     close(ends.bottom_fd);
     ends.bottom_fd = -1;
@@ -230,7 +230,7 @@ bad_arguments(void **state)
     duet_stream stream = {0};
     assert_int_equal(duet_channel_open_stream(&channel, ends.config, NULL, DUET_TOP, &stream),
                      DUET_E_MISUSE);
-    ends_shake(&ends);
+    ends_handshake(&ends);
     assert_int_equal(duet_send_message(ends.top, 0, sent, 1, &n, 0), DUET_E_MISUSE);
     assert_int_equal(n, 0);
     assert_int_equal(duet_send_message(ends.top, DUET_CODE_MORE, sent, 1, &n, 0), DUET_E_MISUSE);

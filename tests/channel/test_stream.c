@@ -1,5 +1,5 @@
 /*
- * A channel over a stream of the caller's: one that gives and takes an octet at a time, and TLS by
+ * A channel over a stream of the caller's: one that gives and takes a byte at a time, and TLS by
  * libssl, so that duet runs inside of what it replaces (docs/protocol.md §1; the seed's section 0).
  */
 #include "channel/ends.h"
@@ -40,7 +40,7 @@ wait_fd(int fd, unsigned want, int timeout_ms)
     return poll(&poll_fd, 1, timeout_ms) >= 0 ? DUET_OK : DUET_E_IO;
 }
 
-/* ---- An octet at a time ---- */
+/* ---- A byte at a time ---- */
 
 struct dribble {
     int fd;
@@ -48,7 +48,7 @@ struct dribble {
 };
 
 static int
-dribble_read(void *context, uint8_t *buffer, size_t size, size_t *octets)
+dribble_read(void *context, uint8_t *buffer, size_t size, size_t *bytes)
 {
     struct dribble *d = context;
     size_t n = size < 1 + d->turn % 3 ? size : 1 + d->turn % 3;
@@ -56,12 +56,12 @@ dribble_read(void *context, uint8_t *buffer, size_t size, size_t *octets)
     if (d->turn++ % 5 == 4)
         return DUET_AGAIN;
     ssize_t result = recv(d->fd, buffer, n, MSG_DONTWAIT);
-    *octets = result > 0 ? (size_t)result : 0;
+    *bytes = result > 0 ? (size_t)result : 0;
     return result > 0 ? DUET_OK : result == 0 ? DUET_CLOSED : DUET_AGAIN;
 }
 
 static int
-dribble_write(void *context, const uint8_t *buffer, size_t size, size_t *octets)
+dribble_write(void *context, const uint8_t *buffer, size_t size, size_t *bytes)
 {
     struct dribble *d = context;
     size_t n = size < 1 + d->turn % 7 ? size : 1 + d->turn % 7;
@@ -69,7 +69,7 @@ dribble_write(void *context, const uint8_t *buffer, size_t size, size_t *octets)
     if (d->turn++ % 5 == 4)
         return DUET_AGAIN;
     ssize_t result = send(d->fd, buffer, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-    *octets = result > 0 ? (size_t)result : 0;
+    *bytes = result > 0 ? (size_t)result : 0;
     return result > 0 ? DUET_OK : DUET_AGAIN;
 }
 
@@ -89,9 +89,9 @@ struct tls {
 
 /** What libssl said, as a result; wants remembers what it waits for. */
 static int
-tls_result(struct tls *tls, int result, size_t *octets)
+tls_result(struct tls *tls, int result, size_t *bytes)
 {
-    *octets = result > 0 ? (size_t)result : 0;
+    *bytes = result > 0 ? (size_t)result : 0;
     if (result > 0)
         return DUET_OK;
     switch (SSL_get_error(tls->ssl, result)) {
@@ -109,17 +109,17 @@ tls_result(struct tls *tls, int result, size_t *octets)
 }
 
 static int
-tls_read(void *context, uint8_t *buffer, size_t size, size_t *octets)
+tls_read(void *context, uint8_t *buffer, size_t size, size_t *bytes)
 {
     struct tls *tls = context;
-    return tls_result(tls, SSL_read(tls->ssl, buffer, (int)size), octets);
+    return tls_result(tls, SSL_read(tls->ssl, buffer, (int)size), bytes);
 }
 
 static int
-tls_write(void *context, const uint8_t *buffer, size_t size, size_t *octets)
+tls_write(void *context, const uint8_t *buffer, size_t size, size_t *bytes)
 {
     struct tls *tls = context;
-    return tls_result(tls, SSL_write(tls->ssl, buffer, (int)size), octets);
+    return tls_result(tls, SSL_write(tls->ssl, buffer, (int)size), bytes);
 }
 
 static int
@@ -212,7 +212,7 @@ run(const duet_stream streams[2])
 }
 
 static void
-octet_by_octet(void **state)
+byte_by_byte(void **state)
 {
     struct dribble ends[2] = {{0}};
     duet_stream streams[2];
@@ -252,7 +252,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(octet_by_octet),
+        cmocka_unit_test(byte_by_byte),
         cmocka_unit_test(inside_tls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,14 +10,14 @@ id=$(cat out)
 expect 0 "" duet key show secret.key
 says "kind: secret" out
 says "id: $id" out
-says "size: 1024 octets" out
+says "size: 1024 bytes" out
 grep -q keylog out && bad "key show tells what nothing acts on"
 grep -q "$(sed -n 's/^Secret = //p' secret.key)" out && bad "key show tells the secret"
 expect 9 "never overwritten" duet keygen -o secret.key
 expect 0 "" duet keygen --size 64 -o small.key
 expect 0 "" duet keygen --size 65536 -o large.key
 expect 0 "" duet key show large.key
-says "size: 65536 octets" out
+says "size: 65536 bytes" out
 for size in 63 62 65537 65538 x -2 "" 1e3; do
     expect 2 "size" duet keygen --size "$size" -o another.key
 done

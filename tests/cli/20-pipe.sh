@@ -1,5 +1,5 @@
 #!/bin/sh
-# pipe over TCP, Unix sockets, a command and standard streams: every octet, both ways, and the end.
+# pipe over TCP, Unix sockets, a command and standard streams: every byte, both ways, and the end.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 duet keygen -o k >/dev/null

@@ -1,13 +1,13 @@
 #!/bin/sh
-# pipe where something on the way alters, cuts or stalls the stream: every verified octet is written,
+# pipe where something on the way alters, cuts or stalls the stream: every verified byte is written,
 # not one wrong one, and the exit code tells which it was (docs/protocol.md §1, §4).
 . "$(dirname "$0")/common.sh"
 : "${PYTHON:=python3}"
 duet keygen -o k >/dev/null
 head -c 3000000 /dev/urandom >data
 
-# relay LISTEN TARGET AT HOW: passes one connection on, and does HOW to the octet AT of what comes
-# from the target: flip a bit of it, cut (FIN), reset (RST), stall; or split: octet by octet up to AT.
+# relay LISTEN TARGET AT HOW: passes one connection on, and does HOW to the byte AT of what comes
+# from the target: flip a bit of it, cut (FIN), reset (RST), stall; or split: byte by byte up to AT.
 cat >relay.py <<'END'
 import os, socket, struct, sys, threading, time
 listen, target, at, how = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
@@ -21,8 +21,8 @@ for s in (top, bottom):
 def copy(source, sink, n=0):
     while part := source.recv(65536):
         if sink is top and how == "split" and n < at:
-            for octet in part:
-                sink.sendall(bytes([octet]))
+            for byte in part:
+                sink.sendall(bytes([byte]))
         elif sink is top and n <= at < n + len(part) and how != "split":
             sink.sendall(part[:at - n])
             if how != "flip":
@@ -80,27 +80,27 @@ via() {
     [ -z "$4" ] || says "$4" err
     [ "$(wc -l <err)" -le 1 ] || bad "$2 at $1: more than one line: $(cat err)"
     size=$(wc -c <got)
-    head -c "$size" data | cmp -s - got || bad "$2 at $1: wrong octets among $size"
+    head -c "$size" data | cmp -s - got || bad "$2 at $1: wrong bytes among $size"
     kill $relay "$(cat listener.pid)" 2>/dev/null
     wait $relay 2>/dev/null
 }
 
-# before READY: not one octet, and the peer is not authenticated
+# before READY: not one byte, and the peer is not authenticated
 for at in 0 20 40 47; do
     via $at flip 4 "none of 1 secrets opens"
-    [ ! -s got ] || bad "octets before READY"
+    [ ! -s got ] || bad "bytes before READY"
     via $at cut 4 "closed before it proved"
-    [ ! -s got ] || bad "octets before READY"
+    [ ! -s got ] || bad "bytes before READY"
 done
 
 # behind it: what came before is whole
 via 2000000 flip 5 "MAC is wrong"
-[ "$size" -gt 1800000 ] || bad "only $size octets before the altered frame"
+[ "$size" -gt 1800000 ] || bad "only $size bytes before the altered frame"
 via 2000000 cut 6 "without CLOSE"
-[ "$size" -gt 1800000 ] || bad "only $size octets before the cut"
+[ "$size" -gt 1800000 ] || bad "only $size bytes before the cut"
 via 2000000 reset 6 "without CLOSE"
 via 2000000 stall 7 "peer is slow"
-[ "$size" -gt 1800000 ] || bad "only $size octets before the silence"
+[ "$size" -gt 1800000 ] || bad "only $size bytes before the silence"
 
 # a reader that is slow loses nothing of it
 slow_reader() {
@@ -109,7 +109,7 @@ slow_reader() {
 }
 reader=slow_reader
 via 2000000 flip 5 "MAC is wrong"
-[ "$size" -gt 1800000 ] || bad "a slow reader got only $size octets"
+[ "$size" -gt 1800000 ] || bad "a slow reader got only $size bytes"
 reader=
 
 # however the stream comes in pieces, it is the same stream

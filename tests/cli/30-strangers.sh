@@ -13,8 +13,8 @@ mkdir got
 drain=6     # seconds that the listener hears a stranger out
 patience=40 # of a stranger, on a machine that is loaded
 
-# stranger PORT SECONDS HEX: sends octets, then says how many came back and when it was closed; a FIN
-# follows the octets where HEX ends with "fin".
+# stranger PORT SECONDS HEX: sends bytes, then says how many came back and when it was closed; a FIN
+# follows the bytes where HEX ends with "fin".
 cat >stranger.py <<'END'
 import socket, sys, time
 port, seconds, text = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
@@ -56,14 +56,14 @@ for command in "pipe" "recv -o got"; do
     # shellcheck disable=SC2086
     start listener "$DUET" $command -v -k k --drain-timeout $drain-$drain -l 127.0.0.1:$port
     listening listener
-    # HTTP, one octet, nothing, noise, much noise, each with and without its FIN: all alike
+    # HTTP, one byte, nothing, noise, much noise, each with and without its FIN: all alike
     n=0 waiting=
-    for octets in "$(printf 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' | hex)" 00 "" \
+    for bytes in "$(printf 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' | hex)" 00 "" \
         "$(head -c 200 /dev/urandom | hex)" "$(head -c 30000 /dev/urandom | hex)" \
         "$(head -c 47 /dev/urandom | hex)" "$(head -c 48 /dev/urandom | hex)"; do
         for end in "" fin; do
             n=$((n + 1))
-            stranger $port $patience "$octets$end" >stranger.$n &
+            stranger $port $patience "$bytes$end" >stranger.$n &
             waiting="$waiting $!"
         done
     done

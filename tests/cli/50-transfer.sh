@@ -144,7 +144,7 @@ same src/edge executed/edge
 
 # ---- Output ----
 transfer 0 0 "-o j --json --progress none" src/edge
-says '"files": 1, "octets": 262144' recv.out
+says '"files": 1, "bytes": 262144' recv.out
 next_port
 start recv "$DUET" recv -v -q -k k -o quiet -l 127.0.0.1:$port
 sleep 0.5

@@ -29,9 +29,9 @@ resume() {
     ended recv 0
     same large got/large
     [ ! -e got/large.duet-part ] || bad "the .duet-part is left"
-    octets=$(sed -n 's/.*"octets": \([0-9]*\).*/\1/p' recv.out)
-    [ "$octets" -lt 140000000 ] || bad "all of it was sent again: $octets"
-    says "\"there\": $((150000000 - octets))," recv.out
+    bytes=$(sed -n 's/.*"bytes": \([0-9]*\).*/\1/p' recv.out)
+    [ "$bytes" -lt 140000000 ] || bad "all of it was sent again: $bytes"
+    says "\"there\": $((150000000 - bytes))," recv.out
     says "MiB more were there already and are equal, receipt" send.err
     rm -r got
 }
@@ -70,5 +70,5 @@ listening recv
 duet send -q -k k large 127.0.0.1:$port || bad "another .duet-part"
 ended recv 0
 same large got/large
-says '"octets": 150000000' recv.out
+says '"bytes": 150000000' recv.out
 done_testing

@@ -64,7 +64,7 @@ if [ "$(id -u)" -eq 0 ] && mkdir got && mount -t tmpfs -o size=1m tmpfs got 2>/d
     transfer 9 1 large
     says "No space left on device; make room and run the same command again" recv.err
     says "No space left on device; make room and run the same command again" send.err
-    says "0 files, 0 octets" send.err # as nothing that was sent is known to be there
+    says "0 files, 0 bytes" send.err # as nothing that was sent is known to be there
     [ -s got/large.duet-part ] || bad "the .duet-part is gone"
     mount -o remount,size=10m got
     transfer 0 0 large

@@ -8,7 +8,7 @@
     exit 77
 }
 
-# needles KEY-FILE...: octets and digits of base64, of each secret or private key.
+# needles KEY-FILE...: bytes and digits of base64, of each secret or private key.
 needles() {
     for file; do
         sed -n '/^Secret = /,$p; /^PrivateKey = /p' "$file" | sed 's/.* //' | grep -v '^$' >digits
@@ -19,12 +19,12 @@ needles() {
 
 # watched NEEDLES CODE COMMAND...: it ends with CODE, and nothing of it is left in any process.
 watched() {
-    octets=$1 code=$2
+    bytes=$1 code=$2
     shift 2
-    timeout 100 "$WATCH" "$octets" -- "$@" >"$octets.out" 2>"$octets.err" </dev/null
+    timeout 100 "$WATCH" "$bytes" -- "$@" >"$bytes.out" 2>"$bytes.err" </dev/null
     got=$?
-    [ $got -eq "$code" ] || bad "exit $got, not $code: $* ($(cat "$octets.err"))"
-    clean "$octets" "$*"
+    [ $got -eq "$code" ] || bad "exit $got, not $code: $* ($(cat "$bytes.err"))"
+    clean "$bytes" "$*"
 }
 
 clean() {
@@ -77,9 +77,9 @@ done
 # ---- Channels ----
 # searched NAME NEEDLES COMMAND...: in the background, under watch; `midway` looks into it as it runs.
 searched() {
-    name=$1 octets=$2
+    name=$1 bytes=$2
     shift 2
-    start "$name" "$WATCH" "$octets" -- "$@"
+    start "$name" "$WATCH" "$bytes" -- "$@"
 }
 # midway NAME: the control: while it runs, the secret is there.
 midway() {

@@ -1,5 +1,5 @@
 /*
- * Does the time of a comparison depend on its octets? Two classes of input with the same outcome
+ * Does the time of a comparison depend on its bytes? Two classes of input with the same outcome
  * are timed in random order, and Welch's t-test is asked whether their means differ (the method of
  * Reparaz, Balasch and Verbauwhede, "Dude, is my code constant time?").
  *
@@ -18,7 +18,7 @@
 
 enum {
     BATCH = 1000,  /* samples whose inputs are laid out before any of them is timed */
-    OCTETS = 32,   /* of an input, at most */
+    BYTES = 32,    /* of an input, at most */
     REPEAT = 32,   /* calls timed as one sample: a call is shorter than the clock's step */
     CROPS = 6,     /* the tail of slow samples is the machine's: tests without it too */
     LEAST = 10000, /* samples before a case is judged */
@@ -26,8 +26,8 @@ enum {
 };
 
 struct input {
-    uint8_t octets[OCTETS];
-    int class; /* 0: differs in the first octet, 1: in the last */
+    uint8_t bytes[BYTES];
+    int class; /* 0: differs in the first byte, 1: in the last */
 };
 
 /** One thing to be timed: makes an input of a class, and calls with it. */
@@ -65,16 +65,16 @@ now_ns(void)
 
 /* ---- What is timed ---- */
 
-static const uint8_t expected[OCTETS] = {3, 1, 4, 1, 5, 9, 2, 6};
-static duet_dir begun, fresh; /* before the MAC of a frame, before its header */
+static const uint8_t expected[BYTES] = {3, 1, 4, 1, 5, 9, 2, 6};
+static duet_cipher begun, fresh; /* before the MAC of a frame, before its header */
 static uint8_t right_mac[DUET_MAC_SIZE], right_header[DUET_HEADER_SIZE];
 
-/** Right but for one octet of the first n. */
+/** Right but for one byte of the first n. */
 static void
 spoil(struct input *input, const uint8_t *right, size_t n)
 {
-    memcpy(input->octets, right, n);
-    input->octets[input->class == 0 ? 0 : n - 1] ^= (uint8_t)(draw() | 1);
+    memcpy(input->bytes, right, n);
+    input->bytes[input->class == 0 ? 0 : n - 1] ^= (uint8_t)(draw() | 1);
 }
 
 static void
@@ -105,53 +105,53 @@ make_header(struct input *input)
 static int
 equal_8(const struct input *input)
 {
-    return duet__equal(input->octets, expected, 8);
+    return duet__equal(input->bytes, expected, 8);
 }
 
 static int
 equal_32(const struct input *input)
 {
-    return duet__equal(input->octets, expected, 32);
+    return duet__equal(input->bytes, expected, 32);
 }
 
 static int
 open_mac(const struct input *input)
 {
-    duet_dir d = begun;
+    duet_cipher d = begun;
     uint8_t none[1];
     size_t put;
 
-    return duet_open_piece(&d, none, &put, input->octets, DUET_MAC_SIZE);
+    return duet_open_piece(&d, none, &put, input->bytes, DUET_MAC_SIZE);
 }
 
 static int
 open_header(const struct input *input)
 {
-    duet_dir d = fresh;
+    duet_cipher d = fresh;
     uint32_t code, length;
 
-    return duet_open_header(&d, &code, &length, input->octets);
+    return duet_open_header(&d, &code, &length, input->bytes);
 }
 
 /** What must not be done: the first difference ends it. */
 static int
 leaky(const struct input *input)
 {
-    const volatile uint8_t *octets = input->octets;
+    const volatile uint8_t *bytes = input->bytes;
 
     for (size_t i = 0; i < 8; i++)
-        if (octets[i] != expected[i])
+        if (bytes[i] != expected[i])
             return 0;
     return 1;
 }
 
 static const struct matter matters[] = {
-    {"equal, 8 octets", make_8, equal_8, 0},   {"equal, 32 octets", make_32, equal_32, 0},
+    {"equal, 8 bytes", make_8, equal_8, 0},    {"equal, 32 bytes", make_32, equal_32, 0},
     {"MAC of a frame", make_mac, open_mac, 0}, {"header's sum", make_header, open_header, 0},
     {"control, ends early", make_8, leaky, 1},
 };
 
-/** A frame of 40 octets, sealed; two receivers of it, one of which has all but its MAC. */
+/** A frame of 40 bytes, sealed; two receivers of it, one of which has all but its MAC. */
 static int
 prepare(void)
 {
@@ -159,10 +159,10 @@ prepare(void)
     uint8_t frame[sizeof payload + DUET_FRAME_OVERHEAD], out[sizeof payload];
     uint32_t code, length;
     size_t put;
-    duet_dir sender;
+    duet_cipher sender;
 
-    if (duet_dir_init_raw(&sender, key, block, chain, 1, 100) != DUET_OK ||
-        duet_dir_init_raw(&fresh, key, block, chain, 1, 100) != DUET_OK ||
+    if (duet_cipher_init_raw(&sender, key, block, chain, 1, 100) != DUET_OK ||
+        duet_cipher_init_raw(&fresh, key, block, chain, 1, 100) != DUET_OK ||
         duet_seal(&sender, frame, payload, sizeof payload, 0) != DUET_OK)
         return -1;
     memcpy(right_header, frame, sizeof right_header);

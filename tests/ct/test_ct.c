@@ -49,12 +49,12 @@ talk(struct pair *pair)
 static void
 ask(struct pair_end *end, enum duet_request request)
 {
-    uint8_t octets[DUET_FRESH_SIZE];
+    uint8_t bytes[DUET_FRESH_SIZE];
 
-    memset(octets, 0x37, sizeof octets);
+    memset(bytes, 0x37, sizeof bytes);
     if (request == DUET_ASK_REFRESH)
-        hide(octets, sizeof octets);
-    need(duet_session_ask(end->session, request, octets) == DUET_OK, "to ask");
+        hide(bytes, sizeof bytes);
+    need(duet_session_ask(end->session, request, bytes) == DUET_OK, "to ask");
 }
 
 /** A whole session, both ends of it under watch. */
@@ -159,15 +159,15 @@ hide_digits(char *text, size_t size, const char *name)
 static void
 secret_text(size_t size)
 {
-    static uint8_t octets[DUET_SECRET_DEFAULT];
+    static uint8_t bytes[DUET_SECRET_DEFAULT];
     static char text[4096];
     duet_secret secret, back;
     duet_where where;
     size_t used;
 
-    memset(octets, 0xb6, sizeof octets); /* no digit of it is a capital P */
-    need(duet_secret_init(&secret, octets, size) == DUET_OK, "a secret");
-    hide(secret.octets, size);
+    memset(bytes, 0xb6, sizeof bytes); /* no digit of it is a capital P */
+    need(duet_secret_init(&secret, bytes, size) == DUET_OK, "a secret");
+    hide(secret.bytes, size);
     need(duet_secret_format(text, sizeof text, &used, &secret) == DUET_OK, "its text");
     show(text, used);
     hide_digits(text, used, "Secret = ");

@@ -3,7 +3,7 @@
  * an index that depends on one of them is told. Valgrind 3.19 knows neither the SHA extensions nor
  * VAES. Small frames go through the layer of frames, under the kernel that DUET_KERNEL names.
  *
- * `leak` as argument: one look-up by a key's octet, which must be told.
+ * `leak` as argument: one look-up by a key's byte, which must be told.
  */
 #include "ct/secret.h"
 
@@ -74,7 +74,7 @@ every_kernel(void)
 }
 
 static void
-start(duet_dir *d)
+start(duet_cipher *d)
 {
     uint8_t key[32], block[16], chain[32];
 
@@ -84,7 +84,7 @@ start(duet_dir *d)
     hide(key, sizeof key);
     hide(block, sizeof block);
     hide(chain, sizeof chain);
-    need(duet_dir_init_raw(d, key, block, chain, 1, FRAME) == DUET_OK, "a direction");
+    need(duet_cipher_init_raw(d, key, block, chain, 1, FRAME) == DUET_OK, "a direction");
 }
 
 /** Frames whose content is secret, whole and in two pieces, and one that is forged. */
@@ -92,7 +92,7 @@ static void
 frames(void)
 {
     static uint8_t payload[FRAME], frame[FRAME + DUET_FRAME_OVERHEAD], out[FRAME];
-    duet_dir tx, rx;
+    duet_cipher tx, rx;
     uint32_t code, len;
     size_t put;
 
@@ -112,8 +112,8 @@ frames(void)
                                      n - first + DUET_MAC_SIZE);
         need(result == (n == FRAME ? DUET_E_FORGED : DUET_OK), "to open");
     }
-    duet_dir_wipe(&tx);
-    duet_dir_wipe(&rx);
+    duet_cipher_wipe(&tx);
+    duet_cipher_wipe(&rx);
 }
 
 /** What must be told. */

@@ -18,39 +18,39 @@ static const struct pair_options plain = {.pattern = DUET_PATTERN_EPHEMERAL};
 static void
 raw_direction(void **state)
 {
-    static const uint8_t octets[64];
+    static const uint8_t bytes[64];
     uint8_t out[64];
-    duet_dir d;
+    duet_cipher d;
     uint32_t code, len;
     size_t put;
 
     (void)state;
     memset(&d, 0, sizeof d); /* never started */
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(duet_seal(&d, out, octets, 8, 0), DUET_E_MISUSE);
+        assert_int_equal(duet_seal(&d, out, bytes, 8, 0), DUET_E_MISUSE);
         assert_int_equal(duet_seal_begin(&d, out, 0, 8), DUET_E_MISUSE);
-        assert_int_equal(duet_seal_piece(&d, out, &put, octets, 8), DUET_E_MISUSE);
-        assert_int_equal(duet_open_header(&d, &code, &len, octets), DUET_E_MISUSE);
-        assert_int_equal(duet_open_piece(&d, out, &put, octets, 8), DUET_E_MISUSE);
-        duet_dir_wipe(&d);
+        assert_int_equal(duet_seal_piece(&d, out, &put, bytes, 8), DUET_E_MISUSE);
+        assert_int_equal(duet_open_header(&d, &code, &len, bytes), DUET_E_MISUSE);
+        assert_int_equal(duet_open_piece(&d, out, &put, bytes, 8), DUET_E_MISUSE);
+        duet_cipher_wipe(&d);
     }
-    duet_dir_wipe(NULL);
+    duet_cipher_wipe(NULL);
 
     /* dead of a header that is noise */
-    assert_int_equal(duet_dir_init_raw(&d, octets, octets, octets, 1, 100), DUET_OK);
-    int result = duet_open_header(&d, &code, &len, octets);
+    assert_int_equal(duet_cipher_init_raw(&d, bytes, bytes, bytes, 1, 100), DUET_OK);
+    int result = duet_open_header(&d, &code, &len, bytes);
     assert_int_equal(result, DUET_E_CHECKSUM);
-    assert_int_equal(duet_open_header(&d, &code, &len, octets), result);
-    assert_int_equal(duet_open_piece(&d, out, &put, octets, 8), result);
-    assert_int_equal(duet_seal(&d, out, octets, 8, 0), result);
+    assert_int_equal(duet_open_header(&d, &code, &len, bytes), result);
+    assert_int_equal(duet_open_piece(&d, out, &put, bytes, 8), result);
+    assert_int_equal(duet_seal(&d, out, bytes, 8, 0), result);
 
     /* a frame is begun: nothing else may be */
-    assert_int_equal(duet_dir_init_raw(&d, octets, octets, octets, 1, 100), DUET_OK);
+    assert_int_equal(duet_cipher_init_raw(&d, bytes, bytes, bytes, 1, 100), DUET_OK);
     assert_int_equal(duet_seal_begin(&d, out, 0, 8), DUET_OK);
     assert_int_equal(duet_seal_begin(&d, out, 0, 8), DUET_E_MISUSE);
-    assert_int_equal(duet_seal(&d, out, octets, 8, 0), DUET_E_MISUSE);
-    assert_int_equal(duet_seal_piece(&d, out, &put, octets, 9), DUET_E_MISUSE);
-    assert_int_equal(duet_seal_piece(&d, out, &put, octets, 8), DUET_OK);
+    assert_int_equal(duet_seal(&d, out, bytes, 8, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_seal_piece(&d, out, &put, bytes, 9), DUET_E_MISUSE);
+    assert_int_equal(duet_seal_piece(&d, out, &put, bytes, 8), DUET_OK);
     assert_int_equal(put, 8 + DUET_MAC_SIZE);
 }
 
@@ -58,22 +58,22 @@ raw_direction(void **state)
 static void
 assert_all(duet_session *session, int expected)
 {
-    static const uint8_t octets[DUET_FRESH_SIZE] = {1};
+    static const uint8_t bytes[DUET_FRESH_SIZE] = {1};
     uint8_t out[100];
     size_t put;
-    struct duet_step step = {.in = octets, .in_size = sizeof octets, .out = out, .out_size = 100};
+    struct duet_step step = {.in = bytes, .in_size = sizeof bytes, .out = out, .out_size = 100};
     duet_info info;
 
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(duet_session_send(session, out, octets, 8, 0), expected);
+        assert_int_equal(duet_session_send(session, out, bytes, 8, 0), expected);
         assert_int_equal(duet_session_send_begin(session, out, 0, 8), expected);
-        assert_int_equal(duet_session_send_piece(session, out, &put, octets, 8), expected);
+        assert_int_equal(duet_session_send_piece(session, out, &put, bytes, 8), expected);
         assert_int_equal(duet_session_pad(session, out, 8), expected);
         for (int request = DUET_ASK_FRESH; request <= DUET_ASK_ANSWER; request++)
             if (expected != DUET_E_MISUSE || request != DUET_ASK_CLOSE)
-                assert_int_equal(duet_session_ask(session, (enum duet_request)request, octets),
+                assert_int_equal(duet_session_ask(session, (enum duet_request)request, bytes),
                                  expected);
-        assert_int_equal(duet_session_export(session, out, 8, octets, 8),
+        assert_int_equal(duet_session_export(session, out, 8, bytes, 8),
                          expected == DUET_E_MISUSE ? DUET_OK : expected);
         assert_int_equal(duet_session_flush(session, out, sizeof out, &put),
                          expected == DUET_E_MISUSE ? DUET_OK : expected);
@@ -100,8 +100,8 @@ dead_session(void **state)
     pair_close(&pair);
 
     pair_open(&pair, &plain);
-    assert_int_equal(pair_feed(bottom, noise, sizeof noise, 0), DUET_E_STRANGER);
-    assert_all(bottom->session, DUET_E_STRANGER);
+    assert_int_equal(pair_feed(bottom, noise, sizeof noise, 0), DUET_E_UNAUTHENTICATED);
+    assert_all(bottom->session, DUET_E_UNAUTHENTICATED);
     pair_close(&pair);
     duet_session_free(NULL);
     duet_config_free(NULL);
@@ -124,25 +124,25 @@ closed_session(void **state)
 static void
 fresh_session(void **state)
 {
-    static const uint8_t octets[100];
+    static const uint8_t bytes[100];
     uint8_t out[200];
-    struct duet_step step = {.in = octets, .in_size = sizeof octets};
+    struct duet_step step = {.in = bytes, .in_size = sizeof bytes};
     duet_info info;
 
     (void)state;
     pair_open(&pair, &plain);
-    assert_int_equal(duet_session_send(top->session, out, octets, 8, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_session_send(top->session, out, bytes, 8, 0), DUET_E_MISUSE);
     assert_int_equal(duet_session_pad(top->session, out, 8), DUET_E_MISUSE);
     assert_int_equal(duet_session_export(top->session, out, 8, NULL, 0), DUET_E_MISUSE);
     assert_int_equal(duet_session_ask(top->session, DUET_ASK_FRESH, NULL), DUET_E_MISUSE);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_REFRESH, octets), DUET_E_MISUSE);
+    assert_int_equal(duet_session_ask(top->session, DUET_ASK_REFRESH, bytes), DUET_E_MISUSE);
     assert_int_equal(duet_session_ask(top->session, DUET_ASK_PING, NULL), DUET_E_MISUSE);
     assert_int_equal(duet_session_recv(top->session, &step), DUET_E_MISUSE); /* it speaks first */
     duet_session_info(bottom->session, &info);
     assert_int_equal(info.owed, 0);
     assert_int_equal((int)info.pattern, -1);
     assert_int_equal(pair_flush(bottom), DUET_OK);
-    assert_int_equal(duet_session_end(bottom->session), DUET_E_STRANGER);
+    assert_int_equal(duet_session_end(bottom->session), DUET_E_UNAUTHENTICATED);
     pair_close(&pair);
 }
 

@@ -5,7 +5,7 @@
 
 DUET names the command, SHIM the library of shim.c. For each scenario one process is the victim; its
 peer runs undisturbed. Whatever fails: the victim ends in time, with an exit code that exits.h knows
-and a line that says why; nobody has a wrong octet; no key file is left half-written; no received
+and a line that says why; nobody has a wrong byte; no key file is left half-written; no received
 file is damaged; and what was cut is resumed by running both again. Interrupted (EINTR) and short
 calls change nothing at all. Without --all, which takes many minutes, every N-th n is tried (7 by
 default) from a random one on, and of each kind that the victim calls one at least; SEED chooses
@@ -39,7 +39,7 @@ KINDS = {"read": errno.EIO, "write": errno.ENOSPC, "poll": errno.ENOMEM, "accept
 # Calls that a signal may interrupt or that may do a part, and that are to be made again.
 AGAIN = ("read", "write", "poll", "accept")
 TUNNEL = ("server", "client")
-SMALL, LARGE = 70000, 400000  # octets; the larger one asks what is there already
+SMALL, LARGE = 70000, 400000  # bytes; the larger one asks what is there already
 
 
 codes = collections.Counter()  # of the victims
@@ -109,7 +109,7 @@ def judge(run, code, unhurt):
 def prefix(part, whole):
     """What was written is the beginning of what was sent. Returns whether it is all."""
     got, sent = pathlib.Path(part).read_bytes(), pathlib.Path(whole).read_bytes()
-    need(sent.startswith(got), "wrong octets:", part, "is no beginning of", whole)
+    need(sent.startswith(got), "wrong bytes:", part, "is no beginning of", whole)
     return got == sent
 
 
@@ -196,7 +196,7 @@ def pipe(extra, unhurt, victim_listens):
     if peer is not None:
         all_there &= prefix("peer.out", sources[0])
     settle(victim, code, peer, unhurt)
-    need(code != 0 or all_there, "exit 0, but octets are missing")
+    need(code != 0 or all_there, "exit 0, but bytes are missing")
 
 
 def transfer(extra, unhurt, victim_listens, sends):
@@ -316,8 +316,8 @@ def tunnel(extra, unhurt, victim):
             if hurt_before and runs[victim].wait(0.1) is not None and not target.heard[-1]:
                 judge(runs[victim], runs[victim].wait(), unhurt)  # it gave up behind its listening
                 return
-            need(target.answer.startswith(heard), "wrong octets to the plain side")
-            need(all(sent.startswith(part) for part in target.heard), "wrong octets to the target")
+            need(target.answer.startswith(heard), "wrong bytes to the plain side")
+            need(all(sent.startswith(part) for part in target.heard), "wrong bytes to the target")
             if unhurt or (hurt_before and "FAIL_MORE" not in extra):
                 need(heard == target.answer and target.heard.count(sent) > served, "not served:", runs[victim].said())
             need(runs[victim].process.poll() is None, "ended:", runs[victim].said())

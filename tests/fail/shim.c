@@ -7,7 +7,7 @@
  *   FAIL_NTH    which one, from 1
  *   FAIL_ERRNO  the number that it fails with
  *   FAIL_MORE   set: and every one after it
- *   FAIL_SHORT  set: reads and writes are not refused but cut to one octet
+ *   FAIL_SHORT  set: reads and writes are not refused but cut to one byte
  *   FAIL_SEEN   a file that is made once a call was made to fail
  */
 /* Fortified calls would be defined inline, before those here. */
@@ -122,7 +122,7 @@ fails(const char *kind, void *from)
         return next arguments;                                                                     \
     }
 
-/* As above, for a call that may do a part of what it is asked, `size` octets. */
+/* As above, for a call that may do a part of what it is asked, `size` bytes. */
 #define FRONT_OF_PART(kind, name, parameters, arguments, cut_arguments)                            \
     FRONT ssize_t name parameters;                                                                 \
     FRONT ssize_t name parameters                                                                  \

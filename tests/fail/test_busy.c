@@ -99,14 +99,14 @@ stream(void)
 {
     static const uint8_t right[16] = {0x8e, 0xa2, 0xb7, 0xca, 0x51, 0x67, 0x45, 0xbf,
                                       0xea, 0xfc, 0x49, 0x90, 0x4b, 0x49, 0x60, 0x89};
-    uint8_t octets[32], block[16], out[64];
+    uint8_t bytes[32], block[16], out[64];
     struct duet__key key;
 
-    for (size_t i = 0; i < sizeof octets; i++)
-        octets[i] = (uint8_t)i;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)i;
     for (size_t i = 0; i < sizeof block; i++)
         block[i] = (uint8_t)(i * 0x11);
-    duet__kernel_portable.set_key(&key, octets);
+    duet__kernel_portable.set_key(&key, bytes);
     if (duet__kernel_portable.keystream(&key, block, out) != 0)
         return -1;
     return memcmp(out, right, sizeof right) == 0 ? 0 : -1;
@@ -118,7 +118,7 @@ sealed_and_opened(void)
 {
     static const uint8_t key[32] = {1}, ad[3] = {2};
     const struct duet__aead with = {key, 7, {ad, sizeof ad}};
-    uint8_t text[8] = "octets.", sealed[sizeof text + DUET__TAG];
+    uint8_t text[8] = "bytes.", sealed[sizeof text + DUET__TAG];
 
     if (duet__aead_encrypt(&with, sealed, text, sizeof text) != DUET_OK ||
         duet__aead_decrypt(&with, sealed, sealed, sizeof sealed) != DUET_OK)

@@ -75,10 +75,10 @@ of_a_connection(void **state)
     (void)state;
     for (int pattern = 0; pattern < 3; pattern++) {
         pair_open(&pair, &(struct pair_options){.pattern = (enum duet_pattern)pattern});
-        pair_shake(&pair); /* a first one, after which libcrypto has looked everything up */
+        pair_handshake(&pair); /* a first one, after which libcrypto has looked everything up */
         ours = theirs = 0;
         assert_int_equal(pair_sessions(&pair), DUET_OK);
-        pair_shake(&pair);
+        pair_handshake(&pair);
         assert_int_equal(ours, bounds[pattern].ours);
         assert_in_range(theirs, 0, 25 * bounds[pattern].steps);
         if (bounds[pattern].steps == 0)
@@ -108,12 +108,12 @@ none_for_a_noise_message(void **state)
 {
     static const uint8_t key[32] = {1};
     const struct duet__aead with = {key, 5, {"ad", 2}};
-    uint8_t octets[40 + DUET__TAG] = {0};
+    uint8_t bytes[40 + DUET__TAG] = {0};
 
     (void)state;
     theirs = 0;
-    assert_int_equal(duet__aead_encrypt(&with, octets, octets, 40), DUET_OK);
-    assert_int_equal(duet__aead_decrypt(&with, octets, octets, sizeof octets), DUET_OK);
+    assert_int_equal(duet__aead_encrypt(&with, bytes, bytes, 40), DUET_OK);
+    assert_int_equal(duet__aead_decrypt(&with, bytes, bytes, sizeof bytes), DUET_OK);
     assert_int_equal(theirs, 0);
 }
 

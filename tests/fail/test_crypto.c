@@ -116,7 +116,7 @@ talk(struct pair_end *from, struct pair_end *to)
     size_t more = to->got_size - had;
     assert_true(more == 0 || more == SMALL || more == SMALL + LARGE);
     for (size_t i = 0; i < more; i++)
-        assert_int_equal(to->got[had + i], pair_octet(i < SMALL ? i : i - SMALL));
+        assert_int_equal(to->got[had + i], pair_byte(i < SMALL ? i : i - SMALL));
     return result;
 }
 
@@ -148,7 +148,7 @@ play(void)
 static int
 is_dead(const struct pair_end *end, int result)
 {
-    static const struct duet__dir nothing;
+    static const struct duet__cipher nothing;
     uint8_t frame[DUET_FRAME_OVERHEAD + 1] = {0};
     struct duet_step step = {.in = frame, .in_size = 1, .out = frame, .out_size = 1};
     size_t put;
@@ -162,10 +162,10 @@ is_dead(const struct pair_end *end, int result)
     assert_int_equal(put, 0);
     assert_null(end->session->initiation);
     assert_null(end->session->refresh);
-    const struct duet__dir *dirs[2] = {&end->session->tx, &end->session->rx};
+    const struct duet__cipher *dirs[2] = {&end->session->tx, &end->session->rx};
     for (int i = 0; i < 2; i++) {
-        struct duet__dir dir = *dirs[i];
-        assert_int_equal(dir.state, DUET__DIR_DEAD);
+        struct duet__cipher dir = *dirs[i];
+        assert_int_equal(dir.state, DUET__CIPHER_DEAD);
         dir.state = nothing.state;
         dir.error = nothing.error;
         assert_memory_equal(&dir, &nothing, sizeof dir);

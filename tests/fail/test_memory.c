@@ -88,7 +88,7 @@ sessions(void **state)
     }
 }
 
-/** A HELLO for which there is no memory is not lost: the same octets are taken up again. */
+/** A HELLO for which there is no memory is not lost: the same bytes are taken up again. */
 static void
 hello_goes_on(void **state)
 {
@@ -102,7 +102,7 @@ hello_goes_on(void **state)
     assert_int_equal(pair_feed(bottom, top->wire + step.used, top->wire_size - step.used, 0),
                      DUET_OK);
     top->wire_size = 0;
-    pair_shake(&pair);
+    pair_handshake(&pair);
     pair_close(&pair);
 }
 
@@ -132,7 +132,7 @@ configurations(void **state)
 static void
 texts(void **state)
 {
-    static const uint8_t octets[64] = {1};
+    static const uint8_t bytes[64] = {1};
     static char text[1000];
     duet_secret secret, back;
     duet_where where;
@@ -140,14 +140,14 @@ texts(void **state)
 
     (void)state;
     until = 0;
-    assert_int_equal(duet_secret_init(&secret, octets, 64), DUET_E_MEMORY);
+    assert_int_equal(duet_secret_init(&secret, bytes, 64), DUET_E_MEMORY);
     until = -1;
-    assert_int_equal(duet_secret_init(&secret, octets, 64), DUET_OK);
+    assert_int_equal(duet_secret_init(&secret, bytes, 64), DUET_OK);
     assert_int_equal(duet_secret_format(text, sizeof text, &size, &secret), DUET_OK);
     for (long n = 0; n < 3; n++) {
         until = n;
         assert_int_equal(duet_secret_parse(&back, text, size, &where), DUET_E_MEMORY);
-        assert_null(back.octets);
+        assert_null(back.bytes);
     }
     until = -1;
     duet_secret_wipe(&secret);

@@ -1,6 +1,6 @@
 /*
  * System calls that a channel makes: how many a receiving call costs, and that none of them may be
- * interrupted, come up short or find its octets gone without the channel noticing.
+ * interrupted, come up short or find its bytes gone without the channel noticing.
  */
 #include "channel/ends.h"
 
@@ -26,7 +26,7 @@ ssize_t __wrap_send(int fd, const void *data, size_t size, int flags);
 
 static unsigned calls;     /* of all four */
 static unsigned interrupt; /* every n-th recv() is; 0: none */
-static size_t shortest;    /* octets of what is removed at once; 0: all */
+static size_t shortest;    /* bytes of what is removed at once; 0: all */
 static int steal;          /* 1: another reader is first */
 
 ssize_t
@@ -73,7 +73,7 @@ enum { FRAMES = 300, EACH = 40 };
 
 static uint8_t sent[FRAMES * EACH], had[FRAMES * EACH];
 
-/** Ends on TCP with FRAMES frames of EACH octets in the kernel. */
+/** Ends on TCP with FRAMES frames of EACH bytes in the kernel. */
 static void
 begin(struct ends *ends)
 {
@@ -85,7 +85,7 @@ begin(struct ends *ends)
     steal = 0;
     assert_int_equal(duet_config_set(config, DUET_SET_FRAME_SIZE, EACH), DUET_OK);
     ends_open_with(ends, config, ENDS_TCP);
-    ends_shake(ends);
+    ends_handshake(ends);
     ends_fill(sent, sizeof sent, 9);
     memset(had, 0, sizeof had);
     assert_int_equal(duet_send(ends->top, sent, sizeof sent, &n, 0), DUET_OK);
@@ -149,7 +149,7 @@ interrupted_and_short(void **state)
     }
 }
 
-/** Octets that were looked at and are gone: what was opened is told, and the channel is over. */
+/** Bytes that were looked at and are gone: what was opened is told, and the channel is over. */
 static void
 stolen(void **state)
 {

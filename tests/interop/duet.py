@@ -76,14 +76,14 @@ def _compress(chain, block):
 
 
 def chained_sha256(chain, data):
-    """SHA-256 of data, padded as if it began at octet zero, started from a chain."""
+    """SHA-256 of data, padded as if it began at byte zero, started from a chain."""
     text = data + b"\x80" + bytes(-(len(data) + 9) % 64) + struct.pack(">Q", 8 * len(data))
     for at in range(0, len(text), 64):
         chain = _compress(chain, text[at:at + 64])
     return chain
 
 
-def octets_of(chain):
+def bytes_of(chain):
     return struct.pack(">8I", *chain)
 
 
@@ -144,7 +144,7 @@ class Direction:
         self.blocks += used
         self.frames += 1
         self.seq = (self.seq + 1) % 2 ** 32
-        return octets_of(self.chain)[:8]
+        return bytes_of(self.chain)[:8]
 
     def decide(self, code):
         """What follows a frame, but for a REFRESH that turns (§3)."""
@@ -286,14 +286,14 @@ def public(key):
 def exchange(mine, theirs):
     try:
         return mine.exchange(X25519PublicKey.from_public_bytes(theirs))
-    except ValueError as error:  # an all-zero result, or not 32 octets
+    except ValueError as error:  # an all-zero result, or not 32 bytes
         raise Violation("key") from error
 
 
 # ---- A session (§4, §5) ----
 
 class Session:
-    """Octets in by receive(), octets out from `out`, events in `events` as (code, payload)."""
+    """Bytes in by receive(), bytes out from `out`, events in `events` as (code, payload)."""
 
     def __init__(self, role, secret, pattern=EPHEMERAL, label=b"", preludes=(b"", b""), padding=0,
                  static=None, rotate=(16, 22), max_payload=1 << 20, nonce=None, ephemeral=None,
@@ -343,8 +343,8 @@ class Session:
 
     # -- receiving --
 
-    def receive(self, octets):
-        self.buffer += octets
+    def receive(self, raw):
+        self.buffer += raw
         while self._step():
             pass
 
@@ -402,7 +402,7 @@ class Session:
             self.send(PONG, payload)
         if code == CLOSE:
             self.closed = True
-            self.receipts[self.peer] = sha256(b"duet/1 receipt" + octets_of(self.rx.chain))
+            self.receipts[self.peer] = sha256(b"duet/1 receipt" + bytes_of(self.rx.chain))
         self.events.append((code, payload))
 
     # -- initiation --
@@ -481,7 +481,7 @@ class Session:
             self.tx.decide(code)
         if code == CLOSE:
             self.sent_close = True
-            self.receipts[self.role] = sha256(b"duet/1 receipt" + octets_of(self.tx.chain))
+            self.receipts[self.role] = sha256(b"duet/1 receipt" + bytes_of(self.tx.chain))
 
     def export(self, label, n):
         return expand(self.exporter, label + struct.pack(">I", n), n)

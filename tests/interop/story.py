@@ -54,7 +54,7 @@ def tell(case):
     bottom.send(8, payload(3))
     private = bytes.fromhex(case["refresh_private_bottom"])
     read = bottom._read_refresh
-    bottom._read_refresh = lambda octets: read(octets, private)
+    bottom._read_refresh = lambda raw: read(raw, private)
     carry()
     top.send(1, payload(40))
     bottom.send(2, payload(41))

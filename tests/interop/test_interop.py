@@ -72,7 +72,7 @@ def example():
     values["BOTTOM's first flight, READY included"] = bottom.out.hex()
     sent = len(top.out)
     top.receive(bottom.out)
-    values["S, its first 32 octets"] = top.session_secret[:32].hex()
+    values["S, its first 32 bytes"] = top.session_secret[:32].hex()
     values["TOP's READY"] = top.out[sent:].hex()
     sent = len(top.out)
     top.send(0, b"hello\n")
@@ -108,13 +108,13 @@ class Pipe:
         theirs.close()
         self.socket = ours
         self.socket.settimeout(TIMEOUT)
-        self.session = Session(role, SECRET_OCTETS, pattern, **options)
+        self.session = Session(role, SECRET_BYTES, pattern, **options)
         self.piece = None
 
     def end_input(self):
         self.process.stdin.close()
 
-    def flush(self, change=lambda octets: octets):
+    def flush(self, change=lambda raw: raw):
         out, self.session.out = change(self.session.out), b""
         try:
             for at in range(0, len(out), self.piece or max(len(out), 1)):
@@ -127,12 +127,12 @@ class Pipe:
         while not done(self.session):
             self.flush()
             try:
-                octets = self.socket.recv(65536)
+                raw = self.socket.recv(65536)
             except OSError:
                 return False
-            if not octets:
+            if not raw:
                 return False
-            self.session.receive(octets)
+            self.session.receive(raw)
         self.flush()
         return True
 
@@ -151,19 +151,19 @@ class Pipe:
         return out, code, errors
 
     def received(self):
-        return b"".join(octets for code, octets in self.session.events if code == 0)
+        return b"".join(raw for code, raw in self.session.events if code == 0)
 
 
-SECRET_OCTETS = bytes(range(64))
+SECRET_BYTES = bytes(range(64))
 
 
 def write_files(work):
-    digest = duet.sha256(b"duet/1 id" + SECRET_OCTETS)[:8].hex()
+    digest = duet.sha256(b"duet/1 id" + SECRET_BYTES)[:8].hex()
     identity = X25519PrivateKey.from_private_bytes(b"\x07" * 32)
     files = {
         "key": f"[Secret]\nVersion = 1\nId = {digest}\nSecret = "
-               f"{base64.b64encode(SECRET_OCTETS[:48]).decode()}\n"
-               f"    {base64.b64encode(SECRET_OCTETS[48:]).decode()}\n",
+               f"{base64.b64encode(SECRET_BYTES[:48]).decode()}\n"
+               f"    {base64.b64encode(SECRET_BYTES[48:]).decode()}\n",
         "theirs": base64.b64encode(b"\x09" * 32).decode() + "\n",
         "peers": f"[Peer us]\nPublicKey = {base64.b64encode(duet.public(identity)).decode()}\n",
         "profile": "[Profile]\nLabel = acme ✓\nPreludeTop = GET / HTTP/1.1\\x0d\\x0a\n"
@@ -226,22 +226,22 @@ class WithPipe(unittest.TestCase):
             with self.subTest(pattern=pattern, role=role, profile=profile):
                 self.talk(role, pattern, profile=profile)
 
-    def test_octet_by_octet(self):
+    def test_byte_by_byte(self):
         for pattern, role in itertools.product(NAMES, (TOP, BOTTOM)):
             with self.subTest(pattern=pattern, role=role):
                 self.talk(role, pattern, piece=1, count=12)
 
     def flip_initiation(self, role, pattern, at):
-        """One octet of our flights is changed: silence, nothing out, exit 4."""
+        """One byte of our flights is changed: silence, nothing out, exit 4."""
         pipe = Pipe(self.work, role, pattern)
         position = 0
 
-        def change(octets):
+        def change(raw):
             nonlocal position
-            begin, position = position, position + len(octets)
+            begin, position = position, position + len(raw)
             if not begin <= at < position:
-                return octets
-            return octets[:at - begin] + bytes([octets[at - begin] ^ 0x10]) + octets[at - begin + 1:]
+                return raw
+            return raw[:at - begin] + bytes([raw[at - begin] ^ 0x10]) + raw[at - begin + 1:]
 
         before = 0
         try:
@@ -249,11 +249,11 @@ class WithPipe(unittest.TestCase):
                 pipe.flush(change)
                 if position > at or pipe.session.ready:
                     break
-                octets = pipe.socket.recv(65536)
-                before += len(octets)
-                pipe.session.receive(octets)
+                raw = pipe.socket.recv(65536)
+                before += len(raw)
+                pipe.session.receive(raw)
         except duet.Violation:
-            self.fail("the command's own octets are wrong")
+            self.fail("the command's own bytes are wrong")
         if position <= at:
             pipe.process.kill()
             pipe.finish()
@@ -268,14 +268,14 @@ class WithPipe(unittest.TestCase):
             after = b""
         # Where a HELLO that is right precedes our READY, its answer is due before that proves wrong.
         in_ready = at >= position - 24 and (role == BOTTOM) != (pattern == IDENTITY)
-        self.assertIn(len(after), (0, 24) if in_ready else (0,), f"octet {at}: it answered")
+        self.assertIn(len(after), (0, 24) if in_ready else (0,), f"byte {at}: it answered")
         pipe.socket.close()
         if role == TOP:  # it listens on in silence, for longer than a test can wait
             pipe.process.kill()
             out, _, _ = pipe.finish()
         else:
             out, code, errors = pipe.finish()
-            self.assertEqual(code, 4, f"octet {at}: {errors}")
+            self.assertEqual(code, 4, f"byte {at}: {errors}")
         self.assertEqual(out, b"")
         return True
 
@@ -288,7 +288,7 @@ class WithPipe(unittest.TestCase):
                 self.assertGreater(at, 70)
 
     def test_flipped_data(self):
-        """One octet behind READY is changed: what was whole before is out, and nothing else."""
+        """One byte behind READY is changed: what was whole before is out, and nothing else."""
         frames = [payload(5), payload(100), b"", payload(33)]
         size = sum(len(frame) + 24 for frame in frames) + 24
         for at in range(0, size, 3):
@@ -298,9 +298,9 @@ class WithPipe(unittest.TestCase):
                 for frame in frames:
                     pipe.session.send(0, frame)
                 pipe.session.send(CLOSE)
-                octets, pipe.session.out = bytearray(pipe.session.out), b""
-                octets[at] ^= 1 << at % 8
-                pipe.socket.sendall(octets)
+                raw, pipe.session.out = bytearray(pipe.session.out), b""
+                raw[at] ^= 1 << at % 8
+                pipe.socket.sendall(raw)
                 pipe.socket.shutdown(socket.SHUT_WR)
                 out, code, errors = pipe.finish()
                 self.assertIn(code, (5, 6), errors)
@@ -328,19 +328,19 @@ class WithPipe(unittest.TestCase):
 
     def test_wrong(self):
         """What a peer that holds the secret may not say ends in exit 5."""
-        for code, octets in ((READY, b""), (duet.HELLO, b"abc"), (CLOSE, b"x"), (ROTATE, b"x"),
+        for code, raw in ((READY, b""), (duet.HELLO, b"abc"), (CLOSE, b"x"), (ROTATE, b"x"),
                              (duet.PING, b"1234567"), (duet.REFRESH, b"\2" + bytes(32)),
                              (duet.REFRESH, b"\1" + bytes(32)), (0xFFFFFF0A, b"")):
             with self.subTest(code=hex(code)):
                 pipe = Pipe(self.work, TOP)
                 self.assertTrue(pipe.until(lambda s: s.ready))
                 pipe.session.send(0, b"before")
-                pipe.session.out += pipe.session.tx.seal(code, octets)
+                pipe.session.out += pipe.session.tx.seal(code, raw)
                 pipe.flush()
                 pipe.socket.shutdown(socket.SHUT_WR)
                 # Its own CLOSE would let it ignore a REFRESH.
                 out, exit_code, errors = pipe.finish(end_input=False)
-                self.assertEqual((exit_code, out), (5, b"before"), f"{hex(code)} {octets} {errors}")
+                self.assertEqual((exit_code, out), (5, b"before"), f"{hex(code)} {raw} {errors}")
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ CODES = (0, 1, 255, 0xDEADBEEF, 0xFFFFFEFF, *range(0xFFFFFF00, 0xFFFFFF0A))
 EDGES = (0, 1, 7, 8, 15, 16, 39, 40, 47, 48, 55, 56, 63, 64, 104, 1000, 4096)
 
 
-def raw(draw):
+def raw_direction(draw):
     """A raw direction, and how a case writes it down."""
     d = Direction(TOP, "hello", bytes(32), bytes(32))
     d.key = draw.randbytes(32)
@@ -44,11 +44,11 @@ def raw(draw):
 
 def state(d):
     return {"K": d.key.hex(), "C": d.counter.to_bytes(16, "big").hex(),
-            "H": duet.octets_of(d.chain).hex(), "seq": d.seq}
+            "H": duet.bytes_of(d.chain).hex(), "seq": d.seq}
 
 
 def frames_case(draw):
-    d = raw(draw)
+    d = raw_direction(draw)
     case = {"name": "drawn", "start": state(d), "steps": []}
     for _ in range(draw.randrange(1, 6)):
         n = draw.choice((draw.choice(EDGES), draw.randrange(300)))
@@ -77,9 +77,9 @@ def verdict(d, wire):
 
 
 def negative_case(draw):
-    d = raw(draw)
+    d = raw_direction(draw)
     case = {"name": "drawn", "start": state(d), "limit": draw.choice((0, 100, 1 << 20))}
-    twin = raw(draw)
+    twin = raw_direction(draw)
     twin.__dict__.update(d.__dict__)
     twin.limit = case["limit"]
     n = draw.choice(EDGES[:-2])

@@ -5,7 +5,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "kernel/oracle.h"
 
-#include "base/octets.h"
+#include "base/bytes.h"
 
 #include <openssl/evp.h>
 #include <openssl/sha.h>
@@ -15,17 +15,17 @@
 
 #include <cmocka.h>
 
-enum { GROUP = 64, GUARD_OCTET = 0xa5 };
+enum { GROUP = 64, GUARD_BYTE = 0xa5 };
 
 static uint32_t seed = 7;
 
 void
 oracle_draw(void *out, size_t size)
 {
-    uint8_t *octets = out;
+    uint8_t *bytes = out;
     for (size_t i = 0; i < size; i++) {
         seed = seed * 1664525u + 1013904223u;
-        octets[i] = (uint8_t)(seed >> 24);
+        bytes[i] = (uint8_t)(seed >> 24);
     }
 }
 
@@ -83,8 +83,8 @@ oracle_hash(uint32_t chain[8], const uint8_t *in, size_t size)
 void
 oracle_guard(uint8_t *at, size_t size)
 {
-    memset(at - ORACLE_GUARD, GUARD_OCTET, ORACLE_GUARD);
-    memset(at + size, GUARD_OCTET, ORACLE_GUARD);
+    memset(at - ORACLE_GUARD, GUARD_BYTE, ORACLE_GUARD);
+    memset(at + size, GUARD_BYTE, ORACLE_GUARD);
 }
 
 void
@@ -92,7 +92,7 @@ oracle_assert_guards(const uint8_t *at, size_t size)
 {
     uint8_t guard[ORACLE_GUARD];
 
-    memset(guard, GUARD_OCTET, sizeof guard);
+    memset(guard, GUARD_BYTE, sizeof guard);
     assert_memory_equal(at - ORACLE_GUARD, guard, sizeof guard);
     assert_memory_equal(at + size, guard, sizeof guard);
 }

@@ -3,7 +3,7 @@
  * and in pieces, in place and not, at every alignment (docs/protocol.md §1). ctest runs this
  * program under each kernel.
  */
-#include "base/octets.h"
+#include "base/bytes.h"
 #include "kernel/oracle.h"
 
 #include <duet/duet.h>
@@ -23,7 +23,7 @@ static struct ends {
     uint8_t key[32], block[16];
     uint32_t chain[8];
     uint32_t seq;
-    duet_dir tx, rx;
+    duet_cipher tx, rx;
 } ends;
 
 static void
@@ -37,10 +37,10 @@ start(void)
     oracle_draw(&ends.seq, sizeof ends.seq);
     for (size_t i = 0; i < 8; i++)
         ends.chain[i] = duet__load32(chain + 4 * i);
-    assert_int_equal(duet_dir_init_raw(&ends.tx, ends.key, ends.block, chain, ends.seq, UINT32_MAX),
-                     DUET_OK);
-    assert_int_equal(duet_dir_init_raw(&ends.rx, ends.key, ends.block, chain, ends.seq, UINT32_MAX),
-                     DUET_OK);
+    assert_int_equal(
+        duet_cipher_init_raw(&ends.tx, ends.key, ends.block, chain, ends.seq, UINT32_MAX), DUET_OK);
+    assert_int_equal(
+        duet_cipher_init_raw(&ends.rx, ends.key, ends.block, chain, ends.seq, UINT32_MAX), DUET_OK);
 }
 
 /** The frame by libcrypto alone, into expected. */
@@ -62,7 +62,7 @@ expect(const uint8_t *payload, uint32_t len, uint32_t code)
     ends.seq++;
 }
 
-/** The next piece: all that is left, or a few octets. */
+/** The next piece: all that is left, or a few bytes. */
 static size_t
 piece(size_t left, int whole)
 {

@@ -1,11 +1,11 @@
 /*
  * Every kernel that this processor can run against libcrypto: AES-256-CTR and SHA-256 from a chain,
  * for each number of groups, each alignment, one stream and two, in place and not, over the wraps
- * of the counter, with guard octets around (docs/protocol.md §1).
+ * of the counter, with guard bytes around (docs/protocol.md §1).
  */
 #include "kernel/kernel.h"
 
-#include "base/octets.h"
+#include "base/bytes.h"
 #include "kernel/oracle.h"
 
 #include <duet/duet.h>
@@ -122,7 +122,7 @@ keystream(const struct duet__kernel *kernel)
 
     for (size_t i = 0; i < 50; i++) {
         prepare(s, kernel, 0, 0);
-        if (i < 16) /* carries from each octet of the counter */
+        if (i < 16) /* carries from each byte of the counter */
             memset(s->block + i, 0xff, 16 - i);
         oracle_ctr(s->raw, s->block, zeros, theirs, sizeof zeros);
         oracle_guard(out, GROUP);

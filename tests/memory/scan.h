@@ -1,5 +1,5 @@
 /*
- * A scan of this process's memory for octets that should be nowhere: every mapping that can be
+ * A scan of this process's memory for bytes that should be nowhere: every mapping that can be
  * written, dead stacks and freed blocks included.
  *
  * Needles are kept masked, so that the list of them is not what is found.
@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** Look for size octets at p from now on, in pieces of 16; size: 16 to 2,048, a multiple of 16. */
+/** Look for size bytes at p from now on, in pieces of 16; size: 16 to 2,048, a multiple of 16. */
 void scan_add(const char *name, const void *p, size_t size);
 
 /** Forget all needles. */

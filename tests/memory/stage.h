@@ -18,7 +18,7 @@ void stage_clear(void);
 void stage_run(void (*step)(void));
 
 /** Every secret differs from every other, and from what else is in memory; only one of more than 32
- * octets, W, is the same each time. */
+ * bytes, W, is the same each time. */
 void stage_random(void *memory, size_t size);
 
 void assert_there(const char *name);

@@ -5,8 +5,8 @@
 #include "memory/stage.h"
 
 #include "crypto/x25519.h"
-#include "frame/dir.h"
-#include "shake/shake.h"
+#include "frame/cipher.h"
+#include "handshake/handshake.h"
 
 #include <duet/duet.h>
 #include <setjmp.h>
@@ -15,12 +15,12 @@
 
 #include <cmocka.h>
 
-static struct duet__dir direction;
-static struct duet__shake shake;
-static struct duet__realm realm;
+static struct duet__cipher direction;
+static struct duet__handshake handshake;
+static struct duet__psk psk;
 static uint8_t exporter[WIRE_DIGEST];
 static const uint8_t label[WIRE_DIGEST] = {1};
-static const struct duet__octets nothing = {NULL, 0};
+static const struct duet__bytes nothing = {NULL, 0};
 
 /** Work out what is told to be looked for, on a stack that is thrown away. */
 static void
@@ -30,9 +30,9 @@ expect_of_rotation(void)
     struct duet__info info = duet__info("rotate", label);
 
     scan_add("old", direction.root, sizeof direction.root);
-    scan_add("old", direction.key.octets, WIRE_KEY);
+    scan_add("old", direction.key.bytes, WIRE_KEY);
     duet__derive(direction.root, &info, nothing, salt, sizeof salt);
-    duet__hkdf_extract(root, (struct duet__octets){salt, sizeof salt}, nothing);
+    duet__hkdf_extract(root, (struct duet__bytes){salt, sizeof salt}, nothing);
     info = duet__info("epoch", label);
     duet__derive(root, &info, nothing, epoch, sizeof epoch);
     scan_add("on the way", salt, sizeof salt);
@@ -44,7 +44,7 @@ expect_of_rotation(void)
 static void
 rotate_one(void)
 {
-    duet__dir_rotate(&direction, label, nothing);
+    duet__cipher_rotate(&direction, label, nothing);
 }
 
 static void
@@ -54,7 +54,7 @@ rotation(void **state)
     stage_begin();
     memset(&direction, 0, sizeof direction);
     stage_random(direction.root, sizeof direction.root);
-    direction.state = DUET__DIR_IDLE;
+    direction.state = DUET__CIPHER_IDLE;
     stage_run(rotate_one);
     stage_run(expect_of_rotation);
     stage_clear();
@@ -71,9 +71,9 @@ rotation(void **state)
 static void
 write_m2(void)
 {
-    struct duet__writer to = duet__writer(shake.message, sizeof shake.message);
+    struct duet__writer to = duet__writer(handshake.message, sizeof handshake.message);
 
-    assert_int_equal(duet__noise_write(&shake.noise, &to, nothing), DUET_OK);
+    assert_int_equal(duet__noise_write(&handshake.noise, &to, nothing), DUET_OK);
 }
 
 static void
@@ -82,25 +82,25 @@ begin_noise(void)
     uint8_t secret[64];
 
     stage_random(secret, sizeof secret);
-    assert_int_equal(duet__realm_init(&realm, secret, sizeof secret), DUET_OK);
-    shake.realm = &realm;
-    shake.label = label;
-    shake.pattern = DUET_PATTERN_EPHEMERAL;
-    stage_random(shake.noise.e, WIRE_KEY);
-    stage_random(shake.noise.psk, WIRE_KEY);
-    memset(shake.noise.re, 9, WIRE_KEY);
-    assert_int_equal(duet__noise_begin(&shake.noise, DUET__NOISE_NNPSK0, 0, nothing), DUET_OK);
-    shake.noise.message = 1;
+    assert_int_equal(duet__psk_init(&psk, secret, sizeof secret), DUET_OK);
+    handshake.psk = &psk;
+    handshake.label = label;
+    handshake.pattern = DUET_PATTERN_EPHEMERAL;
+    stage_random(handshake.noise.e, WIRE_KEY);
+    stage_random(handshake.noise.psk, WIRE_KEY);
+    memset(handshake.noise.re, 9, WIRE_KEY);
+    assert_int_equal(duet__noise_begin(&handshake.noise, DUET__NOISE_NNPSK0, 0, nothing), DUET_OK);
+    handshake.noise.message = 1;
 }
 
 static void
 expect_of_noise(void)
 {
-    const struct duet__x25519_pair mine = {shake.noise.e, shake.noise.e_public};
+    const struct duet__x25519_pair mine = {handshake.noise.e, handshake.noise.e_public};
     uint8_t shared[WIRE_KEY];
 
-    scan_add("old", shake.noise.ck, WIRE_DIGEST);
-    assert_int_equal(duet__x25519(shared, &mine, shake.noise.re), DUET_OK);
+    scan_add("old", handshake.noise.ck, WIRE_DIGEST);
+    assert_int_equal(duet__x25519(shared, &mine, handshake.noise.re), DUET_OK);
     scan_add("on the way", shared, sizeof shared);
 }
 
@@ -109,20 +109,20 @@ expect_of_finish(void)
 {
     uint8_t keys[2 * WIRE_KEY], bound[WIRE_DIGEST + 2 * WIRE_NONCE], prk[WIRE_DIGEST];
 
-    duet__noise_split(&shake.noise, keys, keys + WIRE_KEY);
+    duet__noise_split(&handshake.noise, keys, keys + WIRE_KEY);
     scan_add("on the way", keys, sizeof keys);
-    memcpy(bound, shake.noise.h, WIRE_DIGEST);
-    memcpy(bound + WIRE_DIGEST, shake.nonces, sizeof shake.nonces);
+    memcpy(bound, handshake.noise.h, WIRE_DIGEST);
+    memcpy(bound + WIRE_DIGEST, handshake.nonces, sizeof handshake.nonces);
     duet__sha256(bound, bound, sizeof bound);
-    duet__hkdf_extract(prk, (struct duet__octets){bound, WIRE_DIGEST},
-                       (struct duet__octets){keys, sizeof keys});
+    duet__hkdf_extract(prk, (struct duet__bytes){bound, WIRE_DIGEST},
+                       (struct duet__bytes){keys, sizeof keys});
     scan_add("on the way", prk, sizeof prk);
 }
 
 static void
 finish(void)
 {
-    duet__shake_finish(&shake, exporter);
+    duet__handshake_finish(&handshake, exporter);
 }
 
 static void
@@ -136,9 +136,9 @@ initiation(void **state)
     stage_run(write_m2);
     assert_gone("old");
     assert_gone("on the way");
-    scan_add("ck", shake.noise.ck, WIRE_DIGEST);
-    scan_add("k", shake.noise.k, WIRE_KEY);
-    scan_add("e", shake.noise.e, WIRE_KEY);
+    scan_add("ck", handshake.noise.ck, WIRE_DIGEST);
+    scan_add("k", handshake.noise.k, WIRE_KEY);
+    scan_add("e", handshake.noise.e, WIRE_KEY);
     assert_copies("ck", 1);
     assert_copies("k", 1);
     assert_copies("e", 1);
@@ -149,13 +149,13 @@ initiation(void **state)
     assert_gone("ck");
     assert_gone("k");
     assert_gone("e");
-    scan_add("S", shake.secret, sizeof shake.secret);
+    scan_add("S", handshake.secret, sizeof handshake.secret);
     scan_add("X", exporter, sizeof exporter);
     assert_copies("S", 1);
     assert_copies("X", 1);
-    duet_wipe(&shake, sizeof shake);
+    duet_wipe(&handshake, sizeof handshake);
     duet_wipe(exporter, sizeof exporter);
-    duet__realm_wipe(&realm);
+    duet__psk_wipe(&psk);
     assert_gone(NULL);
     stage_end();
 }
@@ -163,7 +163,7 @@ initiation(void **state)
 /* ---- Derivations ---- */
 
 static uint8_t ikm[80], prk[WIRE_DIGEST], okm[96];
-static const struct duet__octets salt_octets = {"salt", 4};
+static const struct duet__bytes salt_bytes = {"salt", 4};
 
 static void
 expect_of_derivation(void)
@@ -171,7 +171,7 @@ expect_of_derivation(void)
     struct duet__hmac_key key;
     uint8_t out[96 + WIRE_DIGEST];
 
-    duet__hkdf_extract(out, salt_octets, (struct duet__octets){ikm, sizeof ikm});
+    duet__hkdf_extract(out, salt_bytes, (struct duet__bytes){ikm, sizeof ikm});
     scan_add("prk", out, WIRE_DIGEST);
     duet__hmac_set_key(&key, out, WIRE_DIGEST);
     scan_add("on the way", &key, sizeof key);
@@ -183,7 +183,7 @@ expect_of_derivation(void)
 static void
 extract(void)
 {
-    duet__hkdf_extract(prk, salt_octets, (struct duet__octets){ikm, sizeof ikm});
+    duet__hkdf_extract(prk, salt_bytes, (struct duet__bytes){ikm, sizeof ikm});
 }
 
 static void

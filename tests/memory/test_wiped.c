@@ -23,10 +23,10 @@ static struct pair_end *const bottom = &pair.end[DUET_BOTTOM];
 static enum duet_pattern pattern;
 
 static void
-add_keys(const char *name, const struct duet__dir *d)
+add_keys(const char *name, const struct duet__cipher *d)
 {
     scan_add(name, d->root, sizeof d->root);
-    scan_add(name, d->key.octets, WIRE_KEY);
+    scan_add(name, d->key.bytes, WIRE_KEY);
     scan_add(name, d->chain, sizeof d->chain);
 }
 
@@ -38,11 +38,11 @@ open_both(void)
     pair_open(&pair, &(struct pair_options){.pattern = pattern, .hello_pad = 40});
     for (int i = 0; i < 2; i++) {
         const struct duet_config *config = pair.end[i].config;
-        const struct duet__realm *realm = &config->realms[0];
-        const struct duet__noise *noise = &pair.end[i].session->initiation->shake.noise;
-        scan_add("W", realm->secret, realm->size);
-        scan_add("what comes of W", &realm->half, sizeof realm->half);
-        scan_add("what comes of W", &realm->psk, sizeof realm->psk);
+        const struct duet__psk *psk = &config->psks[0];
+        const struct duet__noise *noise = &pair.end[i].session->initiation->handshake.noise;
+        scan_add("W", psk->secret, psk->size);
+        scan_add("what comes of W", &psk->half, sizeof psk->half);
+        scan_add("what comes of W", &psk->psk, sizeof psk->psk);
         if (config->has_identity)
             scan_add("identity", config->identity.private_key, DUET_KEY_SIZE);
         scan_add("initiation", noise->e, sizeof noise->e);
@@ -54,13 +54,13 @@ open_both(void)
 static void
 first_flight(void)
 {
-    const struct duet__shake *shake;
+    const struct duet__handshake *handshake;
 
     assert_int_equal(pair_flush(top), DUET_OK);
     assert_int_equal(pair_carry(top, bottom), DUET_OK);
-    shake = &bottom->session->initiation->shake;
+    handshake = &bottom->session->initiation->handshake;
     if (pattern != DUET_PATTERN_IDENTITY)
-        scan_add("S", shake->secret, sizeof shake->secret);
+        scan_add("S", handshake->secret, sizeof handshake->secret);
     add_keys("initiation", &bottom->session->tx);
 }
 
@@ -68,22 +68,22 @@ first_flight(void)
 static void
 second_flight(void)
 {
-    const struct duet__shake *shake;
+    const struct duet__handshake *handshake;
 
     assert_int_equal(pair_flush(bottom), DUET_OK);
     assert_int_equal(pair_carry(bottom, top), DUET_OK);
     if (pattern == DUET_PATTERN_IDENTITY) {
-        shake = &top->session->initiation->shake;
-        scan_add("S", shake->secret, sizeof shake->secret);
-        scan_add("initiation", bottom->session->initiation->shake.noise.ck, WIRE_DIGEST);
-        scan_add("initiation", bottom->session->initiation->shake.noise.psk, WIRE_KEY);
+        handshake = &top->session->initiation->handshake;
+        scan_add("S", handshake->secret, sizeof handshake->secret);
+        scan_add("initiation", bottom->session->initiation->handshake.noise.ck, WIRE_DIGEST);
+        scan_add("initiation", bottom->session->initiation->handshake.noise.psk, WIRE_KEY);
     }
 }
 
 static void
 ready_both(void)
 {
-    pair_shake(&pair);
+    pair_handshake(&pair);
     add_keys("epoch", &top->session->tx);
     add_keys("epoch", &bottom->session->tx);
     scan_add("exporter", top->session->exporter, WIRE_DIGEST);
@@ -230,30 +230,30 @@ after_a_forgery(void **state)
 static void
 texts(void)
 {
-    uint8_t octets[DUET_SECRET_DEFAULT];
+    uint8_t bytes[DUET_SECRET_DEFAULT];
     char text[4096], digits[DUET_KEY_TEXT_SIZE];
     duet_secret secret;
     duet_identity identity;
     duet_where where;
     size_t size;
 
-    stage_random(octets, sizeof octets);
-    scan_add("secret", octets, sizeof octets);
-    assert_int_equal(duet_secret_init(&secret, octets, sizeof octets), DUET_OK);
+    stage_random(bytes, sizeof bytes);
+    scan_add("secret", bytes, sizeof bytes);
+    assert_int_equal(duet_secret_init(&secret, bytes, sizeof bytes), DUET_OK);
     assert_int_equal(duet_secret_format(text, sizeof text, &size, &secret), DUET_OK);
     duet_secret_wipe(&secret);
     scan_add("text", text + 60, size / 16 * 16 - 80);
     assert_int_equal(duet_secret_parse(&secret, text, size, &where), DUET_OK);
     duet_secret_wipe(&secret);
-    scan_add("secret", octets, DUET_KEY_SIZE);
-    assert_int_equal(duet_identity_init(&identity, octets), DUET_OK);
+    scan_add("secret", bytes, DUET_KEY_SIZE);
+    assert_int_equal(duet_identity_init(&identity, bytes), DUET_OK);
     assert_int_equal(duet_identity_format(text, sizeof text, &size, &identity), DUET_OK);
-    duet_key_text(digits, octets); /* as it stands in the text */
+    duet_key_text(digits, bytes); /* as it stands in the text */
     scan_add("text", digits, 32);
     assert_int_equal(duet_identity_parse(&identity, text, size, &where), DUET_OK);
     assert_true(scan_count("secret", 0) > 0 && scan_count("text", 0) > 0);
     duet_wipe(&identity, sizeof identity);
-    duet_wipe(octets, sizeof octets);
+    duet_wipe(bytes, sizeof bytes);
     duet_wipe(text, sizeof text);
     duet_wipe(digits, sizeof digits);
 }

@@ -1,8 +1,8 @@
 /*
- * Runs a command and looks for octets in the memory of every process that it is, at the moment when
+ * Runs a command and looks for bytes in the memory of every process that it is, at the moment when
  * each has ended and its memory is still there: watch FILE... -- COMMAND [ARGUMENT...]
  *
- * Each FILE holds octets that should be gone by then, looked for in pieces of 16; it is read at the
+ * Each FILE holds bytes that should be gone by then, looked for in pieces of 16; it is read at the
  * first search, so the command may have made it. A process that gets
  * SIGWINCH, which does nothing else, is searched then as well. Prints a line for each search:
  * `exit` or `midway`, and how many pieces were found. Exits as the command does.
@@ -44,9 +44,9 @@ add_file(const char *path)
     fclose(file);
 }
 
-/** Pieces in some octets of a process; each is told with where it lies. */
+/** Pieces in some bytes of a process; each is told with where it lies. */
 static unsigned
-search(const uint8_t *octets, size_t size, uint64_t at, const char *map)
+search(const uint8_t *bytes, size_t size, uint64_t at, const char *map)
 {
     static uint8_t first[1 << 16];
     unsigned found = 0;
@@ -54,10 +54,10 @@ search(const uint8_t *octets, size_t size, uint64_t at, const char *map)
     for (size_t i = 0; i < count && first[0] == 0; i++)
         first[pieces[i][0] << 8 | pieces[i][1]] = 1;
     for (size_t i = 0; i + PIECE <= size; i++) {
-        if (!first[octets[i] << 8 | octets[i + 1]])
+        if (!first[bytes[i] << 8 | bytes[i + 1]])
             continue;
         for (size_t k = 0; k < count; k++)
-            if (memcmp(octets + i, pieces[k], PIECE) == 0) {
+            if (memcmp(bytes + i, pieces[k], PIECE) == 0) {
                 if (found++ < 4)
                     fprintf(stderr, "watch: at %llx in %s", (unsigned long long)(at + i), map);
                 break;

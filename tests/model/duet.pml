@@ -134,7 +134,7 @@ inline on_close_sent() {
     fi
 }
 
-/* A frame of the library's is sealed at once; its octets may still take their time. */
+/* A frame of the library's is sealed at once; its bytes may still take their time. */
 inline start_frame(what) {
     p[me].sending = 1;
     p[me].code = what;

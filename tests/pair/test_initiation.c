@@ -21,14 +21,14 @@ static const struct pair_options plain = {.pattern = DUET_PATTERN_EPHEMERAL, .he
 static const struct pair_options identity = {.pattern = DUET_PATTERN_IDENTITY};
 
 static void
-set_secret(struct pair_end *end, uint8_t octet, int add)
+set_secret(struct pair_end *end, uint8_t byte, int add)
 {
     uint8_t secret[64];
 
-    memset(secret, octet, sizeof secret);
+    memset(secret, byte, sizeof secret);
     if (!add) {
         for (size_t i = 0; i < end->config->count; i++)
-            duet__realm_wipe(&end->config->realms[i]);
+            duet__psk_wipe(&end->config->psks[i]);
         end->config->count = 0;
     }
     assert_int_equal(duet_config_add_secret(end->config, secret, sizeof secret), DUET_OK);
@@ -40,8 +40,8 @@ assert_refused(const char *why)
 {
     assert_int_equal(pair_sessions(&pair), DUET_OK);
     assert_int_equal(pair_flush(top), DUET_OK);
-    assert_int_equal(pair_carry(top, bottom), DUET_E_STRANGER);
-    assert_int_equal(pair_flush(bottom), DUET_E_STRANGER);
+    assert_int_equal(pair_carry(top, bottom), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(pair_flush(bottom), DUET_E_UNAUTHENTICATED);
     assert_int_equal(bottom->wire_size, 0);
     if (strstr(duet_session_detail(bottom->session), why) == NULL)
         fail_msg("'%s' does not speak of '%s'", duet_session_detail(bottom->session), why);
@@ -58,9 +58,9 @@ another_secret(void **state)
     assert_refused("none of 2 secrets opens");
     set_secret(bottom, 0x5a, 1); /* the third one is TOP's */
     assert_int_equal(pair_sessions(&pair), DUET_OK);
-    pair_shake(&pair);
+    pair_handshake(&pair);
     duet_info info = pair_info(bottom);
-    assert_memory_equal(info.secret_id, bottom->config->realms[2].id, sizeof info.secret_id);
+    assert_memory_equal(info.secret_id, bottom->config->psks[2].id, sizeof info.secret_id);
     pair_close(&pair);
 }
 
@@ -77,7 +77,7 @@ many_secrets(void **state)
     assert_int_equal(duet_config_add_secret(top->config, secret, 63), DUET_E_LENGTH);
     assert_int_equal(duet_config_add_secret(top->config, secret, 62), DUET_E_LENGTH);
     assert_int_equal(pair_sessions(&pair), DUET_OK);
-    pair_shake(&pair);
+    pair_handshake(&pair);
     pair_close(&pair);
 }
 
@@ -95,7 +95,7 @@ another_profile(void **state)
     assert_refused("another profile");
     assert_int_equal(duet_config_set_profile(top->config, &profile), DUET_OK);
     assert_int_equal(pair_sessions(&pair), DUET_OK);
-    pair_shake(&pair);
+    pair_handshake(&pair);
 
     memcpy(profile.prelude[DUET_TOP], "GET / HTTP/1.1\r\n\r\n", 18);
     profile.prelude_size[DUET_TOP] = 18;
@@ -105,7 +105,7 @@ another_profile(void **state)
     assert_refused("prelude");
     assert_int_equal(duet_config_set_profile(top->config, &profile), DUET_OK);
     assert_int_equal(pair_sessions(&pair), DUET_OK);
-    pair_shake(&pair);
+    pair_handshake(&pair);
     profile.hello_pad_most = 16001;
     assert_int_equal(duet_config_set_profile(top->config, &profile), DUET_E_MISUSE);
     pair_close(&pair);
@@ -137,7 +137,7 @@ replay(void **state)
     pair_open(&pair, &plain);
     bottom->nonce_known = 1;
     assert_int_equal(pair_flush(top), DUET_OK);
-    assert_int_equal(pair_carry(top, bottom), DUET_E_STRANGER);
+    assert_int_equal(pair_carry(top, bottom), DUET_E_UNAUTHENTICATED);
     assert_non_null(strstr(duet_session_detail(bottom->session), "replay"));
     assert_int_equal(bottom->wire_size, 0);
     pair_close(&pair);
@@ -182,12 +182,12 @@ skew(void **state)
 
 /* ---- HELLOs that the secret sealed, and that are wrong ---- */
 
-/** TOP's m1 in pattern 0 with one octet of its message changed before it is sealed. */
+/** TOP's m1 in pattern 0 with one byte of its message changed before it is sealed. */
 static int
-with_octet(size_t at, uint8_t value)
+with_byte(size_t at, uint8_t value)
 {
     pair_open(&pair, &(struct pair_options){.pattern = DUET_PATTERN_SECRET, .hello_pad = 2});
-    top->session->initiation->shake.message[at] = value;
+    top->session->initiation->handshake.message[at] = value;
     assert_int_equal(pair_flush(top), DUET_OK);
     int result = pair_carry(top, bottom);
     pair_close(&pair);
@@ -199,29 +199,29 @@ malformed_params(void **state)
 {
     (void)state;
     enum { PATTERN, LENGTH_HIGH, LENGTH, VERSION, FLAGS, FRAMES, BLOCKS, LIMIT };
-    assert_int_equal(with_octet(PATTERN, 0), DUET_OK);
-    assert_int_equal(with_octet(PATTERN, 3), DUET_E_STRANGER);
-    assert_int_equal(with_octet(PATTERN, 255), DUET_E_STRANGER);
-    assert_int_equal(with_octet(LENGTH_HIGH, 1), DUET_E_STRANGER); /* beyond the end */
-    assert_int_equal(with_octet(LENGTH, 19), DUET_E_STRANGER);
-    assert_int_equal(with_octet(LENGTH, 17), DUET_E_STRANGER); /* an extension of one octet */
-    assert_int_equal(with_octet(LENGTH, 15), DUET_E_STRANGER);
-    assert_int_equal(with_octet(LENGTH, 0), DUET_E_STRANGER);
-    assert_int_equal(with_octet(VERSION, 2), DUET_E_STRANGER);
-    assert_int_equal(with_octet(FLAGS, 1), DUET_E_STRANGER);
-    assert_int_equal(with_octet(FRAMES, 0), DUET_E_STRANGER);
-    assert_int_equal(with_octet(FRAMES, 31), DUET_E_STRANGER);
-    assert_int_equal(with_octet(BLOCKS, 0), DUET_E_STRANGER);
-    assert_int_equal(with_octet(BLOCKS, 31), DUET_E_STRANGER);
-    assert_int_equal(with_octet(LIMIT + 1, 0), DUET_E_STRANGER); /* under 256 */
+    assert_int_equal(with_byte(PATTERN, 0), DUET_OK);
+    assert_int_equal(with_byte(PATTERN, 3), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(with_byte(PATTERN, 255), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(with_byte(LENGTH_HIGH, 1), DUET_E_UNAUTHENTICATED); /* beyond the end */
+    assert_int_equal(with_byte(LENGTH, 19), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(with_byte(LENGTH, 17), DUET_E_UNAUTHENTICATED); /* an extension of one byte */
+    assert_int_equal(with_byte(LENGTH, 15), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(with_byte(LENGTH, 0), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(with_byte(VERSION, 2), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(with_byte(FLAGS, 1), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(with_byte(FRAMES, 0), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(with_byte(FRAMES, 31), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(with_byte(BLOCKS, 0), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(with_byte(BLOCKS, 31), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(with_byte(LIMIT + 1, 0), DUET_E_UNAUTHENTICATED); /* under 256 */
 }
 
 /** What params with these extensions are worth. */
 static int
-with_extensions(const char *octets, size_t size)
+with_extensions(const char *bytes, size_t size)
 {
     pair_open(&pair, &plain);
-    top->config->extensions = (struct duet__octets){octets, size};
+    top->config->extensions = (struct duet__bytes){bytes, size};
     assert_int_equal(pair_sessions(&pair), DUET_OK);
     assert_int_equal(pair_flush(top), DUET_OK);
     int result = pair_carry(top, bottom);
@@ -235,10 +235,11 @@ extensions(void **state)
     (void)state;
     assert_int_equal(with_extensions("\1\2\0\0", 4), DUET_OK);
     assert_int_equal(with_extensions("\1\2\0\3abc\1\3\0\0", 11), DUET_OK);
-    assert_int_equal(with_extensions("\1\2\0\3abc\1\2\0\0", 11), DUET_E_STRANGER); /* twice */
-    assert_int_equal(with_extensions("\1\2\0\4abc", 7), DUET_E_STRANGER);
-    assert_int_equal(with_extensions("\1\2\0", 3), DUET_E_STRANGER);
-    assert_int_equal(with_extensions("\1", 1), DUET_E_STRANGER);
+    assert_int_equal(with_extensions("\1\2\0\3abc\1\2\0\0", 11),
+                     DUET_E_UNAUTHENTICATED); /* twice */
+    assert_int_equal(with_extensions("\1\2\0\4abc", 7), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(with_extensions("\1\2\0", 3), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(with_extensions("\1", 1), DUET_E_UNAUTHENTICATED);
 }
 
 /** A first HELLO of any payload, sealed under the secret. */
@@ -248,11 +249,12 @@ raw_hello(const char *payload, size_t size, uint32_t code)
     size_t put;
 
     pair_open(&pair, &plain);
-    memcpy(top->wire, top->session->initiation->shake.nonces, DUET_NONCE_SIZE);
+    memcpy(top->wire, top->session->initiation->handshake.nonces, DUET_NONCE_SIZE);
     uint8_t *frame = top->wire + DUET_NONCE_SIZE;
-    assert_int_equal(duet__dir_seal_begin(&top->session->tx, frame, code, (uint32_t)size), DUET_OK);
-    assert_int_equal(duet__dir_seal_piece(&top->session->tx, frame + DUET_HEADER_SIZE, &put,
-                                          (const uint8_t *)payload, size),
+    assert_int_equal(duet__cipher_seal_begin(&top->session->tx, frame, code, (uint32_t)size),
+                     DUET_OK);
+    assert_int_equal(duet__cipher_seal_piece(&top->session->tx, frame + DUET_HEADER_SIZE, &put,
+                                             (const uint8_t *)payload, size),
                      DUET_OK);
     int result = pair_feed(bottom, top->wire, DUET_NONCE_SIZE + DUET_FRAME_OVERHEAD + size, 0);
     pair_close(&pair);
@@ -265,13 +267,14 @@ hello_sizes(void **state)
     static char payload[20000] = "\1\0\100";
 
     (void)state;
-    for (size_t n = 0; n < 67; n++) /* under 3 octets, or a Noise message that is cut */
-        assert_int_equal(raw_hello(payload, n, WIRE_HELLO), DUET_E_STRANGER);
-    assert_int_equal(raw_hello(payload, 67, WIRE_HELLO), DUET_E_STRANGER); /* and a forged one */
-    assert_int_equal(raw_hello(payload, 16384, WIRE_HELLO), DUET_E_STRANGER);
-    assert_int_equal(raw_hello(payload, 16385, WIRE_HELLO), DUET_E_STRANGER);
-    assert_int_equal(raw_hello(payload, 67, WIRE_READY), DUET_E_STRANGER);
-    assert_int_equal(raw_hello(payload, 67, 0), DUET_E_STRANGER);
+    for (size_t n = 0; n < 67; n++) /* under 3 bytes, or a Noise message that is cut */
+        assert_int_equal(raw_hello(payload, n, WIRE_HELLO), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(raw_hello(payload, 67, WIRE_HELLO),
+                     DUET_E_UNAUTHENTICATED); /* and a forged one */
+    assert_int_equal(raw_hello(payload, 16384, WIRE_HELLO), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(raw_hello(payload, 16385, WIRE_HELLO), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(raw_hello(payload, 67, WIRE_READY), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(raw_hello(payload, 67, 0), DUET_E_UNAUTHENTICATED);
 }
 
 /* ---- Identities ---- */
@@ -309,7 +312,7 @@ known_identities(void **state)
     trust(top, bottom);
     trust(bottom, top);
     assert_int_equal(pair_sessions(&pair), DUET_OK);
-    pair_shake(&pair);
+    pair_handshake(&pair);
     duet_info info = pair_info(bottom);
     assert_true(info.has_peer_key);
     assert_memory_equal(info.peer_key, top->config->identity.public_key, DUET_KEY_SIZE);
@@ -399,7 +402,7 @@ exporters_agree(void **state)
     (void)state;
     pair_open(&pair, &plain);
     assert_int_equal(duet_session_export(top->session, mine, 10, NULL, 0), DUET_E_MISUSE);
-    pair_shake(&pair);
+    pair_handshake(&pair);
     assert_int_equal(duet_session_export(top->session, mine, 100, (const uint8_t *)"a", 1),
                      DUET_OK);
     assert_int_equal(duet_session_export(bottom->session, theirs, 100, (const uint8_t *)"a", 1),
@@ -430,7 +433,7 @@ speaks_first(void **state)
     assert_int_equal(pair_carry(bottom, top), DUET_OK);
     assert_int_equal(top->got_size, 9);
     assert_false(pair_info(bottom).ready);
-    pair_shake(&pair);
+    pair_handshake(&pair);
     pair_close(&pair);
 
     pair_open(&pair, &plain);

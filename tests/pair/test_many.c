@@ -1,6 +1,6 @@
 /*
  * Several sessions by one call: what duet_session_send_many() and duet_session_recv_many() do is,
- * octet for octet and result for result, what the single calls do on twins of the sessions
+ * byte for byte and result for result, what the single calls do on twins of the sessions
  * (docs/protocol.md §1).
  */
 #include <duet/duet.h>

@@ -40,7 +40,7 @@ bring_random(unsigned who)
     asked[who] = 0;
 }
 
-/** Take up to n octets of the other's wire, one event at a time. */
+/** Take up to n bytes of the other's wire, one event at a time. */
 static void
 take(unsigned who, size_t n)
 {
@@ -67,12 +67,12 @@ ask(unsigned who)
 {
     static const enum duet_request requests[] = {DUET_ASK_ROTATE, DUET_ASK_PING, DUET_ASK_REFRESH,
                                                  DUET_ASK_REFRESH};
-    uint8_t octets[DUET_FRESH_SIZE];
+    uint8_t bytes[DUET_FRESH_SIZE];
     enum duet_request request =
         draw(1000) < closes ? DUET_ASK_CLOSE : requests[draw(sizeof requests / sizeof *requests)];
 
-    memset(octets, (int)draw(255) + 1, sizeof octets);
-    int result = duet_session_ask(pair.end[who].session, request, octets);
+    memset(bytes, (int)draw(255) + 1, sizeof bytes);
+    int result = duet_session_ask(pair.end[who].session, request, bytes);
     assert_true(result == DUET_OK || result == DUET_E_MISUSE);
 }
 
@@ -138,7 +138,7 @@ check(unsigned who)
     assert_true(mine.tx_closed && mine.rx_closed);
     assert_int_equal(mine.owed, 0);
     assert_int_equal(mine.tx_epoch, other.rx_epoch);
-    assert_int_equal(mine.tx_octets, other.rx_octets);
+    assert_int_equal(mine.tx_bytes, other.rx_bytes);
     assert_int_equal(mine.tx_frames, other.rx_frames);
     assert_false(mine.refreshing);
     assert_int_equal(duet_session_receipt(pair.end[who].session, sent, (enum duet_role)who),

@@ -30,10 +30,10 @@ raw(struct pair_end *from, const void *payload, size_t n)
     uint8_t *frame = from->wire + from->wire_size;
     size_t put;
 
-    assert_int_equal(duet__dir_seal_begin(&from->session->tx, frame, WIRE_REFRESH, (uint32_t)n),
+    assert_int_equal(duet__cipher_seal_begin(&from->session->tx, frame, WIRE_REFRESH, (uint32_t)n),
                      DUET_OK);
     assert_int_equal(
-        duet__dir_seal_piece(&from->session->tx, frame + DUET_HEADER_SIZE, &put, payload, n),
+        duet__cipher_seal_piece(&from->session->tx, frame + DUET_HEADER_SIZE, &put, payload, n),
         DUET_OK);
     from->wire_size += n + DUET_FRAME_OVERHEAD;
 }
@@ -140,7 +140,7 @@ closed_ends(void **state)
     pair_close(&pair);
 }
 
-/** TOP's refresh frames in this order, each given as its first octet; what BOTTOM says. */
+/** TOP's refresh frames in this order, each given as its first byte; what BOTTOM says. */
 static int
 verdict(const char *kinds, size_t count)
 {

@@ -24,9 +24,10 @@ raw(struct pair_end *from, uint32_t code, const void *payload, size_t n)
     uint8_t *frame = from->wire + from->wire_size;
     size_t put;
 
-    assert_int_equal(duet__dir_seal_begin(&from->session->tx, frame, code, (uint32_t)n), DUET_OK);
+    assert_int_equal(duet__cipher_seal_begin(&from->session->tx, frame, code, (uint32_t)n),
+                     DUET_OK);
     assert_int_equal(
-        duet__dir_seal_piece(&from->session->tx, frame + DUET_HEADER_SIZE, &put, payload, n),
+        duet__cipher_seal_piece(&from->session->tx, frame + DUET_HEADER_SIZE, &put, payload, n),
         DUET_OK);
     from->wire_size += n + DUET_FRAME_OVERHEAD;
 }
@@ -48,39 +49,39 @@ verdict(uint32_t code, const void *payload, size_t n)
 static void
 order_of_codes(void **state)
 {
-    static const uint8_t octets[40] = {9};
+    static const uint8_t bytes[40] = {9};
 
     (void)state;
-    assert_int_equal(verdict(WIRE_HELLO, octets, 20), DUET_E_PROTOCOL);
-    assert_int_equal(verdict(WIRE_READY, octets, 0), DUET_E_PROTOCOL);
-    assert_int_equal(verdict(WIRE_CLOSE, octets, 1), DUET_E_PROTOCOL);
-    assert_int_equal(verdict(WIRE_ROTATE, octets, 1), DUET_E_PROTOCOL);
-    assert_int_equal(verdict(WIRE_PING, octets, 7), DUET_E_PROTOCOL);
-    assert_int_equal(verdict(WIRE_PING, octets, 9), DUET_E_PROTOCOL);
-    assert_int_equal(verdict(WIRE_PONG, octets, 0), DUET_E_PROTOCOL);
-    assert_int_equal(verdict(WIRE_REFRESH, octets, 0), DUET_E_PROTOCOL);
-    assert_int_equal(verdict(WIRE_REFRESH, octets, 33), DUET_E_PROTOCOL);
-    assert_int_equal(verdict(WIRE_RESERVED, octets, 0), DUET_E_PROTOCOL);
-    assert_int_equal(verdict(0xFFFFFF0Au, octets, 0), DUET_E_PROTOCOL);
-    assert_int_equal(verdict(0xFFFFFFFFu, octets, 40), DUET_E_PROTOCOL);
-    assert_int_equal(verdict(WIRE_PONG, octets, 8), DUET_OK); /* that nobody asked for */
-    assert_int_equal(verdict(WIRE_PAD, octets, 40), DUET_OK);
-    assert_int_equal(verdict(WIRE_PAD, octets, 0), DUET_OK);
-    assert_int_equal(verdict(WIRE_PING, octets, 8), DUET_OK);
+    assert_int_equal(verdict(WIRE_HELLO, bytes, 20), DUET_E_PROTOCOL);
+    assert_int_equal(verdict(WIRE_READY, bytes, 0), DUET_E_PROTOCOL);
+    assert_int_equal(verdict(WIRE_CLOSE, bytes, 1), DUET_E_PROTOCOL);
+    assert_int_equal(verdict(WIRE_ROTATE, bytes, 1), DUET_E_PROTOCOL);
+    assert_int_equal(verdict(WIRE_PING, bytes, 7), DUET_E_PROTOCOL);
+    assert_int_equal(verdict(WIRE_PING, bytes, 9), DUET_E_PROTOCOL);
+    assert_int_equal(verdict(WIRE_PONG, bytes, 0), DUET_E_PROTOCOL);
+    assert_int_equal(verdict(WIRE_REFRESH, bytes, 0), DUET_E_PROTOCOL);
+    assert_int_equal(verdict(WIRE_REFRESH, bytes, 33), DUET_E_PROTOCOL);
+    assert_int_equal(verdict(WIRE_RESERVED, bytes, 0), DUET_E_PROTOCOL);
+    assert_int_equal(verdict(0xFFFFFF0Au, bytes, 0), DUET_E_PROTOCOL);
+    assert_int_equal(verdict(0xFFFFFFFFu, bytes, 40), DUET_E_PROTOCOL);
+    assert_int_equal(verdict(WIRE_PONG, bytes, 8), DUET_OK); /* that nobody asked for */
+    assert_int_equal(verdict(WIRE_PAD, bytes, 40), DUET_OK);
+    assert_int_equal(verdict(WIRE_PAD, bytes, 0), DUET_OK);
+    assert_int_equal(verdict(WIRE_PING, bytes, 8), DUET_OK);
 }
 
 /** TOP up to where its READY would come, then another frame in its place. */
 static int
 instead_of_ready(enum duet_pattern pattern, uint32_t code, size_t n)
 {
-    static const uint8_t octets[300];
+    static const uint8_t bytes[300];
 
     pair_open(&pair, &(struct pair_options){.pattern = pattern});
     assert_int_equal(pair_flush(top), DUET_OK);
     assert_int_equal(pair_carry(top, bottom), DUET_OK);
     assert_int_equal(pair_flush(bottom), DUET_OK);
     assert_int_equal(pair_carry(bottom, top), DUET_OK);
-    raw(top, code, octets, n);
+    raw(top, code, bytes, n);
     int result = pair_carry(top, bottom);
     assert_false(pair_info(bottom).ready);
     assert_int_equal(bottom->frames, 0);
@@ -94,12 +95,12 @@ nothing_before_ready(void **state)
     (void)state;
     for (int p = 0; p < 2; p++) {
         enum duet_pattern pattern = (enum duet_pattern)p;
-        assert_int_equal(instead_of_ready(pattern, 0, 3), DUET_E_STRANGER);
-        assert_int_equal(instead_of_ready(pattern, WIRE_MORE, 3), DUET_E_STRANGER);
-        assert_int_equal(instead_of_ready(pattern, WIRE_CLOSE, 0), DUET_E_STRANGER);
-        assert_int_equal(instead_of_ready(pattern, WIRE_PAD, 300), DUET_E_STRANGER);
-        assert_int_equal(instead_of_ready(pattern, WIRE_HELLO, 30), DUET_E_STRANGER);
-        assert_int_equal(instead_of_ready(pattern, WIRE_READY, 1), DUET_E_STRANGER);
+        assert_int_equal(instead_of_ready(pattern, 0, 3), DUET_E_UNAUTHENTICATED);
+        assert_int_equal(instead_of_ready(pattern, WIRE_MORE, 3), DUET_E_UNAUTHENTICATED);
+        assert_int_equal(instead_of_ready(pattern, WIRE_CLOSE, 0), DUET_E_UNAUTHENTICATED);
+        assert_int_equal(instead_of_ready(pattern, WIRE_PAD, 300), DUET_E_UNAUTHENTICATED);
+        assert_int_equal(instead_of_ready(pattern, WIRE_HELLO, 30), DUET_E_UNAUTHENTICATED);
+        assert_int_equal(instead_of_ready(pattern, WIRE_READY, 1), DUET_E_UNAUTHENTICATED);
     }
 }
 
@@ -115,7 +116,7 @@ third_is_hello(void **state)
         assert_int_equal(pair_flush(bottom), DUET_OK);
         assert_int_equal(pair_carry(bottom, top), DUET_OK);
         raw(top, i == 0 ? WIRE_READY : WIRE_HELLO, "\2\0\1x", i == 0 ? 0 : 4);
-        assert_int_equal(pair_carry(top, bottom), DUET_E_STRANGER);
+        assert_int_equal(pair_carry(top, bottom), DUET_E_UNAUTHENTICATED);
         pair_close(&pair);
     }
 }
@@ -185,20 +186,20 @@ half_close(void **state)
                          DUET_OK);
         assert_memory_equal(mine, theirs, sizeof mine);
     }
-    assert_int_equal(pair_feed(top, mine, sizeof mine, 0), DUET_CLOSED); /* octets behind CLOSE */
+    assert_int_equal(pair_feed(top, mine, sizeof mine, 0), DUET_CLOSED); /* bytes behind CLOSE */
     pair_close(&pair);
 }
 
 static void
 nothing_after_close(void **state)
 {
-    static const uint8_t octets[8] = {1};
+    static const uint8_t bytes[8] = {1};
 
     (void)state;
     pair_ready(&pair, &plain);
     assert_int_equal(duet_session_ask(top->session, DUET_ASK_CLOSE, NULL), DUET_OK);
     assert_int_equal(pair_settle(&pair), DUET_OK);
-    raw(bottom, WIRE_PING, octets, sizeof octets);
+    raw(bottom, WIRE_PING, bytes, sizeof bytes);
     assert_int_equal(pair_carry(bottom, top), DUET_OK);
     assert_int_equal(pair_info(top).owed, 0);
     pair_close(&pair);
@@ -261,7 +262,7 @@ newest_ping_is_answered(void **state)
 static void
 long_ready(void **state)
 {
-    static uint8_t octets[40000];
+    static uint8_t bytes[40000];
     struct pair_options options = {.pattern = DUET_PATTERN_EPHEMERAL};
 
     (void)state;
@@ -270,28 +271,28 @@ long_ready(void **state)
     assert_int_equal(pair_carry(top, bottom), DUET_OK);
     assert_int_equal(pair_flush(bottom), DUET_OK);
     assert_int_equal(pair_carry(bottom, top), DUET_OK);
-    raw(top, WIRE_READY, octets, sizeof octets);
-    assert_int_equal(pair_feed(bottom, top->wire, DUET_HEADER_SIZE, 0), DUET_E_STRANGER);
+    raw(top, WIRE_READY, bytes, sizeof bytes);
+    assert_int_equal(pair_feed(bottom, top->wire, DUET_HEADER_SIZE, 0), DUET_E_UNAUTHENTICATED);
     pair_close(&pair);
 }
 
 static void
 limits(void **state)
 {
-    static uint8_t octets[70000];
+    static uint8_t bytes[70000];
 
     (void)state;
     pair_open(&pair, &plain);
     assert_int_equal(duet_config_set(bottom->config, DUET_SET_MAX_PAYLOAD, 255), DUET_E_MISUSE);
     assert_int_equal(duet_config_set(bottom->config, DUET_SET_MAX_PAYLOAD, 300), DUET_OK);
     assert_int_equal(pair_sessions(&pair), DUET_OK);
-    pair_shake(&pair);
+    pair_handshake(&pair);
     assert_int_equal(pair_info(top).tx_limit, 300);
     assert_int_equal(pair_info(bottom).tx_limit, 1 << 20);
     assert_int_equal(pair_send(top, 0, 301), DUET_E_LENGTH);
     assert_int_equal(pair_send(top, 0, 300), DUET_OK);
     assert_int_equal(pair_carry(top, bottom), DUET_OK);
-    raw(top, WIRE_PAD, octets, 301); /* library frames too */
+    raw(top, WIRE_PAD, bytes, 301); /* library frames too */
     assert_int_equal(pair_carry(top, bottom), DUET_E_TOO_LONG);
     pair_close(&pair);
 }
@@ -312,7 +313,7 @@ codes_that_may_be_sent(void **state)
 static void
 pieces(void **state)
 {
-    static uint8_t octets[1000];
+    static uint8_t bytes[1000];
     uint8_t out[1000 + DUET_MAC_SIZE];
     size_t put, total = 0;
 
@@ -324,17 +325,17 @@ pieces(void **state)
     assert_int_equal(pair_flush(top), DUET_AGAIN); /* a frame is begun */
     assert_int_equal(pair_send(top, 0, 1), DUET_E_MISUSE);
     while (total < 900000) {
-        assert_int_equal(duet_session_send_piece(top->session, out, &put, octets, sizeof octets),
+        assert_int_equal(duet_session_send_piece(top->session, out, &put, bytes, sizeof bytes),
                          DUET_OK);
         bottom->pending = 0;
-        struct duet_step step = {.in = out, .in_size = put, .out = out, .out_size = sizeof octets};
+        struct duet_step step = {.in = out, .in_size = put, .out = out, .out_size = sizeof bytes};
         assert_int_equal(duet_session_recv(bottom->session, &step), DUET_OK);
         assert_int_equal(step.used, put);
-        assert_memory_equal(out, octets, sizeof octets);
-        total += sizeof octets;
+        assert_memory_equal(out, bytes, sizeof bytes);
+        total += sizeof bytes;
         assert_int_equal(step.event, total < 900000 ? DUET_EVENT_NONE : DUET_EVENT_FRAME);
     }
-    assert_int_equal(duet_session_send_piece(top->session, out, &put, octets, 1), DUET_E_MISUSE);
+    assert_int_equal(duet_session_send_piece(top->session, out, &put, bytes, 1), DUET_E_MISUSE);
     assert_int_equal(pair_settle(&pair), DUET_OK);
     pair_close(&pair);
 }

@@ -3,7 +3,7 @@
  *
  * Frames of all sizes and codes, both ways, turning every few of them; messages in parts, PAD,
  * PING, ROTATE, refreshes that cross now and then; SEQ goes through its wrap in every session, of
- * which there is one after the other. Every octet is compared, every receipt, and memory may not
+ * which there is one after the other. Every byte is compared, every receipt, and memory may not
  * grow.
  */
 #include "session/session.h"
@@ -23,15 +23,15 @@
 enum {
     LIFE = 40000,         /* rounds of a session */
     BEFORE_WRAP = 1000,   /* frames of each direction before SEQ is 0 */
-    LARGEST = 9000,       /* octets of a frame */
-    GROWTH = 256 * 1024,  /* octets of resident memory that the allocator may take its time with */
+    LARGEST = 9000,       /* bytes of a frame */
+    GROWTH = 256 * 1024,  /* bytes of resident memory that the allocator may take its time with */
     REFRESH_EVERY = 5000, /* rounds */
     PING_EVERY = 700,
     ROTATE_EVERY = 300
 };
 
 static struct pair pair;
-static uint64_t frames, octets, turns, refreshes, wraps, lives;
+static uint64_t frames, bytes, turns, refreshes, wraps, lives;
 
 static uint64_t
 draw(void)
@@ -45,12 +45,12 @@ draw(void)
 }
 
 static void
-draw_octets(void *memory, size_t size)
+draw_bytes(void *memory, size_t size)
 {
     assert_int_equal(duet__os_random(memory, size), 0);
 }
 
-/** Resident memory in octets. */
+/** Resident memory in bytes. */
 static long
 resident(void)
 {
@@ -89,7 +89,7 @@ carry(int i)
     assert_int_equal(pair_carry(&pair.end[i], to), DUET_OK);
 }
 
-/** One frame from one end, and every octet of it at the other. */
+/** One frame from one end, and every byte of it at the other. */
 static void
 one_frame(int i)
 {
@@ -111,10 +111,10 @@ one_frame(int i)
     carry(i);
     assert_int_equal(to->got_size, n);
     for (size_t k = 0; k < n; k++)
-        if (to->got[k] != pair_octet(k))
-            fail_msg("octet %zu of a frame is another one", k);
+        if (to->got[k] != pair_byte(k))
+            fail_msg("byte %zu of a frame is another one", k);
     frames++;
-    octets += n;
+    bytes += n;
 }
 
 static void
@@ -124,7 +124,7 @@ ask_some(unsigned round)
 
     for (int i = 0; i < 2; i++) {
         duet_session *session = pair.end[i].session;
-        draw_octets(random, sizeof random);
+        draw_bytes(random, sizeof random);
         if (round % PING_EVERY == 0)
             assert_int_equal(duet_session_ask(session, DUET_ASK_PING, random), DUET_OK);
         if ((round + (unsigned)i * 7) % ROTATE_EVERY == 0)
@@ -168,7 +168,7 @@ static void
 live(uint64_t until_ms)
 {
     assert_int_equal(pair_sessions(&pair), DUET_OK);
-    pair_shake(&pair);
+    pair_handshake(&pair);
     near_wrap();
     for (unsigned round = 1; round <= LIFE; round++) {
         if (round % 1000 == 0 && duet__os_now_ms() > until_ms)
@@ -187,7 +187,7 @@ main(int argc, char **argv)
     uint64_t until_ms = duet__os_now_ms() + seconds * 1000;
     long before = 0;
 
-    pair_draw = draw_octets;
+    pair_draw = draw_bytes;
     pair_open(&pair, &(struct pair_options){.pattern = DUET_PATTERN_EPHEMERAL,
                                             .rotate_frames = 2,
                                             .rotate_blocks = 10});
@@ -197,9 +197,9 @@ main(int argc, char **argv)
             before = resident(); /* the first session has warmed the allocator up */
     } while (duet__os_now_ms() < until_ms);
     long grown = resident() - before;
-    printf("%llu sessions, %llu frames, %llu octets, %llu rotations, %llu refreshes, %llu wraps of "
+    printf("%llu sessions, %llu frames, %llu bytes, %llu rotations, %llu refreshes, %llu wraps of "
            "SEQ; every receipt alike; memory grew by %ld KiB\n",
-           (unsigned long long)lives, (unsigned long long)frames, (unsigned long long)octets,
+           (unsigned long long)lives, (unsigned long long)frames, (unsigned long long)bytes,
            (unsigned long long)turns, (unsigned long long)refreshes, (unsigned long long)wraps,
            grown / 1024);
     pair_close(&pair);

@@ -24,7 +24,7 @@ hide(void *memory, size_t size)
 }
 
 uint8_t
-pair_octet(size_t i)
+pair_byte(size_t i)
 {
     return (uint8_t)(i * 31 + (i >> 8));
 }
@@ -124,7 +124,7 @@ pair_send(struct pair_end *end, uint32_t code, size_t n)
 
     assert_true(end->wire_size + n + DUET_FRAME_OVERHEAD <= PAIR_WIRE);
     for (size_t i = 0; i < n; i++)
-        frame[DUET_HEADER_SIZE + i] = pair_octet(i);
+        frame[DUET_HEADER_SIZE + i] = pair_byte(i);
     int result = duet_session_send(end->session, frame, frame + DUET_HEADER_SIZE, n, code);
     if (result == DUET_OK)
         end->wire_size += n + DUET_FRAME_OVERHEAD;
@@ -162,7 +162,7 @@ answer(struct pair_end *end, const struct duet_step *step)
 }
 
 int
-pair_feed(struct pair_end *end, const uint8_t *octets, size_t size, size_t piece)
+pair_feed(struct pair_end *end, const uint8_t *bytes, size_t size, size_t piece)
 {
     size_t used = 0;
 
@@ -170,7 +170,7 @@ pair_feed(struct pair_end *end, const uint8_t *octets, size_t size, size_t piece
         size_t n = size - used;
         if (piece != 0 && n > piece)
             n = piece;
-        struct duet_step step = {.in = octets + used,
+        struct duet_step step = {.in = bytes + used,
                                  .in_size = n,
                                  .out = end->got + end->got_size + end->pending,
                                  .out_size = PAIR_WIRE - end->got_size - end->pending};
@@ -214,7 +214,7 @@ pair_settle(struct pair *pair)
 }
 
 void
-pair_shake(struct pair *pair)
+pair_handshake(struct pair *pair)
 {
     assert_int_equal(pair_settle(pair), DUET_OK);
     assert_true(pair_info(&pair->end[DUET_TOP]).ready);
@@ -225,5 +225,5 @@ void
 pair_ready(struct pair *pair, const struct pair_options *options)
 {
     pair_open(pair, options);
-    pair_shake(pair);
+    pair_handshake(pair);
 }

@@ -25,7 +25,7 @@ struct pair_end {
     uint8_t fresh;   /* counts the draws */
 };
 
-/** Called on each secret before it is used, and on all octets before they are carried; NULL: not.
+/** Called on each secret before it is used, and on all bytes before they are carried; NULL: not.
  */
 extern void (*pair_hide)(void *memory, size_t size);
 extern void (*pair_show)(const void *memory, size_t size);
@@ -39,30 +39,30 @@ struct pair {
 /** What both configurations have in common. */
 struct pair_options {
     enum duet_pattern pattern;
-    uint32_t hello_pad;                    /* octets, exactly */
+    uint32_t hello_pad;                    /* bytes, exactly */
     unsigned rotate_frames, rotate_blocks; /* 0: the defaults */
     int speak_first;
 };
 
-/** Configurations and sessions, before any octet; fails the test when they can't be had. */
+/** Configurations and sessions, before any byte; fails the test when they can't be had. */
 void pair_open(struct pair *pair, const struct pair_options *options);
 /** Sessions anew, under the configurations that are there. Returns the first failure. */
 int pair_sessions(struct pair *pair);
 void pair_close(struct pair *pair);
 
 /** Both sessions up to READY at both ends. */
-void pair_shake(struct pair *pair);
+void pair_handshake(struct pair *pair);
 void pair_ready(struct pair *pair, const struct pair_options *options);
 
 /** Let an end put what it owes on its wire. Returns what duet_session_flush() says. */
 int pair_flush(struct pair_end *end);
 
-/** Seal n octets of a pattern under a code onto the wire. Returns what sealing says. */
+/** Seal n bytes of a pattern under a code onto the wire. Returns what sealing says. */
 int pair_send(struct pair_end *end, uint32_t code, size_t n);
 
-/** Give an end octets, in pieces of at most `piece` (0: all at once). Returns DUET_OK or what
+/** Give an end bytes, in pieces of at most `piece` (0: all at once). Returns DUET_OK or what
  * stopped it; events are answered. */
-int pair_feed(struct pair_end *end, const uint8_t *octets, size_t size, size_t piece);
+int pair_feed(struct pair_end *end, const uint8_t *bytes, size_t size, size_t piece);
 
 /** Carry one end's wire to the other. */
 int pair_carry(struct pair_end *from, struct pair_end *to);
@@ -70,8 +70,8 @@ int pair_carry(struct pair_end *from, struct pair_end *to);
 /** Flush and carry both ways until nobody has anything to say. Returns the first failure. */
 int pair_settle(struct pair *pair);
 
-/** Octet i of what pair_send() seals. */
-uint8_t pair_octet(size_t i);
+/** Byte i of what pair_send() seals. */
+uint8_t pair_byte(size_t i);
 
 duet_info pair_info(const struct pair_end *end);
 

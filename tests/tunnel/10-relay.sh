@@ -12,7 +12,7 @@ peer both "$plain" 0 || bad "nothing at all"
 peer trickle "$plain" 0.5 >out || bad "small ones"
 down
 [ "$(grep -c 'outcome done' server.err)" -eq 11 ] || bad "not 11 records: $(cat server.err)"
-says 'octets_in 67108864, octets_out 67108864' client.err
+says 'bytes_in 67108864, bytes_out 67108864' client.err
 
 # Unix sockets at every place
 target unix echo unix:target

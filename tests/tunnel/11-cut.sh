@@ -55,7 +55,7 @@ start client "$DUET" client -v -k k --listen "$plain" --target "$tampered"
 listening server
 listening tamper
 listening client
-[ "$(peer be_cut "$plain")" = reset ] || bad "altered octets"
+[ "$(peer be_cut "$plain")" = reset ] || bad "altered bytes"
 soon 'outcome cut: .*MAC\|outcome cut: .*checksum' server.err
 down
 done_testing

@@ -25,11 +25,11 @@ soon 'outcome stranger' server.err
 stop wrong
 
 # strangers: silence, then an end, at the time that was drawn
-for octets in 0 10 300 100000; do
-    peer probe "$wire" $octets 10 >out
+for bytes in 0 10 300 100000; do
+    peer probe "$wire" $bytes 10 >out
     case $(cat out) in
     'end 1.9' | 'end 2'* | 'end 3'*) ;;
-    *) bad "a stranger of $octets octets saw: $(cat out)" ;;
+    *) bad "a stranger of $bytes bytes saw: $(cat out)" ;;
     esac
 done
 peer both "$plain" 1 || bad "after strangers"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # A reload shuts out what it withdrew: who had connected before it and proves itself behind it is
-# judged by the new secrets, peers and rules. Two gates hold a peer's octets meanwhile: `first` all
+# judged by the new secrets, peers and rules. Two gates hold a peer's bytes meanwhile: `first` all
 # of them, `last` those that follow the server's answer.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"

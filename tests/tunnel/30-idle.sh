@@ -5,7 +5,7 @@
 count=${DUET_IDLE_CONNECTIONS:-1000}
 target echo echo
 
-# kept NAME: octets of a process's own memory
+# kept NAME: bytes of a process's own memory
 kept() {
     awk '/^Private_Dirty/ { kib += $2 } END { print kib * 1024 }' \
         "/proc/$(pid "$1")/smaps_rollup"
@@ -22,9 +22,9 @@ sleep 0.5
 for name in server client; do
     [ $name = server ] && before=$server_before || before=$client_before
     each=$((($(kept $name) - before) / count))
-    echo "$name: $each octets for each of $count idle connections"
+    echo "$name: $each bytes for each of $count idle connections"
     # A sanitizer's shadow and red zones are not the program's.
-    [ $each -lt 4096 ] || grep -q '[at]san' "/proc/$(pid $name)/maps" || bad "$name: $each octets"
+    [ $each -lt 4096 ] || grep -q '[at]san' "/proc/$(pid $name)/maps" || bad "$name: $each bytes"
 done
 wait $holding || bad "not all were alive"
 down

@@ -98,6 +98,6 @@ listening server
 listening client
 peer both "$plain" 1 || bad "what came back is something else"
 down
-says 'tunnel way.*octets_out 1048576.*outcome done' client.err
-says 'tunnel service.*octets_in 1048576.*outcome done' server.err
+says 'tunnel way.*bytes_out 1048576.*outcome done' client.err
+says 'tunnel service.*bytes_in 1048576.*outcome done' server.err
 done_testing

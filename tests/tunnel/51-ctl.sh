@@ -71,7 +71,7 @@ for workers in 1 3; do
     expect 0 '' ctl --json sessions
     "$PYTHON" -c 'import json, sys
 s = [json.loads(line) for line in sys.stdin]
-assert len(s) == 1 and s[0]["tunnel"] == "web" and s[0]["octets_in"] == 1, s' <out ||
+assert len(s) == 1 and s[0]["tunnel"] == "web" and s[0]["bytes_in"] == 1, s' <out ||
         bad "sessions as JSON: $(cat out)"
     expect 0 '' ctl status
     says '^web  *server  *1 ' out

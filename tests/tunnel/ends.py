@@ -63,12 +63,12 @@ def tell(address):
 
 
 def talk(address, text, *how):
-    """Sends a header, octet by octet, then a text, and prints what comes back and how it ends."""
+    """Sends a header, byte by byte, then a text, and prints what comes back and how it ends."""
     s = connect(address)
     data = b""
     try:
-        for octet in header(*how):
-            s.sendall(bytes([octet]))
+        for byte in header(*how):
+            s.sendall(bytes([byte]))
             time.sleep(0.002)
         s.sendall(text.encode())
         s.shutdown(socket.SHUT_WR)

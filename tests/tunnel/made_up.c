@@ -100,7 +100,7 @@ service_each(struct service *s, void (*tell)(const struct service_session *, voi
                                       .state = "open",
                                       .target = "\x1b\"host\":1",
                                       .secret_id = id,
-                                      .octets_in = 1ull << 40,
+                                      .bytes_in = 1ull << 40,
                                       .age_ms = 1500};
     struct sockaddr_storage from = {.ss_family = AF_UNIX};
 
@@ -116,7 +116,7 @@ made_up(void)
 
     memset(&service, 0, sizeof service);
     service.tunnel = (struct tunnel_settings){.name = name, .side = TUNNEL_SERVER};
-    service.tunnel.listen = service.tunnel.targets = (struct words){addresses, 1};
+    service.tunnel.listen = service.tunnel.targets = (struct strlist){addresses, 1};
     service.settings = (struct settings){.tunnels = &service.tunnel, .tunnel_count = 1};
     for (unsigned w = 0; w < 2; w++) {
         service.workers[w].process =
@@ -124,8 +124,8 @@ made_up(void)
         struct counters *row = &service.workers[w].tunnels[w]; /* not the same row in both */
         memcpy(row->name, "web", 4);
         row->accepted = 3 + w;
-        row->octets_in = 100;
-        row->octets_out = 5;
+        row->bytes_in = 100;
+        row->bytes_out = 5;
         row->open = 1;
     }
 }

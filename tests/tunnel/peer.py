@@ -107,7 +107,7 @@ def early(address):
 
 
 def cutter(address):
-    """Cuts the connection after the first octets."""
+    """Cuts the connection after the first bytes."""
 
     def handle(s):
         s.recv(1)
@@ -179,12 +179,12 @@ def teller(address):
 
 
 def front(address, to, source):
-    """A proxy in front of a server: its header first, then the octets both ways."""
+    """A proxy in front of a server: its header first, then the bytes both ways."""
 
     def handle(s):
         t = connect(to)
-        for octet in proxy_header(source):  # a header that comes in pieces
-            t.sendall(bytes([octet]))
+        for byte in proxy_header(source):  # a header that comes in pieces
+            t.sendall(bytes([byte]))
         threading.Thread(target=forward, args=(t, s), daemon=True).start()
         forward(s, t)
 
@@ -192,7 +192,7 @@ def front(address, to, source):
 
 
 def gate(address, to, go, which):
-    """Carries octets both ways, but holds the client's until the file `go` is there: its first, or its
+    """Carries bytes both ways, but holds the client's until the file `go` is there: its first, or its
     last, which follow the server's answer. Says when it holds some, and what comes back once it
     holds none."""
 
@@ -251,7 +251,7 @@ def closer(address):
 
 
 def tamper(address, to):
-    """Carries octets both ways, and changes one of those that follow the handshake."""
+    """Carries bytes both ways, and changes one of those that follow the handshake."""
 
     def carry(source, sink, alter):
         try:
@@ -343,7 +343,7 @@ def cut(address):
 
 
 def hold(address, seconds, count="1"):
-    """Opens connections, has each echo an octet, holds them, and has each echo another one."""
+    """Opens connections, has each echo a byte, holds them, and has each echo another one."""
     held = []
     for i in range(int(count)):
         s = connect(address)
@@ -372,7 +372,7 @@ def tell_end(s, seconds):
     begin = time.monotonic()
     s.settimeout(float(seconds))
     try:
-        how = "end" if s.recv(1) == b"" else "octets"
+        how = "end" if s.recv(1) == b"" else "bytes"
     except ConnectionResetError:
         how = "reset"
     except TimeoutError:
@@ -418,10 +418,10 @@ def told(address, source=None):
     print(answer)
 
 
-def probe(address, octets, seconds):
+def probe(address, raw, seconds):
     """Sends what proves nothing; says what came, and after how long."""
     s = connect(address)
-    s.sendall(os.urandom(int(octets)))
+    s.sendall(os.urandom(int(raw)))
     tell_end(s, seconds)
 
 
@@ -463,7 +463,7 @@ def trickle(address, seconds):
         time.sleep(0.002)
     s.shutdown(socket.SHUT_WR)
     if s.recv(1) != b"":
-        fail("octets after the end")
+        fail("bytes after the end")
     print("rounds", rounds)
 
 

@@ -21,7 +21,7 @@ rest() {
 whole() {
     stop $service_pid
     [ "$(value truncated served)" = 0 ] || bad "$1: the service took a cut for an end"
-    [ "$(value wrong served)" = 0 ] || bad "$1: wrong octets came to the service"
+    [ "$(value wrong served)" = 0 ] || bad "$1: wrong bytes came to the service"
     "$load" serve "$service" >"$work/served" & service_pid=$!
     started="$started $service_pid"
     await "$service"

@@ -4,7 +4,7 @@
 # shellcheck source=real.sh
 . "$(dirname "$0")/real.sh"
 count=${CONNECTIONS:-10000}
-each=4096 # octets of the requests
+each=4096 # bytes of the requests
 
 # An end takes two descriptors for a connection; the load and the service take one. All raise their limit to
 # the hard one.
@@ -50,10 +50,10 @@ traffic_on_all() {
 
 hold
 held=$(memory "$server" "$client")
-octets=$(((held - pss) * 1024 / count))
-echo "$count idle connections, $workers workers at each end: $octets octets each of client and server" \
-    "together, $((($(kernel) - sockets) * 1024 / count)) octets of the kernel's for all six sockets"
-[ $octets -lt 8192 ] || bad "an idle connection takes 4 KiB or more at an end"
+bytes=$(((held - pss) * 1024 / count))
+echo "$count idle connections, $workers workers at each end: $bytes bytes each of client and server" \
+    "together, $((($(kernel) - sockets) * 1024 / count)) bytes of the kernel's for all six sockets"
+[ $bytes -lt 8192 ] || bad "an idle connection takes 4 KiB or more at an end"
 calm "$server" "$client"
 traffic_on_all
 alive "$server" "$client"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Bad networks between the ends of a tunnel: slow, losing and cutting connections, altering octets (by a
+# Bad networks between the ends of a tunnel: slow, losing and cutting connections, altering bytes (by a
 # proxy of our own), and one whose router stands still for a while (in network namespaces).
 # Nothing wrong arrives, and no cut is taken for an end.
 # shellcheck source=real.sh
@@ -61,7 +61,7 @@ sleep 1
 calm "$server"
 stop "$server" $service_pid
 echo "the service saw $(value complete served) uploads complete, $(value cut served) cut"
-[ "$(value wrong served)" = 0 ] || bad "altered octets came to the service"
+[ "$(value wrong served)" = 0 ] || bad "altered bytes came to the service"
 [ "$(value truncated served)" = 0 ] || bad "a cut was taken for an end"
 
 echo "== a router between two machines stands still"

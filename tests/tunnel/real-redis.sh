@@ -1,5 +1,5 @@
 #!/bin/sh
-# Redis behind a tunnel: redis-benchmark's counts come out as they must, and a million octets in and out
+# Redis behind a tunnel: redis-benchmark's counts come out as they must, and a million bytes in and out
 # as they were.
 # shellcheck source=real.sh
 . "$(dirname "$0")/real.sh"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# An ssh session through `duet pipe` as its ProxyCommand and `duet server` before sshd: octets, exit
+# An ssh session through `duet pipe` as its ProxyCommand and `duet server` before sshd: bytes, exit
 # codes, many channels and forwarded ports as without.
 # shellcheck source=real.sh
 . "$(dirname "$0")/real.sh"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# nginx behind a tunnel: curl's downloads and uploads come to the same octets as without, and wrk's
+# nginx behind a tunnel: curl's downloads and uploads come to the same bytes as without, and wrk's
 # load to no error.
 # shellcheck source=real.sh
 . "$(dirname "$0")/real.sh"
@@ -49,7 +49,7 @@ fetch -r 1000000-3000000 -o part "http://$near/large"
 fetch -r 1000000-3000000 -o straight "http://$service/large"
 same straight part
 fetch --limit-rate 2M -r 0-4000000 -o slow "http://$near/large"
-head -c 4000001 web/files/large | cmp - slow || bad "a slow reader gets other octets"
+head -c 4000001 web/files/large | cmp - slow || bad "a slow reader gets other bytes"
 pulls=
 for i in 1 2 3 4 5 6 7 8; do
     fetch -o "got.$i" "http://$near/large" &

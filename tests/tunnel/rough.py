@@ -2,7 +2,7 @@
 
   rough.py LISTEN TARGET [--delay SECONDS] [--cut OCTETS] [--fin] [--flip OCTETS] [--refuse PERCENT]
 
---cut ends a connection after 1 to OCTETS octets in either direction, by a reset, or in order with
+--cut ends a connection after 1 to OCTETS bytes in either direction, by a reset, or in order with
 --fin; --flip changes one bit somewhere there; --refuse resets so many of those who come. Choices are
 drawn from one seed, so that a run can be repeated.
 """
@@ -40,24 +40,24 @@ async def carry(reader, writer, cut, flip):
 
     async def deliver():
         while True:
-            due, octets = await queue.get()
-            if octets is None:
+            due, raw = await queue.get()
+            if raw is None:
                 break
             await asyncio.sleep(max(0, due - asyncio.get_running_loop().time()))
-            writer.write(octets)
+            writer.write(raw)
             await writer.drain()
 
     delivery = asyncio.ensure_future(deliver())
     try:
-        while octets := await reader.read(65536):
-            if flip and passed <= flip < passed + len(octets):
-                octets = bytearray(octets)
-                octets[flip - passed] ^= 1 << draw.randrange(8)
-            passed += len(octets)
+        while raw := await reader.read(65536):
+            if flip and passed <= flip < passed + len(raw):
+                raw = bytearray(raw)
+                raw[flip - passed] ^= 1 << draw.randrange(8)
+            passed += len(raw)
             late = cut and passed >= cut
             if late:
-                octets = octets[: len(octets) - (passed - cut)]
-            await queue.put((asyncio.get_running_loop().time() + settings.delay, bytes(octets)))
+                raw = raw[: len(raw) - (passed - cut)]
+            await queue.put((asyncio.get_running_loop().time() + settings.delay, bytes(raw)))
             if late:
                 await queue.put((0, None))
                 await delivery

@@ -5,8 +5,8 @@
 #include "answer.h"
 #include "ask.h"
 #include "control.h"
+#include "log.h"
 #include "made_up.h"
-#include "say.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +39,7 @@ count(int number)
 static char last[1024];
 
 static void
-keep(enum say_kind kind, const char *text)
+keep(enum log_kind kind, const char *text)
 {
     (void)kind;
     snprintf(last, sizeof last, "%s", text);
@@ -70,7 +70,7 @@ serve(void **state)
         made_up();
         uv_loop_init(made_up_loop);
         made_up_signals = 0;
-        say_line = keep;
+        log_line = keep;
         signal(SIGTERM, count);
         alarm(60);
         if (control_open(&control, made_up_loop, path, made_up_service) != EXIT_DONE)
@@ -136,7 +136,7 @@ test_answers(void **state)
     expect(REQUEST_SESSIONS, 0, 0,
            "{\"id\":281474976710663,\"tunnel\":\"web\",\"state\":\"open\",\"from\":\"unix\","
            "\"target\":\"\\\\x1b\\\"host\\\":1\",\"secret\":\"ab00000000000000\",\"identity\":null,"
-           "\"octets_in\":1099511627776,\"octets_out\":0,\"age\":1.5,\"idle\":0.0}\n");
+           "\"bytes_in\":1099511627776,\"bytes_out\":0,\"age\":1.5,\"idle\":0.0}\n");
     expect(REQUEST_METRICS, 0, 0, "duet_connections_accepted_total{tunnel=\"web\"} 7\n");
     expect(REQUEST_KILL, 7, EXIT_FAILED, "");
     expect(REQUEST_KILL, 1ull << 48 | 7, 0, "");
@@ -255,19 +255,19 @@ static void
 test_bounds(void **state)
 {
     int fds[20], open = 0;
-    char octet;
+    char byte;
 
     (void)state;
     for (unsigned i = 0; i < 20; i++)
         fds[i] = dial();
     poll(NULL, 0, 300);
     for (unsigned i = 0; i < 20; i++)
-        open += recv(fds[i], &octet, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+        open += recv(fds[i], &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
     assert_int_equal(open, 16);
     for (unsigned i = 0; i < 20; i++) {
         struct pollfd one = {.fd = fds[i], .events = POLLIN};
         assert_int_equal(poll(&one, 1, 8000), 1);
-        assert_int_equal(recv(fds[i], &octet, 1, MSG_DONTWAIT), 0);
+        assert_int_equal(recv(fds[i], &byte, 1, MSG_DONTWAIT), 0);
         close(fds[i]);
     }
     expect(REQUEST_HEALTH, 0, 0, "serving\n");
@@ -290,9 +290,9 @@ refused(const char *where, int code, const char *why)
 {
     struct control *control;
 
-    say_line = keep;
+    log_line = keep;
     assert_int_equal(control_open(&control, made_up_loop, where, made_up_service), code);
-    say_line = NULL;
+    log_line = NULL;
     assert_null(control);
     if (strstr(last, why) == NULL)
         fail_msg("'%s' is not in '%s'", why, last);
@@ -339,10 +339,10 @@ test_nobody_is_there(void **state)
     char other[128];
 
     (void)state;
-    say_line = keep;
+    log_line = keep;
     snprintf(other, sizeof other, "%s/none", folder);
     assert_int_equal(ask(&replies, other, &request, 0), EXIT_CONNECT);
-    say_line = NULL;
+    log_line = NULL;
     assert_non_null(strstr(last, "does the service run"));
     replies_free(&replies);
 }

@@ -3,7 +3,7 @@
  * given holds all that was asked for. One without its identity would speak to the peer without it.
  */
 #include "keys.h"
-#include "say.h"
+#include "log.h"
 
 #include "session/config.h"
 
@@ -43,17 +43,17 @@ write_file(const char *name, const char *text, size_t size)
 static void
 write_keys(void)
 {
-    static const uint8_t octets[64] = {1, 2, 3};
+    static const uint8_t bytes[64] = {1, 2, 3};
     char text[1000];
     size_t size;
     duet_secret secret;
     duet_identity identity;
 
-    assert_int_equal(duet_secret_init(&secret, octets, sizeof octets), DUET_OK);
+    assert_int_equal(duet_secret_init(&secret, bytes, sizeof bytes), DUET_OK);
     assert_int_equal(duet_secret_format(text, sizeof text, &size, &secret), DUET_OK);
     write_file("secret", text, size);
     duet_secret_wipe(&secret);
-    assert_int_equal(duet_identity_init(&identity, octets), DUET_OK);
+    assert_int_equal(duet_identity_init(&identity, bytes), DUET_OK);
     assert_int_equal(duet_identity_format(text, sizeof text, &size, &identity), DUET_OK);
     write_file("identity", text, size);
 }
@@ -88,7 +88,7 @@ all_or_nothing(void **state)
 }
 
 static void
-unheard(enum say_kind kind, const char *text)
+unheard(enum log_kind kind, const char *text)
 {
     (void)kind;
     (void)text;
@@ -100,7 +100,7 @@ main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_or_nothing),
     };
-    say_line = unheard;
+    log_line = unheard;
     if (CRYPTO_set_mem_functions(crypto_malloc, NULL, NULL) != 1 || duet_init() != DUET_OK)
         return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);

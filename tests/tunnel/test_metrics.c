@@ -28,7 +28,7 @@ test_metrics(void **state)
     FILE *out = fmemopen(text, sizeof text, "w");
     metrics_put(out, made_up_service);
     fclose(out);
-    assert_non_null(strstr(text, "# HELP duet_plain_bytes_total Octets of the plain side.\n"
+    assert_non_null(strstr(text, "# HELP duet_plain_bytes_total Bytes of the plain side.\n"
                                  "# TYPE duet_plain_bytes_total counter\n"
                                  "duet_plain_bytes_total{tunnel=\"web\",direction=\"in\"} 200\n"
                                  "duet_plain_bytes_total{tunnel=\"web\",direction=\"out\"} 10\n"

@@ -1,5 +1,5 @@
 /*
- * PROXY headers: each family read and written, every truncation, every octet altered, and what is
+ * PROXY headers: each family read and written, every truncation, every byte altered, and what is
  * none; and who is trusted to send one.
  */
 #include "network.h"
@@ -61,10 +61,10 @@ same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 }
 
 static int
-parse(struct proxy *proxy, const uint8_t *octets, size_t size, size_t *used)
+parse(struct proxy *proxy, const uint8_t *bytes, size_t size, size_t *used)
 {
     const char *why;
-    int result = proxy_parse(proxy, octets, size, used, &why);
+    int result = proxy_parse(proxy, bytes, size, used, &why);
 
     assert_int_equal(result == DUET_E_FORMAT, why[0] != 0);
     if (result != DUET_OK)
@@ -88,7 +88,7 @@ test_reads_what_others_wrote(void **state)
 }
 
 static void
-test_waits_at_every_octet(void **state)
+test_waits_at_every_byte(void **state)
 {
     struct proxy proxy;
     size_t used;
@@ -156,45 +156,45 @@ test_tells_the_peer_in_fields(void **state)
 static void
 test_local_tells_nothing(void **state)
 {
-    uint8_t octets[sizeof tcp4];
+    uint8_t bytes[sizeof tcp4];
     struct proxy proxy;
     size_t used;
 
     (void)state;
-    memcpy(octets, tcp4, sizeof tcp4);
-    octets[12] = 0x20; /* LOCAL */
-    assert_int_equal(parse(&proxy, octets, sizeof octets, &used), DUET_OK);
+    memcpy(bytes, tcp4, sizeof tcp4);
+    bytes[12] = 0x20; /* LOCAL */
+    assert_int_equal(parse(&proxy, bytes, sizeof bytes, &used), DUET_OK);
     assert_int_equal(proxy.known, 0);
-    assert_int_equal(used, sizeof octets);
-    octets[12] = 0x21;
-    octets[13] = 0x00; /* UNSPEC */
-    assert_int_equal(parse(&proxy, octets, sizeof octets, &used), DUET_OK);
+    assert_int_equal(used, sizeof bytes);
+    bytes[12] = 0x21;
+    bytes[13] = 0x00; /* UNSPEC */
+    assert_int_equal(parse(&proxy, bytes, sizeof bytes, &used), DUET_OK);
     assert_int_equal(proxy.known, 0);
 }
 
 static void
-test_refuses_each_altered_octet(void **state)
+test_refuses_each_altered_byte(void **state)
 {
-    uint8_t octets[sizeof tcp4];
+    uint8_t bytes[sizeof tcp4];
     struct proxy proxy;
     size_t used;
 
     (void)state;
     for (size_t i = 0; i < 12; i++) {
-        memcpy(octets, tcp4, sizeof tcp4);
-        octets[i] ^= 0x40;
-        assert_int_equal(parse(&proxy, octets, sizeof octets, &used), DUET_E_FORMAT);
+        memcpy(bytes, tcp4, sizeof tcp4);
+        bytes[i] ^= 0x40;
+        assert_int_equal(parse(&proxy, bytes, sizeof bytes, &used), DUET_E_FORMAT);
     }
     for (unsigned value = 0; value < 256; value++) {
-        memcpy(octets, tcp4, sizeof tcp4);
-        octets[12] = (uint8_t)value;
+        memcpy(bytes, tcp4, sizeof tcp4);
+        bytes[12] = (uint8_t)value;
         int known = value == 0x20 || value == 0x21;
-        assert_int_equal(parse(&proxy, octets, sizeof octets, &used),
+        assert_int_equal(parse(&proxy, bytes, sizeof bytes, &used),
                          known ? DUET_OK : DUET_E_FORMAT);
-        octets[12] = 0x21;
-        octets[13] = (uint8_t)value;
-        known = value == 0x00 || value == 0x11; /* the others need more octets for addresses */
-        assert_int_equal(parse(&proxy, octets, sizeof octets, &used),
+        bytes[12] = 0x21;
+        bytes[13] = (uint8_t)value;
+        known = value == 0x00 || value == 0x11; /* the others need more bytes for addresses */
+        assert_int_equal(parse(&proxy, bytes, sizeof bytes, &used),
                          known ? DUET_OK : DUET_E_FORMAT);
     }
 }
@@ -202,32 +202,32 @@ test_refuses_each_altered_octet(void **state)
 static void
 test_bounds_the_length(void **state)
 {
-    uint8_t octets[PROXY_MOST] = {0};
+    uint8_t bytes[PROXY_MOST] = {0};
     struct proxy proxy;
     size_t used;
 
     (void)state;
-    memcpy(octets, tcp4, sizeof tcp4);
+    memcpy(bytes, tcp4, sizeof tcp4);
     for (unsigned length = 0; length < 12; length++) { /* shorter than the addresses */
-        octets[15] = (uint8_t)length;
-        assert_int_equal(parse(&proxy, octets, sizeof octets, &used), DUET_E_FORMAT);
+        bytes[15] = (uint8_t)length;
+        assert_int_equal(parse(&proxy, bytes, sizeof bytes, &used), DUET_E_FORMAT);
     }
-    octets[15] = 12; /* addresses alone */
-    assert_int_equal(parse(&proxy, octets, sizeof octets, &used), DUET_OK);
+    bytes[15] = 12; /* addresses alone */
+    assert_int_equal(parse(&proxy, bytes, sizeof bytes, &used), DUET_OK);
     for (unsigned length = 13; length < 19; length++) { /* a field that is cut */
-        octets[15] = (uint8_t)length;
-        assert_int_equal(parse(&proxy, octets, sizeof octets, &used), DUET_E_FORMAT);
+        bytes[15] = (uint8_t)length;
+        assert_int_equal(parse(&proxy, bytes, sizeof bytes, &used), DUET_E_FORMAT);
         assert_int_equal(proxy.known, 0);
     }
-    octets[14] = (PROXY_MOST - PROXY_LEAST) >> 8;
-    octets[15] = (PROXY_MOST - PROXY_LEAST) & 0xff;
-    octets[30] = 0;
-    octets[29] = (PROXY_MOST - PROXY_LEAST - 12 - 3) >> 8;
-    octets[30] = (PROXY_MOST - PROXY_LEAST - 12 - 3) & 0xff;
-    assert_int_equal(parse(&proxy, octets, sizeof octets, &used), DUET_OK);
+    bytes[14] = (PROXY_MOST - PROXY_LEAST) >> 8;
+    bytes[15] = (PROXY_MOST - PROXY_LEAST) & 0xff;
+    bytes[30] = 0;
+    bytes[29] = (PROXY_MOST - PROXY_LEAST - 12 - 3) >> 8;
+    bytes[30] = (PROXY_MOST - PROXY_LEAST - 12 - 3) & 0xff;
+    assert_int_equal(parse(&proxy, bytes, sizeof bytes, &used), DUET_OK);
     assert_int_equal(used, PROXY_MOST);
-    octets[15]++; /* one octet over the bound: refused at once, not waited for */
-    assert_int_equal(parse(&proxy, octets, PROXY_LEAST, &used), DUET_E_FORMAT);
+    bytes[15]++; /* one byte over the bound: refused at once, not waited for */
+    assert_int_equal(parse(&proxy, bytes, PROXY_LEAST, &used), DUET_E_FORMAT);
 }
 
 static void
@@ -250,7 +250,7 @@ test_says_what_else_it_is(void **state)
 }
 
 static int
-trusts(const struct words *words, struct sockaddr_storage peer)
+trusts(const struct strlist *words, struct sockaddr_storage peer)
 {
     return proxy_trusted(words, &peer);
 }
@@ -258,7 +258,7 @@ trusts(const struct words *words, struct sockaddr_storage peer)
 static void
 test_trusts_loopback_or_the_list(void **state)
 {
-    struct words none = {0}, list = {0};
+    struct strlist none = {0}, list = {0};
 
     (void)state;
     assert_int_equal(trusts(&none, in4("127.0.0.9", 1)), 1);
@@ -268,14 +268,14 @@ test_trusts_loopback_or_the_list(void **state)
     assert_int_equal(trusts(&none, in4("128.0.0.1", 1)), 0);
     assert_int_equal(trusts(&none, in6("::2", 1)), 0);
 
-    assert_int_equal(words_add(&list, "192.0.2.128/25"), 0);
-    assert_int_equal(words_add(&list, "2001:db8::/33"), 0);
+    assert_int_equal(strlist_add(&list, "192.0.2.128/25"), 0);
+    assert_int_equal(strlist_add(&list, "2001:db8::/33"), 0);
     assert_int_equal(trusts(&list, in4("192.0.2.128", 1)), 1);
     assert_int_equal(trusts(&list, in4("192.0.2.127", 1)), 0);
     assert_int_equal(trusts(&list, in6("2001:db8:7fff::9", 1)), 1);
     assert_int_equal(trusts(&list, in6("2001:db8:8000::9", 1)), 0);
     assert_int_equal(trusts(&list, in4("127.0.0.1", 1)), 0);
-    words_free(&list);
+    strlist_free(&list);
 }
 
 static void
@@ -297,11 +297,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_reads_what_others_wrote),
-                                       cmocka_unit_test(test_waits_at_every_octet),
+                                       cmocka_unit_test(test_waits_at_every_byte),
                                        cmocka_unit_test(test_writes_what_it_reads),
                                        cmocka_unit_test(test_tells_the_peer_in_fields),
                                        cmocka_unit_test(test_local_tells_nothing),
-                                       cmocka_unit_test(test_refuses_each_altered_octet),
+                                       cmocka_unit_test(test_refuses_each_altered_byte),
                                        cmocka_unit_test(test_bounds_the_length),
                                        cmocka_unit_test(test_says_what_else_it_is),
                                        cmocka_unit_test(test_trusts_loopback_or_the_list),

@@ -31,8 +31,8 @@ whole(void)
                            .secret_id = id,
                            .peer_key = key,
                            .peer_name = "alice",
-                           .octets_in = 10,
-                           .octets_out = 20,
+                           .bytes_in = 10,
+                           .bytes_out = 20,
                            .duration_ms = 61005,
                            .setup_ms = 3,
                            .outcome = RECORD_CUT,
@@ -50,22 +50,22 @@ test_each_format(void **state)
     assert_string_equal(
         out, "2025-11-25T19:46:40.123Z tunnel web, id 7, from 192.0.2.1:99, target db:5432, "
              "secret ab01000000000000, identity BAUGAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=, "
-             "peer alice, octets_in 10, octets_out 20, seconds 61.005, setup 0.003, outcome cut: "
+             "peer alice, bytes_in 10, bytes_out 20, seconds 61.005, setup 0.003, outcome cut: "
              "the network went");
     assert_int_equal(size, strlen(out));
     size = record_format(out, LOG_LOGFMT, 1764100000123, RECORD_WARNING, &record, NULL);
     assert_string_equal(
         out, "time=2025-11-25T19:46:40.123Z level=warning event=connection tunnel=web id=7 "
              "from=192.0.2.1:99 target=db:5432 secret=ab01000000000000 "
-             "identity=\"BAUGAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\" peer=alice octets_in=10 "
-             "octets_out=20 seconds=61.005 setup=0.003 outcome=cut reason=\"the network went\"");
+             "identity=\"BAUGAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\" peer=alice bytes_in=10 "
+             "bytes_out=20 seconds=61.005 setup=0.003 outcome=cut reason=\"the network went\"");
     assert_int_equal(size, strlen(out));
     size = record_format(out, LOG_JSON, 0, RECORD_WARNING, &record, NULL);
     assert_string_equal(
         out, "{\"level\":\"warning\",\"event\":\"connection\",\"tunnel\":\"web\",\"id\":7,"
              "\"from\":\"192.0.2.1:99\",\"target\":\"db:5432\",\"secret\":\"ab01000000000000\","
              "\"identity\":\"BAUGAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\",\"peer\":\"alice\","
-             "\"octets_in\":10,\"octets_out\":20,\"seconds\":61.005,\"setup\":0.003,"
+             "\"bytes_in\":10,\"bytes_out\":20,\"seconds\":61.005,\"setup\":0.003,"
              "\"outcome\":\"cut\",\"reason\":\"the network went\"}");
     assert_int_equal(size, strlen(out));
 }
@@ -78,8 +78,8 @@ test_what_is_not_known_is_left_out(void **state)
 
     (void)state;
     record_format(out, LOG_LOGFMT, 0, RECORD_WARNING, &record, NULL);
-    assert_string_equal(out, "level=warning event=connection tunnel=web id=0 octets_in=0 "
-                             "octets_out=0 seconds=0.000 outcome=stranger reason=silent");
+    assert_string_equal(out, "level=warning event=connection tunnel=web id=0 bytes_in=0 "
+                             "bytes_out=0 seconds=0.000 outcome=stranger reason=silent");
 }
 
 static void
@@ -98,7 +98,7 @@ test_notes(void **state)
     assert_string_equal(out, "level=info message=\"\"");
 }
 
-/** Every octet in a name: the line stays one line of harmless UTF-8, in every format. */
+/** Every byte in a name: the line stays one line of harmless UTF-8, in every format. */
 static void
 test_hostile_names(void **state)
 {

@@ -155,7 +155,7 @@ test_lines_that_are_none(void **state)
     refused(text, "x.conf:6: no setting's name is so long");
     memset(line, 'v', sizeof line);
     snprintf(text, sizeof text, GOOD "key = %.185s\n", line);
-    refused(text, "x.conf:6: is longer than 190 octets");
+    refused(text, "x.conf:6: is longer than 190 bytes");
     snprintf(text, sizeof text, GOOD "key = %.184s\n", line);
     struct settings *settings = parse(text);
     assert_string_equal(told, "");
@@ -164,7 +164,7 @@ test_lines_that_are_none(void **state)
 }
 
 static void
-test_octet_zero_is_no_end(void **state)
+test_byte_zero_is_no_end(void **state)
 {
     static const char text[] = GOOD "key = a\0b\nworkers = 0\n";
     struct faults faults = {collect, NULL, 0};
@@ -200,7 +200,7 @@ test_sections_and_names(void **state)
     settings_free(parse(GOOD "peers = p#1 ; # a word\n"));
     assert_string_equal(told, "");
     refused("[Secret]\nVersion = 1\n", "x.conf: is a key, peers or profile file");
-    for (unsigned i = 0; i < 2; i++) { /* an octet of a secret is not told */
+    for (unsigned i = 0; i < 2; i++) { /* a byte of a secret is not told */
         refused(i == 0 ? GOOD "n7EDQyBZ7g3S7FCzRb5Q+dATt7vvRq2x3JN5cj2SPDo=\n"
                        : GOOD "abcdefghijklmnopqrstuv==\n",
                 "x.conf:6: no such setting; duet.conf(5)");
@@ -436,7 +436,7 @@ main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_defaults),
                                        cmocka_unit_test(test_everything),
                                        cmocka_unit_test(test_lines_that_are_none),
-                                       cmocka_unit_test(test_octet_zero_is_no_end),
+                                       cmocka_unit_test(test_byte_zero_is_no_end),
                                        cmocka_unit_test(test_sections_and_names),
                                        cmocka_unit_test(test_values),
                                        cmocka_unit_test(test_credentials),

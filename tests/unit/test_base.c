@@ -1,5 +1,5 @@
 /*
- * The ground floor: octets and integers, comparison, bounded reading and writing, wiping, results.
+ * The ground floor: bytes and integers, comparison, bounded reading and writing, wiping, results.
  */
 #include "base/equal.h"
 #include "base/reader.h"
@@ -14,17 +14,17 @@
 static void
 integers(void **state)
 {
-    uint8_t octets[8] = {1, 2, 3, 4, 5, 6, 7, 0xff}, out[8];
+    uint8_t bytes[8] = {1, 2, 3, 4, 5, 6, 7, 0xff}, out[8];
 
     (void)state;
-    assert_int_equal(duet__load16(octets), 0x0102);
-    assert_int_equal(duet__load32(octets), 0x01020304);
-    assert_true(duet__load64(octets) == 0x01020304050607ffu);
+    assert_int_equal(duet__load16(bytes), 0x0102);
+    assert_int_equal(duet__load32(bytes), 0x01020304);
+    assert_true(duet__load64(bytes) == 0x01020304050607ffu);
     duet__store64(out, 0x01020304050607ffu);
-    assert_memory_equal(out, octets, 8);
+    assert_memory_equal(out, bytes, 8);
     duet__store32(out, 0x01020304);
     duet__store16(out + 4, 0x10506);
-    assert_memory_equal(out, octets, 6);
+    assert_memory_equal(out, bytes, 6);
 }
 
 static void
@@ -101,14 +101,14 @@ writing(void **state)
 static void
 wiping(void **state)
 {
-    uint8_t octets[100];
+    uint8_t bytes[100];
 
     (void)state;
-    memset(octets, 9, sizeof octets);
-    duet_wipe(octets + 1, 98);
-    assert_int_equal(octets[0] + octets[99], 18);
+    memset(bytes, 9, sizeof bytes);
+    duet_wipe(bytes + 1, 98);
+    assert_int_equal(bytes[0] + bytes[99], 18);
     for (size_t i = 1; i < 99; i++)
-        assert_int_equal(octets[i], 0);
+        assert_int_equal(bytes[i], 0);
     duet_wipe(NULL, 0);
 }
 
@@ -144,17 +144,17 @@ aligned_direction(void **state)
 {
     struct {
         uint64_t before;
-        duet_dir d;
+        duet_cipher d;
         char after;
     } holder;
-    static const uint8_t octets[32] = {1};
+    static const uint8_t bytes[32] = {1};
     uint8_t frame[DUET_FRAME_OVERHEAD + 200], payload[200] = {0};
 
     (void)state;
     assert_int_equal((uintptr_t)&holder.d % 16, 0);
-    assert_int_equal(duet_dir_init_raw(&holder.d, octets, octets, octets, 1, 1000), DUET_OK);
+    assert_int_equal(duet_cipher_init_raw(&holder.d, bytes, bytes, bytes, 1, 1000), DUET_OK);
     assert_int_equal(duet_seal(&holder.d, frame, payload, sizeof payload, 0), DUET_OK);
-    duet_dir_wipe(&holder.d);
+    duet_cipher_wipe(&holder.d);
 }
 
 int

@@ -110,8 +110,8 @@ hkdf_vectors(void **state)
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         uint8_t ikm[80], salt[80], info[80], prk[32], okm[82], expected[82];
-        struct duet__octets s = {salt, strlen(cases[i].salt) / 2};
-        struct duet__octets k = {ikm, strlen(cases[i].ikm) / 2};
+        struct duet__bytes s = {salt, strlen(cases[i].salt) / 2};
+        struct duet__bytes k = {ikm, strlen(cases[i].ikm) / 2};
         size_t n = strlen(cases[i].okm) / 2, size = strlen(cases[i].info) / 2;
         unhex(ikm, cases[i].ikm);
         unhex(salt, cases[i].salt);
@@ -121,8 +121,8 @@ hkdf_vectors(void **state)
         assert_memory_equal(prk, expected, 32);
         unhex(expected, cases[i].okm);
         for (size_t cut = 0; cut <= size; cut++) { /* info in one part or two */
-            duet__hkdf_expand(prk, (struct duet__octets){info, cut},
-                              (struct duet__octets){info + cut, size - cut}, okm, n);
+            duet__hkdf_expand(prk, (struct duet__bytes){info, cut},
+                              (struct duet__bytes){info + cut, size - cut}, okm, n);
             assert_memory_equal(okm, expected, n);
         }
     }
@@ -141,8 +141,8 @@ hkdf_of_every_info(void **state)
     memcpy(prk, info + 100, sizeof prk);
     for (size_t size = 0; size <= sizeof info; size++) {
         size_t before = 0, n = 1 + size % sizeof okm;
-        duet__hkdf_expand(prk, (struct duet__octets){info, size / 3},
-                          (struct duet__octets){info + size / 3, size - size / 3}, okm, n);
+        duet__hkdf_expand(prk, (struct duet__bytes){info, size / 3},
+                          (struct duet__bytes){info + size / 3, size - size / 3}, okm, n);
         for (size_t at = 0; at < n; at += sizeof block) {
             memcpy(message, block, before);
             memcpy(message + before, info, size);
@@ -164,8 +164,8 @@ info_text(void **state)
     memset(label, 0xab, sizeof label);
     info = duet__info("epoch", label);
     assert_int_equal(info.size, 7 + 5 + 1 + 32);
-    assert_memory_equal(info.octets, "duet/1 epoch", 13);
-    assert_memory_equal(info.octets + 13, label, 32);
+    assert_memory_equal(info.bytes, "duet/1 epoch", 13);
+    assert_memory_equal(info.bytes + 13, label, 32);
 }
 
 /* RFC 7748 §6.1, and the points of small order */

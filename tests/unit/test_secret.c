@@ -16,13 +16,13 @@
 
 #include <cmocka.h>
 
-static uint8_t octets[DUET_SECRET_MOST + 2];
+static uint8_t bytes[DUET_SECRET_MOST + 2];
 
 static void
 fill(void)
 {
-    for (size_t i = 0; i < sizeof octets; i++)
-        octets[i] = (uint8_t)(i * 167 + (i >> 8) * 13 + 5);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i * 167 + (i >> 8) * 13 + 5);
 }
 
 static void
@@ -35,13 +35,13 @@ base64_is_libcryptos(void **state)
     (void)state;
     fill();
     for (size_t n = 0; n < 130; n++) {
-        duet__base64_encode(mine, octets + n, n);
-        int digits = EVP_EncodeBlock((unsigned char *)theirs, octets + n, (int)n);
+        duet__base64_encode(mine, bytes + n, n);
+        int digits = EVP_EncodeBlock((unsigned char *)theirs, bytes + n, (int)n);
         assert_int_equal(digits, DUET__BASE64_SIZE(n));
         assert_memory_equal(mine, theirs, (size_t)digits);
         assert_int_equal(duet__base64_decode(back, n, &put, mine, (size_t)digits), 0);
         assert_int_equal(put, n);
-        assert_memory_equal(back, octets + n, n);
+        assert_memory_equal(back, bytes + n, n);
         if (n > 0)
             assert_int_equal(duet__base64_decode(back, n - 1, &put, mine, (size_t)digits), -1);
     }
@@ -60,7 +60,7 @@ base64_is_strict(void **state)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         if (duet__base64_decode(out, sizeof out, &put, wrong[i], strlen(wrong[i])) != -1)
             fail_msg("'%s' was taken", wrong[i]);
-    for (int c = 0; c < 256; c++) { /* each octet that is no digit, and each that is */
+    for (int c = 0; c < 256; c++) { /* each byte that is no digit, and each that is */
         char text[4] = {'A', (char)c, 'A', 'A'};
         int digit =
             c != 0 &&
@@ -97,19 +97,19 @@ secret_sizes(void **state)
     (void)state;
     fill();
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        assert_int_equal(duet_secret_init(&secret, octets, good[i]), DUET_OK);
+        assert_int_equal(duet_secret_init(&secret, bytes, good[i]), DUET_OK);
         size_t size = format(&secret);
         assert_int_equal(duet_kind_of(text, size), DUET_KIND_SECRET);
         assert_int_equal(duet_secret_parse(&back, text, size, &where), DUET_OK);
         assert_int_equal(back.size, good[i]);
-        assert_memory_equal(back.octets, octets, good[i]);
+        assert_memory_equal(back.bytes, bytes, good[i]);
         assert_memory_equal(back.id, secret.id, sizeof back.id);
         duet_secret_wipe(&secret);
         duet_secret_wipe(&back);
-        assert_null(back.octets);
+        assert_null(back.bytes);
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_int_equal(duet_secret_init(&secret, octets, bad[i]), DUET_E_LENGTH);
+        assert_int_equal(duet_secret_init(&secret, bytes, bad[i]), DUET_E_LENGTH);
     duet_secret_wipe(NULL);
 }
 
@@ -124,9 +124,9 @@ secret_id(void **state)
     fill();
     for (size_t i = 0; i < 9; i++)
         joined[i] = (uint8_t) "duet/1 id"[i];
-    memcpy(joined + 9, octets, 64);
+    memcpy(joined + 9, bytes, 64);
     assert_int_equal(EVP_Digest(joined, sizeof joined, digest, &size, EVP_sha256(), NULL), 1);
-    assert_int_equal(duet_secret_init(&secret, octets, 64), DUET_OK);
+    assert_int_equal(duet_secret_init(&secret, bytes, 64), DUET_OK);
     assert_memory_equal(secret.id, digest, sizeof secret.id);
     duet_secret_wipe(&secret);
 }
@@ -138,7 +138,7 @@ edit(const char *old, const char *new)
     duet_secret secret;
 
     fill();
-    assert_int_equal(duet_secret_init(&secret, octets, 128), DUET_OK);
+    assert_int_equal(duet_secret_init(&secret, bytes, 128), DUET_OK);
     secret.allow_keylog = 1;
     secret.not_after = 86399;
     format(&secret);
@@ -158,11 +158,11 @@ assert_refused(unsigned line, const char *why)
     duet_where where;
 
     assert_int_equal(duet_secret_parse(&secret, text, strlen(text), &where), DUET_E_FORMAT);
-    assert_null(secret.octets);
+    assert_null(secret.bytes);
     assert_int_equal(where.line, line);
     if (strstr(where.reason, why) == NULL)
         fail_msg("'%s' does not speak of '%s'", where.reason, why);
-    assert_null(strstr(where.reason, "BazTek")); /* of the secret's octets */
+    assert_null(strstr(where.reason, "BazTek")); /* of the secret's bytes */
 }
 
 static void
@@ -192,7 +192,7 @@ secret_refusals(void **state)
     edit("NotAfter", "NotAfter = tomorrow\n"), assert_refused(4, "NotAfter");
     edit("AllowKeylog", "AllowKeylog = maybe\n"), assert_refused(5, "AllowKeylog");
     edit("Secret =", ""), assert_refused(6, "Name = value");
-    edit("Secret =", "Secret = AAAA\n"), assert_refused(0, "octets");
+    edit("Secret =", "Secret = AAAA\n"), assert_refused(0, "bytes");
     edit("Secret =", "Secret = !!!!\n"), assert_refused(0, "base64");
     edit("    ", "  !!!!\n"), assert_refused(0, "base64");
     edit("    ", ""), assert_refused(0, "not that of the Secret");

@@ -1,10 +1,10 @@
 /*
- * frames.json and negative.json: the raw direction sealed and opened, octet for octet
+ * frames.json and negative.json: the raw direction sealed and opened, byte for byte
  * (docs/protocol.md §1).
  */
 #include "vectors/vectors.h"
 
-#include "frame/dir.h"
+#include "frame/cipher.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,42 +14,43 @@
 #include <cmocka.h>
 
 static void
-start(duet_dir *d, const json_t *state, uint32_t limit)
+start(duet_cipher *d, const json_t *state, uint32_t limit)
 {
-    struct octets key = octets_of(state, "K"), block = octets_of(state, "C"),
-                  chain = octets_of(state, "H");
+    struct bytes key = bytes_of(state, "K"), block = bytes_of(state, "C"),
+                 chain = bytes_of(state, "H");
     uint32_t seq = (uint32_t)number_of(state, "seq");
 
-    assert_int_equal(duet_dir_init_raw(d, key.data, block.data, chain.data, seq, limit), DUET_OK);
-    octets_free(&key);
-    octets_free(&block);
-    octets_free(&chain);
+    assert_int_equal(duet_cipher_init_raw(d, key.data, block.data, chain.data, seq, limit),
+                     DUET_OK);
+    bytes_free(&key);
+    bytes_free(&block);
+    bytes_free(&chain);
 }
 
 static void
-assert_state(const duet_dir *d, const json_t *state)
+assert_state(const duet_cipher *d, const json_t *state)
 {
-    const struct duet__dir *dir = (const struct duet__dir *)d;
+    const struct duet__cipher *dir = (const struct duet__cipher *)d;
     uint8_t chain[32];
 
     duet__chain_store(chain, dir->chain);
-    assert_octets(state, "C", dir->block, sizeof dir->block);
-    assert_octets(state, "H", chain, sizeof chain);
+    assert_bytes(state, "C", dir->block, sizeof dir->block);
+    assert_bytes(state, "H", chain, sizeof chain);
     assert_int_equal(dir->seq, number_of(state, "seq"));
 }
 
 static void
-seal_and_open(duet_dir *tx, duet_dir *rx, const json_t *step)
+seal_and_open(duet_cipher *tx, duet_cipher *rx, const json_t *step)
 {
     size_t n = number_of(step, "payload_len");
     uint32_t code = (uint32_t)number_of(step, "code"), code_out, len_out;
-    struct octets payload = payload_of(n);
+    struct bytes payload = payload_of(n);
     uint8_t *frame = malloc(n + DUET_FRAME_OVERHEAD);
     size_t put;
 
     assert_non_null(frame);
     assert_int_equal(duet_seal(tx, frame, payload.data, n, code), DUET_OK);
-    assert_octets(step, "wire", frame, n + DUET_FRAME_OVERHEAD);
+    assert_bytes(step, "wire", frame, n + DUET_FRAME_OVERHEAD);
     assert_state(tx, json_object_get(step, "after"));
 
     assert_int_equal(duet_open_header(rx, &code_out, &len_out, frame), DUET_OK);
@@ -61,7 +62,7 @@ seal_and_open(duet_dir *tx, duet_dir *rx, const json_t *step)
     assert_memory_equal(rest, payload.data, n);
     assert_state(rx, json_object_get(step, "after"));
     free(frame);
-    octets_free(&payload);
+    bytes_free(&payload);
 }
 
 static void
@@ -75,7 +76,7 @@ frames(void **state)
     assert_true(json_array_size(cases) > 0);
     json_array_foreach(cases, i, one)
     {
-        duet_dir tx, rx;
+        duet_cipher tx, rx;
         start(&tx, json_object_get(one, "start"), UINT32_MAX);
         start(&rx, json_object_get(one, "start"), UINT32_MAX);
         json_array_foreach(json_object_get(one, "steps"), j, step) seal_and_open(&tx, &rx, step);
@@ -85,7 +86,7 @@ frames(void **state)
 
 /** Open what came, as far as it goes; "ok", "incomplete" or the reason of a refusal. */
 static const char *
-verdict(duet_dir *rx, const struct octets *wire, uint8_t *out, size_t *put)
+verdict(duet_cipher *rx, const struct bytes *wire, uint8_t *out, size_t *put)
 {
     uint32_t code, len = 0;
 
@@ -127,8 +128,8 @@ negative(void **state)
     assert_true(json_array_size(cases) > 0);
     json_array_foreach(cases, i, one)
     {
-        duet_dir rx;
-        struct octets wire = octets_of(one, "wire");
+        duet_cipher rx;
+        struct bytes wire = bytes_of(one, "wire");
         uint8_t *out = malloc(wire.size + 1);
         const char *expected = text_of(one, "expect");
 
@@ -137,13 +138,13 @@ negative(void **state)
         if (strncmp(got, expected, strlen(got)) != 0)
             fail_msg("%s: %s where %s was expected", text_of(one, "name"), got, expected);
         if (strcmp(got, "ok") == 0) {
-            struct octets payload = payload_of(number_of(one, "payload_len"));
+            struct bytes payload = payload_of(number_of(one, "payload_len"));
             assert_int_equal(put, payload.size);
             assert_memory_equal(out, payload.data, put);
-            octets_free(&payload);
+            bytes_free(&payload);
         }
         free(out);
-        octets_free(&wire);
+        bytes_free(&wire);
     }
     json_decref(root);
 }

@@ -1,5 +1,5 @@
 /*
- * handshake.json: whole sessions in both roles, every octet that each party puts on the wire, with
+ * handshake.json: whole sessions in both roles, every byte that each party puts on the wire, with
  * refresh, exporter and receipts (docs/protocol.md §4, §5).
  */
 #include "vectors/vectors.h"
@@ -19,7 +19,7 @@ enum { WIRE_MOST = 65536 };
 struct party {
     duet_config *config;
     duet_session *session;
-    struct octets extensions, padding, refresh;
+    struct bytes extensions, padding, refresh;
     uint8_t sent[WIRE_MOST]; /* all that it put on the wire */
     size_t sent_size, carried;
     uint32_t code; /* of the last application frame that it received */
@@ -38,7 +38,7 @@ static void
 set_profile(struct party *party, const json_t *one, const uint8_t *params)
 {
     static duet_profile profile;
-    struct octets preludes[2] = {octets_of(one, "prelude_top"), octets_of(one, "prelude_bottom")};
+    struct bytes preludes[2] = {bytes_of(one, "prelude_top"), bytes_of(one, "prelude_bottom")};
     const char *label = text_of(one, "label");
 
     memset(&profile, 0, sizeof profile);
@@ -47,7 +47,7 @@ set_profile(struct party *party, const json_t *one, const uint8_t *params)
     for (int i = 0; i < 2; i++) {
         memcpy(profile.prelude[i], preludes[i].data, preludes[i].size);
         profile.prelude_size[i] = preludes[i].size;
-        octets_free(&preludes[i]);
+        bytes_free(&preludes[i]);
     }
     profile.rotate_frames = params[2];
     profile.rotate_blocks = params[3];
@@ -57,22 +57,22 @@ set_profile(struct party *party, const json_t *one, const uint8_t *params)
 static void
 set_identity(struct party *party, const json_t *one, const char *secret, const char *shown)
 {
-    struct octets private_key = octets_of(one, secret);
+    struct bytes private_key = bytes_of(one, secret);
     duet_identity identity;
 
     if (private_key.size == DUET_KEY_SIZE) {
         memcpy(identity.private_key, private_key.data, DUET_KEY_SIZE);
         assert_int_equal(duet__x25519_public(identity.public_key, identity.private_key), DUET_OK);
-        assert_octets(one, shown, identity.public_key, DUET_KEY_SIZE);
+        assert_bytes(one, shown, identity.public_key, DUET_KEY_SIZE);
         assert_int_equal(duet_config_set_identity(party->config, &identity), DUET_OK);
     }
-    octets_free(&private_key);
+    bytes_free(&private_key);
 }
 
 static void
-configure(struct party *party, const json_t *one, const struct octets *params)
+configure(struct party *party, const json_t *one, const struct bytes *params)
 {
-    struct octets secret = octets_of(one, "W");
+    struct bytes secret = bytes_of(one, "W");
 
     party->config = duet_config_new();
     assert_non_null(party->config);
@@ -85,8 +85,8 @@ configure(struct party *party, const json_t *one, const struct octets *params)
     party->extensions.data = malloc(params->size);
     memcpy(party->extensions.data, params->data + WIRE_PARAMS, party->extensions.size);
     party->config->extensions =
-        (struct duet__octets){party->extensions.data, party->extensions.size};
-    octets_free(&secret);
+        (struct duet__bytes){party->extensions.data, party->extensions.size};
+    bytes_free(&secret);
 }
 
 struct names {
@@ -97,8 +97,8 @@ struct names {
 static void
 make(struct party *party, const json_t *one, const struct names *names)
 {
-    struct octets params = octets_of(one, names->params), nonce = octets_of(one, names->nonce),
-                  ephemeral = octets_of(one, names->ephemeral);
+    struct bytes params = bytes_of(one, names->params), nonce = bytes_of(one, names->nonce),
+                 ephemeral = bytes_of(one, names->ephemeral);
     uint8_t random[DUET_RANDOM_SIZE] = {0};
 
     memset(party, 0, sizeof *party);
@@ -109,14 +109,14 @@ make(struct party *party, const json_t *one, const struct names *names)
     assert_int_equal(duet_session_new(&party->session, party->config, names->role, random,
                                       duet__load64(params.data + 8)),
                      DUET_OK);
-    party->padding = octets_of(one, names->padding);
-    party->refresh = octets_of(one, names->refresh);
+    party->padding = bytes_of(one, names->padding);
+    party->refresh = bytes_of(one, names->refresh);
     for (int i = 0; i < 2; i++)
         party->session->initiation->padding[i] =
-            (struct duet__octets){party->padding.data, party->padding.size};
-    octets_free(&params);
-    octets_free(&nonce);
-    octets_free(&ephemeral);
+            (struct duet__bytes){party->padding.data, party->padding.size};
+    bytes_free(&params);
+    bytes_free(&nonce);
+    bytes_free(&ephemeral);
 }
 
 static void
@@ -124,12 +124,12 @@ unmake(struct party *party)
 {
     duet_session_free(party->session);
     duet_config_free(party->config);
-    octets_free(&party->extensions);
-    octets_free(&party->padding);
-    octets_free(&party->refresh);
+    bytes_free(&party->extensions);
+    bytes_free(&party->padding);
+    bytes_free(&party->refresh);
 }
 
-/* ---- Carrying octets ---- */
+/* ---- Carrying bytes ---- */
 
 static void
 flush(struct party *from)
@@ -181,7 +181,7 @@ flush_and_carry(struct party *from, struct party *to)
 static void
 frame(struct party *from, struct party *to, uint32_t code, size_t n)
 {
-    struct octets payload = payload_of(n);
+    struct bytes payload = payload_of(n);
 
     assert_int_equal(
         duet_session_send(from->session, from->sent + from->sent_size, payload.data, n, code),
@@ -191,24 +191,25 @@ frame(struct party *from, struct party *to, uint32_t code, size_t n)
     assert_int_equal(to->code, code);
     assert_int_equal(to->got_size, n);
     assert_memory_equal(to->got, payload.data, n);
-    octets_free(&payload);
+    bytes_free(&payload);
 }
 
 /** A PAD frame with content, where duet_session_pad() gives zeros. */
 static void
 pad(struct party *from, size_t n)
 {
-    struct octets payload = payload_of(n);
+    struct bytes payload = payload_of(n);
     uint8_t *at = from->sent + from->sent_size;
     size_t put;
 
-    assert_int_equal(duet__dir_seal_begin(&from->session->tx, at, WIRE_PAD, (uint32_t)n), DUET_OK);
+    assert_int_equal(duet__cipher_seal_begin(&from->session->tx, at, WIRE_PAD, (uint32_t)n),
+                     DUET_OK);
     assert_int_equal(
-        duet__dir_seal_piece(&from->session->tx, at + DUET_HEADER_SIZE, &put, payload.data, n),
+        duet__cipher_seal_piece(&from->session->tx, at + DUET_HEADER_SIZE, &put, payload.data, n),
         DUET_OK);
     duet__session_count(from->session, &from->session->tx);
     from->sent_size += n + DUET_FRAME_OVERHEAD;
-    octets_free(&payload);
+    bytes_free(&payload);
 }
 
 /* ---- The story that every case tells ---- */
@@ -239,11 +240,11 @@ refresh(struct pair *pair)
     if (json_is_true(json_object_get(pair->one, "pad_before_refresh")))
         pad(top, 9);
     if (json_is_true(json_object_get(pair->one, "crossing_refresh"))) {
-        struct octets dropped = octets_of(pair->one, "refresh_private_bottom_dropped");
+        struct bytes dropped = bytes_of(pair->one, "refresh_private_bottom_dropped");
         assert_int_equal(duet_session_ask(bottom->session, DUET_ASK_REFRESH, dropped.data),
                          DUET_OK);
         flush(bottom);
-        octets_free(&dropped);
+        bytes_free(&dropped);
     }
     assert_int_equal(duet_session_ask(top->session, DUET_ASK_REFRESH, top->refresh.data), DUET_OK);
     flush(top);
@@ -261,17 +262,17 @@ refresh(struct pair *pair)
 static void
 assert_party(struct party *party, const json_t *one)
 {
-    struct octets label = octets_of(one, "export_label");
+    struct bytes label = bytes_of(one, "export_label");
     uint8_t out[32];
 
     assert_int_equal(duet_session_export(party->session, out, sizeof out, label.data, label.size),
                      DUET_OK);
-    assert_octets(one, "export_32", out, sizeof out);
+    assert_bytes(one, "export_32", out, sizeof out);
     assert_int_equal(duet_session_receipt(party->session, out, DUET_TOP), DUET_OK);
-    assert_octets(one, "receipt_top", out, sizeof out);
+    assert_bytes(one, "receipt_top", out, sizeof out);
     assert_int_equal(duet_session_receipt(party->session, out, DUET_BOTTOM), DUET_OK);
-    assert_octets(one, "receipt_bottom", out, sizeof out);
-    octets_free(&label);
+    assert_bytes(one, "receipt_bottom", out, sizeof out);
+    bytes_free(&label);
 }
 
 static void
@@ -289,8 +290,8 @@ tell(struct pair *pair)
     assert_int_equal(duet_session_ask(bottom->session, DUET_ASK_CLOSE, NULL), DUET_OK);
     flush_and_carry(top, bottom);
     flush_and_carry(bottom, top);
-    assert_octets(pair->one, "top_sends", top->sent, top->sent_size);
-    assert_octets(pair->one, "bottom_sends", bottom->sent, bottom->sent_size);
+    assert_bytes(pair->one, "top_sends", top->sent, top->sent_size);
+    assert_bytes(pair->one, "bottom_sends", bottom->sent, bottom->sent_size);
     assert_party(top, pair->one);
     assert_party(bottom, pair->one);
     assert_int_equal(duet_session_end(top->session), DUET_CLOSED);

@@ -6,7 +6,7 @@
 
 #include "crypto/aead.h"
 #include "crypto/x25519.h"
-#include "shake/noise.h"
+#include "handshake/noise.h"
 
 #include <duet/duet.h>
 #include <setjmp.h>
@@ -42,11 +42,11 @@ set(uint8_t *key, const json_t *vector, const char *member)
     json_t *wrapped = json_array_size(list) > 0
                           ? json_pack("{s:O}", "x", json_array_get(list, 0))
                           : json_pack("{s:O*}", "x", json_object_get(vector, member));
-    struct octets octets = octets_of(wrapped, "x");
+    struct bytes bytes = bytes_of(wrapped, "x");
 
-    if (octets.size == DUET__NOISE_KEY)
-        memcpy(key, octets.data, octets.size);
-    octets_free(&octets);
+    if (bytes.size == DUET__NOISE_KEY)
+        memcpy(key, bytes.data, bytes.size);
+    bytes_free(&bytes);
     json_decref(wrapped);
 }
 
@@ -56,7 +56,7 @@ begin(struct duet__noise *noise, const json_t *vector, int initiator)
     const char *e = initiator ? "init_ephemeral" : "resp_ephemeral";
     const char *s = initiator ? "init_static" : "resp_static";
     const char *psk = initiator ? "init_psks" : "resp_psks";
-    struct octets prologue = octets_of(vector, initiator ? "init_prologue" : "resp_prologue");
+    struct bytes prologue = bytes_of(vector, initiator ? "init_prologue" : "resp_prologue");
 
     memset(noise, 0, sizeof *noise);
     set(noise->e, vector, e);
@@ -64,9 +64,9 @@ begin(struct duet__noise *noise, const json_t *vector, int initiator)
     set(noise->psk, vector, psk);
     assert_int_equal(duet__x25519_public(noise->s_public, noise->s), DUET_OK);
     assert_int_equal(duet__noise_begin(noise, kind_of(text_of(vector, "protocol_name")), initiator,
-                                       (struct duet__octets){prologue.data, prologue.size}),
+                                       (struct duet__bytes){prologue.data, prologue.size}),
                      DUET_OK);
-    octets_free(&prologue);
+    bytes_free(&prologue);
 }
 
 static void
@@ -74,17 +74,17 @@ handshake_message(struct duet__noise *from, struct duet__noise *to, const json_t
 {
     uint8_t wire[MESSAGE];
     struct duet__writer writer = duet__writer(wire, sizeof wire);
-    struct octets payload = octets_of(message, "payload");
-    struct duet__octets got;
+    struct bytes payload = bytes_of(message, "payload");
+    struct duet__bytes got;
 
     assert_int_equal(
-        duet__noise_write(from, &writer, (struct duet__octets){payload.data, payload.size}),
+        duet__noise_write(from, &writer, (struct duet__bytes){payload.data, payload.size}),
         DUET_OK);
-    assert_octets(message, "ciphertext", wire, writer.used);
+    assert_bytes(message, "ciphertext", wire, writer.used);
     assert_int_equal(duet__noise_read(to, &got, wire, writer.used), DUET_OK);
     assert_int_equal(got.size, payload.size);
     assert_memory_equal(got.data, payload.data, payload.size);
-    octets_free(&payload);
+    bytes_free(&payload);
 }
 
 static void
@@ -92,13 +92,13 @@ transport_message(const uint8_t *key, uint64_t n, const json_t *message)
 {
     uint8_t wire[MESSAGE];
     struct duet__aead with = {key, n, {NULL, 0}};
-    struct octets payload = octets_of(message, "payload");
+    struct bytes payload = bytes_of(message, "payload");
 
     assert_int_equal(duet__aead_encrypt(&with, wire, payload.data, payload.size), DUET_OK);
-    assert_octets(message, "ciphertext", wire, payload.size + DUET__TAG);
+    assert_bytes(message, "ciphertext", wire, payload.size + DUET__TAG);
     assert_int_equal(duet__aead_decrypt(&with, wire, wire, payload.size + DUET__TAG), DUET_OK);
     assert_memory_equal(wire, payload.data, payload.size);
-    octets_free(&payload);
+    bytes_free(&payload);
 }
 
 static void
@@ -113,8 +113,8 @@ run(const json_t *vector)
     begin(&ends[0], vector, 0);
     for (int turn = 1; !duet__noise_done(&ends[1]) || !duet__noise_done(&ends[0]); turn = !turn)
         handshake_message(&ends[turn], &ends[!turn], json_array_get(messages, i++));
-    assert_octets(vector, "handshake_hash", ends[0].h, sizeof ends[0].h);
-    assert_octets(vector, "handshake_hash", ends[1].h, sizeof ends[1].h);
+    assert_bytes(vector, "handshake_hash", ends[0].h, sizeof ends[0].h);
+    assert_bytes(vector, "handshake_hash", ends[1].h, sizeof ends[1].h);
 
     duet__noise_split(&ends[1], keys[0], keys[1]);
     size_t first = i;

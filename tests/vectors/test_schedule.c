@@ -15,27 +15,27 @@
 #include <cmocka.h>
 
 static void
-assert_state(const struct duet__dir *dir, const json_t *state)
+assert_state(const struct duet__cipher *dir, const json_t *state)
 {
     uint8_t chain[32];
-    struct octets key = octets_of(state, "K");
+    struct bytes key = bytes_of(state, "K");
     struct duet__key expected;
 
     memset(&expected, 0, sizeof expected);
     duet__kernel()->set_key(&expected, key.data);
     assert_memory_equal(&dir->key, &expected, sizeof expected);
     duet__chain_store(chain, dir->chain);
-    assert_octets(state, "C", dir->block, sizeof dir->block);
-    assert_octets(state, "H", chain, sizeof chain);
+    assert_bytes(state, "C", dir->block, sizeof dir->block);
+    assert_bytes(state, "H", chain, sizeof chain);
     assert_int_equal(dir->seq, number_of(state, "seq"));
-    octets_free(&key);
+    bytes_free(&key);
 }
 
 /** The decision after a frame (§3); CLOSE neither rotates nor, here, ends the direction. */
 static void
-pass(struct duet_session *s, struct duet__dir *d, const json_t *step)
+pass(struct duet_session *s, struct duet__cipher *d, const json_t *step)
 {
-    static const struct duet__octets nothing = {NULL, 0};
+    static const struct duet__bytes nothing = {NULL, 0};
     uint32_t code = (uint32_t)number_of(step, "code");
 
     if (code == WIRE_ROTATE)
@@ -50,34 +50,35 @@ frame_step(struct duet_session *tx, struct duet_session *rx, const json_t *step)
 {
     size_t n = number_of(step, "payload_len"), put;
     uint32_t code = (uint32_t)number_of(step, "code");
-    struct octets payload = payload_of(n);
+    struct bytes payload = payload_of(n);
     uint8_t *frame = malloc(n + DUET_FRAME_OVERHEAD), *rest = frame + DUET_HEADER_SIZE;
 
     assert_non_null(frame);
-    assert_int_equal(duet__dir_seal_begin(&tx->tx, frame, code, (uint32_t)n), DUET_OK);
-    assert_int_equal(duet__dir_seal_piece(&tx->tx, rest, &put, payload.data, n), DUET_OK);
-    assert_octets(step, "wire", frame, n + DUET_FRAME_OVERHEAD);
-    assert_int_equal(duet__dir_open_header(&rx->rx, frame), DUET_OK);
+    assert_int_equal(duet__cipher_seal_begin(&tx->tx, frame, code, (uint32_t)n), DUET_OK);
+    assert_int_equal(duet__cipher_seal_piece(&tx->tx, rest, &put, payload.data, n), DUET_OK);
+    assert_bytes(step, "wire", frame, n + DUET_FRAME_OVERHEAD);
+    assert_int_equal(duet__cipher_open_header(&rx->rx, frame), DUET_OK);
     assert_int_equal(rx->rx.code, code);
-    assert_int_equal(duet__dir_open_piece(&rx->rx, rest, &put, rest, n + DUET_MAC_SIZE), DUET_OK);
+    assert_int_equal(duet__cipher_open_piece(&rx->rx, rest, &put, rest, n + DUET_MAC_SIZE),
+                     DUET_OK);
     assert_memory_equal(rest, payload.data, n);
     pass(tx, &tx->tx, step);
     pass(rx, &rx->rx, step);
     free(frame);
-    octets_free(&payload);
+    bytes_free(&payload);
 }
 
 static void
 fresh_step(struct duet_session *tx, struct duet_session *rx, const json_t *step)
 {
-    struct octets fresh = octets_of(step, "rotate_fresh");
-    struct duet__octets octets = {fresh.data, fresh.size};
+    struct bytes fresh = bytes_of(step, "rotate_fresh");
+    struct duet__bytes bytes = {fresh.data, fresh.size};
 
-    duet__session_rotate(tx, &tx->tx, octets);
-    duet__session_rotate(rx, &rx->rx, octets);
+    duet__session_rotate(tx, &tx->tx, bytes);
+    duet__session_rotate(rx, &rx->rx, bytes);
     assert_state(&tx->tx, json_object_get(step, "after"));
     assert_state(&rx->rx, json_object_get(step, "after"));
-    octets_free(&fresh);
+    bytes_free(&fresh);
 }
 
 /** All that one party sends. */
@@ -103,7 +104,7 @@ direction(const json_t *one, const char *name, struct duet_session *tx, struct d
     snprintf(member, sizeof member, "%s_receipt", name);
     duet__session_close(tx, (enum duet_role)tx->role, &tx->tx);
     assert_int_equal(duet_session_receipt(tx, receipt, (enum duet_role)tx->role), DUET_OK);
-    assert_octets(one, member, receipt, sizeof receipt);
+    assert_bytes(one, member, receipt, sizeof receipt);
 }
 
 static duet_config *
@@ -111,7 +112,7 @@ config_of(const json_t *one)
 {
     static duet_profile profile;
     duet_config *config = duet_config_new();
-    struct octets secret = octets_of(one, "secret");
+    struct bytes secret = bytes_of(one, "secret");
     const char *label = text_of(one, "label");
 
     memset(&profile, 0, sizeof profile);
@@ -122,7 +123,7 @@ config_of(const json_t *one)
     assert_non_null(config);
     assert_int_equal(duet_config_set_profile(config, &profile), DUET_OK);
     assert_int_equal(duet_config_add_secret(config, secret.data, secret.size), DUET_OK);
-    octets_free(&secret);
+    bytes_free(&secret);
     return config;
 }
 
@@ -138,7 +139,7 @@ schedule(void **state)
     json_array_foreach(cases, i, one)
     {
         duet_config *config = config_of(one);
-        struct octets salt = octets_of(one, "salt");
+        struct bytes salt = bytes_of(one, "salt");
         duet_session *top, *bottom;
         assert_int_equal(duet_session_new_preset(&top, config, DUET_TOP, salt.data, salt.size),
                          DUET_OK);
@@ -149,7 +150,7 @@ schedule(void **state)
         duet_session_free(top);
         duet_session_free(bottom);
         duet_config_free(config);
-        octets_free(&salt);
+        bytes_free(&salt);
     }
     json_decref(root);
 }

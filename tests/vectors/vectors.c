@@ -40,25 +40,25 @@ digit(char c)
     return (unsigned)(at - digits);
 }
 
-struct octets
-octets_of(const json_t *object, const char *member)
+struct bytes
+bytes_of(const json_t *object, const char *member)
 {
     const char *hex = json_string_value(json_object_get(object, member));
     size_t size = hex != NULL ? strlen(hex) / 2 : 0;
-    struct octets octets = {malloc(size + 1), size};
+    struct bytes bytes = {malloc(size + 1), size};
 
-    assert_non_null(octets.data);
+    assert_non_null(bytes.data);
     for (size_t i = 0; i < size; i++)
-        octets.data[i] = (uint8_t)(digit(hex[2 * i]) << 4 | digit(hex[2 * i + 1]));
-    return octets;
+        bytes.data[i] = (uint8_t)(digit(hex[2 * i]) << 4 | digit(hex[2 * i + 1]));
+    return bytes;
 }
 
 void
-octets_free(struct octets *octets)
+bytes_free(struct bytes *bytes)
 {
-    free(octets->data);
-    octets->data = NULL;
-    octets->size = 0;
+    free(bytes->data);
+    bytes->data = NULL;
+    bytes->size = 0;
 }
 
 uint64_t
@@ -77,35 +77,35 @@ text_of(const json_t *object, const char *member)
     return text;
 }
 
-struct octets
+struct bytes
 payload_of(size_t n)
 {
-    struct octets octets = {malloc(n + 1), n};
+    struct bytes bytes = {malloc(n + 1), n};
 
-    assert_non_null(octets.data);
+    assert_non_null(bytes.data);
     for (size_t i = 0; i < n; i++)
-        octets.data[i] = (uint8_t)(7 * i + n);
-    return octets;
+        bytes.data[i] = (uint8_t)(7 * i + n);
+    return bytes;
 }
 
 void
-assert_octets(const json_t *object, const char *member, const void *data, size_t size)
+assert_bytes(const json_t *object, const char *member, const void *data, size_t size)
 {
     char by_hash[64];
     uint8_t digest[32];
     unsigned digest_size;
 
     if (json_object_get(object, member) != NULL) {
-        struct octets expected = octets_of(object, member);
+        struct bytes expected = bytes_of(object, member);
         assert_int_equal(size, expected.size);
         assert_memory_equal(data, expected.data, size);
-        octets_free(&expected);
+        bytes_free(&expected);
         return;
     }
     snprintf(by_hash, sizeof by_hash, "%s_sha256", member);
-    struct octets expected = octets_of(object, by_hash);
+    struct bytes expected = bytes_of(object, by_hash);
     assert_int_equal(expected.size, sizeof digest);
     assert_int_equal(EVP_Digest(data, size, digest, &digest_size, EVP_sha256(), NULL), 1);
     assert_memory_equal(digest, expected.data, sizeof digest);
-    octets_free(&expected);
+    bytes_free(&expected);
 }

@@ -1,5 +1,5 @@
 /*
- * Known answers: files of test vectors read as JSON, their octets, and the payloads that they name.
+ * Known answers: files of test vectors read as JSON, their bytes, and the payloads that they name.
  *
  * Where the vectors are absent a test skips and says so.
  */
@@ -10,27 +10,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct octets {
-    uint8_t *data; /* owned; octets_free() */
+struct bytes {
+    uint8_t *data; /* owned; bytes_free() */
     size_t size;
 };
 
 /** The file's content; skips the test when it is absent, fails it when it is malformed. */
 json_t *vectors_load(const char *name);
 
-/** The octets of a hex string; empty when there is no such member. */
-struct octets octets_of(const json_t *object, const char *member);
-void octets_free(struct octets *octets);
+/** The bytes of a hex string; empty when there is no such member. */
+struct bytes bytes_of(const json_t *object, const char *member);
+void bytes_free(struct bytes *bytes);
 
 /** A number; fails the test when there is none. */
 uint64_t number_of(const json_t *object, const char *member);
 const char *text_of(const json_t *object, const char *member);
 
-/** The payload of n octets that the vectors use: octet i is (7 i + n) mod 256. */
-struct octets payload_of(size_t n);
+/** The payload of n bytes that the vectors use: byte i is (7 i + n) mod 256. */
+struct bytes payload_of(size_t n);
 
-/** Fail the test unless the octets are those of the member; or, for long ones, unless their SHA-256
+/** Fail the test unless the bytes are those of the member; or, for long ones, unless their SHA-256
  * is that of member_sha256. */
-void assert_octets(const json_t *object, const char *member, const void *data, size_t size);
+void assert_bytes(const json_t *object, const char *member, const void *data, size_t size);
 
 #endif

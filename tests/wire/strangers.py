@@ -32,7 +32,7 @@ def noise(least, most):
 
 
 class Openings:
-    """What each kind of stranger sends: octets, and whether its FIN follows at once."""
+    """What each kind of stranger sends: bytes, and whether its FIN follows at once."""
 
     def __init__(self, flight):
         self.flight = flight
@@ -61,19 +61,19 @@ class Openings:
         return self.flight[: self.cut], False
 
     def flipped(self):
-        octets = bytearray(self.flight)
-        octets[random.randrange(len(octets))] ^= 1 << random.randrange(8)
-        return bytes(octets), False
+        raw = bytearray(self.flight)
+        raw[random.randrange(len(raw))] ^= 1 << random.randrange(8)
+        return bytes(raw), False
 
 
-async def knock(port, octets, fin, gate):
-    """One connection: how many octets came back, how it ended, and after how long."""
+async def knock(port, raw, fin, gate):
+    """One connection: how many bytes came back, how it ended, and after how long."""
     async with gate:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         begin = time.monotonic()
         got, end = 0, "FIN"
         try:
-            writer.write(octets)
+            writer.write(raw)
             if fin:
                 writer.write_eof()
             while part := await asyncio.wait_for(reader.read(65536), DRAIN + 20):
@@ -219,7 +219,7 @@ def main():
         listener.wait()
     for name, results in sorted(told.items()):
         times = [took for _, _, took in results]
-        print(f"{name:16} {len(times):5} connections, {sum(got for got, _, _ in results)} octets "
+        print(f"{name:16} {len(times):5} connections, {sum(got for got, _, _ in results)} bytes "
               f"back, closed after {statistics.fmean(times):.3f} s "
               f"(deviation {statistics.stdev(times):.3f})")
     found = faults(told)

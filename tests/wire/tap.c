@@ -1,8 +1,8 @@
 /*
- * The wire for other programs to look at: wire_tap stream OCTETS writes one direction that carries
+ * The wire for other programs to look at: wire_tap stream BYTES writes one direction that carries
  * zeros to standard output; wire_tap pcap SESSIONS a capture of so many sessions of each pattern as
  * TCP flows, and one of HTTP, which shows that who reads it can tell; wire_tap noise SESSIONS the
- * same flows with random octets in place of the sessions'.
+ * same flows with random bytes in place of the sessions'.
  */
 #include "wire/flights.h"
 
@@ -22,7 +22,7 @@ struct flow {
 };
 
 static unsigned packets; /* their times: a millisecond apart */
-static int noise;        /* 1: random octets in place of what was seen */
+static int noise;        /* 1: random bytes in place of what was seen */
 
 static void
 put16(uint8_t *at, unsigned value)
@@ -39,9 +39,9 @@ put32(uint8_t *at, uint32_t value)
 }
 
 static void
-write_all(const void *octets, size_t size)
+write_all(const void *bytes, size_t size)
 {
-    if (fwrite(octets, 1, size, stdout) != size)
+    if (fwrite(bytes, 1, size, stdout) != size)
         exit(1);
 }
 
@@ -58,7 +58,7 @@ sum_ip(uint8_t *ip)
 }
 
 static void
-write_packet(struct flow *flow, int from, unsigned flags, const uint8_t *octets, size_t size)
+write_packet(struct flow *flow, int from, unsigned flags, const uint8_t *bytes, size_t size)
 {
     static const uint8_t addresses[2][4] = {{10, 0, 0, 1}, {10, 0, 0, 2}};
     uint8_t packet[HEADERS] = {0};
@@ -85,19 +85,19 @@ write_packet(struct flow *flow, int from, unsigned flags, const uint8_t *octets,
     flow->next[from] += (uint32_t)size + ((flags & (SYN | FIN)) != 0);
     write_all(record, sizeof record);
     write_all(packet, sizeof packet);
-    write_all(octets, size);
+    write_all(bytes, size);
 }
 
 static void
-write_flight(void *context, enum duet_role from, const uint8_t *octets, size_t size)
+write_flight(void *context, enum duet_role from, const uint8_t *bytes, size_t size)
 {
     uint8_t drawn[SEGMENT];
 
-    for (size_t n; size > 0; octets += n, size -= n) {
+    for (size_t n; size > 0; bytes += n, size -= n) {
         n = size < SEGMENT ? size : SEGMENT;
         if (noise && duet__os_random(drawn, n) != 0)
             exit(1);
-        write_packet(context, (int)from, PUSH | ACK, noise ? drawn : octets, n);
+        write_packet(context, (int)from, PUSH | ACK, noise ? drawn : bytes, n);
     }
 }
 
@@ -144,11 +144,11 @@ capture(int sessions, int with_noise)
 }
 
 static void
-write_stream(void *context, enum duet_role from, const uint8_t *octets, size_t size)
+write_stream(void *context, enum duet_role from, const uint8_t *bytes, size_t size)
 {
     (void)context;
     if (from == DUET_TOP)
-        write_all(octets, size);
+        write_all(bytes, size);
 }
 
 int

@@ -1,8 +1,8 @@
 /*
- * What is on the wire cannot be told from random octets: the openings of thousands of sessions of
- * each pattern, octet by octet over all of them and as one stream, and a long stream of zeros.
+ * What is on the wire cannot be told from random bytes: the openings of thousands of sessions of
+ * each pattern, byte by byte over all of them and as one stream, and a long stream of zeros.
  *
- * Each figure is told as how many standard deviations it is off what random octets give; beyond
+ * Each figure is told as how many standard deviations it is off what random bytes give; beyond
  * LIMIT it is no chance: 2 in 10^9 for one figure. Streams with a bias show that they are found
  * out.
  */
@@ -23,9 +23,9 @@ enum { SESSIONS = 2000, PLACES = 160, LAGS = 16, ROOM = 1 << 25 };
 
 static const double limit = 6;
 
-/** Octets as they came, and for the first places of each opening how often each value did. */
+/** Bytes as they came, and for the first places of each opening how often each value did. */
 struct tap {
-    uint8_t *octets;
+    uint8_t *bytes;
     size_t size;
     unsigned openings[2];
     unsigned seen[2][PLACES][256];
@@ -38,32 +38,32 @@ tap_new(void)
     struct tap *tap = calloc(1, sizeof *tap);
 
     assert_non_null(tap);
-    tap->octets = malloc(ROOM);
-    assert_non_null(tap->octets);
+    tap->bytes = malloc(ROOM);
+    assert_non_null(tap->bytes);
     return tap;
 }
 
 static void
 tap_free(struct tap *tap)
 {
-    free(tap->octets);
+    free(tap->bytes);
     free(tap);
 }
 
 static void
-take(void *context, enum duet_role from, const uint8_t *octets, size_t size)
+take(void *context, enum duet_role from, const uint8_t *bytes, size_t size)
 {
     struct tap *tap = context;
 
     assert_true(tap->size + size <= ROOM);
-    memcpy(tap->octets + tap->size, octets, size);
+    memcpy(tap->bytes + tap->size, bytes, size);
     tap->size += size;
     if (!tap->fresh[from] || size < PLACES)
         return;
     tap->fresh[from] = 0;
     tap->openings[from]++;
     for (size_t i = 0; i < PLACES; i++)
-        tap->seen[from][i][octets[i]]++;
+        tap->seen[from][i][bytes[i]]++;
 }
 
 /* ---- Figures, in standard deviations ---- */
@@ -81,47 +81,47 @@ chi(const unsigned counts[256], double total)
 }
 
 static double
-octet_frequency(const uint8_t *octets, size_t size)
+byte_frequency(const uint8_t *bytes, size_t size)
 {
     unsigned counts[256] = {0};
 
     for (size_t i = 0; i < size; i++)
-        counts[octets[i]]++;
+        counts[bytes[i]]++;
     return chi(counts, (double)size);
 }
 
 static double
-monobit(const uint8_t *octets, size_t size)
+monobit(const uint8_t *bytes, size_t size)
 {
     double ones = 0, bits = 8.0 * (double)size;
 
     for (size_t i = 0; i < size; i++)
-        ones += __builtin_popcount(octets[i]);
+        ones += __builtin_popcount(bytes[i]);
     return (2 * ones - bits) / sqrt(bits);
 }
 
 /** How often a bit differs from the one before it: half of the times. */
 static double
-runs(const uint8_t *octets, size_t size)
+runs(const uint8_t *bytes, size_t size)
 {
     double changes = 0, pairs = 8.0 * (double)size - 1;
 
     for (size_t i = 0; i < size; i++) {
-        unsigned before = i > 0 ? octets[i - 1] & 1u : octets[0] >> 7;
-        unsigned turned = octets[i] ^ (before << 7 | octets[i] >> 1);
+        unsigned before = i > 0 ? bytes[i - 1] & 1u : bytes[0] >> 7;
+        unsigned turned = bytes[i] ^ (before << 7 | bytes[i] >> 1);
         changes += __builtin_popcount(turned & 255u);
     }
     return (2 * changes - pairs) / sqrt(pairs);
 }
 
 static double
-correlation(const uint8_t *octets, size_t size, size_t lag)
+correlation(const uint8_t *bytes, size_t size, size_t lag)
 {
     const double mean = 127.5, variance = 65535.0 / 12;
     double sum = 0;
 
     for (size_t i = 0; i + lag < size; i++)
-        sum += (octets[i] - mean) * (octets[i + lag] - mean);
+        sum += (bytes[i] - mean) * (bytes[i + lag] - mean);
     return sum / variance / sqrt((double)(size - lag));
 }
 
@@ -141,15 +141,15 @@ note(struct worst *worst, const char *name, double off)
 }
 
 static struct worst
-judge_stream(const uint8_t *octets, size_t size)
+judge_stream(const uint8_t *bytes, size_t size)
 {
     struct worst worst = {0, "none"};
 
-    note(&worst, "bits", monobit(octets, size));
-    note(&worst, "octets", octet_frequency(octets, size));
-    note(&worst, "runs", runs(octets, size));
+    note(&worst, "bits", monobit(bytes, size));
+    note(&worst, "bytes", byte_frequency(bytes, size));
+    note(&worst, "runs", runs(bytes, size));
     for (size_t lag = 1; lag <= LAGS; lag++)
-        note(&worst, "correlation", correlation(octets, size, lag));
+        note(&worst, "correlation", correlation(bytes, size, lag));
     return worst;
 }
 
@@ -168,7 +168,7 @@ judge_places(const struct tap *tap)
 static void
 assert_random(struct worst worst, const char *what, size_t size)
 {
-    printf("%s, %zu octets: %.2f deviations off at most (%s)\n", what, size, worst.off, worst.name);
+    printf("%s, %zu bytes: %.2f deviations off at most (%s)\n", what, size, worst.off, worst.name);
     assert_true(worst.off < limit);
 }
 
@@ -189,7 +189,7 @@ openings(void **state)
         assert_int_equal(tap->openings[DUET_TOP], SESSIONS);
         assert_int_equal(tap->openings[DUET_BOTTOM], SESSIONS);
         assert_random(judge_places(tap), names[pattern], tap->size);
-        assert_random(judge_stream(tap->octets, tap->size), names[pattern], tap->size);
+        assert_random(judge_stream(tap->bytes, tap->size), names[pattern], tap->size);
         tap_free(tap);
     }
 }
@@ -201,7 +201,7 @@ stream(void **state)
 
     (void)state;
     flights_stream(1 << 24, take, tap);
-    assert_random(judge_stream(tap->octets, tap->size), "zeros", tap->size);
+    assert_random(judge_stream(tap->bytes, tap->size), "zeros", tap->size);
     tap_free(tap);
 }
 
@@ -211,43 +211,43 @@ static void
 biased(void **state)
 {
     const size_t size = 1 << 22;
-    uint8_t *octets = malloc(size);
+    uint8_t *bytes = malloc(size);
 
     (void)state;
-    assert_non_null(octets);
-    assert_int_equal(duet__os_random(octets, size), 0);
-    assert_true(judge_stream(octets, size).off < limit);
+    assert_non_null(bytes);
+    assert_int_equal(duet__os_random(bytes, size), 0);
+    assert_true(judge_stream(bytes, size).off < limit);
     for (size_t i = 0; i < size; i += 64) /* one bit in 512 is always set */
-        octets[i] |= 1;
-    assert_true(fabs(monobit(octets, size)) > limit);
-    assert_int_equal(duet__os_random(octets, size), 0);
-    for (size_t i = 0; i < size; i += 100) /* one octet in a hundred is an A */
-        octets[i] = 'A';
-    assert_true(fabs(octet_frequency(octets, size)) > limit);
-    assert_int_equal(duet__os_random(octets, size), 0);
+        bytes[i] |= 1;
+    assert_true(fabs(monobit(bytes, size)) > limit);
+    assert_int_equal(duet__os_random(bytes, size), 0);
+    for (size_t i = 0; i < size; i += 100) /* one byte in a hundred is an A */
+        bytes[i] = 'A';
+    assert_true(fabs(byte_frequency(bytes, size)) > limit);
+    assert_int_equal(duet__os_random(bytes, size), 0);
     for (size_t i = 8; i < size; i += 50) /* one in fifty repeats what came eight before */
-        octets[i] = octets[i - 8];
-    assert_true(fabs(correlation(octets, size, 8)) > limit);
+        bytes[i] = bytes[i - 8];
+    assert_true(fabs(correlation(bytes, size, 8)) > limit);
     for (size_t i = 0; i < size; i += 16)
-        octets[i] = 0x55;
-    assert_true(fabs(runs(octets, size)) > limit);
-    free(octets);
+        bytes[i] = 0x55;
+    assert_true(fabs(runs(bytes, size)) > limit);
+    free(bytes);
 }
 
-/** A version octet that half of all openings bear at one place. */
+/** A version byte that half of all openings bear at one place. */
 static void
 marked(void **state)
 {
     struct tap *tap = tap_new();
-    uint8_t octets[PLACES];
+    uint8_t bytes[PLACES];
 
     (void)state;
     for (int i = 0; i < SESSIONS; i++) {
         tap->fresh[DUET_TOP] = tap->fresh[DUET_BOTTOM] = 1;
-        assert_int_equal(duet__os_random(octets, sizeof octets), 0);
-        take(tap, DUET_BOTTOM, octets, sizeof octets);
-        octets[40] = i % 16 == 0 ? 1 : octets[40];
-        take(tap, DUET_TOP, octets, sizeof octets);
+        assert_int_equal(duet__os_random(bytes, sizeof bytes), 0);
+        take(tap, DUET_BOTTOM, bytes, sizeof bytes);
+        bytes[40] = i % 16 == 0 ? 1 : bytes[40];
+        take(tap, DUET_TOP, bytes, sizeof bytes);
     }
     assert_true(judge_places(tap).off > limit);
     tap_free(tap);

@@ -7,7 +7,7 @@
  */
 #include "bench/bench.h"
 #include "commands.h"
-#include "say.h"
+#include "log.h"
 
 #include <duet/duet.h>
 #include <inttypes.h>
@@ -74,15 +74,15 @@ show_value(const struct bench_row *row, int width)
 {
     char text[32];
     double value = row->median;
-    int counted = strcmp(row->unit, "octets") == 0 || strcmp(row->unit, "flights") == 0;
+    int counted = strcmp(row->unit, "bytes") == 0 || strcmp(row->unit, "flights") == 0;
     const char *unit = strcmp(row->unit, "ns") == 0 ? " ns" : "";
     if (*unit != 0 && value >= 1e6) {
         value /= 1e6;
         unit = " ms";
     } else if (*unit != 0 && value >= 1e4) {
         value /= 1e3;
-        unit = say_ascii ? " us" : " µs";
-        width += !say_ascii; /* µ has two octets */
+        unit = log_ascii ? " us" : " µs";
+        width += !log_ascii; /* µ has two bytes */
     }
     int digits = counted || value >= 100 ? 0 : value >= 10 ? 1 : 2;
     snprintf(text, sizeof text, "%.*f%s", digits, value, unit);
@@ -120,7 +120,7 @@ show_heading(const struct bench_row *rows, size_t count)
         unit = "the first's time to the second's";
     else if (strcmp(unit, "ns") == 0)
         unit = "time";
-    printf("\n%s, %s: %s\n%10s", rows->bench, rows->what, unit, rows->size > 0 ? "octets" : "");
+    printf("\n%s, %s: %s\n%10s", rows->bench, rows->what, unit, rows->size > 0 ? "bytes" : "");
     for (size_t n = 0; n < count && same_case(rows, &rows[n]) && rows[n].size == rows->size; n++)
         printf("  %*s", column_width(&rows[n]), rows[n].contender);
     putchar('\n');
@@ -162,7 +162,7 @@ show_json(const struct figures *figures)
            duet_kernel_name());
     for (size_t i = 0; i < figures->count; i++) {
         const struct bench_row *row = &figures->rows[i];
-        printf("%s\n  {\"bench\": \"%s\", \"case\": \"%s\", \"octets\": %" PRIu64
+        printf("%s\n  {\"bench\": \"%s\", \"case\": \"%s\", \"bytes\": %" PRIu64
                ", \"contender\": \"%s\", \"unit\": \"%s\", \"median\": %.4g, \"low\": %.4g, "
                "\"high\": %.4g, \"rounds\": %u}",
                i > 0 ? "," : "", row->bench, row->what, row->size, row->contender, row->unit,

@@ -2,7 +2,7 @@
  * duet client: a plain listener whose connections go through channels to a duet server.
  */
 #include "commands.h"
-#include "say.h"
+#include "log.h"
 #include "service.h"
 
 static int

@@ -3,7 +3,7 @@
  */
 #include "ask.h"
 #include "commands.h"
-#include "say.h"
+#include "log.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -70,13 +70,13 @@ show_tunnels(json_t *tunnels)
     json_t *t;
 
     printf("%-16s %-6s %9s %9s %9s %9s %9s %9s %14s %14s\n", "TUNNEL", "SIDE", "OPEN", "HALF-OPEN",
-           "ACCEPTED", "FAILED", "REFUSED", "STRANGERS", "OCTETS-IN", "OCTETS-OUT");
+           "ACCEPTED", "FAILED", "REFUSED", "STRANGERS", "BYTES-IN", "BYTES-OUT");
     json_object_foreach(tunnels, name, t)
     {
         printf("%-16s %-6s %9llu %9llu %9llu %9llu %9llu %9llu %14llu %14llu\n", shown(name),
                text_of(t, "side"), number_of(t, "open"), number_of(t, "half_open"),
                number_of(t, "accepted"), number_of(t, "failed"), number_of(t, "refused"),
-               number_of(t, "strangers"), number_of(t, "octets_in"), number_of(t, "octets_out"));
+               number_of(t, "strangers"), number_of(t, "bytes_in"), number_of(t, "bytes_out"));
     }
 }
 
@@ -87,7 +87,7 @@ show_session(const json_t *s)
     printf("%-6llu %-12s %-10s %-22s %-22s ", number_of(s, "id"), text_of(s, "tunnel"),
            text_of(s, "state"), text_of(s, "from"), text_of(s, "target"));
     printf("%-16s %8.1f %8.1f %14llu %14llu %s\n", text_of(s, "secret"), time_of(s, "age"),
-           time_of(s, "idle"), number_of(s, "octets_in"), number_of(s, "octets_out"),
+           time_of(s, "idle"), number_of(s, "bytes_in"), number_of(s, "bytes_out"),
            text_of(s, "identity"));
 }
 
@@ -141,7 +141,7 @@ static int
 show_sessions(const struct replies *replies)
 {
     printf("%-6s %-12s %-10s %-22s %-22s %-16s %8s %8s %14s %14s %s\n", "ID", "TUNNEL", "STATE",
-           "FROM", "TARGET", "SECRET", "AGE", "IDLE", "OCTETS-IN", "OCTETS-OUT", "IDENTITY");
+           "FROM", "TARGET", "SECRET", "AGE", "IDLE", "BYTES-IN", "BYTES-OUT", "IDENTITY");
     return each_line(replies, take_session, NULL);
 }
 

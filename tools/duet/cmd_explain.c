@@ -2,7 +2,7 @@
  * duet explain: an error of the library's or an exit code, with its cause and cure.
  */
 #include "commands.h"
-#include "say.h"
+#include "log.h"
 
 #include <duet/duet.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  */
 #include "commands.h"
 #include "keys.h"
-#include "say.h"
+#include "log.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -34,7 +34,7 @@ show_secret(const struct text *text, const char *path)
     if (result != DUET_OK)
         return keys_refuse(EXIT_KEY, path, result, &where);
     to_hex(id, secret.id, sizeof secret.id);
-    printf("kind: secret\nid: %s\nsize: %zu octets\n", id, secret.size);
+    printf("kind: secret\nid: %s\nsize: %zu bytes\n", id, secret.size);
     show_limit(secret.not_after);
     duet_secret_wipe(&secret);
     return EXIT_DONE;
@@ -84,9 +84,9 @@ show_profile(const struct text *text, const char *path)
     int result = duet_profile_parse(&profile, text->at, text->size, &where);
     if (result != DUET_OK)
         return keys_refuse(EXIT_USAGE, path, result, &where);
-    printf("kind: profile\nlabel: %zu octets\npreludes: %zu and %zu octets\n", profile.label_size,
+    printf("kind: profile\nlabel: %zu bytes\npreludes: %zu and %zu bytes\n", profile.label_size,
            profile.prelude_size[DUET_TOP], profile.prelude_size[DUET_BOTTOM]);
-    printf("padding of HELLO: %u to %u octets\n", profile.hello_pad_least, profile.hello_pad_most);
+    printf("padding of HELLO: %u to %u bytes\n", profile.hello_pad_least, profile.hello_pad_most);
     printf("rotation: 2^%u frames or 2^%u blocks\n", profile.rotate_frames, profile.rotate_blocks);
     return EXIT_DONE;
 }

@@ -2,8 +2,8 @@
  * duet keygen: a new shared secret, or a new identity, in a file that nobody else reads.
  */
 #include "commands.h"
+#include "log.h"
 #include "os/os.h"
-#include "say.h"
 
 #include <duet/duet.h>
 #include <errno.h>
@@ -14,15 +14,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TEXT_MOST = 128 * 1024 }; /* octets: a secret of 64 KiB takes 93,000 */
+enum { TEXT_MOST = 128 * 1024 }; /* bytes: a secret of 64 KiB takes 93,000 */
 
 static const struct poptOption own[] = {{"identity", 0, POPT_ARG_NONE, &options.make_identity, 0,
                                          "Make an identity, not a secret", NULL},
                                         {"output", 'o', POPT_ARG_STRING, &options.out, 0,
                                          "Write there, not to standard output", "FILE"},
                                         {"size", 0, POPT_ARG_STRING, &options.size, 0,
-                                         "Of the secret: even, 64 to 65536; default 1024",
-                                         "OCTETS"},
+                                         "Of the secret: even, 64 to 65536; default 1024", "BYTES"},
                                         POPT_TABLEEND};
 
 static int
@@ -82,7 +81,7 @@ deliver(const struct options *o, const char *text, size_t size, const char *publ
     if (isatty(1))
         warn(
             "the key stands on this terminal; -o FILE puts one into a file that nobody else reads");
-    if (say_level >= 0)
+    if (log_level >= 0)
         fprintf(stderr, "%s\n", public_part);
     return EXIT_DONE;
 }
@@ -114,7 +113,7 @@ make_secret(const struct options *o, char *text)
 {
     uint64_t size = DUET_SECRET_DEFAULT;
     char id[2 * DUET_SECRET_ID_SIZE + 1];
-    uint8_t octets[DUET_SECRET_MOST];
+    uint8_t bytes[DUET_SECRET_MOST];
     duet_secret secret;
     size_t used;
 
@@ -122,10 +121,10 @@ make_secret(const struct options *o, char *text)
         (parse_number(&size, o->size, DUET_SECRET_LEAST, DUET_SECRET_MOST) != 0 || size % 2 != 0))
         return fail(EXIT_USAGE, "keygen: --size %s: not an even number from %u to %u",
                     shown_word(o->size), DUET_SECRET_LEAST, DUET_SECRET_MOST);
-    if (duet__os_random(octets, size) != 0)
+    if (duet__os_random(bytes, size) != 0)
         return fail(EXIT_FAILED, "the system has no randomness: %s", reason());
-    int result = duet_secret_init(&secret, octets, size);
-    duet_wipe(octets, sizeof octets);
+    int result = duet_secret_init(&secret, bytes, size);
+    duet_wipe(bytes, sizeof bytes);
     if (result != DUET_OK)
         return fail(EXIT_FAILED, "%s", duet_explain(result)->sentence);
     duet_secret_format(text, TEXT_MOST, &used, &secret);
@@ -149,7 +148,7 @@ run(struct options *o)
 
 const struct command cmd_keygen = {
     .name = "keygen",
-    .usage = "[--identity] [-o FILE] [--size OCTETS]",
+    .usage = "[--identity] [-o FILE] [--size BYTES]",
     .about = "A new shared secret or identity.",
     .own = own,
     .run = run,

@@ -3,8 +3,8 @@
  */
 #include "commands.h"
 #include "link.h"
+#include "log.h"
 #include "os/os.h"
-#include "say.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -141,11 +141,11 @@ static int
 ping_once(struct ping *p, unsigned number)
 {
     duet_session *session = duet_channel_session(p->link.channel);
-    uint8_t octets[DUET_PING_SIZE] = {0};
+    uint8_t bytes[DUET_PING_SIZE] = {0};
 
-    memcpy(octets, &number, sizeof number);
+    memcpy(bytes, &number, sizeof number);
     uint64_t begin = duet__os_now_us();
-    int result = duet_session_ask(session, DUET_ASK_PING, octets);
+    int result = duet_session_ask(session, DUET_ASK_PING, bytes);
     if (result == DUET_OK)
         result = duet_flush(p->link.channel, WAIT_MS);
     p->sent++;

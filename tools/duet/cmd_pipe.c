@@ -8,9 +8,9 @@
 #include "commands.h"
 #include "interrupt.h"
 #include "link.h"
+#include "log.h"
 #include "os/os.h"
-#include "say.h"
-#include "standard.h"
+#include "stdio_check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,13 +21,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Octets. What comes must have room for the largest frame that this side accepts: 1 MiB. */
+/* Bytes. What comes must have room for the largest frame that this side accepts: 1 MiB. */
 enum { OUTGOING = 256 * 1024, INCOMING = 1 << 20 };
 enum { POLLED = 5 };
 
-/** Octets on their way, and where they go to or come from. */
+/** Bytes on their way, and where they go to or come from. */
 struct flow {
-    uint8_t *octets;
+    uint8_t *bytes;
     size_t at, size; /* what is left lies from at to size */
     int fd;          /* -1: closed */
     int regular;     /* a file: never waits */
@@ -39,7 +39,7 @@ struct pump {
     struct link *link;
     const struct options *options;
     struct flow in, out; /* in: to the peer; out: from it */
-    int flushing;        /* 1: sealed octets wait for the wire */
+    int flushing;        /* 1: sealed bytes wait for the wire */
     int in_done;         /* standard input has ended */
     int tx_done;         /* our CLOSE is with the kernel */
     int rx_done;         /* the peer's CLOSE has come */
@@ -83,7 +83,7 @@ open_flow(struct flow *flow, const char *path, int standard, int flags)
         return fail(EXIT_LOCAL, "%s: %s; name what can be %s", shown(flow->name), reason(),
                     standard == 0 ? "read" : "written");
     flow->regular = S_ISREG(status.st_mode);
-    return standard_check(flow->fd, standard, flow->name);
+    return stdio_check(flow->fd, standard, flow->name);
 }
 
 /** A peer that speaks on descriptors 0 and 1 leaves none for the plain side. */
@@ -95,9 +95,9 @@ open_flows(struct pump *pump)
     if (o->stdio && (o->in == NULL || o->out == NULL))
         return fail(EXIT_USAGE,
                     "--stdio needs --in and --out: descriptors 0 and 1 are the channel's");
-    pump->in.octets = malloc(OUTGOING);
-    pump->out.octets = malloc(INCOMING);
-    if (pump->in.octets == NULL || pump->out.octets == NULL)
+    pump->in.bytes = malloc(OUTGOING);
+    pump->out.bytes = malloc(INCOMING);
+    if (pump->in.bytes == NULL || pump->out.bytes == NULL)
         return fail(EXIT_LIMIT, "no memory");
     int code = open_flow(&pump->in, o->in, 0, O_RDONLY);
     if (code == EXIT_DONE)
@@ -109,7 +109,7 @@ static int
 read_input(struct pump *pump)
 {
     struct flow *in = &pump->in;
-    ssize_t n = read(in->fd, in->octets, OUTGOING);
+    ssize_t n = read(in->fd, in->bytes, OUTGOING);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return EXIT_DONE;
@@ -131,12 +131,12 @@ write_output(struct pump *pump)
 
     while (out->at < out->size && result == DUET_OK) {
         if (out->regular) {
-            ssize_t n = write(out->fd, out->octets + out->at, out->size - out->at);
+            ssize_t n = write(out->fd, out->bytes + out->at, out->size - out->at);
             put = n > 0 ? (size_t)n : 0;
             result = n >= 0 || errno == EINTR ? DUET_OK : DUET_E_IO;
         } else {
-            result = duet__os_write(out->fd, out->kind, out->octets + out->at, out->size - out->at,
-                                    &put);
+            result =
+                duet__os_write(out->fd, out->kind, out->bytes + out->at, out->size - out->at, &put);
         }
         out->at += put;
         pump->moved |= put > 0;
@@ -212,7 +212,7 @@ send_input(struct pump *pump)
     int result;
 
     if (in->at < in->size) {
-        result = duet_send(channel, in->octets + in->at, in->size - in->at, &sent, 0);
+        result = duet_send(channel, in->bytes + in->at, in->size - in->at, &sent, 0);
         in->at += sent;
     } else if (pump->in_done && !pump->tx_done) {
         result = duet_close(channel, 0);
@@ -230,7 +230,7 @@ static int
 receive_output(struct pump *pump)
 {
     struct flow *out = &pump->out;
-    int result = duet_recv(pump->link->channel, out->octets, INCOMING, &out->size, 1, 0);
+    int result = duet_recv(pump->link->channel, out->bytes, INCOMING, &out->size, 1, 0);
 
     out->at = 0;
     pump->more = result == DUET_OK;
@@ -355,12 +355,12 @@ run(struct options *o)
         link_tell(&link);
     }
     link_close(&link);
-    if (pump.in.octets != NULL)
-        duet_wipe(pump.in.octets, OUTGOING);
-    if (pump.out.octets != NULL)
-        duet_wipe(pump.out.octets, INCOMING);
-    free(pump.in.octets);
-    free(pump.out.octets);
+    if (pump.in.bytes != NULL)
+        duet_wipe(pump.in.bytes, OUTGOING);
+    if (pump.out.bytes != NULL)
+        duet_wipe(pump.out.bytes, INCOMING);
+    free(pump.in.bytes);
+    free(pump.out.bytes);
     return interrupted() ? 128 + interrupted() : code;
 }
 

@@ -5,15 +5,15 @@
  */
 #include "commands.h"
 #include "interrupt.h"
+#include "log.h"
 #include "os/os.h"
 #include "progress.h"
-#include "say.h"
+#include "protocol.h"
 #include "store.h"
-#include "transfer.h"
 
 #include <string.h>
 
-enum { ACK_OCTETS = 1 << 20, ACK_MS = 500 }; /* an acknowledgement at least so often */
+enum { ACK_BYTES = 1 << 20, ACK_MS = 500 }; /* an acknowledgement at least so often */
 
 struct receiver {
     struct link link;
@@ -82,7 +82,7 @@ acknowledge(struct receiver *r)
 
     progress_move(&r->progress, r->store.at);
     progress_tick(&r->progress);
-    if (r->store.at - r->acked < ACK_OCTETS && now - r->acked_ms < ACK_MS)
+    if (r->store.at - r->acked < ACK_BYTES && now - r->acked_ms < ACK_MS)
         return EXIT_DONE;
     r->acked = r->store.at;
     r->acked_ms = now;
@@ -115,11 +115,11 @@ in_content(const struct receiver *r)
 }
 
 static int
-on_offer(struct receiver *r, const uint8_t *octets, size_t size)
+on_offer(struct receiver *r, const uint8_t *bytes, size_t size)
 {
     static struct offer offer;
 
-    if (in_file(r) || r->ended || offer_read(&offer, octets, size) != 0)
+    if (in_file(r) || r->ended || offer_read(&offer, bytes, size) != 0)
         return nonsense();
     r->offers++;
     r->told = 0;
@@ -138,9 +138,9 @@ on_offer(struct receiver *r, const uint8_t *octets, size_t size)
 }
 
 static int
-on_start(struct receiver *r, const uint8_t *octets, size_t size)
+on_start(struct receiver *r, const uint8_t *bytes, size_t size)
 {
-    struct fields fields = {octets, size, 0};
+    struct fields fields = {bytes, size, 0};
     uint64_t offset = field(&fields, 8);
 
     if (!in_file(r) || r->begun || fields.bad || fields.left > 0 ||
@@ -155,17 +155,17 @@ on_start(struct receiver *r, const uint8_t *octets, size_t size)
 }
 
 static int
-on_data(struct receiver *r, const uint8_t *octets, size_t size)
+on_data(struct receiver *r, const uint8_t *bytes, size_t size)
 {
     if (!in_content(r))
         return nonsense();
-    if (store_data(&r->store, octets, size) != 0)
+    if (store_data(&r->store, bytes, size) != 0)
         return tell_refused(r);
     return r->store.state == STORE_DISCARD ? EXIT_DONE : acknowledge(r);
 }
 
 static int
-on_done(struct receiver *r, const uint8_t *octets, size_t size)
+on_done(struct receiver *r, const uint8_t *bytes, size_t size)
 {
     if (!in_content(r) || size != 1)
         return nonsense();
@@ -173,7 +173,7 @@ on_done(struct receiver *r, const uint8_t *octets, size_t size)
         r->store.state = STORE_IDLE;
         return EXIT_DONE;
     }
-    if (store_done(&r->store, octets[0]) != 0) {
+    if (store_done(&r->store, bytes[0]) != 0) {
         r->store.state = STORE_IDLE;
         return tell_refused(r);
     }
@@ -183,19 +183,19 @@ on_done(struct receiver *r, const uint8_t *octets, size_t size)
 }
 
 static int
-on_message(void *context, uint32_t code, const uint8_t *octets, size_t size)
+on_message(void *context, uint32_t code, const uint8_t *bytes, size_t size)
 {
     struct receiver *r = context;
 
     switch (code) {
     case TRANSFER_OFFER:
-        return on_offer(r, octets, size);
+        return on_offer(r, bytes, size);
     case TRANSFER_START:
-        return on_start(r, octets, size);
+        return on_start(r, bytes, size);
     case TRANSFER_DATA:
-        return on_data(r, octets, size);
+        return on_data(r, bytes, size);
     case TRANSFER_DONE:
-        return on_done(r, octets, size);
+        return on_done(r, bytes, size);
     case TRANSFER_END:
         if (in_file(r) || size != 0)
             return nonsense();

@@ -2,7 +2,7 @@
  * duet run: many tunnels from a configuration file; with --check only what is wrong with it.
  */
 #include "commands.h"
-#include "say.h"
+#include "log.h"
 #include "service.h"
 
 static char *file;

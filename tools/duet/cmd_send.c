@@ -6,10 +6,10 @@
  */
 #include "commands.h"
 #include "interrupt.h"
+#include "log.h"
 #include "progress.h"
-#include "say.h"
-#include "standard.h"
-#include "transfer.h"
+#include "protocol.h"
+#include "stdio_check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,10 +32,10 @@ struct sender {
     uint32_t refused;
     int wanted;    /* 1: the WANT for the last offer has come */
     int dropped;   /* 1: the last offer is refused */
-    uint64_t have; /* octets that the peer has of it */
+    uint64_t have; /* bytes that the peer has of it */
     uint8_t hash[TRANSFER_HASH];
-    uint64_t files, sent; /* files, and octets of content, that went out */
-    uint64_t last;        /* octets of these that are the last offer's */
+    uint64_t files, sent; /* files, and bytes of content, that went out */
+    uint64_t last;        /* bytes of these that are the last offer's */
     int sour;             /* a source that could not be read: exit code */
 };
 
@@ -66,10 +66,10 @@ on_refused(struct sender *s, struct fields *fields, uint32_t index)
 }
 
 static int
-on_message(void *context, uint32_t code, const uint8_t *octets, size_t size)
+on_message(void *context, uint32_t code, const uint8_t *bytes, size_t size)
 {
     struct sender *s = context;
-    struct fields fields = {octets, size, 0};
+    struct fields fields = {bytes, size, 0};
     uint32_t index = (uint32_t)field(&fields, 4);
     int current = index + 1 == s->offers;
 
@@ -364,7 +364,7 @@ send_all(struct sender *s, size_t count)
     if (code != EXIT_DONE)
         return code;
     /* The peer has told of every offer, so all that was sent is verified. */
-    s->progress.octets = s->sent;
+    s->progress.bytes = s->sent;
     s->progress.files = s->files > s->refused ? s->files - s->refused : 0;
     if (s->settled != s->offers)
         return fail(EXIT_FAILED, "the peer closed before it had stored all; start both ends again "
@@ -391,7 +391,7 @@ check_sources(const struct options *o, size_t count)
         return fail(EXIT_USAGE, "send: standard input can be sent once");
     if (streams > 0 && o->stdio)
         return fail(EXIT_USAGE, "send: --stdio has taken standard input");
-    return streams > 0 ? standard_check(0, 0, "standard input") : EXIT_DONE;
+    return streams > 0 ? stdio_check(0, 0, "standard input") : EXIT_DONE;
 }
 
 static int

@@ -2,7 +2,7 @@
  * duet server: a listener for channels, whose connections go on to a plain target.
  */
 #include "commands.h"
-#include "say.h"
+#include "log.h"
 #include "service.h"
 
 static int

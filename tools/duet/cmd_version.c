@@ -2,7 +2,7 @@
  * duet version: what this is, and what it runs on.
  */
 #include "commands.h"
-#include "say.h"
+#include "log.h"
 
 #include <duet/duet.h>
 #include <stdio.h>

@@ -6,10 +6,10 @@
  * characters.
  */
 #include "commands.h"
-#include "guess.h"
+#include "log.h"
 #include "os/os.h"
-#include "say.h"
-#include "standard.h"
+#include "stdio_check.h"
+#include "suggest.h"
 
 #include <duet/duet.h>
 #include <langinfo.h>
@@ -44,24 +44,24 @@ is_help(const char *word)
 static int
 no_such_subcommand(const char *word)
 {
-    struct guess guess = {.word = word, .size = strlen(word)};
+    struct suggestion guess = {.word = word, .size = strlen(word)};
 
     if (word[0] == '-')
         return fail(EXIT_USAGE,
                     "%s: unknown option, as options follow a subcommand; see duet --help",
                     shown_word(word));
     for (size_t i = 0; i < COMMANDS; i++)
-        guess_try(&guess, commands[i]->name);
+        suggest_try(&guess, commands[i]->name);
     return fail(EXIT_USAGE, "%s: no such subcommand%s; see duet --help", shown_word(word),
-                guess_text(&guess, ""));
+                suggest_text(&guess, ""));
 }
 
 int
 main(int argc, const char **argv)
 {
-    standard_fill();
+    stdio_fill();
     setlocale(LC_CTYPE, "");
-    say_ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
+    log_ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
     signal(SIGPIPE, SIG_IGN);
     if (duet__os_no_dumps() != 0)
         warn("core dumps could not be turned off");

@@ -5,8 +5,8 @@
  * connection has gone and twice a second; nothing spins and nothing ends for it.
  */
 #include "connection.h"
+#include "log.h"
 #include "record.h"
-#include "say.h"
 
 #include <errno.h>
 #include <sys/resource.h>

@@ -21,14 +21,14 @@ enum { SOON_MS = 100 }; /* the least that is slept */
 static void
 ask(struct connection *c)
 {
-    uint8_t octets[DUET_PING_SIZE];
+    uint8_t bytes[DUET_PING_SIZE];
 
-    if (duet__os_random(octets, sizeof octets) != 0 ||
-        duet_session_ask(duet_channel_session(c->channel), DUET_ASK_PING, octets) != DUET_OK)
+    if (duet__os_random(bytes, sizeof bytes) != 0 ||
+        duet_session_ask(duet_channel_session(c->channel), DUET_ASK_PING, bytes) != DUET_OK)
         return;
     c->pinged = 1;
     c->pinged_ms = uv_now(&c->service->loop);
-    c->pinged_octets = c->out.octets;
+    c->pinged_bytes = c->out.bytes;
     relay_flush(c);
 }
 
@@ -55,14 +55,14 @@ is_dead(struct connection *c, uint64_t now)
     duet_session_info(duet_channel_session(c->channel), &info);
     if (!info.pinging) {
         c->pinged = 0;
-        c->heeded_octets = c->pinged_octets;
+        c->heeded_bytes = c->pinged_bytes;
         return 0;
     }
     if (c->heard_ms >= c->pinged_ms || now < c->pinged_ms + (uint64_t)c->settings->ping_ms)
         return 0;
     return is_unacknowledged(c, now - c->pinged_ms) ||
            (c->in.buffer == NULL && c->out.buffer == NULL && !c->flushing &&
-            c->out.octets == c->heeded_octets);
+            c->out.bytes == c->heeded_bytes);
 }
 
 /** Milliseconds until a time that is ms after since; at most *wait. */

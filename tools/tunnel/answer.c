@@ -3,10 +3,10 @@
  */
 #include "answer.h"
 
+#include "log.h"
 #include "metrics.h"
 #include "os/os.h"
 #include "record.h"
-#include "say.h"
 #include "sockets.h"
 
 #include <jansson.h>
@@ -37,7 +37,7 @@ json_of(const char *text)
 }
 
 static json_t *
-json_list(const struct words *words)
+json_list(const struct strlist *words)
 {
     json_t *list = json_array();
 
@@ -99,8 +99,8 @@ put_tunnel(FILE *out, const struct service *service, const struct tunnel_setting
                        (json_int_t)c->accepted, "handshakes", (json_int_t)c->handshakes, "finished",
                        (json_int_t)c->finished, "failed", (json_int_t)c->failed, "refused",
                        (json_int_t)c->refused, "strangers", (json_int_t)c->strangers,
-                       "dial_failures", (json_int_t)c->dial_failures, "octets_in",
-                       (json_int_t)c->octets_in, "octets_out", (json_int_t)c->octets_out));
+                       "dial_failures", (json_int_t)c->dial_failures, "bytes_in",
+                       (json_int_t)c->bytes_in, "bytes_out", (json_int_t)c->bytes_out));
 }
 
 static void
@@ -137,8 +137,8 @@ put_session(const struct service_session *s, void *context)
                        "tunnel", s->tunnel, "state", s->state, "from",
                        json_of(record_address(from, s->from)), "target", json_of(s->target),
                        "secret", json_of(id[0] != 0 ? id : NULL), "identity",
-                       json_of(key[0] != 0 ? key : NULL), "octets_in", (json_int_t)s->octets_in,
-                       "octets_out", (json_int_t)s->octets_out, "age", (double)s->age_ms / 1000,
+                       json_of(key[0] != 0 ? key : NULL), "bytes_in", (json_int_t)s->bytes_in,
+                       "bytes_out", (json_int_t)s->bytes_out, "age", (double)s->age_ms / 1000,
                        "idle", (double)s->idle_ms / 1000));
 }
 

@@ -3,8 +3,8 @@
  */
 #include "ask.h"
 
+#include "log.h"
 #include "options.h"
-#include "say.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { TIME_S = 10, PIECE = 65536, ANSWER_MOST = 256 << 20 }; /* octets */
+enum { TIME_S = 10, PIECE = 65536, ANSWER_MOST = 256 << 20 }; /* bytes */
 
 static int
 reach(const char *path)

@@ -1,5 +1,5 @@
 /*
- * Buffers of one size, lent to a connection only while it has octets under way.
+ * Buffers of one size, lent to a connection only while it has bytes under way.
  *
  * A few that came back stay at hand, the last one first, as it is still in the processor's cache;
  * the others go back to the system, wiped: they held what is confidential on the wire.
@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 enum {
-    BUFFER_SIZE = 65536, /* octets; one of the largest frames: another waits for a turn, beside its
+    BUFFER_SIZE = 65536, /* bytes; one of the largest frames: another waits for a turn, beside its
                             neighbours */
     BUFFERS_AT_HAND = 16 /* that are kept for the next */
 };
@@ -21,7 +21,7 @@ struct buffers {
     unsigned lent;
 };
 
-/** Lend BUFFER_SIZE octets. NULL: no memory. */
+/** Lend BUFFER_SIZE bytes. NULL: no memory. */
 uint8_t *buffers_lend(struct buffers *buffers);
 
 /** Take one back. */

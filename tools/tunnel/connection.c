@@ -3,8 +3,8 @@
  */
 #include "connection.h"
 
+#include "log.h"
 #include "record.h"
-#include "say.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -217,8 +217,8 @@ connection_record(struct connection *c, enum connection_end how, const char *rea
                             .from = &c->from,
                             .via = proxy_header_via(c),
                             .target = c->target,
-                            .octets_in = c->in.octets,
-                            .octets_out = c->out.octets,
+                            .bytes_in = c->in.bytes,
+                            .bytes_out = c->out.bytes,
                             .duration_ms = now - c->since_ms,
                             .setup_ms = c->setup_ms,
                             .outcome = outcomes[how],

@@ -1,11 +1,11 @@
 /*
- * A connection: a plain descriptor, a channel on another, and the states between its first octet
+ * A connection: a plain descriptor, a channel on another, and the states between its first byte
  * and its record.
  *
  *   server: handshake → (stranger | dialling → open) → ended
  *   client: dialling → greeting → open → ended          (greeting failed: dialling again)
  *
- * An idle one owns no buffer. Once it is open and not idle, relay.c moves its octets.
+ * An idle one owns no buffer. Once it is open and not idle, relay.c moves its bytes.
  */
 #ifndef DUET_TUNNEL_CONNECTION_H
 #define DUET_TUNNEL_CONNECTION_H
@@ -34,11 +34,11 @@ enum connection_end {
     END_UNREACHED /* no target could be reached */
 };
 
-/** Octets on their way in one direction. */
+/** Bytes on their way in one direction. */
 struct flow {
     uint8_t *buffer; /* lent; NULL: none under way */
     uint32_t at, size;
-    uint64_t octets;    /* handed on so far */
+    uint64_t bytes;     /* handed on so far */
     unsigned ended : 1; /* no more comes */
     unsigned told : 1;  /* that end is handed on */
 };
@@ -56,7 +56,7 @@ struct connection {
     uv_timer_t timer;
     void (*timed)(struct connection *connection); /* what its end calls */
     uint64_t id, since_ms, setup_ms;
-    uint64_t moved_ms, heard_ms; /* when octets last moved; when the peer was last heard */
+    uint64_t moved_ms, heard_ms; /* when bytes last moved; when the peer was last heard */
     TAILQ_ENTRY(connection) entry, half_open, ready;
     const char *target; /* the address that was reached, in the settings */
     struct sockaddr_storage from;
@@ -75,7 +75,7 @@ struct connection {
     unsigned spoke : 1;    /* a server's peer: something of its opening came */
     unsigned pinged : 1;   /* it was asked whether it lives */
     uint64_t pinged_ms;
-    uint64_t pinged_octets, heeded_octets; /* sent before the last PING; before the last answer */
+    uint64_t pinged_bytes, heeded_bytes; /* sent before the last PING; before the last answer */
 };
 
 /* ---- connection.c ---- */
@@ -148,14 +148,14 @@ void renewal_adopt(struct connection *connection);
 /** What may be done at once on a side, as far as is known. */
 enum relay_can { CAN_READ_PLAIN = 1, CAN_READ_DUET = 2, CAN_WRITE_DUET = 4 };
 
-/** Octets of the largest frame that is sent and accepted: with its overhead half of Linux's receive
+/** Bytes of the largest frame that is sent and accepted: with its overhead half of Linux's receive
  * buffer, so that one that is not whole waits in the kernel. */
 enum { RELAY_FRAME = 65536 - (int)DUET_FRAME_OVERHEAD };
 
-/** The connection is open: move octets from now on. */
+/** The connection is open: move bytes from now on. */
 void relay_start(struct connection *connection);
 
-/** Move the octets of all that are ready; the loop's hook after polling. */
+/** Move the bytes of all that are ready; the loop's hook after polling. */
 void relay_run(uv_check_t *check);
 
 /** It is ready no more. */

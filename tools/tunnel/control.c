@@ -7,7 +7,7 @@
 #include "control.h"
 
 #include "answer.h"
-#include "say.h"
+#include "log.h"
 
 #include <errno.h>
 #include <fcntl.h>

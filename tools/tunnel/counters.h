@@ -24,7 +24,7 @@ struct counters {
     uint64_t refused;                /* by a limit, an address or a policy */
     uint64_t strangers;              /* who proved nothing */
     uint64_t dial_failures;          /* attempts at one address of a target */
-    uint64_t octets_in, octets_out;  /* of the plain side: handed to it, taken from it */
+    uint64_t bytes_in, bytes_out;    /* of the plain side: handed to it, taken from it */
     uint64_t open, half_open;        /* now: connections, and who has proven nothing yet */
 };
 

@@ -8,9 +8,9 @@
 #include "connection.h"
 
 #include "address.h"
+#include "log.h"
 #include "loopback.h"
 #include "os/os.h"
-#include "say.h"
 
 #include <errno.h>
 #include <netdb.h>

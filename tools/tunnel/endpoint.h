@@ -30,7 +30,7 @@ struct endpoint *endpoint_open(uv_loop_t *loop, struct connection *connection, i
                                endpoint_event *event);
 
 /** Make a socket ready, before it connects or listens; what is accepted from it is so too. Nothing
- * waits for more octets, and where the other end is another machine, is_far 1, the kernel asks it
+ * waits for more bytes, and where the other end is another machine, is_far 1, the kernel asks it
  * now and then whether it lives. */
 void endpoint_prepare(int fd, int is_far);
 

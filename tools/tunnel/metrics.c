@@ -4,7 +4,7 @@
  */
 #include "metrics.h"
 
-#include "say.h"
+#include "log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,9 +37,9 @@ static const struct metric of_tunnels[] = {
     {"duet_strangers_total", "counter", "Connections that proved nothing.", "", ROW(strangers)},
     {"duet_dial_failures_total", "counter", "Attempts at an address of a target that failed.", "",
      ROW(dial_failures)},
-    {"duet_plain_bytes_total", "counter", "Octets of the plain side.", ",direction=\"in\"",
-     ROW(octets_in)},
-    {"duet_plain_bytes_total", NULL, NULL, ",direction=\"out\"", ROW(octets_out)},
+    {"duet_plain_bytes_total", "counter", "Bytes of the plain side.", ",direction=\"in\"",
+     ROW(bytes_in)},
+    {"duet_plain_bytes_total", NULL, NULL, ",direction=\"out\"", ROW(bytes_out)},
     {"duet_connections_open", "gauge", "Connections now.", "", ROW(open)},
     {"duet_connections_half_open", "gauge", "Connections now that have proven nothing yet.", "",
      ROW(half_open)}};

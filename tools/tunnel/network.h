@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-enum { NETWORK_ADDRESS = 16 }; /* octets of an address */
+enum { NETWORK_ADDRESS = 16 }; /* bytes of an address */
 
 struct network {
     uint8_t at[NETWORK_ADDRESS];

@@ -4,8 +4,8 @@
 #include "oversight.h"
 
 #include "control.h"
+#include "log.h"
 #include "metrics.h"
-#include "say.h"
 #include "systemd.h"
 
 #include <stdio.h>
@@ -28,7 +28,7 @@ start_watchdog(struct oversight *oversight, struct service *service)
         uv_timer_start(&oversight->watchdog, pat, 0, ms);
 }
 
-enum { PATH_MOST = 256 }; /* octets; a socket's path is shorter, and refused where it is not */
+enum { PATH_MOST = 256 }; /* bytes; a socket's path is shorter, and refused where it is not */
 
 /** Each worker has a socket of its own. */
 static void

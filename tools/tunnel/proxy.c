@@ -3,8 +3,8 @@
  */
 #include "proxy.h"
 
+#include "log.h"
 #include "network.h"
-#include "say.h"
 
 #include <duet/duet.h>
 #include <netinet/in.h>
@@ -28,18 +28,18 @@ refuse(const char **why, const char *reason)
     return DUET_E_FORMAT;
 }
 
-/** Do the octets begin as a header does, as far as they go? */
+/** Do the bytes begin as a header does, as far as they go? */
 static int
-check_magic(const uint8_t *octets, size_t size, const char **why)
+check_magic(const uint8_t *bytes, size_t size, const char **why)
 {
     static const char first[] = "PROXY";
     size_t n = size < MAGIC_SIZE ? size : MAGIC_SIZE;
 
-    if (memcmp(octets, magic, n) == 0) /* public: the protocol's mark */
+    if (memcmp(bytes, magic, n) == 0) /* public: the protocol's mark */
         return size < PROXY_LEAST ? DUET_AGAIN : DUET_OK;
-    if (octets[0] == 'P') {
+    if (bytes[0] == 'P') {
         n = size < sizeof first - 1 ? size : sizeof first - 1;
-        if (memcmp(octets, first, n) == 0) /* public: the protocol's mark */
+        if (memcmp(bytes, first, n) == 0) /* public: the protocol's mark */
             return n < sizeof first - 1
                        ? DUET_AGAIN
                        : refuse(why, "a PROXY header of version 1; have the proxy send version 2");
@@ -117,28 +117,28 @@ check_fields(const uint8_t *at, size_t size)
 }
 
 int
-proxy_parse(struct proxy *proxy, const uint8_t *octets, size_t size, size_t *used, const char **why)
+proxy_parse(struct proxy *proxy, const uint8_t *bytes, size_t size, size_t *used, const char **why)
 {
     memset(proxy, 0, sizeof *proxy);
     *used = 0;
     *why = "";
     if (size == 0)
         return DUET_AGAIN;
-    int result = check_magic(octets, size, why);
+    int result = check_magic(bytes, size, why);
     if (result != DUET_OK)
         return result;
 
-    unsigned command = octets[12] & 0x0f;
-    size_t length = (size_t)(octets[14] << 8 | octets[15]), addresses = 0;
-    const uint8_t *at = octets + PROXY_LEAST;
-    if (octets[12] >> 4 != VERSION || command > PROXIED)
+    unsigned command = bytes[12] & 0x0f;
+    size_t length = (size_t)(bytes[14] << 8 | bytes[15]), addresses = 0;
+    const uint8_t *at = bytes + PROXY_LEAST;
+    if (bytes[12] >> 4 != VERSION || command > PROXIED)
         return refuse(why, "a PROXY header of a version or command that is not known");
     if (length > PROXY_MOST - PROXY_LEAST)
-        return refuse(why, "a PROXY header of more than 2048 octets; have the proxy send less");
+        return refuse(why, "a PROXY header of more than 2048 bytes; have the proxy send less");
     if (size - PROXY_LEAST < length)
         return DUET_AGAIN;
-    if (command == PROXIED && octets[13] != UNSPEC) {
-        addresses = read_addresses(proxy, octets[13], at, length);
+    if (command == PROXIED && bytes[13] != UNSPEC) {
+        addresses = read_addresses(proxy, bytes[13], at, length);
         if (addresses == 0)
             return refuse(why, "a PROXY header without addresses of TCP or a Unix socket");
         if (!check_fields(at + addresses, length - addresses)) {
@@ -243,7 +243,7 @@ holds(const char *text, const uint8_t address[NETWORK_ADDRESS])
 }
 
 int
-proxy_trusted(const struct words *trusted, const struct sockaddr_storage *peer)
+proxy_trusted(const struct strlist *trusted, const struct sockaddr_storage *peer)
 {
     uint8_t address[NETWORK_ADDRESS];
 

@@ -8,15 +8,15 @@
 #ifndef DUET_TUNNEL_PROXY_H
 #define DUET_TUNNEL_PROXY_H
 
-#include "words.h"
+#include "strlist.h"
 
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
 enum {
-    PROXY_LEAST = 16,  /* octets before the addresses */
-    PROXY_MOST = 2048, /* octets of the longest header that is taken */
+    PROXY_LEAST = 16,  /* bytes before the addresses */
+    PROXY_MOST = 2048, /* bytes of the longest header that is taken */
 
     /* duet's own fields behind the addresses, each a text without a final NUL: */
     PROXY_TLV_SECRET = 0xe0, /* the secret's id, 16 hex digits */
@@ -28,29 +28,29 @@ struct proxy {
     int known; /* 1: the addresses are told; 0: they are not, and the socket's hold */
     struct sockaddr_storage source, destination; /* both of one family: IPv4, IPv6 or Unix */
     /* For proxy_write() alone; NULL: left out. */
-    const uint8_t *secret_id; /* DUET_SECRET_ID_SIZE octets */
-    const uint8_t *peer_key;  /* DUET_KEY_SIZE octets */
+    const uint8_t *secret_id; /* DUET_SECRET_ID_SIZE bytes */
+    const uint8_t *peer_key;  /* DUET_KEY_SIZE bytes */
     const char *peer_name;
 };
 
 /**
  * Read a header.
  *
- * octets  what the stream began with so far, size octets; all of it may be looked at without
+ * bytes  what the stream began with so far, size bytes; all of it may be looked at without
  *         removing it from the socket, as *used tells what the header takes.
- * why     out: a sentence when the octets are none.
+ * why     out: a sentence when the bytes are none.
  *
  * Returns DUET_OK; DUET_AGAIN: it may become one; DUET_E_FORMAT.
  */
-int proxy_parse(struct proxy *proxy, const uint8_t *octets, size_t size, size_t *used,
+int proxy_parse(struct proxy *proxy, const uint8_t *bytes, size_t size, size_t *used,
                 const char **why);
 
-/** Write a header. out: PROXY_MOST octets. Returns its size. */
+/** Write a header. out: PROXY_MOST bytes. Returns its size. */
 size_t proxy_write(uint8_t out[PROXY_MOST], const struct proxy *proxy);
 
 /** May this peer send a header? trusted: networks as ADDRESS or ADDRESS/BITS; an empty list is
  * loopback's. Unix sockets are always trusted. Returns 1 or 0. */
-int proxy_trusted(const struct words *trusted, const struct sockaddr_storage *peer);
+int proxy_trusted(const struct strlist *trusted, const struct sockaddr_storage *peer);
 
 /** Is the text a network, as ADDRESS or ADDRESS/BITS? Returns 0, or -1. */
 int proxy_network(const char *text);

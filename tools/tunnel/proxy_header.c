@@ -1,7 +1,7 @@
 /*
  * PROXY headers of connections (see proxy_header.h).
  *
- * Just as many octets are taken from the socket as the header has left: what follows it is the
+ * Just as many bytes are taken from the socket as the header has left: what follows it is the
  * channel's or the plain stream's.
  */
 #include "proxy_header.h"
@@ -20,7 +20,7 @@ struct proxy_header {
     struct sockaddr_storage via, destination; /* the proxy, and where its client had come to */
     int known;                                /* 1: the destination is told */
     size_t size;                              /* of these so far: */
-    uint8_t octets[];                         /* until the header is read */
+    uint8_t bytes[];                          /* until the header is read */
 };
 
 /** The side that was accepted. */
@@ -68,10 +68,10 @@ go_on(struct connection *c)
 static void
 look(struct connection *c, int events)
 {
-    char octet;
+    char byte;
 
     (void)events;
-    ssize_t n = recv(accepted(c)->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t n = recv(accepted(c)->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     if (n > 0)
         go_on(c);
     else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
@@ -118,11 +118,11 @@ took_header(struct connection *c, const struct proxy *proxy)
 
 /* ---- The header ---- */
 
-/** How many octets may be read at once without reading beyond it. */
+/** How many bytes may be read at once without reading beyond it. */
 static size_t
 wanted(const struct proxy_header *header)
 {
-    const uint8_t *at = header->octets;
+    const uint8_t *at = header->bytes;
     size_t whole = PROXY_LEAST;
 
     if (header->size >= PROXY_LEAST)
@@ -141,7 +141,7 @@ read_header(struct connection *c, int events)
     (void)events;
     for (int result = DUET_AGAIN; result == DUET_AGAIN;) {
         ssize_t n =
-            recv(accepted(c)->fd, header->octets + header->size, wanted(header), MSG_DONTWAIT);
+            recv(accepted(c)->fd, header->bytes + header->size, wanted(header), MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
             return;
         if (n <= 0 && header->size == 0) {
@@ -149,7 +149,7 @@ read_header(struct connection *c, int events)
             return;
         }
         header->size += n > 0 ? (size_t)n : 0;
-        result = proxy_parse(&proxy, header->octets, header->size, &used, &why);
+        result = proxy_parse(&proxy, header->bytes, header->size, &used, &why);
         if (result == DUET_OK)
             took_header(c, &proxy);
         else if (result == DUET_E_FORMAT || n <= 0)

@@ -3,8 +3,8 @@
  */
 #include "record.h"
 
+#include "log.h"
 #include "os/os.h"
-#include "say.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -117,8 +117,8 @@ add_connection(struct line *line, const struct record *r)
         add_text(line, "identity", line->key);
     }
     add_text(line, "peer", keep(line->name, sizeof line->name, r->peer_name));
-    add_number(line, "octets_in", r->octets_in, 0);
-    add_number(line, "octets_out", r->octets_out, 0);
+    add_number(line, "bytes_in", r->bytes_in, 0);
+    add_number(line, "bytes_out", r->bytes_out, 0);
     add_number(line, "seconds", r->duration_ms, 1);
     if (r->setup_ms > 0)
         add_number(line, "setup", r->setup_ms, 1);
@@ -299,11 +299,11 @@ tell(enum record_level level, const struct record *record, const char *note)
 }
 
 static void
-take_line(enum say_kind kind, const char *text)
+take_line(enum log_kind kind, const char *text)
 {
-    tell(kind == SAY_ERROR     ? RECORD_ERROR
-         : kind == SAY_WARNING ? RECORD_WARNING
-                               : RECORD_INFO,
+    tell(kind == LOG_AS_ERROR     ? RECORD_ERROR
+         : kind == LOG_AS_WARNING ? RECORD_WARNING
+                                  : RECORD_INFO,
          NULL, text);
 }
 
@@ -314,13 +314,13 @@ record_start(enum log_format format, enum log_target target)
     state.target = target;
     if (target == LOG_SYSTEM)
         openlog("duet", LOG_PID, LOG_DAEMON);
-    say_line = take_line;
+    log_line = take_line;
 }
 
 void
 record_write(const struct record *record)
 {
-    if (say_level >= 0)
+    if (log_level >= 0)
         tell(record->outcome == RECORD_DONE ? RECORD_INFO : RECORD_WARNING, record, NULL);
 }
 
@@ -330,7 +330,7 @@ record_note(enum record_level level, const char *format, ...)
     char text[NOTE_MOST];
     va_list arguments;
 
-    if (level == RECORD_INFO && say_level < 0)
+    if (level == RECORD_INFO && log_level < 0)
         return;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);

@@ -15,8 +15,8 @@
 #include <sys/socket.h>
 
 enum {
-    RECORD_LINE = 4096,  /* octets of the longest line: a pipe takes them whole or not at all */
-    RECORD_ADDRESS = 160 /* octets of an address's text */
+    RECORD_LINE = 4096,  /* bytes of the longest line: a pipe takes them whole or not at all */
+    RECORD_ADDRESS = 160 /* bytes of an address's text */
 };
 
 enum record_outcome {
@@ -34,11 +34,11 @@ struct record {
     const struct sockaddr_storage *from; /* who it came from */
     const struct sockaddr_storage *via;  /* the proxy that said so */
     const char *target;
-    const uint8_t *secret_id; /* DUET_SECRET_ID_SIZE octets */
-    const uint8_t *peer_key;  /* DUET_KEY_SIZE octets */
+    const uint8_t *secret_id; /* DUET_SECRET_ID_SIZE bytes */
+    const uint8_t *peer_key;  /* DUET_KEY_SIZE bytes */
     const char *peer_name;    /* in the peers file */
-    uint64_t octets_in;       /* duet to plain */
-    uint64_t octets_out;      /* plain to duet */
+    uint64_t bytes_in;        /* duet to plain */
+    uint64_t bytes_out;       /* plain to duet */
     uint64_t duration_ms;
     uint64_t setup_ms; /* of these until the channel was ready; 0: it never was */
     enum record_outcome outcome;

@@ -1,17 +1,17 @@
 /*
- * Moving octets between the plain side and the channel.
+ * Moving bytes between the plain side and the channel.
  *
  * The loop's events only mark a connection as ready. Once the loop has polled, all that are ready
  * are served in small groups: what their plain sides have is read, sealed together and sent, and
  * what their peers sent is opened together and written; so neighbours are sealed and opened two by
  * two while they are in the processor's cache. A descriptor is written at once and polled only when
- * it does not take all, and each direction stops reading while its octets wait: at most one buffer
+ * it does not take all, and each direction stops reading while its bytes wait: at most one buffer
  * is under way in each.
  */
 #include "connection.h"
 
+#include "log.h"
 #include "record.h"
-#include "say.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -154,8 +154,8 @@ take_sent(struct connection *c, const duet_send_job *job)
     struct flow *out = &c->out;
 
     out->at += (uint32_t)job->sent;
-    out->octets += job->sent;
-    c->tunnel->counters->octets_out += job->sent;
+    out->bytes += job->sent;
+    c->tunnel->counters->bytes_out += job->sent;
     note_sent(c, job->result);
     if (job->sent > 0)
         c->moved_ms = uv_now(&c->service->loop);
@@ -255,8 +255,8 @@ write_plain(struct connection *c)
         return;
     c->moved_ms = uv_now(&c->service->loop);
     in->at += (uint32_t)n;
-    in->octets += (uint64_t)n;
-    c->tunnel->counters->octets_in += (uint64_t)n;
+    in->bytes += (uint64_t)n;
+    c->tunnel->counters->bytes_in += (uint64_t)n;
     if (in->at == in->size)
         return_buffer(c, in);
 }
@@ -451,7 +451,7 @@ relay_start(struct connection *c)
     c->setup_ms = uv_now(&c->service->loop) - c->since_ms + 1;
     c->plain->event = plain_event;
     c->duet->event = duet_event;
-    /* A client's first octets lie there already, a peer's may have come with its proof. */
+    /* A client's first bytes lie there already, a peer's may have come with its proof. */
     c->can = CAN_READ_PLAIN | CAN_READ_DUET;
     alive_start(c);
     if ((c->settings->proxy & PROXY_OUT) && begin_with_header(c) != 0)

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { REQUEST_MOST = 64 }; /* octets of a line */
+enum { REQUEST_MOST = 64 }; /* bytes of a line */
 
 enum request_kind {
     REQUEST_STATUS,
@@ -29,7 +29,7 @@ struct request {
 /** The word of a request. */
 const char *request_name(enum request_kind kind);
 
-/** Read a line without its end, size octets. Returns 0; -1 with a reason. */
+/** Read a line without its end, size bytes. Returns 0; -1 with a reason. */
 int request_parse(struct request *request, const char *line, size_t size, const char **why);
 
 #endif

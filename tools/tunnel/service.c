@@ -4,9 +4,9 @@
 #include "service.h"
 
 #include "connection.h"
+#include "log.h"
 #include "os/os.h"
 #include "record.h"
-#include "say.h"
 #include "systemd.h"
 #include "user.h"
 #include "workers.h"
@@ -90,8 +90,8 @@ tell_session(const struct connection *c,
                                             .target = c->target,
                                             .secret_id = info.ready ? info.secret_id : NULL,
                                             .peer_key = info.has_peer_key ? info.peer_key : NULL,
-                                            .octets_in = c->in.octets,
-                                            .octets_out = c->out.octets,
+                                            .bytes_in = c->in.bytes,
+                                            .bytes_out = c->out.bytes,
                                             .age_ms = now - c->since_ms,
                                             .idle_ms = now - c->moved_ms};
     tell(&session, context);

@@ -25,9 +25,9 @@ struct service_session {
     const char *state; /* "handshake", "dialling", "open", "ending" */
     const struct sockaddr_storage *from;
     const char *target;       /* NULL: not chosen yet */
-    const uint8_t *secret_id; /* DUET_SECRET_ID_SIZE octets; NULL: not known yet */
-    const uint8_t *peer_key;  /* DUET_KEY_SIZE octets; NULL: none */
-    uint64_t octets_in, octets_out;
+    const uint8_t *secret_id; /* DUET_SECRET_ID_SIZE bytes; NULL: not known yet */
+    const uint8_t *peer_key;  /* DUET_KEY_SIZE bytes; NULL: none */
+    uint64_t bytes_in, bytes_out;
     uint64_t age_ms, idle_ms;
 };
 

@@ -4,8 +4,8 @@
 #include "settings.h"
 
 #include "address.h"
+#include "log.h"
 #include "loopback.h"
-#include "say.h"
 #include "settings_table.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@
 
 enum {
     CONTROL_MOST = 104
-}; /* octets: workers put a number behind it, and a socket's path ends at 107 */
+}; /* bytes: workers put a number behind it, and a socket's path ends at 107 */
 
 /* ---- Life ---- */
 
@@ -58,10 +58,10 @@ free_tunnel(struct tunnel_settings *tunnel)
     duet_config_free(tunnel->config);
     key_facts_free(&tunnel->facts);
     duet_peers_free(&tunnel->peers);
-    words_free(&tunnel->listen);
-    words_free(&tunnel->targets);
-    words_free(&tunnel->trusted);
-    words_free(&tunnel->files.keys);
+    strlist_free(&tunnel->listen);
+    strlist_free(&tunnel->targets);
+    strlist_free(&tunnel->trusted);
+    strlist_free(&tunnel->files.keys);
     free(tunnel->files.identity);
     free(tunnel->files.peers);
     free(tunnel->files.pattern);
@@ -229,7 +229,7 @@ settings_check(const struct settings *settings, struct faults *faults)
             check_listen(settings, i, j, faults);
     }
     if (settings->control != NULL && strlen(settings->control) > CONTROL_MOST)
-        settings_fault(faults, "%s: the control socket's path is longer than %d octets",
+        settings_fault(faults, "%s: the control socket's path is longer than %d bytes",
                        shown_word(settings->control), CONTROL_MOST);
 }
 
@@ -252,12 +252,12 @@ read_tunnel_keys(const struct settings *settings, struct tunnel_settings *t)
     if (t->side == TUNNEL_NONE || t->files.keys.count == 0)
         return EXIT_DONE; /* told already */
     snprintf(whole, sizeof whole, "%stunnel %s: ", place_of(place, settings, t), t->name);
-    say_place = settings->file != NULL ? whole : NULL;
+    log_place = settings->file != NULL ? whole : NULL;
     int code = keys_config(&t->config, &t->facts, &t->files,
                            t->side == TUNNEL_CLIENT ? DUET_TOP : DUET_BOTTOM);
     if (code == EXIT_DONE && t->files.peers != NULL)
         code = keys_peers(&t->peers, t->files.peers);
-    say_place = NULL;
+    log_place = NULL;
     return code;
 }
 

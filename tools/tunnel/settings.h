@@ -9,7 +9,7 @@
 #define DUET_TUNNEL_SETTINGS_H
 
 #include "keys.h"
-#include "words.h"
+#include "strlist.h"
 
 #include <duet/duet.h>
 #include <popt.h>
@@ -18,7 +18,7 @@
 
 enum {
     TUNNELS_MOST = 64,     /* in one file */
-    TUNNEL_NAME_MOST = 40, /* octets, so that "Tunnel NAME" stays below what inih cuts */
+    TUNNEL_NAME_MOST = 40, /* bytes, so that "Tunnel NAME" stays below what inih cuts */
     WORKERS_MOST = 64
 };
 
@@ -39,8 +39,8 @@ struct tunnel_settings {
     char *name;             /* "client" or "server" where options made it */
     unsigned line;          /* of its section; 0: options made it */
     unsigned side;          /* enum tunnel_side */
-    struct words listen;    /* addresses, one at least */
-    struct words targets;   /* addresses, tried in order, one at least */
+    struct strlist listen;  /* addresses, one at least */
+    struct strlist targets; /* addresses, tried in order, one at least */
     struct key_files files; /* what config was made of */
     struct key_facts facts; /* owned; of config */
     duet_config *config;    /* owned; NULL until the keys are read */
@@ -54,7 +54,7 @@ struct tunnel_settings {
     unsigned most_from_source;              /* of these from one source; 0: no limit of its own */
     unsigned most_half_open; /* who have not proven themselves yet, beside those above */
     unsigned proxy;          /* set of enum proxy_use */
-    struct words trusted;    /* ADDRESS or ADDRESS/BITS whose PROXY headers are believed */
+    struct strlist trusted;  /* ADDRESS or ADDRESS/BITS whose PROXY headers are believed */
     unsigned unsafe_listen;  /* 1: a client may listen beyond loopback */
     unsigned unsafe_target;  /* 1: a server may dial beyond loopback */
     uint64_t refused; /* set of the table's settings whose value was no good, which is told */

@@ -3,9 +3,9 @@
  * person does: it would cut long lines and names, join indented lines to the one before, take a
  * colon for an equals sign, and drop what follows a section's name, all without a word.
  */
-#include "guess.h"
-#include "say.h"
+#include "log.h"
 #include "settings_table.h"
+#include "suggest.h"
 
 #include <ini.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE_MOST = 190, NAME_MOST = 48, FOLDER_MOST = 1024 }; /* octets */
+enum { LINE_MOST = 190, NAME_MOST = 48, FOLDER_MOST = 1024 }; /* bytes */
 enum { TOLD_MOST = 20 }; /* letters of a name: settings' have 17, a secret's last line has 22 */
 
 struct reader {
@@ -115,13 +115,13 @@ static void
 unknown(struct reader *reader, const char *name)
 {
     static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
-    struct guess guess = {.word = name, .size = strlen(name)};
+    struct suggestion guess = {.word = name, .size = strlen(name)};
     int tellable = guess.size <= TOLD_MOST && name[strspn(name, good)] == 0;
 
     for (size_t i = 0; i < settings_table_size; i++)
-        guess_try(&guess, settings_table[i].name);
+        suggest_try(&guess, settings_table[i].name);
     fault_at(reader, "%s%sno such setting%s; duet.conf(5) has them all", tellable ? name : "",
-             tellable ? ": " : "", guess_text(&guess, ""));
+             tellable ? ": " : "", suggest_text(&guess, ""));
 }
 
 /** inih's handler: one setting. Returns 1, as faults are told by us. */
@@ -231,7 +231,7 @@ next_line(char *out, int room, void *context)
     size_t size = (size_t)(end - line);
     out[0] = 0;
     if (size > LINE_MOST || size + 2 > (size_t)room) {
-        fault_at(reader, "is longer than %d octets; shorten it", LINE_MOST);
+        fault_at(reader, "is longer than %d bytes; shorten it", LINE_MOST);
         size = 0;
     }
     memcpy(out, line, size);

@@ -2,7 +2,7 @@
  * Settings as options of `duet client` and `duet server`: popt's table is made of ours, and what it
  * hands back is kept, so that a reload can read it again.
  */
-#include "say.h"
+#include "log.h"
 #include "settings_table.h"
 
 enum { FIRST_NUMBER = 1000, OPTIONS_ROOM = 64 }; /* popt's numbers below are letters */
@@ -12,7 +12,7 @@ static struct {
     size_t value; /* its place in values */
 } given[1024];
 static size_t given_count;
-static struct words values;
+static struct strlist values;
 
 const struct poptOption *
 settings_options(void)
@@ -42,7 +42,7 @@ settings_option(int number, const char *argument)
 
     if (given_count == sizeof given / sizeof given[0])
         return fail(EXIT_USAGE, "--%s: too many options; use duet run -c FILE", setting->name);
-    if (words_add(&values, argument != NULL ? argument : "yes") != 0)
+    if (strlist_add(&values, argument != NULL ? argument : "yes") != 0)
         return fail(EXIT_LIMIT, "no memory");
     given[given_count].setting = setting;
     given[given_count++].value = values.count - 1;

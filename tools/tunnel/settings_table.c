@@ -349,16 +349,16 @@ make_path(char *out, size_t cap, const char *folder, const char *value, char why
 
 /** fault: what is wrong with the value; NULL: nothing. */
 static int
-add_word(struct words *words, const char *value, const char *fault, char why[SETTING_WHY])
+add_word(struct strlist *words, const char *value, const char *fault, char why[SETTING_WHY])
 {
     if (fault != NULL)
         return refuse(why, "%s", fault);
-    return words_add(words, value) == 0 ? 0 : refuse(why, "no memory");
+    return strlist_add(words, value) == 0 ? 0 : refuse(why, "no memory");
 }
 
 /** The kinds that are lists. */
 static int
-set_list(const struct setting *s, struct words *words, const char *value, char why[SETTING_WHY])
+set_list(const struct setting *s, struct strlist *words, const char *value, char why[SETTING_WHY])
 {
     switch (s->kind) {
     case SETTING_LISTEN:

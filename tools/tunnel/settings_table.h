@@ -7,7 +7,7 @@
 
 #include "settings.h"
 
-enum { SETTING_WHY = 200 }; /* octets of a reason */
+enum { SETTING_WHY = 200 }; /* bytes of a reason */
 
 enum setting_kind {
     SETTING_TEXT,

@@ -4,8 +4,8 @@
 #include "sockets.h"
 
 #include "endpoint.h"
+#include "log.h"
 #include "loopback.h"
-#include "say.h"
 
 #include <stdlib.h>
 #include <string.h>

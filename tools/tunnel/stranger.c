@@ -7,8 +7,8 @@
  */
 #include "connection.h"
 
+#include "log.h"
 #include "record.h"
-#include "say.h"
 #include "silence.h"
 
 enum { STEP_MS = 20 };          /* after its time, for what is unread */

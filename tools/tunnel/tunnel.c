@@ -4,8 +4,8 @@
 #include "tunnel.h"
 
 #include "connection.h"
+#include "log.h"
 #include "record.h"
-#include "say.h"
 #include "silence.h"
 
 #include <stdlib.h>
@@ -73,7 +73,7 @@ open_port(struct tunnel *tunnel, int fd)
 static int
 open_ports(struct tunnel *tunnel)
 {
-    const struct words *addresses = &tunnel->settings->listen;
+    const struct strlist *addresses = &tunnel->settings->listen;
 
     for (size_t i = 0; i < addresses->count; i++) {
         const struct listener *listener =

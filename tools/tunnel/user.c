@@ -3,7 +3,7 @@
  */
 #include "user.h"
 
-#include "say.h"
+#include "log.h"
 
 #include <grp.h>
 #include <pwd.h>

@@ -6,9 +6,9 @@
  */
 #include "workers.h"
 
+#include "log.h"
 #include "os/os.h"
 #include "record.h"
-#include "say.h"
 #include "systemd.h"
 #include "tunnel.h"
 #include "user.h"

@@ -1,7 +1,7 @@
 /*
  * Several processes that serve the same tunnels, and the one that watches over them.
  *
- * The workers share the memory of nonces and the counters, made before they are. Each has a socket
+ * The workers share the replay cache and the counters, made before they are. Each has a socket
  * of its own for each port (SO_REUSEPORT), held open by the supervisor too, so what waits in one
  * outlives its worker.
  */

@@ -1,0 +1,189 @@
+/*
+ * Initiation's messages, one function to write and one to read each part, and the session secret
+ * (docs/protocol.md §4).
+ */
+#include "handshake/handshake.h"
+
+#include "base/public.h"
+
+/* ---- psk and prologue ---- */
+
+/* §4: psk = HKDF-Expand(HKDF-Extract("duet/1 psk", W), info("noise"), 32) */
+static void
+make_psk(struct duet__handshake *handshake)
+{
+    static const struct duet__bytes nothing = {NULL, 0};
+    struct duet__info info = duet__info("noise", handshake->label);
+
+    duet__hkdf_expand_by(&handshake->psk->psk, (struct duet__bytes){info.bytes, info.size}, nothing,
+                         handshake->noise.psk, sizeof handshake->noise.psk);
+}
+
+/* §4: prologue = "duet/1" ‖ D ‖ pattern ‖ N_t */
+static int
+begin_noise(struct duet__handshake *handshake)
+{
+    enum duet__noise_kind kind =
+        handshake->pattern == DUET_PATTERN_IDENTITY ? DUET__NOISE_XXPSK3 : DUET__NOISE_NNPSK0;
+    uint8_t prologue[sizeof WIRE_VERSION_TEXT + WIRE_DIGEST + 1 + WIRE_NONCE];
+    struct duet__writer to = duet__writer(prologue, sizeof prologue);
+
+    duet__write(&to, WIRE_VERSION_TEXT, sizeof WIRE_VERSION_TEXT - 1);
+    duet__write(&to, handshake->label, WIRE_DIGEST);
+    duet__write8(&to, (uint8_t)handshake->pattern);
+    duet__write(&to, handshake->nonces, WIRE_NONCE);
+    make_psk(handshake);
+    if (handshake->identity != NULL) {
+        memcpy(handshake->noise.s, handshake->identity->private_key, sizeof handshake->noise.s);
+        memcpy(handshake->noise.s_public, handshake->identity->public_key,
+               sizeof handshake->noise.s_public);
+    }
+    return duet__noise_begin(&handshake->noise, kind, handshake->role == DUET_TOP,
+                             (struct duet__bytes){prologue, to.used});
+}
+
+int
+duet__handshake_begin(struct duet__handshake *handshake, enum duet_pattern pattern)
+{
+    handshake->pattern = pattern;
+    duet__sha256_begin(&handshake->transcript, duet__sha256_initial);
+    return pattern == DUET_PATTERN_SECRET ? DUET_OK : begin_noise(handshake);
+}
+
+/* ---- Messages: pattern(1) ‖ length(2) ‖ body(length) ---- */
+
+/** The Noise payload of m1 and m2 is params, of m3 nothing. */
+static int
+third(const struct duet__handshake *handshake)
+{
+    return handshake->noise.message == 2;
+}
+
+static int
+write_noise(struct duet__handshake *handshake, struct duet__writer *to)
+{
+    uint8_t params[DUET__MESSAGE_MOST];
+    struct duet__writer payload = duet__writer(params, sizeof params);
+
+    if (!third(handshake))
+        duet__params_write(&payload, &handshake->mine, handshake->extensions);
+    return duet__noise_write(&handshake->noise, to, (struct duet__bytes){params, payload.used});
+}
+
+static int
+read_noise(struct duet__handshake *handshake, uint8_t *body, size_t size)
+{
+    struct duet__bytes payload;
+    int last = third(handshake);
+    int result = duet__noise_read(&handshake->noise, &payload, body, size);
+
+    if (result != DUET_OK)
+        return result;
+    if (last)
+        return payload.size == 0 ? DUET_OK : DUET_E_PROTOCOL;
+    return duet__params_read(&handshake->theirs, payload);
+}
+
+int
+duet__handshake_write(struct duet__handshake *handshake)
+{
+    struct duet__writer to = duet__writer(handshake->message, sizeof handshake->message);
+    int result = DUET_OK;
+
+    duet__write8(&to, (uint8_t)handshake->pattern);
+    uint8_t *length = duet__room(&to, 2);
+    if (handshake->pattern == DUET_PATTERN_SECRET)
+        duet__params_write(&to, &handshake->mine, handshake->extensions);
+    else
+        result = write_noise(handshake, &to);
+    duet__store16(length, (unsigned)(to.used - WIRE_HELLO_HEAD));
+    handshake->message_size = to.used;
+    if (handshake->pattern == DUET_PATTERN_SECRET)
+        duet__sha256_update(&handshake->transcript, handshake->message, to.used);
+    return to.bad ? DUET_E_ROOM : result;
+}
+
+int
+duet__handshake_peek(const uint8_t *hello, size_t size, unsigned *pattern)
+{
+    struct duet__reader from = duet__reader(hello, size);
+
+    DUET__PUBLIC(hello, size < WIRE_HELLO_HEAD ? size : WIRE_HELLO_HEAD);
+    *pattern = duet__read8(&from);
+    duet__read(&from, duet__read16(&from));
+    return from.bad ? DUET_E_PROTOCOL : DUET_OK;
+}
+
+int
+duet__handshake_read(struct duet__handshake *handshake, uint8_t *hello, size_t size)
+{
+    unsigned pattern;
+
+    if (duet__handshake_peek(hello, size, &pattern) != DUET_OK ||
+        pattern != (unsigned)handshake->pattern)
+        return DUET_E_PROTOCOL;
+    size_t length = duet__load16(hello + 1);
+    if (handshake->pattern != DUET_PATTERN_SECRET)
+        return read_noise(handshake, hello + WIRE_HELLO_HEAD, length);
+    duet__sha256_update(&handshake->transcript, hello, WIRE_HELLO_HEAD + length);
+    return duet__params_read(&handshake->theirs,
+                             (struct duet__bytes){hello + WIRE_HELLO_HEAD, length});
+}
+
+/* ---- The session secret ---- */
+
+int
+duet__handshake_done(const struct duet__handshake *handshake)
+{
+    if (handshake->pattern == DUET_PATTERN_SECRET)
+        return handshake->message_size > 0 && handshake->theirs.max_payload > 0;
+    return duet__noise_done(&handshake->noise);
+}
+
+/** h of §4: Noise's handshake hash, or that of both messages. */
+static void
+handshake_hash(struct duet__handshake *handshake, uint8_t h[WIRE_DIGEST])
+{
+    uint32_t chain[8];
+
+    memcpy(h, handshake->noise.h, WIRE_DIGEST);
+    if (handshake->pattern != DUET_PATTERN_SECRET)
+        return;
+    duet__sha256_end(&handshake->transcript, chain);
+    duet__chain_store(h, chain);
+}
+
+/* §4: HKDF-Extract(SHA256(h ‖ N_t ‖ N_b), ikm) */
+static void
+extract(struct duet__handshake *handshake, uint8_t prk[WIRE_DIGEST])
+{
+    uint8_t bound[WIRE_DIGEST + 2 * WIRE_NONCE];
+    uint8_t keys[2 * DUET__NOISE_KEY];
+    struct duet__bytes ikm = {handshake->psk->secret, handshake->psk->size};
+
+    handshake_hash(handshake, bound);
+    memcpy(bound + WIRE_DIGEST, handshake->nonces, sizeof handshake->nonces);
+    duet__sha256(bound, bound, sizeof bound);
+    if (handshake->pattern != DUET_PATTERN_SECRET) {
+        duet__noise_split(&handshake->noise, keys, keys + DUET__NOISE_KEY);
+        ikm = (struct duet__bytes){keys, sizeof keys};
+    }
+    duet__hkdf_extract(prk, (struct duet__bytes){bound, WIRE_DIGEST}, ikm);
+    duet_wipe(keys, sizeof keys);
+}
+
+void
+duet__handshake_finish(struct duet__handshake *handshake, uint8_t exporter[WIRE_DIGEST])
+{
+    static const struct duet__bytes nothing = {NULL, 0};
+    static const char export_salt[] = WIRE_VERSION_TEXT " export";
+    struct duet__info info = duet__info("secret", handshake->label);
+    uint8_t prk[WIRE_DIGEST];
+
+    extract(handshake, prk);
+    duet__derive(prk, &info, nothing, handshake->secret, sizeof handshake->secret);
+    duet__hkdf_extract(exporter, (struct duet__bytes){export_salt, sizeof export_salt - 1},
+                       (struct duet__bytes){handshake->secret, sizeof handshake->secret});
+    duet_wipe(prk, sizeof prk);
+    duet_wipe(&handshake->noise, sizeof handshake->noise);
+}

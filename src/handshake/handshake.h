@@ -1,0 +1,54 @@
+/*
+ * Initiation: the messages m1, m2 and m3 that HELLOs carry, and the session secret S that they give
+ * (docs/protocol.md §4).
+ *
+ * Knows messages, not frames or the wire: session/ seals and opens the HELLOs around them.
+ */
+#ifndef DUET_HANDSHAKE_SHAKE_H
+#define DUET_HANDSHAKE_SHAKE_H
+
+#include "handshake/noise.h"
+#include "handshake/params.h"
+#include "handshake/psk.h"
+
+enum { DUET__MESSAGE_MOST = 512 }; /* bytes of a message of ours, extensions included */
+
+struct duet__handshake {
+    enum duet_role role;
+    enum duet_pattern pattern;
+    const struct duet__psk *psk;
+    const uint8_t *label;          /* D */
+    const duet_identity *identity; /* NULL: none */
+    struct duet__bytes extensions; /* of our params */
+    struct duet__params mine, theirs;
+    uint8_t nonces[2 * WIRE_NONCE]; /* N_t ‖ N_b */
+    struct duet__sha256 transcript; /* pattern 0: of m1 ‖ m2 */
+    struct duet__noise noise;       /* patterns 1 and 2; its ephemeral key is set from the start */
+    uint8_t message[DUET__MESSAGE_MOST]; /* ours, to be sent in the next HELLO */
+    size_t message_size;                 /* bytes; 0: none */
+    uint8_t secret[WIRE_SESSION_SECRET]; /* S */
+};
+
+/** Begin with a pattern: TOP of its own choice, BOTTOM with m1's. role, psk, label, identity,
+ * mine, nonces and noise.e are set before. Returns DUET_OK, DUET_E_CRYPTO. */
+int duet__handshake_begin(struct duet__handshake *handshake, enum duet_pattern pattern);
+
+/** Write our next message into handshake->message. Returns DUET_OK; DUET_E_PROTOCOL (a key of the
+ * peer's gives an all-zero result); DUET_E_CRYPTO. */
+int duet__handshake_write(struct duet__handshake *handshake);
+
+/** Look at a HELLO's pattern, padding aside. Returns DUET_OK, DUET_E_PROTOCOL (shorter than it
+ * says). */
+int duet__handshake_peek(const uint8_t *hello, size_t size, unsigned *pattern);
+
+/** Read the peer's next message, deciphering in place. Returns DUET_OK; DUET_E_PROTOCOL,
+ * DUET_E_FORGED; DUET_E_CRYPTO. */
+int duet__handshake_read(struct duet__handshake *handshake, uint8_t *hello, size_t size);
+
+/** 1 when all messages are written and read, so that S can be had. */
+int duet__handshake_done(const struct duet__handshake *handshake);
+
+/** Derive S, and X of the exporter. */
+void duet__handshake_finish(struct duet__handshake *handshake, uint8_t exporter[WIRE_DIGEST]);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * One shared secret W as initiation uses it: with the derivations that no connection changes done
+ * once (docs/protocol.md §2, §3 "the inner Extract", §4 psk).
+ */
+#ifndef DUET_HANDSHAKE_REALM_H
+#define DUET_HANDSHAKE_REALM_H
+
+#include "crypto/sha256.h"
+#include "wire/wire.h"
+
+struct duet__psk {
+    uint8_t *secret; /* owned: W */
+    size_t size;     /* bytes */
+    uint8_t id[DUET_SECRET_ID_SIZE];
+    /* HMAC keys of these, their pads taken in: */
+    struct duet__hmac_key half[2]; /* the inner Extract of start(), [DUET_TOP] and [DUET_BOTTOM] */
+    struct duet__hmac_key psk;     /* the inner Extract of the psk */
+};
+
+/** Copy a secret and derive. Returns DUET_OK, DUET_E_LENGTH, DUET_E_MEMORY. */
+int duet__psk_init(struct duet__psk *psk, const uint8_t *bytes, size_t size);
+
+/** Wipe and release. */
+void duet__psk_wipe(struct duet__psk *psk);
+
+#endif

@@ -1,0 +1,160 @@
+/*
+ * Addresses (see address.h).
+ */
+#include "address.h"
+
+#include "log.h"
+#include "options.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+
+/** host:port or [v6]:port. Returns NULL, or what is wrong with it. */
+static const char *
+read_tcp(struct address *out, const char *address, int passive)
+{
+    const char *colon = strrchr(address, ':');
+    const char *host = address;
+    uint64_t number;
+
+    if (strchr(address, '/') != NULL)
+        return "no address; it is host:port without scheme or path, or unix:/path";
+    if (colon == NULL || colon[1] == 0)
+        return "no port behind a colon; an address is host:port, [v6]:port, :port to listen, or "
+               "unix:/path";
+    size_t size = (size_t)(colon - address);
+    if (size >= 2 && address[0] == '[' && colon[-1] == ']') {
+        host++;
+        size -= 2;
+    } else if (memchr(address, ':', size) != NULL) {
+        return "an address of IPv6 stands in brackets: [v6]:port";
+    }
+    if (size >= sizeof out->host)
+        return "the host's name is too long";
+    if (size == 0 && !passive)
+        return "no host; say which, as in host:port (:port is for listening)";
+    if (strlen(colon + 1) >= sizeof out->port ||
+        (colon[1] >= '0' && colon[1] <= '9' && parse_number(&number, colon + 1, 0, 65535) != 0))
+        return "no such port; it is a number up to 65535, or a service's name";
+    memcpy(out->host, host, size);
+    out->host[size] = 0;
+    memcpy(out->port, colon + 1, strlen(colon + 1) + 1);
+    return NULL;
+}
+
+static const char *
+read_unix(struct address *out, const char *path)
+{
+    out->kind = ADDRESS_UNIX;
+    out->un.sun_family = AF_UNIX;
+    if (path[0] == 0 || strlen(path) >= sizeof out->un.sun_path)
+        return "the path is empty or too long; it takes 1 to 107 bytes";
+    memcpy(out->un.sun_path, path, strlen(path));
+    return NULL;
+}
+
+static const char *
+read_inherited(struct address *out, const char *text)
+{
+    uint64_t number;
+
+    out->kind = ADDRESS_FD;
+    if (parse_number(&number, text, 0, 65535) != 0)
+        return "no descriptor; it is fd:N, such as fd:3";
+    out->fd = (int)number;
+    return NULL;
+}
+
+static const char *
+read_systemd(struct address *out, const char *name, int passive)
+{
+    out->kind = ADDRESS_SYSTEMD;
+    out->name = name;
+    if (!passive)
+        return "can only be listened on";
+    return name[0] != 0 ? NULL
+                        : "no name; it is systemd:NAME, see FileDescriptorName= in "
+                          "systemd.socket(5)";
+}
+
+/** An address of any kind. Returns NULL, or what is wrong with the text. */
+static const char *
+read_address(struct address *out, const char *address, int passive)
+{
+    memset(out, 0, sizeof *out);
+    if (strncmp(address, "unix:", 5) == 0)
+        return read_unix(out, address + 5);
+    if (strncmp(address, "fd:", 3) == 0)
+        return read_inherited(out, address + 3);
+    if (strncmp(address, "systemd:", 8) == 0)
+        return read_systemd(out, address + 8, passive);
+    out->kind = ADDRESS_TCP;
+    return read_tcp(out, address, passive);
+}
+
+int
+address_parse(struct address *out, const char *address, int passive)
+{
+    const char *fault = read_address(out, address, passive);
+
+    if (fault != NULL)
+        return fail(EXIT_USAGE, "%s: %s", shown_word(address), fault);
+    if (out->kind == ADDRESS_FD && fcntl(out->fd, F_GETFD) < 0)
+        return fail(EXIT_CONNECT, "%s: is not open in this process; who starts it must pass it on",
+                    shown_word(address));
+    return EXIT_DONE;
+}
+
+const char *
+address_fault(const char *address, int passive)
+{
+    struct address parts;
+    const char *fault = read_address(&parts, address, passive);
+
+    if (fault == NULL && parts.kind == ADDRESS_FD && !passive)
+        return "can only be listened on here";
+    return fault;
+}
+
+int
+address_resolve(struct addrinfo **list, const struct address *address, int passive)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = passive ? AI_PASSIVE : 0};
+
+    int result =
+        getaddrinfo(address->host[0] != 0 ? address->host : NULL, address->port, &hints, list);
+    if (result == 0)
+        return EXIT_DONE;
+    if (result == EAI_SERVICE)
+        return fail(EXIT_CONNECT, "%s:%s: no service of this name here; give the port's number",
+                    shown_word(address->host), shown_word(address->port));
+    return fail(EXIT_CONNECT, "%s:%s: %s; is the name right, and can this machine resolve it?",
+                shown_word(address->host), shown_word(address->port),
+                result == EAI_SYSTEM ? reason() : gai_strerror(result));
+}
+
+void
+address_prepare(int fd)
+{
+    int one = 1;
+
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* fails on a Unix socket */
+}
+
+void
+address_name(char *out, size_t cap, const struct sockaddr_storage *address)
+{
+    char host[128], port[16]; /* numbers, with an interface's name */
+
+    snprintf(out, cap, "a local peer");
+    if (address->ss_family != AF_INET && address->ss_family != AF_INET6)
+        return;
+    if (getnameinfo((const struct sockaddr *)address, sizeof *address, host, sizeof host, port,
+                    sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        snprintf(out, cap, "%s port %s", host, port);
+}

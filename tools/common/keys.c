@@ -1,0 +1,409 @@
+/*
+ * Key files and configurations (see keys.h).
+ *
+ * A secret never leaves the memory that is wiped here: not in a message, an argument or a log.
+ */
+#include "keys.h"
+
+#include "log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { FILE_MOST = 1 << 20 }; /* bytes: a secret of 64 KiB takes 93,000, 4,096 peers 500,000 */
+
+/* ---- Reading a file ---- */
+
+/** systemd's credentials are readable by nobody else, whatever their mode says. */
+static int
+is_credential(const char *path)
+{
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    size_t size = folder != NULL ? strlen(folder) : 0;
+
+    return size > 0 && strncmp(path, folder, size) == 0 && path[size] == '/' &&
+           strstr(path + size, "/../") == NULL;
+}
+
+static const char *
+cure_of(int code)
+{
+    return code == EXIT_KEY ? "copy it anew from where it is whole, or make one with duet keygen"
+                            : "see FILES in duet(1)";
+}
+
+static const char *
+cure_of_open(int error)
+{
+    return error == ENOENT || error == ENOTDIR ? "; is the path right?"
+           : error == EACCES                   ? "; give it to the user that runs duet (chown)"
+                                               : "";
+}
+
+/** May this file be read? Returns an exit code. */
+static int
+check_file(const struct stat *status, const char *path, int private_only, int code)
+{
+    if (S_ISDIR(status->st_mode))
+        return fail(code, "%s: is a folder where a file is meant; only a listener's -k takes one",
+                    shown(path));
+    if (!S_ISREG(status->st_mode))
+        return fail(code, "%s: is not a regular file; copy it into one", shown(path));
+    if (private_only && (status->st_mode & 066) != 0 && !is_credential(path))
+        return fail(code, "%s: others can read or write it (mode %03o); chmod 600 it", shown(path),
+                    (unsigned)status->st_mode & 0777);
+    if (status->st_size == 0)
+        return fail(code, "%s: is empty; %s", shown(path), cure_of(code));
+    if (status->st_size > FILE_MOST)
+        return fail(code, "%s: is too large for such a file (%lld bytes); %s", shown(path),
+                    (long long)status->st_size, cure_of(code));
+    return EXIT_DONE;
+}
+
+static int
+read_all(struct text *text, int fd, const char *path, int code)
+{
+    while (text->size < FILE_MOST) {
+        ssize_t n = read(fd, text->at + text->size, FILE_MOST - text->size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail(code, "%s: %s", shown(path), reason());
+        if (n == 0)
+            break;
+        text->size += (size_t)n;
+    }
+    return EXIT_DONE;
+}
+
+/** Is this no path but a key, as wg's configuration and some habits have it? It must not be told
+ * then. */
+static int
+is_key_itself(const char *path)
+{
+    return duet_kind_of(path, strlen(path)) != DUET_KIND_UNKNOWN || looks_secret(path);
+}
+
+/** A file that cannot be opened, for errno's reason. Returns code. */
+static int
+not_opened(const char *path, int code)
+{
+    int missing = errno == ENOENT;
+
+    if (is_key_itself(path))
+        return fail(code, "a key is given where its file is meant; put it into a file of mode 600 "
+                          "and name that");
+    return fail(code, "%s: %s%s%s", shown(path), reason(), cure_of_open(errno),
+                missing && code == EXIT_KEY ? " duet keygen makes a key" : "");
+}
+
+int
+text_read(struct text *text, const char *path, int private_only, int code_if_bad)
+{
+    struct stat status;
+
+    text->at = NULL;
+    text->size = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return not_opened(path, code_if_bad);
+    int code = fstat(fd, &status) == 0 ? check_file(&status, path, private_only, code_if_bad)
+                                       : fail(code_if_bad, "%s: %s", shown(path), reason());
+    if (code == EXIT_DONE) {
+        text->at = malloc(FILE_MOST);
+        code = text->at != NULL ? read_all(text, fd, path, code_if_bad)
+                                : fail(EXIT_LIMIT, "no memory");
+    }
+    close(fd);
+    if (code != EXIT_DONE)
+        text_free(text);
+    return code;
+}
+
+void
+text_free(struct text *text)
+{
+    if (text->at != NULL)
+        duet_wipe(text->at, text->size);
+    free(text->at);
+    text->at = NULL;
+    text->size = 0;
+}
+
+/** What a reader of the library's said of a file, in a line. */
+int
+keys_refuse(int code, const char *path, int result, const duet_where *where)
+{
+    if (result == DUET_E_MEMORY)
+        return fail(EXIT_LIMIT, "%s: no memory", shown(path));
+    if (result != DUET_E_FORMAT)
+        return fail(code, "%s: %s", shown(path), duet_explain(result)->sentence);
+    if (where->line > 0)
+        return fail(code, "%s:%u: %s; %s", shown(path), where->line, where->reason, cure_of(code));
+    return fail(code, "%s: %s; %s", shown(path), where->reason, cure_of(code));
+}
+
+/* ---- Facts ---- */
+
+static int
+note_secret(struct key_facts *facts, const duet_secret *secret)
+{
+    size_t count = facts->secret_count;
+    uint8_t(*more)[DUET_SECRET_ID_SIZE] = realloc(facts->secrets, (count + 1) * sizeof *more);
+
+    if (more == NULL)
+        return DUET_E_MEMORY;
+    memcpy(more[count], secret->id, DUET_SECRET_ID_SIZE);
+    facts->secrets = more;
+    facts->secret_count++;
+    return DUET_OK;
+}
+
+void
+key_facts_free(struct key_facts *facts)
+{
+    free(facts->secrets);
+    facts->secrets = NULL;
+    facts->secret_count = 0;
+}
+
+/* ---- Secrets ---- */
+
+static int
+check_secret(const duet_secret *secret, const char *path)
+{
+    char day[32];
+    time_t end = (time_t)secret->not_after;
+    struct tm tm;
+
+    if (secret->not_after == 0 || (int64_t)time(NULL) <= secret->not_after)
+        return EXIT_DONE;
+    if (gmtime_r(&end, &tm) == NULL || strftime(day, sizeof day, "%Y-%m-%d", &tm) == 0)
+        day[0] = 0;
+    return fail(EXIT_KEY,
+                "%s: expired after %s; make a new one with duet keygen, for both ends, or set this "
+                "machine's clock if it is wrong",
+                shown(path), day);
+}
+
+/** Every file is judged, so that all faults are told at once; the first one's exit code stays. */
+static int
+first_of(int code, int next)
+{
+    return code != EXIT_DONE ? code : next;
+}
+
+static int
+add_secret(duet_config *config, struct key_facts *facts, const char *path)
+{
+    struct text text;
+    duet_secret secret;
+    duet_where where;
+
+    int code = text_read(&text, path, 1, EXIT_KEY);
+    if (code != EXIT_DONE)
+        return code;
+    int result = duet_secret_parse(&secret, text.at, text.size, &where);
+    text_free(&text);
+    if (result != DUET_OK)
+        return keys_refuse(EXIT_KEY, path, result, &where);
+    code = check_secret(&secret, path);
+    if (code == EXIT_DONE) {
+        result = duet_config_add_secret(config, secret.bytes, secret.size);
+        if (result == DUET_OK)
+            result = note_secret(facts, &secret);
+        if (result == DUET_E_MISUSE)
+            code = fail(EXIT_USAGE, "%s: more than %u secrets", shown(path), DUET_SECRETS_MOST);
+        else if (result != DUET_OK)
+            code = keys_refuse(EXIT_KEY, path, result, &where);
+    }
+    duet_secret_wipe(&secret);
+    return code;
+}
+
+static int
+is_shown_file(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+/** A key ring: every file in the folder, by name. */
+static int
+add_folder(duet_config *config, struct key_facts *facts, const char *folder)
+{
+    struct dirent **list;
+    char path[4096];
+    int code = EXIT_DONE;
+    int count = scandir(folder, &list, is_shown_file, alphasort);
+
+    if (count < 0)
+        return fail(EXIT_KEY, "%s: %s", shown(folder), reason());
+    if (count == 0)
+        code =
+            fail(EXIT_KEY, "%s: holds no key file; put one there, or name a file", shown(folder));
+    for (int i = 0; i < count; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, list[i]->d_name);
+        code = first_of(code, add_secret(config, facts, path));
+        free(list[i]);
+    }
+    free(list);
+    return code;
+}
+
+static int
+add_keys(duet_config *config, struct key_facts *facts, const struct key_files *files,
+         enum duet_role role)
+{
+    struct stat status;
+    int code = EXIT_DONE;
+
+    if (files->keys.count == 0)
+        return fail(EXIT_USAGE,
+                    "no key: give the shared secret's file with -k (duet keygen makes one)");
+    if (role == DUET_TOP && files->keys.count > 1)
+        return fail(EXIT_USAGE, "more than one -k: only a listener takes several");
+    for (size_t i = 0; i < files->keys.count; i++) {
+        int folder = stat(files->keys.at[i], &status) == 0 && S_ISDIR(status.st_mode);
+        code = first_of(code, folder && role == DUET_BOTTOM
+                                  ? add_folder(config, facts, files->keys.at[i])
+                                  : add_secret(config, facts, files->keys.at[i]));
+    }
+    return code;
+}
+
+/* ---- Identity, peers, profile, pattern ---- */
+
+static int
+add_identity(duet_config *config, struct key_facts *facts, const char *path)
+{
+    struct text text;
+    duet_identity identity;
+    duet_where where;
+
+    int code = text_read(&text, path, 1, EXIT_KEY);
+    if (code != EXIT_DONE)
+        return code;
+    int result = duet_identity_parse(&identity, text.at, text.size, &where);
+    text_free(&text);
+    if (result == DUET_OK)
+        result = duet_config_set_identity(config, &identity);
+    memcpy(facts->identity, identity.public_key, sizeof facts->identity);
+    duet_wipe(&identity, sizeof identity);
+    return result == DUET_OK ? EXIT_DONE : keys_refuse(EXIT_KEY, path, result, &where);
+}
+
+int
+keys_peers(duet_peers *peers, const char *path)
+{
+    struct text text;
+    duet_where where;
+
+    int code = text_read(&text, path, 0, EXIT_USAGE);
+    if (code != EXIT_DONE)
+        return code;
+    int result = duet_peers_parse(peers, text.at, text.size, &where);
+    text_free(&text);
+    return result == DUET_OK ? EXIT_DONE : keys_refuse(EXIT_USAGE, path, result, &where);
+}
+
+static int
+add_peers(duet_config *config, const char *path)
+{
+    const duet_where where = {0};
+    duet_peers peers;
+
+    int code = keys_peers(&peers, path);
+    if (code != EXIT_DONE)
+        return code;
+    int result = duet_config_set_peers(config, &peers);
+    duet_peers_free(&peers);
+    return result == DUET_OK ? EXIT_DONE : keys_refuse(EXIT_USAGE, path, result, &where);
+}
+
+static int
+add_profile(duet_config *config, struct key_facts *facts, const char *path)
+{
+    duet_profile *profile = &facts->profile;
+    struct text text;
+    duet_where where;
+
+    int code = text_read(&text, path, 0, EXIT_USAGE);
+    if (code != EXIT_DONE)
+        return code;
+    int result = duet_profile_parse(profile, text.at, text.size, &where);
+    text_free(&text);
+    if (result != DUET_OK)
+        return keys_refuse(EXIT_USAGE, path, result, &where);
+    if (profile->pad != DUET_PAD_NONE || profile->cover_ms != 0)
+        warn("%s: Pad and Cover are not done yet; the rest of the profile is", shown(path));
+    result = duet_config_set_profile(config, profile);
+    return result == DUET_OK ? EXIT_DONE : keys_refuse(EXIT_USAGE, path, result, &where);
+}
+
+static int
+set_pattern(duet_config *config, const struct key_files *files)
+{
+    static const char *const names[] = {"secret", "ephemeral", "identity"};
+
+    if (files->peers != NULL && files->identity == NULL)
+        return fail(EXIT_USAGE, "--peers needs -i: who asks for a name must have one");
+    if (files->pattern == NULL)
+        return EXIT_DONE;
+    for (unsigned i = 0; i < 3; i++) {
+        if (strcmp(files->pattern, names[i]) != 0)
+            continue;
+        if (i == DUET_PATTERN_IDENTITY && files->identity == NULL)
+            return fail(EXIT_USAGE, "--pattern identity needs -i FILE");
+        if (i != DUET_PATTERN_IDENTITY && files->peers != NULL)
+            return fail(EXIT_USAGE, "--pattern %s does not go with --peers", names[i]);
+        return duet_config_set(config, DUET_SET_PATTERNS, 1u << i) == DUET_OK
+                   ? EXIT_DONE
+                   : fail(EXIT_FAILED, "--pattern %s: not taken", names[i]);
+    }
+    return fail(EXIT_USAGE, "--pattern %s: not secret, ephemeral or identity",
+                shown_word(files->pattern));
+}
+
+static int
+fill(duet_config *config, struct key_facts *facts, const struct key_files *files,
+     enum duet_role role)
+{
+    int code = set_pattern(config, files);
+
+    code = first_of(code, add_keys(config, facts, files, role));
+    if (files->identity != NULL)
+        code = first_of(code, add_identity(config, facts, files->identity));
+    if (files->peers != NULL)
+        code = first_of(code, add_peers(config, files->peers));
+    if (files->profile != NULL)
+        code = first_of(code, add_profile(config, facts, files->profile));
+    return code;
+}
+
+int
+keys_config(duet_config **config, struct key_facts *facts, const struct key_files *files,
+            enum duet_role role)
+{
+    struct key_facts unasked, *noted = facts != NULL ? facts : &unasked;
+
+    memset(noted, 0, sizeof *noted);
+    duet_profile_init(&noted->profile);
+    *config = duet_config_new();
+    if (*config == NULL)
+        return fail(EXIT_FAILED, "libcrypto or memory could not be had");
+    int code = fill(*config, noted, files, role);
+    if (code != EXIT_DONE) {
+        duet_config_free(*config);
+        *config = NULL;
+    }
+    if (facts == NULL)
+        key_facts_free(&unasked);
+    return code;
+}

@@ -1,0 +1,208 @@
+/*
+ * Speaking to the user (see say.h).
+ */
+#include "log.h"
+
+#include <duet/duet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int log_level;
+int log_ascii;
+const char *log_place;
+void (*log_line)(enum log_kind kind, const char *text);
+
+/** One write for the whole line, so that lines of several processes do not mix. */
+static void
+line(enum log_kind kind, const char *format, va_list arguments)
+{
+    char text[2048];
+    int place = snprintf(text, sizeof text, "%s", log_place != NULL ? log_place : "");
+
+    if (place < 0 || (size_t)place >= sizeof text ||
+        vsnprintf(text + place, sizeof text - (size_t)place, format, arguments) < 0)
+        return;
+    if (log_line != NULL)
+        log_line(kind, text);
+    else
+        fprintf(stderr, "duet: %s\n", text);
+}
+
+int
+fail(int code, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    line(LOG_AS_ERROR, format, arguments);
+    va_end(arguments);
+    return code;
+}
+
+void
+warn(const char *format, ...)
+{
+    va_list arguments;
+
+    if (log_level < 0)
+        return;
+    va_start(arguments, format);
+    line(LOG_AS_WARNING, format, arguments);
+    va_end(arguments);
+}
+
+void
+note(const char *format, ...)
+{
+    va_list arguments;
+
+    if (log_level < 1)
+        return;
+    va_start(arguments, format);
+    line(LOG_AS_INFO, format, arguments);
+    va_end(arguments);
+}
+
+int
+finish_output(int code)
+{
+    /* A failed write in the middle leaves its mark, though the last flush may succeed. */
+    int bad = fflush(stdout) != 0;
+
+    if (!bad && !ferror(stdout))
+        return code;
+    return fail(EXIT_LOCAL, "standard output: %s; what was to be told is not all written",
+                bad ? reason() : "a write failed");
+}
+
+const char *
+reason(void)
+{
+    return strerror(errno);
+}
+
+const char *
+cause(duet_channel *channel)
+{
+    static char text[512];
+    const char *what = duet_session_detail(duet_channel_session(channel));
+    const char *detail = duet_channel_detail(channel);
+
+    if (*what == 0 || strcmp(what, detail) == 0)
+        return detail;
+    snprintf(text, sizeof text, "%s (%s)", what, detail);
+    return text;
+}
+
+/** Bytes of the UTF-8 character that begins here; 0 when it is none, or a control character, as
+ * parts of any other are for a terminal that does not know UTF-8. */
+static size_t
+printable(const char *text)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    size_t size = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 : 4;
+
+    if (*p < ' ' || *p == 0x7f || (*p >= 0x80 && log_ascii) || (*p >= 0x80 && *p < 0xc2) ||
+        *p > 0xf4)
+        return 0;
+    for (size_t i = 1; i < size; i++)
+        if (p[i] >> 6 != 2)
+            return 0;
+    /* C1 control characters; longer than need be; surrogates; beyond Unicode */
+    if ((*p == 0xc2 && p[1] < 0xa0) || (*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
+        (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return size;
+}
+
+const char *
+harmless(char *out, size_t cap, const char *name)
+{
+    size_t put = 0;
+
+    for (size_t size; *name != 0 && put + 5 <= cap; name += size) {
+        size = printable(name);
+        if (size > 0)
+            memcpy(out + put, name, size);
+        else
+            snprintf(out + put, 5, "\\x%02x", (unsigned char)*name);
+        put += size > 0 ? size : 4;
+        size += size == 0;
+    }
+    out[put] = 0;
+    return out;
+}
+
+const char *
+shown(const char *name)
+{
+    static char rooms[4][512];
+    static unsigned turn;
+
+    return *name == 0 ? "\"\"" : harmless(rooms[turn++ % 4], sizeof rooms[0], name);
+}
+
+int
+looks_secret(const char *word)
+{
+    enum { ROW = 40, MARKED = 10 }; /* a 32-byte key has 44 digits, a line of a key file 64 */
+    static const char small[] = "abcdefghijklmnopqrstuvwxyz/";
+    static const char digits[] = "abcdefghijklmnopqrstuvwxyz/ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+";
+
+    for (size_t row; *word != 0; word += row + (word[row] != 0)) {
+        row = strspn(word, digits);
+        size_t marked = 0; /* what is rare in paths */
+        for (size_t i = 0; i < row; i++)
+            marked += strchr(small, word[i]) == NULL;
+        if (row >= ROW && (marked >= MARKED || word[row] == '='))
+            return 1;
+    }
+    return 0;
+}
+
+const char *
+shown_word(const char *word)
+{
+    return looks_secret(word) ? "(it looks like a key, so it is not shown)" : shown(word);
+}
+
+void
+to_hex(char *out, const unsigned char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}
+
+int
+exit_of(int result)
+{
+    switch (result) {
+    case DUET_OK:
+    case DUET_CLOSED:
+        return EXIT_DONE;
+    case DUET_AGAIN:
+    case DUET_SLOW:
+        return EXIT_SLOW;
+    case DUET_E_UNAUTHENTICATED:
+        return EXIT_STRANGER;
+    case DUET_E_UNTRUSTED:
+        return EXIT_POLICY;
+    case DUET_E_TRUNCATED:
+        return EXIT_TRUNCATED;
+    case DUET_E_FORGED:
+    case DUET_E_SEQUENCE:
+    case DUET_E_CHECKSUM:
+    case DUET_E_TOO_LONG:
+    case DUET_E_PROTOCOL:
+    case DUET_E_CODE:
+        return EXIT_INTEGRITY;
+    case DUET_E_IO:
+        return EXIT_LOCAL;
+    case DUET_E_MEMORY:
+        return EXIT_LIMIT;
+    default:
+        return EXIT_FAILED;
+    }
+}

@@ -1,0 +1,15 @@
+/*
+ * The standard streams, which whoever starts the command may have closed or opened the other way.
+ */
+#ifndef DUET_TOOL_STDIO_CHECK_H
+#define DUET_TOOL_STDIO_CHECK_H
+
+/** A standard stream that is closed gets a descriptor on which every use fails, as it should, so
+ * that no socket takes its place. */
+void stdio_fill(void);
+
+/** Can the descriptor be read (standard 0) or written (1)? Told before anyone is connected to.
+ * name: as it is called. Returns an exit code. */
+int stdio_check(int fd, int standard, const char *name);
+
+#endif
