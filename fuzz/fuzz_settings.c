@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 #include "record.h"
-#include "settings_table.h"
+#include "table.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
  * Settings: every name of the table read, and every way to be bad told with its line. Faults are
  * compared whole or by their beginning, so that a line that moves is found.
  */
-#include "settings_table.h"
+#include "table.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -102,10 +102,11 @@ address_parse(struct address *out, const char *address, int passive)
     const char *fault = read_address(out, address, passive);
 
     if (fault != NULL)
-        return fail(EXIT_USAGE, "%s: %s", shown_word(address), fault);
+        return log_error(EXIT_USAGE, "%s: %s", printable_word(address), fault);
     if (out->kind == ADDRESS_FD && fcntl(out->fd, F_GETFD) < 0)
-        return fail(EXIT_CONNECT, "%s: is not open in this process; who starts it must pass it on",
-                    shown_word(address));
+        return log_error(EXIT_CONNECT,
+                         "%s: is not open in this process; who starts it must pass it on",
+                         printable_word(address));
     return EXIT_DONE;
 }
 
@@ -130,11 +131,12 @@ address_resolve(struct addrinfo **list, const struct address *address, int passi
     if (result == 0)
         return EXIT_DONE;
     if (result == EAI_SERVICE)
-        return fail(EXIT_CONNECT, "%s:%s: no service of this name here; give the port's number",
-                    shown_word(address->host), shown_word(address->port));
-    return fail(EXIT_CONNECT, "%s:%s: %s; is the name right, and can this machine resolve it?",
-                shown_word(address->host), shown_word(address->port),
-                result == EAI_SYSTEM ? reason() : gai_strerror(result));
+        return log_error(EXIT_CONNECT,
+                         "%s:%s: no service of this name here; give the port's number",
+                         printable_word(address->host), printable_word(address->port));
+    return log_error(EXIT_CONNECT, "%s:%s: %s; is the name right, and can this machine resolve it?",
+                     printable_word(address->host), printable_word(address->port),
+                     result == EAI_SYSTEM ? errno_text() : gai_strerror(result));
 }
 
 void

@@ -66,13 +66,14 @@ tell(const struct guest *guest, int result)
     duet_session_info(duet_channel_session(guest->channel), &info);
     if (result == DUET_E_UNTRUSTED && info.has_peer_key) {
         duet_key_text(key, info.peer_key);
-        warn("%s: its identity is not trusted; if it is meant, add a section [Peer NAME] to the "
-             "peers file, and below it the line PublicKey = %s",
-             name, key);
+        log_warning(
+            "%s: its identity is not trusted; if it is meant, add a section [Peer NAME] to the "
+            "peers file, and below it the line PublicKey = %s",
+            name, key);
         return;
     }
-    warn("%s: %s%s", name, cause(guest->channel),
-         told > TOLD_FIRST ? " (one of many; the others are not told)" : "");
+    log_warning("%s: %s%s", name, channel_error(guest->channel),
+                told > TOLD_FIRST ? " (one of many; the others are not told)" : "");
 }
 
 /** A guest that had proven nothing becomes a stranger, for a reason of this side's. */
@@ -88,7 +89,8 @@ give_up(struct guest *guest, const char *why)
     if (!may_tell())
         return;
     address_name(name, sizeof name, &guest->from);
-    warn("%s: its opening stayed unfinished %s: a half-open connection, or not duet", name, why);
+    log_warning("%s: its opening stayed unfinished %s: a half-open connection, or not duet", name,
+                why);
 }
 
 /* ---- Strangers ---- */
@@ -208,7 +210,7 @@ welcome(struct door *door, int fd, const struct sockaddr_storage *from)
     address_prepare(fd);
     if (duet_channel_open(&guest.channel, door->config, door->replay, door->role, fd, fd) !=
         DUET_OK) {
-        warn("no memory for another connection");
+        log_warning("no memory for another connection");
         close(fd);
         return;
     }
@@ -296,7 +298,7 @@ wait_for_peer(struct door *door, struct pollfd *fds, int timeout_ms, int *peer)
         if (timeout_ms >= 0) {
             uint64_t spent = duet__os_now_ms() - begin;
             if (spent >= (uint64_t)timeout_ms)
-                return fail(
+                return log_error(
                     EXIT_SLOW,
                     "no peer came within the time-out; start it, or give a longer --timeout");
             int left = timeout_ms - (int)spent;
@@ -327,7 +329,7 @@ door_wait(struct door *door, duet_channel **channel, int *fd, int timeout_ms)
 
     door->guests = calloc(door->most, sizeof *door->guests);
     int code = fds != NULL && door->guests != NULL ? wait_for_peer(door, fds, timeout_ms, &peer)
-                                                   : fail(EXIT_LIMIT, "no memory");
+                                                   : log_error(EXIT_LIMIT, "no memory");
     if (code == EXIT_DONE && peer >= 0 && door->guests != NULL) {
         *channel = door->guests[peer].channel;
         *fd = door->guests[peer].fd;

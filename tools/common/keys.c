@@ -52,18 +52,19 @@ static int
 check_file(const struct stat *status, const char *path, int private_only, int code)
 {
     if (S_ISDIR(status->st_mode))
-        return fail(code, "%s: is a folder where a file is meant; only a listener's -k takes one",
-                    shown(path));
+        return log_error(code,
+                         "%s: is a folder where a file is meant; only a listener's -k takes one",
+                         printable(path));
     if (!S_ISREG(status->st_mode))
-        return fail(code, "%s: is not a regular file; copy it into one", shown(path));
+        return log_error(code, "%s: is not a regular file; copy it into one", printable(path));
     if (private_only && (status->st_mode & 066) != 0 && !is_credential(path))
-        return fail(code, "%s: others can read or write it (mode %03o); chmod 600 it", shown(path),
-                    (unsigned)status->st_mode & 0777);
+        return log_error(code, "%s: others can read or write it (mode %03o); chmod 600 it",
+                         printable(path), (unsigned)status->st_mode & 0777);
     if (status->st_size == 0)
-        return fail(code, "%s: is empty; %s", shown(path), cure_of(code));
+        return log_error(code, "%s: is empty; %s", printable(path), cure_of(code));
     if (status->st_size > FILE_MOST)
-        return fail(code, "%s: is too large for such a file (%lld bytes); %s", shown(path),
-                    (long long)status->st_size, cure_of(code));
+        return log_error(code, "%s: is too large for such a file (%lld bytes); %s", printable(path),
+                         (long long)status->st_size, cure_of(code));
     return EXIT_DONE;
 }
 
@@ -75,7 +76,7 @@ read_all(struct text *text, int fd, const char *path, int code)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return fail(code, "%s: %s", shown(path), reason());
+            return log_error(code, "%s: %s", printable(path), errno_text());
         if (n == 0)
             break;
         text->size += (size_t)n;
@@ -98,10 +99,11 @@ not_opened(const char *path, int code)
     int missing = errno == ENOENT;
 
     if (is_key_itself(path))
-        return fail(code, "a key is given where its file is meant; put it into a file of mode 600 "
-                          "and name that");
-    return fail(code, "%s: %s%s%s", shown(path), reason(), cure_of_open(errno),
-                missing && code == EXIT_KEY ? " duet keygen makes a key" : "");
+        return log_error(code,
+                         "a key is given where its file is meant; put it into a file of mode 600 "
+                         "and name that");
+    return log_error(code, "%s: %s%s%s", printable(path), errno_text(), cure_of_open(errno),
+                     missing && code == EXIT_KEY ? " duet keygen makes a key" : "");
 }
 
 int
@@ -114,12 +116,13 @@ text_read(struct text *text, const char *path, int private_only, int code_if_bad
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return not_opened(path, code_if_bad);
-    int code = fstat(fd, &status) == 0 ? check_file(&status, path, private_only, code_if_bad)
-                                       : fail(code_if_bad, "%s: %s", shown(path), reason());
+    int code = fstat(fd, &status) == 0
+                   ? check_file(&status, path, private_only, code_if_bad)
+                   : log_error(code_if_bad, "%s: %s", printable(path), errno_text());
     if (code == EXIT_DONE) {
         text->at = malloc(FILE_MOST);
         code = text->at != NULL ? read_all(text, fd, path, code_if_bad)
-                                : fail(EXIT_LIMIT, "no memory");
+                                : log_error(EXIT_LIMIT, "no memory");
     }
     close(fd);
     if (code != EXIT_DONE)
@@ -142,12 +145,13 @@ int
 keys_refuse(int code, const char *path, int result, const duet_where *where)
 {
     if (result == DUET_E_MEMORY)
-        return fail(EXIT_LIMIT, "%s: no memory", shown(path));
+        return log_error(EXIT_LIMIT, "%s: no memory", printable(path));
     if (result != DUET_E_FORMAT)
-        return fail(code, "%s: %s", shown(path), duet_explain(result)->sentence);
+        return log_error(code, "%s: %s", printable(path), duet_explain(result)->sentence);
     if (where->line > 0)
-        return fail(code, "%s:%u: %s; %s", shown(path), where->line, where->reason, cure_of(code));
-    return fail(code, "%s: %s; %s", shown(path), where->reason, cure_of(code));
+        return log_error(code, "%s:%u: %s; %s", printable(path), where->line, where->reason,
+                         cure_of(code));
+    return log_error(code, "%s: %s; %s", printable(path), where->reason, cure_of(code));
 }
 
 /* ---- Facts ---- */
@@ -187,10 +191,11 @@ check_secret(const duet_secret *secret, const char *path)
         return EXIT_DONE;
     if (gmtime_r(&end, &tm) == NULL || strftime(day, sizeof day, "%Y-%m-%d", &tm) == 0)
         day[0] = 0;
-    return fail(EXIT_KEY,
-                "%s: expired after %s; make a new one with duet keygen, for both ends, or set this "
-                "machine's clock if it is wrong",
-                shown(path), day);
+    return log_error(
+        EXIT_KEY,
+        "%s: expired after %s; make a new one with duet keygen, for both ends, or set this "
+        "machine's clock if it is wrong",
+        printable(path), day);
 }
 
 /** Every file is judged, so that all faults are told at once; the first one's exit code stays. */
@@ -220,7 +225,8 @@ add_secret(duet_config *config, struct key_facts *facts, const char *path)
         if (result == DUET_OK)
             result = note_secret(facts, &secret);
         if (result == DUET_E_MISUSE)
-            code = fail(EXIT_USAGE, "%s: more than %u secrets", shown(path), DUET_SECRETS_MOST);
+            code = log_error(EXIT_USAGE, "%s: more than %u secrets", printable(path),
+                             DUET_SECRETS_MOST);
         else if (result != DUET_OK)
             code = keys_refuse(EXIT_KEY, path, result, &where);
     }
@@ -244,10 +250,10 @@ add_folder(duet_config *config, struct key_facts *facts, const char *folder)
     int count = scandir(folder, &list, is_shown_file, alphasort);
 
     if (count < 0)
-        return fail(EXIT_KEY, "%s: %s", shown(folder), reason());
+        return log_error(EXIT_KEY, "%s: %s", printable(folder), errno_text());
     if (count == 0)
-        code =
-            fail(EXIT_KEY, "%s: holds no key file; put one there, or name a file", shown(folder));
+        code = log_error(EXIT_KEY, "%s: holds no key file; put one there, or name a file",
+                         printable(folder));
     for (int i = 0; i < count; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, list[i]->d_name);
         code = first_of(code, add_secret(config, facts, path));
@@ -265,10 +271,10 @@ add_keys(duet_config *config, struct key_facts *facts, const struct key_files *f
     int code = EXIT_DONE;
 
     if (files->keys.count == 0)
-        return fail(EXIT_USAGE,
-                    "no key: give the shared secret's file with -k (duet keygen makes one)");
+        return log_error(EXIT_USAGE,
+                         "no key: give the shared secret's file with -k (duet keygen makes one)");
     if (role == DUET_TOP && files->keys.count > 1)
-        return fail(EXIT_USAGE, "more than one -k: only a listener takes several");
+        return log_error(EXIT_USAGE, "more than one -k: only a listener takes several");
     for (size_t i = 0; i < files->keys.count; i++) {
         int folder = stat(files->keys.at[i], &status) == 0 && S_ISDIR(status.st_mode);
         code = first_of(code, folder && role == DUET_BOTTOM
@@ -342,7 +348,8 @@ add_profile(duet_config *config, struct key_facts *facts, const char *path)
     if (result != DUET_OK)
         return keys_refuse(EXIT_USAGE, path, result, &where);
     if (profile->pad != DUET_PAD_NONE || profile->cover_ms != 0)
-        warn("%s: Pad and Cover are not done yet; the rest of the profile is", shown(path));
+        log_warning("%s: Pad and Cover are not done yet; the rest of the profile is",
+                    printable(path));
     result = duet_config_set_profile(config, profile);
     return result == DUET_OK ? EXIT_DONE : keys_refuse(EXIT_USAGE, path, result, &where);
 }
@@ -353,22 +360,22 @@ set_pattern(duet_config *config, const struct key_files *files)
     static const char *const names[] = {"secret", "ephemeral", "identity"};
 
     if (files->peers != NULL && files->identity == NULL)
-        return fail(EXIT_USAGE, "--peers needs -i: who asks for a name must have one");
+        return log_error(EXIT_USAGE, "--peers needs -i: who asks for a name must have one");
     if (files->pattern == NULL)
         return EXIT_DONE;
     for (unsigned i = 0; i < 3; i++) {
         if (strcmp(files->pattern, names[i]) != 0)
             continue;
         if (i == DUET_PATTERN_IDENTITY && files->identity == NULL)
-            return fail(EXIT_USAGE, "--pattern identity needs -i FILE");
+            return log_error(EXIT_USAGE, "--pattern identity needs -i FILE");
         if (i != DUET_PATTERN_IDENTITY && files->peers != NULL)
-            return fail(EXIT_USAGE, "--pattern %s does not go with --peers", names[i]);
+            return log_error(EXIT_USAGE, "--pattern %s does not go with --peers", names[i]);
         return duet_config_set(config, DUET_SET_PATTERNS, 1u << i) == DUET_OK
                    ? EXIT_DONE
-                   : fail(EXIT_FAILED, "--pattern %s: not taken", names[i]);
+                   : log_error(EXIT_FAILED, "--pattern %s: not taken", names[i]);
     }
-    return fail(EXIT_USAGE, "--pattern %s: not secret, ephemeral or identity",
-                shown_word(files->pattern));
+    return log_error(EXIT_USAGE, "--pattern %s: not secret, ephemeral or identity",
+                     printable_word(files->pattern));
 }
 
 static int
@@ -397,7 +404,7 @@ keys_config(duet_config **config, struct key_facts *facts, const struct key_file
     duet_profile_init(&noted->profile);
     *config = duet_config_new();
     if (*config == NULL)
-        return fail(EXIT_FAILED, "libcrypto or memory could not be had");
+        return log_error(EXIT_FAILED, "libcrypto or memory could not be had");
     int code = fill(*config, noted, files, role);
     if (code != EXIT_DONE) {
         duet_config_free(*config);

@@ -32,13 +32,14 @@ check_ways(const struct options *o, const char *address)
     int ways = (o->exec != NULL) + (o->stdio != 0) + (address != NULL);
 
     if (ways == 0)
-        return fail(EXIT_USAGE, "no peer: give HOST:PORT, -l [ADDR]:PORT, --exec CMD or --stdio");
+        return log_error(EXIT_USAGE,
+                         "no peer: give HOST:PORT, -l [ADDR]:PORT, --exec CMD or --stdio");
     if (ways > 1)
-        return fail(EXIT_USAGE, "an address, --exec and --stdio exclude each other");
+        return log_error(EXIT_USAGE, "an address, --exec and --stdio exclude each other");
     if (o->listen && address == NULL)
-        return fail(EXIT_USAGE, "-l needs an address such as :4000");
+        return log_error(EXIT_USAGE, "-l needs an address such as :4000");
     if (o->top && o->bottom)
-        return fail(EXIT_USAGE, "--top and --bottom exclude each other");
+        return log_error(EXIT_USAGE, "--top and --bottom exclude each other");
     return EXIT_DONE;
 }
 
@@ -67,7 +68,7 @@ spawn(struct link *link, const char *command)
     int ends[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-        return fail(EXIT_LIMIT, "--exec: %s", reason());
+        return log_error(EXIT_LIMIT, "--exec: %s", errno_text());
     link->child = fork();
     if (link->child == 0)
         become(ends[1], command);
@@ -76,7 +77,7 @@ spawn(struct link *link, const char *command)
     if (link->child > 0)
         return EXIT_DONE;
     link->child = 0;
-    return fail(EXIT_LIMIT, "--exec: %s", reason());
+    return log_error(EXIT_LIMIT, "--exec: %s", errno_text());
 }
 
 /** Wait for the command, ms at most. Returns 1 with its status when it has ended. */
@@ -104,7 +105,7 @@ command_failed(struct link *link)
     if (link->child == 0 || !reap(link, &status, LINGER_MS) || !WIFEXITED(status) ||
         WEXITSTATUS(status) == 0)
         return 0;
-    fail(EXIT_CONNECT, "--exec: the command ended with status %d", WEXITSTATUS(status));
+    log_error(EXIT_CONNECT, "--exec: the command ended with status %d", WEXITSTATUS(status));
     return 1;
 }
 
@@ -123,7 +124,7 @@ tell_untrusted(const duet_info *info)
     char key[DUET_KEY_TEXT_SIZE];
 
     duet_key_text(key, info->peer_key);
-    return fail(
+    return log_error(
         EXIT_POLICY,
         "the peer's identity is not trusted; if it is meant, add a section [Peer NAME] to the "
         "peers file, and below it the line PublicKey = %s",
@@ -134,7 +135,7 @@ static int
 tell(const struct link *link, int result)
 {
     const duet_result_info *what = duet_explain(result);
-    const char *detail = cause(link->channel);
+    const char *detail = channel_error(link->channel);
     duet_info info;
 
     duet_session_info(duet_channel_session(link->channel), &info);
@@ -144,8 +145,8 @@ tell(const struct link *link, int result)
         detail = what->sentence;
     if (result == DUET_E_UNAUTHENTICATED ||
         strncmp(detail, what->sentence, strlen(what->sentence)) == 0)
-        return fail(exit_of(result), "%s; %s", detail, what->cure);
-    return fail(exit_of(result), "%s (%s); %s", what->sentence, detail, what->cure);
+        return log_error(exit_of(result), "%s; %s", detail, what->cure);
+    return log_error(exit_of(result), "%s (%s); %s", what->sentence, detail, what->cure);
 }
 
 int
@@ -165,10 +166,11 @@ static int
 refuse(struct link *link, int result, int patience_ms, uint64_t left_ms)
 {
     if (result == DUET_SLOW)
-        return fail(EXIT_STRANGER,
-                    "the peer stayed silent for %g s: another secret, another profile or pattern, "
-                    "or not duet; compare secret id (duet key show) and profile at both ends",
-                    patience_ms / 1000.0);
+        return log_error(
+            EXIT_STRANGER,
+            "the peer stayed silent for %g s: another secret, another profile or pattern, "
+            "or not duet; compare secret id (duet key show) and profile at both ends",
+            patience_ms / 1000.0);
     if (result == DUET_E_UNAUTHENTICATED && command_failed(link))
         return EXIT_CONNECT;
     int code = tell(link, result);
@@ -204,7 +206,7 @@ open_direct(struct link *link, const struct options *o)
                                    link->rfd, link->wfd);
 
     if (result != DUET_OK)
-        return fail(exit_of(result), "the channel: %s", duet_explain(result)->sentence);
+        return log_error(exit_of(result), "the channel: %s", duet_explain(result)->sentence);
     uint64_t end = duet__os_now_ms() + (unsigned)patience;
     uint64_t begin = duet__os_now_us();
     result = shake_hands(link, end);
@@ -229,7 +231,7 @@ open_listener(struct link *link, const struct options *o, const char *address)
     int code = listener_open(&door.listener, address, 0);
     if (code != EXIT_DONE)
         return code;
-    note("listening on %s", shown(address));
+    log_verbose("listening on %s", printable(address));
     code = door_wait(&door, &link->channel, &link->rfd, o->timeout_ms);
     link->wfd = link->rfd;
     return code;
@@ -267,13 +269,13 @@ link_open(struct link *link, const struct options *o, const char *address)
     if (code != EXIT_DONE)
         return code;
     if (duet_config_set(link->config, DUET_SET_FRAME_SIZE, FRAME) != DUET_OK)
-        return fail(EXIT_FAILED, "frames of %d bytes are not taken", FRAME);
+        return log_error(EXIT_FAILED, "frames of %d bytes are not taken", FRAME);
     code = silence_draw(&link->drain_ms, o->drain_least_ms, o->drain_most_ms);
     if (code != EXIT_DONE)
         return code;
     link->replay = duet_replay_new(DUET_REPLAY_DEFAULT);
     if (link->replay == NULL)
-        return fail(EXIT_LIMIT, "no memory for the replay cache");
+        return log_error(EXIT_LIMIT, "no memory for the replay cache");
     return reach(link, o, address);
 }
 
@@ -301,14 +303,14 @@ link_tell(const struct link *link)
     to_hex(id, info.secret_id, sizeof info.secret_id);
     if (info.has_peer_key)
         duet_key_text(key, info.peer_key);
-    note("secret %s, pattern %s%s%s", id, patterns[info.pattern], key[0] != 0 ? ", peer " : "",
-         key);
+    log_verbose("secret %s, pattern %s%s%s", id, patterns[info.pattern],
+                key[0] != 0 ? ", peer " : "", key);
     link_receipt(link, receipt, DUET_TOP);
     if (receipt[0] != 0)
-        note("receipt of TOP %s", receipt);
+        log_verbose("receipt of TOP %s", receipt);
     link_receipt(link, receipt, DUET_BOTTOM);
     if (receipt[0] != 0)
-        note("receipt of BOTTOM %s", receipt);
+        log_verbose("receipt of BOTTOM %s", receipt);
 }
 
 /** The command of --exec ends when its streams do; else it is told to. */

@@ -44,9 +44,9 @@ listen_unix(struct listener *listener, const struct sockaddr_un *un, const char 
     if (fd < 0 || bind(fd, (const struct sockaddr *)un, sizeof *un) != 0 ||
         listen(fd, BACKLOG) != 0) {
         int code =
-            fail(EXIT_CONNECT, "cannot listen on %s: %s; %s", shown(address), reason(),
-                 errno == EADDRINUSE ? "a file or another program has it, choose another path"
-                                     : "choose another path");
+            log_error(EXIT_CONNECT, "cannot listen on %s: %s; %s", printable(address), errno_text(),
+                      errno == EADDRINUSE ? "a file or another program has it, choose another path"
+                                          : "choose another path");
         if (fd >= 0)
             close(fd);
         return code;
@@ -98,9 +98,10 @@ listen_tcp(struct listener *listener, const struct address *where, const char *a
     if (listener->count > 0 && error != EADDRINUSE)
         return EXIT_DONE;
     errno = error;
-    code = fail(EXIT_CONNECT, "cannot listen on %s: %s; %s", shown(address), reason(),
-                error == EADDRINUSE ? "another program has the port, choose another"
-                                    : "choose an address of this machine and a port it may have");
+    code =
+        log_error(EXIT_CONNECT, "cannot listen on %s: %s; %s", printable(address), errno_text(),
+                  error == EADDRINUSE ? "another program has the port, choose another"
+                                      : "choose an address of this machine and a port it may have");
     listener_close(listener);
     return code;
 }
@@ -115,10 +116,10 @@ listen_systemd(struct listener *listener, const char *name, const char *address)
 
     if (pid == NULL || count == NULL || parse_number(&number, pid, 0, UINT32_MAX) != 0 ||
         number != (uint64_t)getpid() || parse_number(&number, count, 0, 1024) != 0)
-        return fail(EXIT_CONNECT,
-                    "%s: this process was not started by a systemd socket; "
-                    "give an address to run it by hand",
-                    shown(address));
+        return log_error(EXIT_CONNECT,
+                         "%s: this process was not started by a systemd socket; "
+                         "give an address to run it by hand",
+                         printable(address));
     for (uint64_t i = 0; i < number && listener->count < LISTENERS_MOST; i++) {
         size_t size = names != NULL ? strcspn(names, ":") : 0;
         if (size == strlen(name) && strncmp(names != NULL ? names : "", name, size) == 0)
@@ -128,10 +129,10 @@ listen_systemd(struct listener *listener, const char *name, const char *address)
     }
     if (listener->count > 0)
         return EXIT_DONE;
-    return fail(EXIT_CONNECT,
-                "%s: systemd passed no socket of this name; see FileDescriptorName= in "
-                "systemd.socket(5)",
-                shown(address));
+    return log_error(EXIT_CONNECT,
+                     "%s: systemd passed no socket of this name; see FileDescriptorName= in "
+                     "systemd.socket(5)",
+                     printable(address));
 }
 
 /** Make sure that what was passed is a socket that listens: accept() would fail for ever. */
@@ -142,8 +143,9 @@ adopt(int fd, const char *address)
     socklen_t size = sizeof listens;
 
     if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || !listens)
-        return fail(EXIT_CONNECT, "%s: is not a listening socket; without -l it is the connection",
-                    shown(address));
+        return log_error(EXIT_CONNECT,
+                         "%s: is not a listening socket; without -l it is the connection",
+                         printable(address));
     (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     return EXIT_DONE;

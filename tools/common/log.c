@@ -31,7 +31,7 @@ line(enum log_kind kind, const char *format, va_list arguments)
 }
 
 int
-fail(int code, const char *format, ...)
+log_error(int code, const char *format, ...)
 {
     va_list arguments;
 
@@ -42,7 +42,7 @@ fail(int code, const char *format, ...)
 }
 
 void
-warn(const char *format, ...)
+log_warning(const char *format, ...)
 {
     va_list arguments;
 
@@ -54,7 +54,7 @@ warn(const char *format, ...)
 }
 
 void
-note(const char *format, ...)
+log_verbose(const char *format, ...)
 {
     va_list arguments;
 
@@ -73,18 +73,18 @@ finish_output(int code)
 
     if (!bad && !ferror(stdout))
         return code;
-    return fail(EXIT_LOCAL, "standard output: %s; what was to be told is not all written",
-                bad ? reason() : "a write failed");
+    return log_error(EXIT_LOCAL, "standard output: %s; what was to be told is not all written",
+                     bad ? errno_text() : "a write failed");
 }
 
 const char *
-reason(void)
+errno_text(void)
 {
     return strerror(errno);
 }
 
 const char *
-cause(duet_channel *channel)
+channel_error(duet_channel *channel)
 {
     static char text[512];
     const char *what = duet_session_detail(duet_channel_session(channel));
@@ -99,7 +99,7 @@ cause(duet_channel *channel)
 /** Bytes of the UTF-8 character that begins here; 0 when it is none, or a control character, as
  * parts of any other are for a terminal that does not know UTF-8. */
 static size_t
-printable(const char *text)
+utf8_size(const char *text)
 {
     const unsigned char *p = (const unsigned char *)text;
     size_t size = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 : 4;
@@ -118,12 +118,12 @@ printable(const char *text)
 }
 
 const char *
-harmless(char *out, size_t cap, const char *name)
+printable_copy(char *out, size_t cap, const char *name)
 {
     size_t put = 0;
 
     for (size_t size; *name != 0 && put + 5 <= cap; name += size) {
-        size = printable(name);
+        size = utf8_size(name);
         if (size > 0)
             memcpy(out + put, name, size);
         else
@@ -136,12 +136,12 @@ harmless(char *out, size_t cap, const char *name)
 }
 
 const char *
-shown(const char *name)
+printable(const char *name)
 {
     static char rooms[4][512];
     static unsigned turn;
 
-    return *name == 0 ? "\"\"" : harmless(rooms[turn++ % 4], sizeof rooms[0], name);
+    return *name == 0 ? "\"\"" : printable_copy(rooms[turn++ % 4], sizeof rooms[0], name);
 }
 
 int
@@ -163,9 +163,9 @@ looks_secret(const char *word)
 }
 
 const char *
-shown_word(const char *word)
+printable_word(const char *word)
 {
-    return looks_secret(word) ? "(it looks like a key, so it is not shown)" : shown(word);
+    return looks_secret(word) ? "(it looks like a key, so it is not shown)" : printable(word);
 }
 
 void

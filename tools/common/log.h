@@ -23,40 +23,40 @@ extern const char *log_place;
 /** Who takes the lines; NULL: standard error, where they are printed as "duet: …". */
 extern void (*log_line)(enum log_kind kind, const char *text);
 
-/** Print "duet: …" as one line. Returns code, so that `return fail(EXIT_USAGE, …)` reads well. */
-int fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/** Print "duet: …" as one line. Returns code, so that `return log_error(EXIT_USAGE, …)` reads well. */
+int log_error(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /** A warning: printed unless quiet. */
-void warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /** A note for -v. */
-void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_verbose(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /** End what a subcommand printed on standard output. Returns code, or EXIT_LOCAL, told, when not
  * all of it could be written. */
 int finish_output(int code);
 
 /** The system's reason for a failure, errno's sentence. Static memory. */
-const char *reason(void);
+const char *errno_text(void);
 
 /** What ended a channel, with the system's reason where there is one. Static memory. */
-const char *cause(duet_channel *channel);
+const char *channel_error(duet_channel *channel);
 
 /** A name from outside, made harmless for a terminal: control characters and broken UTF-8 as \xNN.
  * Static memory, of which four calls' results live at a time. */
-const char *shown(const char *name);
+const char *printable(const char *name);
 
 /** 1 when a word may be a key or a secret in place of its file's name, or a part of one: digits of
  * base64 or hex in a row, as no name of a file, a host or an option has. */
 int looks_secret(const char *word);
 
-/** As shown(), but a word that looks secret is not told. For words of the command line and of
+/** As printable(), but a word that looks secret is not told. For words of the command line and of
  * configurations that may stand where they don't belong. */
-const char *shown_word(const char *word);
+const char *printable_word(const char *word);
 
-/** Make a name from outside harmless, as shown() does, into cap bytes; what has no room is left
+/** Make a name from outside harmless, as printable() does, into cap bytes; what has no room is left
  * out. Returns out. */
-const char *harmless(char *out, size_t cap, const char *name);
+const char *printable_copy(char *out, size_t cap, const char *name);
 
 /** Bytes as lower-case hex with a final NUL. */
 void to_hex(char *out, const unsigned char *bytes, size_t size);

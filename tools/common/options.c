@@ -107,8 +107,8 @@ read_time(int *ms, const char *text, const char *name, int least)
     if (text == NULL)
         return EXIT_DONE;
     if (parse_seconds(ms, text) != 0 || *ms < least)
-        return fail(EXIT_USAGE, "--%s %s: not a number of seconds, such as 10 or 0.5", name,
-                    shown_word(text));
+        return log_error(EXIT_USAGE, "--%s %s: not a number of seconds, such as 10 or 0.5", name,
+                         printable_word(text));
     return EXIT_DONE;
 }
 
@@ -126,8 +126,8 @@ read_drain(void)
         *dash = 0;
     if (dash == NULL || parse_seconds(&least, copy) != 0 || parse_seconds(&most, dash + 1) != 0 ||
         least > most)
-        return fail(EXIT_USAGE, "--drain-timeout %s: not two numbers of seconds such as 30-90",
-                    shown_word(options.drain_timeout));
+        return log_error(EXIT_USAGE, "--drain-timeout %s: not two numbers of seconds such as 30-90",
+                         printable_word(options.drain_timeout));
     options.drain_least_ms = (uint32_t)least;
     options.drain_most_ms = (uint32_t)most;
     return EXIT_DONE;
@@ -153,14 +153,14 @@ read_numbers(void)
     if (code != EXIT_DONE)
         return code;
     if (options.handshake_ms > HANDSHAKE_MOST_MS)
-        return fail(EXIT_USAGE,
-                    "--handshake-timeout %s: it must be less than 30 seconds, as "
-                    "listeners are silent towards strangers for longer",
-                    options.handshake_timeout);
+        return log_error(EXIT_USAGE,
+                         "--handshake-timeout %s: it must be less than 30 seconds, as "
+                         "listeners are silent towards strangers for longer",
+                         options.handshake_timeout);
     if (options.max_connections != NULL &&
         parse_number(&connections, options.max_connections, 1, 100000) != 0)
-        return fail(EXIT_USAGE, "--max-connections %s: not a number from 1 to 100000",
-                    shown_word(options.max_connections));
+        return log_error(EXIT_USAGE, "--max-connections %s: not a number from 1 to 100000",
+                         printable_word(options.max_connections));
     options.connections = (unsigned)connections;
     return EXIT_DONE;
 }
@@ -177,7 +177,7 @@ take(poptContext context, const struct command *command, int number)
     else if (number != KEY)
         code = command->take(number, argument);
     else if (strlist_add(&options.files.keys, argument) != 0)
-        code = fail(EXIT_LIMIT, "no memory");
+        code = log_error(EXIT_LIMIT, "no memory");
     free(argument);
     return code;
 }
@@ -214,8 +214,9 @@ bad_option(poptContext context, const struct command *command, const struct popt
         guess.size = strcspn(guess.word, "=");
         guess_option(&guess, table);
     }
-    return fail(EXIT_USAGE, "%s: %s: %s%s; see duet %s --help", command->name, shown_word(option),
-                poptStrerror(error), suggest_text(&guess, "--"), command->name);
+    return log_error(EXIT_USAGE, "%s: %s: %s%s; see duet %s --help", command->name,
+                     printable_word(option), poptStrerror(error), suggest_text(&guess, "--"),
+                     command->name);
 }
 
 static int
@@ -227,11 +228,12 @@ count_operands(const struct command *command)
         n++;
     options.operand_count = n;
     if (n > command->most)
-        return fail(EXIT_USAGE, "%s: %s: one operand too many; it is duet %s %s", command->name,
-                    shown_word(options.operands[command->most]), command->name, command->usage);
+        return log_error(EXIT_USAGE, "%s: %s: one operand too many; it is duet %s %s",
+                         command->name, printable_word(options.operands[command->most]),
+                         command->name, command->usage);
     if (n < command->least)
-        return fail(EXIT_USAGE, "%s: too few operands; it is duet %s %s", command->name,
-                    command->name, command->usage);
+        return log_error(EXIT_USAGE, "%s: too few operands; it is duet %s %s", command->name,
+                         command->name, command->usage);
     return EXIT_DONE;
 }
 
@@ -304,7 +306,7 @@ options_run(const struct command *command, int argc, const char **argv)
     size_t n = 0;
 
     if (arguments == NULL)
-        return fail(EXIT_LIMIT, "no memory");
+        return log_error(EXIT_LIMIT, "no memory");
     if (command->own != NULL)
         table[n++] = include(command->own, "Options:");
     if (command->more != NULL)
@@ -323,7 +325,7 @@ options_run(const struct command *command, int argc, const char **argv)
     poptContext context = poptGetContext("duet", argc, arguments, table, 0);
     if (context == NULL) {
         free(arguments);
-        return fail(EXIT_LIMIT, "no memory");
+        return log_error(EXIT_LIMIT, "no memory");
     }
     poptSetOtherOptionHelp(context, command->usage);
     int code = read_options(context, command, table);

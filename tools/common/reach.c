@@ -93,7 +93,7 @@ not_connected(const char *address)
 {
     if (interrupted())
         return EXIT_INTERRUPTED;
-    return fail(EXIT_CONNECT, "%s: %s; %s", shown(address), reason(), cure_of(errno));
+    return log_error(EXIT_CONNECT, "%s: %s; %s", printable(address), errno_text(), cure_of(errno));
 }
 
 static int

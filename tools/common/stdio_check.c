@@ -23,6 +23,7 @@ stdio_check(int fd, int standard, const char *name)
 
     if (flags >= 0 && (flags & O_ACCMODE) != wrong)
         return EXIT_DONE;
-    return fail(EXIT_LOCAL, "%s: is closed, or not open for %s; say %s /dev/null if that is meant",
-                shown(name), standard == 0 ? "reading" : "writing", standard == 0 ? "<" : ">");
+    return log_error(
+        EXIT_LOCAL, "%s: is closed, or not open for %s; say %s /dev/null if that is meant",
+        printable(name), standard == 0 ? "reading" : "writing", standard == 0 ? "<" : ">");
 }

@@ -177,9 +177,9 @@ run(struct options *o)
     static struct figures figures;
 
     if (duet_init() != DUET_OK)
-        return fail(EXIT_FAILED, "libcrypto has no AES-256-CTR or AES-256-GCM");
+        return log_error(EXIT_FAILED, "libcrypto has no AES-256-CTR or AES-256-GCM");
     if (measure(&figures, o->quick) != 0)
-        return fail(EXIT_FAILED, "a benchmark failed");
+        return log_error(EXIT_FAILED, "a benchmark failed");
     if (o->json)
         show_json(&figures);
     else

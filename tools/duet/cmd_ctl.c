@@ -19,7 +19,7 @@ text_of(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
 
-    return text != NULL ? shown(text) : "-";
+    return text != NULL ? printable(text) : "-";
 }
 
 static unsigned long long
@@ -73,14 +73,14 @@ show_tunnels(json_t *tunnels)
            "ACCEPTED", "FAILED", "REFUSED", "STRANGERS", "BYTES-IN", "BYTES-OUT");
     json_object_foreach(tunnels, name, t)
     {
-        printf("%-16s %-6s %9llu %9llu %9llu %9llu %9llu %9llu %14llu %14llu\n", shown(name),
+        printf("%-16s %-6s %9llu %9llu %9llu %9llu %9llu %9llu %14llu %14llu\n", printable(name),
                text_of(t, "side"), number_of(t, "open"), number_of(t, "half_open"),
                number_of(t, "accepted"), number_of(t, "failed"), number_of(t, "refused"),
                number_of(t, "strangers"), number_of(t, "bytes_in"), number_of(t, "bytes_out"));
     }
 }
 
-/** In two halves, as shown() has few rooms. */
+/** In two halves, as printable() has few rooms. */
 static void
 show_session(const json_t *s)
 {
@@ -177,8 +177,8 @@ show_health(const struct replies *replies)
         serving += strcmp(read_health(replies->list[i].body, &processes), "serving\n") == 0;
     show_as_it_came(replies);
     if (asked < processes)
-        return fail(EXIT_FAILED, "health: %lu of %lu workers have no control socket now",
-                    processes - asked, processes);
+        return log_error(EXIT_FAILED, "health: %lu of %lu workers have no control socket now",
+                         processes - asked, processes);
     return serving == replies->count ? EXIT_DONE : EXIT_FAILED;
 }
 
@@ -195,7 +195,7 @@ show(const struct replies *replies, const struct options *o, enum request_kind k
         bad = show_sessions(replies);
     else
         show_as_it_came(replies);
-    return bad ? fail(EXIT_FAILED, "an answer is not whole; ask again") : EXIT_DONE;
+    return bad ? log_error(EXIT_FAILED, "an answer is not whole; ask again") : EXIT_DONE;
 }
 
 /** What the answers' first lines say. Returns an exit code. */
@@ -212,7 +212,7 @@ outcome(const struct replies *replies, enum request_kind kind)
     }
     if (refused == NULL || (kind == REQUEST_KILL && done > 0))
         return EXIT_DONE; /* a connection is one worker's alone */
-    return fail(refused->code, "%s: %s", request_name(kind), refused->reason);
+    return log_error(refused->code, "%s: %s", request_name(kind), refused->reason);
 }
 
 static int
@@ -226,13 +226,14 @@ read_request(struct request *request, const struct options *o)
     if (n >= 0 && (size_t)n < sizeof line && request_parse(request, line, (size_t)n, &why) == 0)
         return EXIT_DONE;
     if (request->kind != REQUESTS)
-        return fail(EXIT_USAGE,
-                    "ctl %s: kill takes a connection's number, which duet ctl sessions tells; the "
-                    "others take nothing",
-                    shown(line));
-    return fail(EXIT_USAGE,
-                "ctl %s: it is status, sessions, reload, drain, kill ID, metrics or health",
-                shown(line));
+        return log_error(
+            EXIT_USAGE,
+            "ctl %s: kill takes a connection's number, which duet ctl sessions tells; the "
+            "others take nothing",
+            printable(line));
+    return log_error(EXIT_USAGE,
+                     "ctl %s: it is status, sessions, reload, drain, kill ID, metrics or health",
+                     printable(line));
 }
 
 /** Any worker tells the metrics of all, and hands a reload and the end to the supervisor. */

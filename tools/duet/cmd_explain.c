@@ -68,7 +68,8 @@ explain(const char *word)
         found = 1;
     }
     return found ? EXIT_DONE
-                 : fail(EXIT_USAGE, "%s: no such error; duet explain lists them all", shown(word));
+                 : log_error(EXIT_USAGE, "%s: no such error; duet explain lists them all",
+                             printable(word));
 }
 
 static void

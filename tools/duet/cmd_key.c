@@ -69,7 +69,7 @@ show_peers(const struct text *text, const char *path)
     printf("kind: peers\ncount: %zu\n", peers.count);
     for (size_t i = 0; i < peers.count; i++) {
         duet_key_text(key, peers.list[i].public_key);
-        printf("%s  %s\n", key, shown(peers.list[i].name));
+        printf("%s  %s\n", key, printable(peers.list[i].name));
     }
     duet_peers_free(&peers);
     return EXIT_DONE;
@@ -119,10 +119,10 @@ show(const char *path)
     enum duet_kind kind = kind_of(&text);
     text_free(&text);
     if (kind == DUET_KIND_UNKNOWN)
-        return fail(EXIT_KEY,
-                    "%s: is no file of duet's: a secret, an identity, peers or a profile; see "
-                    "FILES in duet(1)",
-                    shown(path));
+        return log_error(EXIT_KEY,
+                         "%s: is no file of duet's: a secret, an identity, peers or a profile; see "
+                         "FILES in duet(1)",
+                         printable(path));
     int secret = kind == DUET_KIND_SECRET || kind == DUET_KIND_IDENTITY;
     code = text_read(&text, path, secret, EXIT_KEY);
     if (code != EXIT_DONE)
@@ -143,8 +143,8 @@ static int
 run(struct options *o)
 {
     if (strcmp(o->operands[0], "show") != 0)
-        return fail(EXIT_USAGE, "key %s: no such thing; it is duet key show FILE",
-                    shown(o->operands[0]));
+        return log_error(EXIT_USAGE, "key %s: no such thing; it is duet key show FILE",
+                         printable(o->operands[0]));
     int code = show(o->operands[1]);
     return finish_output(code);
 }

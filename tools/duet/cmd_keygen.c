@@ -46,16 +46,18 @@ write_file(const char *path, const char *text, size_t size)
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd < 0 && errno == EEXIST)
-        return fail(EXIT_LOCAL,
-                    "%s: is there already; a key is never overwritten, choose another "
-                    "name or move it away",
-                    shown(path));
+        return log_error(EXIT_LOCAL,
+                         "%s: is there already; a key is never overwritten, choose another "
+                         "name or move it away",
+                         printable(path));
     if (fd < 0)
-        return fail(EXIT_LOCAL, "%s: %s; choose another place for the key", shown(path), reason());
+        return log_error(EXIT_LOCAL, "%s: %s; choose another place for the key", printable(path),
+                         errno_text());
     int bad = fchmod(fd, 0600) != 0 || write_all(fd, text, size) != 0 || fsync(fd) != 0;
     if (close(fd) == 0 && !bad)
         return EXIT_DONE;
-    int code = fail(EXIT_LOCAL, "%s: %s; nothing is left of the key", shown(path), reason());
+    int code =
+        log_error(EXIT_LOCAL, "%s: %s; nothing is left of the key", printable(path), errno_text());
     unlink(path);
     return code;
 }
@@ -74,12 +76,13 @@ deliver(const struct options *o, const char *text, size_t size, const char *publ
         return finish_output(EXIT_DONE);
     }
     if (write_all(1, text, size) != 0)
-        return fail(EXIT_LOCAL, "standard output: %s; nothing of the key may be used", reason());
+        return log_error(EXIT_LOCAL, "standard output: %s; nothing of the key may be used",
+                         errno_text());
     if (fstat(1, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 066) != 0)
-        warn(
+        log_warning(
             "the file that standard output goes to can be read by others; chmod 600 it, or use -o");
     if (isatty(1))
-        warn(
+        log_warning(
             "the key stands on this terminal; -o FILE puts one into a file that nobody else reads");
     if (log_level >= 0)
         fprintf(stderr, "%s\n", public_part);
@@ -95,13 +98,13 @@ make_identity(const struct options *o, char *text)
     size_t size;
 
     if (o->size != NULL)
-        return fail(EXIT_USAGE, "keygen: --size is for secrets; an identity has one size");
+        return log_error(EXIT_USAGE, "keygen: --size is for secrets; an identity has one size");
     if (duet__os_random(private_key, sizeof private_key) != 0)
-        return fail(EXIT_FAILED, "the system has no randomness: %s", reason());
+        return log_error(EXIT_FAILED, "the system has no randomness: %s", errno_text());
     int result = duet_identity_init(&identity, private_key);
     duet_wipe(private_key, sizeof private_key);
     if (result != DUET_OK)
-        return fail(EXIT_FAILED, "%s", duet_explain(result)->sentence);
+        return log_error(EXIT_FAILED, "%s", duet_explain(result)->sentence);
     duet_identity_format(text, TEXT_MOST, &size, &identity);
     duet_key_text(key, identity.public_key);
     duet_wipe(&identity, sizeof identity);
@@ -119,14 +122,14 @@ make_secret(const struct options *o, char *text)
 
     if (o->size != NULL &&
         (parse_number(&size, o->size, DUET_SECRET_LEAST, DUET_SECRET_MOST) != 0 || size % 2 != 0))
-        return fail(EXIT_USAGE, "keygen: --size %s: not an even number from %u to %u",
-                    shown_word(o->size), DUET_SECRET_LEAST, DUET_SECRET_MOST);
+        return log_error(EXIT_USAGE, "keygen: --size %s: not an even number from %u to %u",
+                         printable_word(o->size), DUET_SECRET_LEAST, DUET_SECRET_MOST);
     if (duet__os_random(bytes, size) != 0)
-        return fail(EXIT_FAILED, "the system has no randomness: %s", reason());
+        return log_error(EXIT_FAILED, "the system has no randomness: %s", errno_text());
     int result = duet_secret_init(&secret, bytes, size);
     duet_wipe(bytes, sizeof bytes);
     if (result != DUET_OK)
-        return fail(EXIT_FAILED, "%s", duet_explain(result)->sentence);
+        return log_error(EXIT_FAILED, "%s", duet_explain(result)->sentence);
     duet_secret_format(text, TEXT_MOST, &used, &secret);
     to_hex(id, secret.id, sizeof secret.id);
     duet_secret_wipe(&secret);
@@ -139,7 +142,7 @@ run(struct options *o)
     char *text = malloc(TEXT_MOST);
 
     if (text == NULL)
-        return fail(EXIT_LIMIT, "no memory");
+        return log_error(EXIT_LIMIT, "no memory");
     int code = o->make_identity ? make_identity(o, text) : make_secret(o, text);
     duet_wipe(text, TEXT_MOST);
     free(text);

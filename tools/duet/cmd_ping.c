@@ -177,8 +177,8 @@ go_to_and_fro(struct ping *p, uint64_t count)
     }
     tell_trips(p);
     if (result == DUET_SLOW)
-        return fail(EXIT_SLOW, "no answer within %d s: the peer is slow; try again",
-                    WAIT_MS / 1000);
+        return log_error(EXIT_SLOW, "no answer within %d s: the peer is slow; try again",
+                         WAIT_MS / 1000);
     if (result == DUET_CLOSED)
         line(p, "round trips   no answer any more: the peer has nothing to send and has closed\n");
     return result == DUET_OK || result == DUET_CLOSED ? EXIT_DONE : link_fail(&p->link, result);
@@ -203,8 +203,8 @@ run(struct options *o)
     uint64_t count = COUNT;
 
     if (o->count != NULL && parse_number(&count, o->count, 1, COUNT_MOST) != 0)
-        return fail(EXIT_USAGE, "ping: -c %s: not a number from 1 to %d", shown(o->count),
-                    COUNT_MOST);
+        return log_error(EXIT_USAGE, "ping: -c %s: not a number from 1 to %d", printable(o->count),
+                         COUNT_MOST);
     p.json = o->json;
     int code = link_open(&p.link, o, o->operand_count > 0 ? o->operands[0] : NULL);
     tell_way(&p);

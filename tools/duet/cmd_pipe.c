@@ -72,16 +72,16 @@ open_flow(struct flow *flow, const char *path, int standard, int flags)
     flow->name = path != NULL ? path : standard == 0 ? "standard input" : "standard output";
     if (path != NULL && strncmp(path, "fd:", 3) == 0 &&
         parse_number(&number, path + 3, 0, 65535) != 0)
-        return fail(EXIT_USAGE, "%s: not fd:N", shown(path));
+        return log_error(EXIT_USAGE, "%s: not fd:N", printable(path));
     flow->fd = (int)number;
     if (path != NULL && strncmp(path, "fd:", 3) != 0)
         flow->fd = open(path, flags | O_CLOEXEC | O_NOCTTY, 0666);
     if (flow->fd >= 0 && fstat(flow->fd, &status) == 0 && S_ISDIR(status.st_mode))
-        return fail(EXIT_LOCAL, "%s: is a folder where a file is meant; name a file",
-                    shown(flow->name));
+        return log_error(EXIT_LOCAL, "%s: is a folder where a file is meant; name a file",
+                         printable(flow->name));
     if (flow->fd < 0 || duet__os_kind(&flow->kind, flow->fd) != 0)
-        return fail(EXIT_LOCAL, "%s: %s; name what can be %s", shown(flow->name), reason(),
-                    standard == 0 ? "read" : "written");
+        return log_error(EXIT_LOCAL, "%s: %s; name what can be %s", printable(flow->name),
+                         errno_text(), standard == 0 ? "read" : "written");
     flow->regular = S_ISREG(status.st_mode);
     return stdio_check(flow->fd, standard, flow->name);
 }
@@ -93,12 +93,12 @@ open_flows(struct pump *pump)
     const struct options *o = pump->options;
 
     if (o->stdio && (o->in == NULL || o->out == NULL))
-        return fail(EXIT_USAGE,
-                    "--stdio needs --in and --out: descriptors 0 and 1 are the channel's");
+        return log_error(EXIT_USAGE,
+                         "--stdio needs --in and --out: descriptors 0 and 1 are the channel's");
     pump->in.bytes = malloc(OUTGOING);
     pump->out.bytes = malloc(INCOMING);
     if (pump->in.bytes == NULL || pump->out.bytes == NULL)
-        return fail(EXIT_LIMIT, "no memory");
+        return log_error(EXIT_LIMIT, "no memory");
     int code = open_flow(&pump->in, o->in, 0, O_RDONLY);
     if (code == EXIT_DONE)
         code = open_flow(&pump->out, o->out, 1, O_WRONLY | O_CREAT | O_TRUNC);
@@ -114,7 +114,7 @@ read_input(struct pump *pump)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return EXIT_DONE;
     if (n < 0)
-        return fail(EXIT_LOCAL, "%s: %s", shown(in->name), reason());
+        return log_error(EXIT_LOCAL, "%s: %s", printable(in->name), errno_text());
     pump->moved = 1;
     in->at = 0;
     in->size = (size_t)n;
@@ -143,8 +143,8 @@ write_output(struct pump *pump)
     }
     if (result == DUET_OK || result == DUET_AGAIN)
         return EXIT_DONE;
-    return fail(EXIT_LOCAL, "%s: %s; what the peer sent is not all written", shown(out->name),
-                reason());
+    return log_error(EXIT_LOCAL, "%s: %s; what the peer sent is not all written",
+                     printable(out->name), errno_text());
 }
 
 static int
@@ -153,13 +153,13 @@ too_idle(const struct pump *pump)
     double seconds = pump->options->idle_ms / 1000.0;
 
     if (pending(&pump->out))
-        return fail(EXIT_LOCAL,
-                    "%s: nobody reads it for %g s; what the peer sent is not all written",
-                    shown(pump->out.name), seconds);
-    return fail(EXIT_SLOW,
-                "nothing moved for %g s: the peer is slow; try again, or give a longer "
-                "--idle-timeout",
-                seconds);
+        return log_error(EXIT_LOCAL,
+                         "%s: nobody reads it for %g s; what the peer sent is not all written",
+                         printable(pump->out.name), seconds);
+    return log_error(EXIT_SLOW,
+                     "nothing moved for %g s: the peer is slow; try again, or give a longer "
+                     "--idle-timeout",
+                     seconds);
 }
 
 /** Write all that was verified before the end, however slow its reader is. */
@@ -187,8 +187,8 @@ judge(struct pump *pump, int result)
     if (result == DUET_OK || result == DUET_AGAIN || result == DUET_CLOSED)
         return EXIT_DONE;
     if (result == DUET_E_CODE)
-        return fail(EXIT_FAILED,
-                    "the peer sends messages where a stream is meant: is it duet pipe?");
+        return log_error(EXIT_FAILED,
+                         "the peer sends messages where a stream is meant: is it duet pipe?");
     pump->fatal = result;
     return exit_of(result);
 }
@@ -252,8 +252,8 @@ close_output(struct pump *pump)
     pump->out.fd = -1;
     if (result == 0)
         return EXIT_DONE;
-    return fail(EXIT_LOCAL, "%s: %s; what the peer sent is not all written", shown(pump->out.name),
-                reason());
+    return log_error(EXIT_LOCAL, "%s: %s; what the peer sent is not all written",
+                     printable(pump->out.name), errno_text());
 }
 
 static int
@@ -311,7 +311,7 @@ wait_for_work(struct pump *pump, struct pollfd fds[POLLED])
         timeout = 0;
     if (poll(fds, POLLED, timeout) < 0) {
         if (errno != EINTR)
-            return fail(EXIT_FAILED, "poll: %s", reason());
+            return log_error(EXIT_FAILED, "poll: %s", errno_text());
         fds[0].revents = fds[1].revents = fds[2].revents = fds[3].revents = 0;
     }
     return interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;

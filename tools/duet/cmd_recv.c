@@ -54,7 +54,7 @@ tell_refused(struct receiver *r)
     size_t size = strlen(r->store.why);
 
     progress_break(&r->progress);
-    fail(EXIT_FAILED, "%s", r->store.why);
+    log_error(EXIT_FAILED, "%s", r->store.why);
     r->refused++;
     r->told = 1;
     put_field(message, r->offers - 1, 4);
@@ -96,7 +96,7 @@ acknowledge(struct receiver *r)
 static int
 nonsense(void)
 {
-    return fail(EXIT_FAILED, "the peer's message makes no sense: is it duet send?");
+    return log_error(EXIT_FAILED, "the peer's message makes no sense: is it duet send?");
 }
 
 /** 1 when the last offer is a file whose content is still coming. */
@@ -226,11 +226,13 @@ receive_all(struct receiver *r)
     if (code != EXIT_DONE)
         return code;
     if (!r->ended && r->offers == 0)
-        return fail(EXIT_TRUNCATED, "the peer closed and had sent nothing: a duet ping, or pipe? "
-                                    "start again for duet send");
+        return log_error(EXIT_TRUNCATED,
+                         "the peer closed and had sent nothing: a duet ping, or pipe? "
+                         "start again for duet send");
     if (!r->ended)
-        return fail(EXIT_TRUNCATED, "the peer closed before it had sent all; start both ends again "
-                                    "to resume");
+        return log_error(EXIT_TRUNCATED,
+                         "the peer closed before it had sent all; start both ends again "
+                         "to resume");
     code = talk_close(&r->talk);
     if (code != EXIT_DONE)
         return code;
@@ -259,7 +261,7 @@ converse(struct receiver *r, const char *address)
     progress_break(&r->progress);
     link_receipt(&r->link, receipt, r->link.role == DUET_TOP ? DUET_BOTTOM : DUET_TOP);
     if (code == EXIT_INTERRUPTED)
-        fail(code, "interrupted; run the same command again at both ends to resume");
+        log_error(code, "interrupted; run the same command again at both ends to resume");
     else if (receipt[0] != 0 && r->ended)
         progress_end(&r->progress, receipt, r->options);
     return code;
@@ -274,7 +276,7 @@ run(struct options *o)
     receiver.options = o;
     receiver.link.rfd = receiver.link.wfd = -1;
     if (o->stdio && o->out != NULL && strcmp(o->out, "-") == 0)
-        return fail(EXIT_USAGE, "recv: --stdio has taken standard output");
+        return log_error(EXIT_USAGE, "recv: --stdio has taken standard output");
     int code = store_open(&receiver.store, o->out != NULL ? o->out : ".", o->force);
     if (code == EXIT_DONE)
         code = progress_begin(&receiver.progress, o);

@@ -20,8 +20,8 @@ run(struct options *o)
         return code;
     if (!check)
         return service_run(settings);
-    note("%s: %zu tunnel%s, and nothing wrong", shown(path), settings->tunnel_count,
-         settings->tunnel_count == 1 ? "" : "s");
+    log_verbose("%s: %zu tunnel%s, and nothing wrong", printable(path), settings->tunnel_count,
+                settings->tunnel_count == 1 ? "" : "s");
     settings_free(settings);
     return EXIT_DONE;
 }

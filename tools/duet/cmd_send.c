@@ -54,7 +54,7 @@ on_refused(struct sender *s, struct fields *fields, uint32_t index)
     memcpy(why, fields->at, size);
     why[size] = 0;
     progress_break(&s->progress);
-    fail(EXIT_FAILED, "refused by the peer: %s", shown(why));
+    log_error(EXIT_FAILED, "refused by the peer: %s", printable(why));
     s->refused++;
     s->settled++;
     if (index + 1 == s->offers) {
@@ -95,7 +95,7 @@ on_message(void *context, uint32_t code, const uint8_t *bytes, size_t size)
             break;
         }
     }
-    return fail(EXIT_FAILED, "the peer's message makes no sense: is it duet recv?");
+    return log_error(EXIT_FAILED, "the peer's message makes no sense: is it duet recv?");
 }
 
 static void
@@ -132,8 +132,9 @@ agree_on_start(struct sender *s, int fd, const struct offer *offer, uint64_t *of
     if (code != EXIT_DONE || s->dropped)
         return code;
     if (s->talk.closed)
-        return fail(EXIT_FAILED, "the peer closed before it took all; is it duet recv? start both "
-                                 "ends again to resume");
+        return log_error(EXIT_FAILED,
+                         "the peer closed before it took all; is it duet recv? start both "
+                         "ends again to resume");
     if (s->have > 0 && s->have <= offer->size && hash_prefix(hash, fd, s->have) == 0 &&
         memcmp(hash, s->hash, sizeof hash) == 0) /* public: both ends have it */
         *offset = s->have;
@@ -160,8 +161,8 @@ send_content(struct sender *s, int fd, const struct offer *offer, uint64_t at, u
         if (n <= 0) {
             *status = 1;
             progress_break(&s->progress);
-            s->sour = fail(EXIT_LOCAL, "%s: %s", shown(offer->name),
-                           n < 0 ? reason() : "became shorter while it was read");
+            s->sour = log_error(EXIT_LOCAL, "%s: %s", printable(offer->name),
+                                n < 0 ? errno_text() : "became shorter while it was read");
             return EXIT_DONE;
         }
         at += (uint64_t)n;
@@ -200,7 +201,7 @@ set_name(struct offer *offer, const char *folder, const char *rest)
 
     if (size > 0 && (size_t)size < sizeof offer->name)
         return EXIT_DONE;
-    return fail(EXIT_LOCAL, "%s: the name is too long", shown(rest));
+    return log_error(EXIT_LOCAL, "%s: the name is too long", printable(rest));
 }
 
 static void
@@ -223,7 +224,7 @@ open_and_send(struct sender *s, const char *path, int flags, struct offer *offer
 
     if (fd < 0 || fstat(fd, &status) != 0) {
         progress_break(&s->progress);
-        s->sour = fail(EXIT_LOCAL, "%s: %s; it is left out", shown(path), reason());
+        s->sour = log_error(EXIT_LOCAL, "%s: %s; it is left out", printable(path), errno_text());
         if (fd >= 0)
             close(fd);
         return EXIT_DONE;
@@ -233,7 +234,7 @@ open_and_send(struct sender *s, const char *path, int flags, struct offer *offer
         describe(offer, &status, OFFER_FILE);
         code = send_file(s, fd, offer);
     } else {
-        warn("%s: neither file nor folder: skipped", shown(path));
+        log_warning("%s: neither file nor folder: skipped", printable(path));
     }
     close(fd);
     return code;
@@ -250,8 +251,8 @@ send_entry(struct sender *s, const FTSENT *entry, const char *base, size_t root)
 
     if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS) {
         progress_break(&s->progress);
-        s->sour = fail(EXIT_LOCAL, "%s: %s; it is left out", shown(entry->fts_path),
-                       strerror(entry->fts_errno));
+        s->sour = log_error(EXIT_LOCAL, "%s: %s; it is left out", printable(entry->fts_path),
+                            strerror(entry->fts_errno));
         return EXIT_DONE;
     }
     int code = set_name(&offer, base, rest);
@@ -269,10 +270,10 @@ send_entry(struct sender *s, const FTSENT *entry, const char *base, size_t root)
         return open_and_send(s, entry->fts_accpath, entry->fts_level > 0 ? O_NOFOLLOW : 0, &offer);
     default:
         progress_break(&s->progress);
-        warn("%s: %s: skipped", shown(entry->fts_path),
-             entry->fts_info == FTS_SL || entry->fts_info == FTS_SLNONE
-                 ? "a symbolic link"
-                 : "neither file nor folder");
+        log_warning("%s: %s: skipped", printable(entry->fts_path),
+                    entry->fts_info == FTS_SL || entry->fts_info == FTS_SLNONE
+                        ? "a symbolic link"
+                        : "neither file nor folder");
         return EXIT_DONE;
     }
 }
@@ -315,10 +316,11 @@ send_path(struct sender *s, const char *path)
     size_t root;
 
     if (copy == NULL)
-        return fail(EXIT_LIMIT, "no memory");
+        return log_error(EXIT_LIMIT, "no memory");
     if (base_of(base, path) != 0) {
         free(copy);
-        return fail(EXIT_USAGE, "%s: has no name that it could be given there", shown(path));
+        return log_error(EXIT_USAGE, "%s: has no name that it could be given there",
+                         printable(path));
     }
     for (root = strlen(copy); root > 1 && copy[root - 1] == '/';)
         copy[--root] = 0; /* so that what the walk adds begins with a slash */
@@ -328,7 +330,7 @@ send_path(struct sender *s, const char *path)
         code = send_entry(s, entry, base, root);
     }
     if (walk == NULL)
-        code = fail(EXIT_LOCAL, "%s: %s", shown(path), reason());
+        code = log_error(EXIT_LOCAL, "%s: %s", printable(path), errno_text());
     else
         fts_close(walk);
     free(copy);
@@ -367,8 +369,9 @@ send_all(struct sender *s, size_t count)
     s->progress.bytes = s->sent;
     s->progress.files = s->files > s->refused ? s->files - s->refused : 0;
     if (s->settled != s->offers)
-        return fail(EXIT_FAILED, "the peer closed before it had stored all; start both ends again "
-                                 "to resume");
+        return log_error(EXIT_FAILED,
+                         "the peer closed before it had stored all; start both ends again "
+                         "to resume");
     return s->sour != 0 ? s->sour : s->refused > 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
@@ -383,14 +386,14 @@ check_sources(const struct options *o, size_t count)
         int stream = strcmp(o->operands[i], "-") == 0;
         streams += stream;
         if (!stream && stat(o->operands[i], &status) != 0)
-            return fail(EXIT_LOCAL, "%s: %s; is the path right?%s nothing was sent",
-                        shown(o->operands[i]), reason(),
-                        strchr(o->operands[i], ':') != NULL ? " an address stands last;" : "");
+            return log_error(EXIT_LOCAL, "%s: %s; is the path right?%s nothing was sent",
+                             printable(o->operands[i]), errno_text(),
+                             strchr(o->operands[i], ':') != NULL ? " an address stands last;" : "");
     }
     if (streams > 1)
-        return fail(EXIT_USAGE, "send: standard input can be sent once");
+        return log_error(EXIT_USAGE, "send: standard input can be sent once");
     if (streams > 0 && o->stdio)
-        return fail(EXIT_USAGE, "send: --stdio has taken standard input");
+        return log_error(EXIT_USAGE, "send: --stdio has taken standard input");
     return streams > 0 ? stdio_check(0, 0, "standard input") : EXIT_DONE;
 }
 
@@ -415,7 +418,7 @@ converse(struct sender *s, const char *address, size_t count)
     progress_break(&s->progress);
     link_receipt(&s->link, receipt, s->link.role);
     if (code == EXIT_INTERRUPTED)
-        fail(code, "interrupted; run the same command again at both ends to resume");
+        log_error(code, "interrupted; run the same command again at both ends to resume");
     else if (receipt[0] != 0 && s->talk.closed)
         progress_end(&s->progress, receipt, s->options);
     return code;
@@ -432,7 +435,7 @@ run(struct options *o)
     sender.options = o;
     sender.link.rfd = sender.link.wfd = -1;
     if (count == 0 || o->operand_count == 0)
-        return fail(EXIT_USAGE, "send: nothing to send: duet send %s", cmd_send.usage);
+        return log_error(EXIT_USAGE, "send: nothing to send: duet send %s", cmd_send.usage);
     int code = check_sources(o, count);
     if (code == EXIT_DONE)
         code = progress_begin(&sender.progress, o);

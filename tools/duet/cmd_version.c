@@ -11,7 +11,7 @@ static int
 run(struct options *o)
 {
     if (duet_init() != DUET_OK)
-        return fail(EXIT_FAILED, "libcrypto has no AES-256-CTR or AES-256-GCM");
+        return log_error(EXIT_FAILED, "libcrypto has no AES-256-CTR or AES-256-GCM");
     if (o->json)
         printf("{\"version\": \"%s\", \"protocol\": 1, \"kernel\": \"%s\"}\n", duet_version(),
                duet_kernel_name());

@@ -47,13 +47,13 @@ no_such_subcommand(const char *word)
     struct suggestion guess = {.word = word, .size = strlen(word)};
 
     if (word[0] == '-')
-        return fail(EXIT_USAGE,
-                    "%s: unknown option, as options follow a subcommand; see duet --help",
-                    shown_word(word));
+        return log_error(EXIT_USAGE,
+                         "%s: unknown option, as options follow a subcommand; see duet --help",
+                         printable_word(word));
     for (size_t i = 0; i < COMMANDS; i++)
         suggest_try(&guess, commands[i]->name);
-    return fail(EXIT_USAGE, "%s: no such subcommand%s; see duet --help", shown_word(word),
-                suggest_text(&guess, ""));
+    return log_error(EXIT_USAGE, "%s: no such subcommand%s; see duet --help", printable_word(word),
+                     suggest_text(&guess, ""));
 }
 
 int
@@ -64,9 +64,9 @@ main(int argc, const char **argv)
     log_ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
     signal(SIGPIPE, SIG_IGN);
     if (duet__os_no_dumps() != 0)
-        warn("core dumps could not be turned off");
+        log_warning("core dumps could not be turned off");
     if (argc < 2)
-        return fail(EXIT_USAGE, "no subcommand; see duet --help");
+        return log_error(EXIT_USAGE, "no subcommand; see duet --help");
     if (is_help(argv[1])) {
         if (argc == 2)
             return help();

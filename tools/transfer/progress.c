@@ -36,8 +36,8 @@ progress_begin(struct progress *p, const struct options *o)
     p->style = isatty(2) && can_erase() ? PROGRESS_LINE : PROGRESS_PLAIN;
     for (size_t i = 0; o->progress != NULL && i <= 4; i++) {
         if (i == 4)
-            return fail(EXIT_USAGE, "--progress %s: not auto, plain, json or none",
-                        shown(o->progress));
+            return log_error(EXIT_USAGE, "--progress %s: not auto, plain, json or none",
+                             printable(o->progress));
         if (strcmp(o->progress, names[i]) != 0)
             continue;
         if (i > 0)
@@ -139,7 +139,7 @@ progress_tick(struct progress *p)
 void
 progress_file(struct progress *p, const char *name, uint64_t total, uint64_t skipped)
 {
-    const char *safe = shown(name);
+    const char *safe = printable(name);
     const char *end = end_of(safe, NAME_SHOWN);
 
     snprintf(p->name, sizeof p->name, "%s%s", end > safe ? "..." : "", end);

@@ -87,7 +87,7 @@ talk_begin(struct talk *talk)
 {
     talk->inbox = malloc(TRANSFER_INBOX);
     talk->last = duet__os_now_ms();
-    return talk->inbox != NULL ? EXIT_DONE : fail(EXIT_LIMIT, "no memory");
+    return talk->inbox != NULL ? EXIT_DONE : log_error(EXIT_LIMIT, "no memory");
 }
 
 void
@@ -132,7 +132,7 @@ receive(struct talk *talk, int *more)
         return EXIT_DONE;
     }
     if (result == DUET_E_ROOM || (result == DUET_OK && code == DUET_CODE_MORE))
-        return fail(EXIT_FAILED, "the peer's message is too long: is it duet send or recv?");
+        return log_error(EXIT_FAILED, "the peer's message is too long: is it duet send or recv?");
     if (result != DUET_OK)
         return link_fail(talk->link, result);
     return handle(talk, code);
@@ -164,10 +164,11 @@ wait_for_wire(struct talk *talk)
     if (talk->on_tick != NULL)
         talk->on_tick(talk->context);
     if (o->idle_ms >= 0 && duet__os_now_ms() - talk->last >= (uint64_t)o->idle_ms)
-        return fail(EXIT_SLOW, "nothing moved for %g s: the peer is slow; start again to resume",
-                    o->idle_ms / 1000.0);
+        return log_error(EXIT_SLOW,
+                         "nothing moved for %g s: the peer is slow; start again to resume",
+                         o->idle_ms / 1000.0);
     if (poll(fds, 2, STEP_MS) < 0 && errno != EINTR)
-        return fail(EXIT_FAILED, "poll: %s", reason());
+        return log_error(EXIT_FAILED, "poll: %s", errno_text());
     return EXIT_DONE;
 }
 

@@ -29,7 +29,7 @@ static int
 refuse(struct store *store, const char *format, ...)
 {
     va_list arguments;
-    int size = snprintf(store->why, sizeof store->why, "%s: ", shown(store->offer.name));
+    int size = snprintf(store->why, sizeof store->why, "%s: ", printable(store->offer.name));
 
     if (size >= 0 && (size_t)size < sizeof store->why) {
         va_start(arguments, format);
@@ -49,7 +49,7 @@ failed(struct store *store)
                            : "";
 
     store->code = EXIT_LOCAL;
-    return refuse(store, "%s%s", reason(), cure);
+    return refuse(store, "%s%s", errno_text(), cure);
 }
 
 static void
@@ -148,13 +148,13 @@ store_open(struct store *store, const char *folder, int force)
     }
     /* Before a peer has come: who waits for hours is not told then that it cannot be made. */
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
-        return fail(EXIT_LOCAL, "%s: %s; make the folders above it, or choose another with -o",
-                    shown(folder), reason());
+        return log_error(EXIT_LOCAL, "%s: %s; make the folders above it, or choose another with -o",
+                         printable(folder), errno_text());
     store->root = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (store->root >= 0 && faccessat(store->root, ".", W_OK | X_OK, AT_EACCESS) == 0)
         return EXIT_DONE;
-    return fail(EXIT_LOCAL, "%s: %s; choose a folder where you may write with -o", shown(folder),
-                reason());
+    return log_error(EXIT_LOCAL, "%s: %s; choose a folder where you may write with -o",
+                     printable(folder), errno_text());
 }
 
 void

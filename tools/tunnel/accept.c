@@ -145,7 +145,7 @@ try_again(struct tunnel *tunnel)
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
         if (stranger_evict(tunnel) == 0)
             return 1;
-        pause_all(tunnel->service, reason());
+        pause_all(tunnel->service, errno_text());
         return 0;
     }
     return 1; /* a connection that was gone before it was taken */

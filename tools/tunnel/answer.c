@@ -33,7 +33,7 @@ json_of(const char *text)
 {
     char room[1024];
 
-    return text != NULL ? json_string(harmless(room, sizeof room, text)) : json_null();
+    return text != NULL ? json_string(printable_copy(room, sizeof room, text)) : json_null();
 }
 
 static json_t *
@@ -176,7 +176,7 @@ reload(struct service *service)
         code = sockets_check(settings, service_settings(service));
     settings_free(settings);
     if (code == EXIT_DONE && signal_ruler(service, SIGHUP) != 0)
-        code = fail(EXIT_FAILED, "reload: the supervisor is not there");
+        code = log_error(EXIT_FAILED, "reload: the supervisor is not there");
     return code;
 }
 

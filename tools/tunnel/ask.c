@@ -92,7 +92,7 @@ split(struct reply *reply)
     if (code <= 0 || code > 255 || *reason != ' ')
         return -1;
     reply->code = (int)code;
-    harmless(reply->reason, sizeof reply->reason, reason + 1);
+    printable_copy(reply->reason, sizeof reply->reason, reason + 1);
     return 0;
 }
 
@@ -135,11 +135,11 @@ ask_path(struct replies *replies, const char *path, const char *line)
         return;
     }
     replies->missing++;
-    warn("%s: %s", shown(path),
-         errno == EAGAIN         ? "no answer within 10 seconds"
-         : errno == EPROTO       ? "what answers is no duet, or it ended meanwhile"
-         : errno == ECONNREFUSED ? "nobody serves it now"
-                                 : reason());
+    log_warning("%s: %s", printable(path),
+                errno == EAGAIN         ? "no answer within 10 seconds"
+                : errno == EPROTO       ? "what answers is no duet, or it ended meanwhile"
+                : errno == ECONNREFUSED ? "nobody serves it now"
+                                        : errno_text());
 }
 
 int
@@ -150,7 +150,7 @@ ask(struct replies *replies, const char *path, const struct request *request, in
     memset(replies, 0, sizeof *replies);
     make_line(line, request);
     if (strlen(path) + 4 > sizeof own)
-        return fail(EXIT_USAGE, "%s: the path is too long for a socket", shown(path));
+        return log_error(EXIT_USAGE, "%s: the path is too long for a socket", printable(path));
     if (access(path, F_OK) == 0)
         ask_path(replies, path, line);
     for (unsigned i = 0; i < WORKERS_MOST && access(path, F_OK) != 0; i++) {
@@ -159,12 +159,13 @@ ask(struct replies *replies, const char *path, const struct request *request, in
             ask_path(replies, own, line);
     }
     if (replies->count + replies->missing == 0)
-        return fail(EXIT_CONNECT,
-                    "%s: %s; does the service run, and is --control what its configuration says?",
-                    shown(path), reason());
+        return log_error(
+            EXIT_CONNECT,
+            "%s: %s; does the service run, and is --control what its configuration says?",
+            printable(path), errno_text());
     if (replies->count == 0 || (replies->missing > 0 && !first_only))
-        return fail(EXIT_CONNECT, "%s: %u of the service's processes did not answer", shown(path),
-                    replies->missing);
+        return log_error(EXIT_CONNECT, "%s: %u of the service's processes did not answer",
+                         printable(path), replies->missing);
     return EXIT_DONE;
 }
 

@@ -140,9 +140,9 @@ greet(struct connection *c, int events)
         return;
     }
     if (result == DUET_E_UNTRUSTED)
-        connection_end(c, END_REFUSED, cause(c->channel));
+        connection_end(c, END_REFUSED, channel_error(c->channel));
     else
-        dial_failed(c, cause(c->channel));
+        dial_failed(c, channel_error(c->channel));
 }
 
 static void

@@ -215,14 +215,15 @@ check_folder(const char *path)
     snprintf(copy, sizeof copy, "%s", path);
     const char *folder = dirname(copy);
     if (stat(folder, &status) != 0)
-        return fail(EXIT_LOCAL,
-                    "control socket %s: folder %s: %s; make it, or let systemd (RuntimeDirectory=)",
-                    shown(path), shown(folder), reason());
+        return log_error(
+            EXIT_LOCAL,
+            "control socket %s: folder %s: %s; make it, or let systemd (RuntimeDirectory=)",
+            printable(path), printable(folder), errno_text());
     if ((status.st_mode & 022) != 0 || (status.st_uid != 0 && status.st_uid != geteuid()))
-        return fail(EXIT_POLICY,
-                    "control socket %s: others may write in %s; give it a folder that is its "
-                    "owner's alone (chmod go-w)",
-                    shown(path), shown(folder));
+        return log_error(EXIT_POLICY,
+                         "control socket %s: others may write in %s; give it a folder that is its "
+                         "owner's alone (chmod go-w)",
+                         printable(path), printable(folder));
     return EXIT_DONE;
 }
 
@@ -246,20 +247,21 @@ clear(const struct sockaddr_un *un)
     struct stat status;
 
     if (lstat(un->sun_path, &status) != 0)
-        return errno == ENOENT
-                   ? EXIT_DONE
-                   : fail(EXIT_LOCAL, "control socket %s: %s", shown(un->sun_path), reason());
+        return errno == ENOENT ? EXIT_DONE
+                               : log_error(EXIT_LOCAL, "control socket %s: %s",
+                                           printable(un->sun_path), errno_text());
     if (!S_ISSOCK(status.st_mode))
-        return fail(EXIT_LOCAL, "control socket %s: something else is there; choose another path",
-                    shown(un->sun_path));
+        return log_error(EXIT_LOCAL,
+                         "control socket %s: something else is there; choose another path",
+                         printable(un->sun_path));
     if (!is_dead(un))
-        return fail(
+        return log_error(
             EXIT_LOCAL,
             "control socket %s: another process serves it; end that, or choose another path",
-            shown(un->sun_path));
-    return unlink(un->sun_path) == 0
-               ? EXIT_DONE
-               : fail(EXIT_LOCAL, "control socket %s: %s", shown(un->sun_path), reason());
+            printable(un->sun_path));
+    return unlink(un->sun_path) == 0 ? EXIT_DONE
+                                     : log_error(EXIT_LOCAL, "control socket %s: %s",
+                                                 printable(un->sun_path), errno_text());
 }
 
 /** Bind a socket that is its owner's alone from its first moment. Returns it, or -1. */
@@ -294,7 +296,8 @@ serve(struct control *control, uv_loop_t *loop, int fd)
     else
         result = uv_listen((uv_stream_t *)&control->pipe, BACKLOG, arrived);
     if (result != 0) {
-        fail(EXIT_LOCAL, "control socket %s: %s", shown(control->path), uv_strerror(result));
+        log_error(EXIT_LOCAL, "control socket %s: %s", printable(control->path),
+                  uv_strerror(result));
         control_close(control);
         return EXIT_LOCAL;
     }
@@ -310,7 +313,7 @@ take_place(int *fd, const char *path)
 
     *fd = -1;
     if (strlen(path) >= sizeof un.sun_path)
-        return fail(EXIT_USAGE, "control socket %s: the path is too long", shown(path));
+        return log_error(EXIT_USAGE, "control socket %s: the path is too long", printable(path));
     memcpy(un.sun_path, path, strlen(path) + 1);
     int code = check_folder(path);
     if (code == EXIT_DONE)
@@ -318,7 +321,8 @@ take_place(int *fd, const char *path)
     if (code != EXIT_DONE)
         return code;
     *fd = bind_socket(&un);
-    return *fd >= 0 ? EXIT_DONE : fail(EXIT_LOCAL, "control socket %s: %s", shown(path), reason());
+    return *fd >= 0 ? EXIT_DONE
+                    : log_error(EXIT_LOCAL, "control socket %s: %s", printable(path), errno_text());
 }
 
 int
@@ -353,7 +357,7 @@ control_open(struct control **control, uv_loop_t *loop, const char *path, struct
 
     *control = NULL;
     if (made == NULL)
-        return fail(EXIT_LIMIT, "no memory");
+        return log_error(EXIT_LIMIT, "no memory");
     int code = take_place(&fd, path);
     if (code != EXIT_DONE) {
         free(made);

@@ -61,7 +61,7 @@ target_of(const struct connection *c)
 static void
 note_cause(struct connection *c, const char *why)
 {
-    snprintf(c->dial->cause, sizeof c->dial->cause, "%s: %s", shown(target_of(c)), why);
+    snprintf(c->dial->cause, sizeof c->dial->cause, "%s: %s", printable(target_of(c)), why);
 }
 
 static void

@@ -205,7 +205,8 @@ refresh(uv_timer_t *timer)
     int bad = metrics_write(metrics->path, metrics->service) != 0;
 
     if (bad && !metrics->failing)
-        warn("metrics file %s: %s; it is tried again", shown(metrics->path), reason());
+        log_warning("metrics file %s: %s; it is tried again", printable(metrics->path),
+                    errno_text());
     metrics->failing = bad;
 }
 
@@ -219,7 +220,7 @@ metrics_start(struct metrics **metrics, struct service *service, const char *pat
     if (made == NULL || copy == NULL) {
         free(made);
         free(copy);
-        return fail(EXIT_LIMIT, "no memory");
+        return log_error(EXIT_LIMIT, "no memory");
     }
     made->service = service;
     made->path = copy;

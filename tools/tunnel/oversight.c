@@ -51,7 +51,8 @@ start_control(struct oversight *oversight, struct service *service)
     int code = control_open(&oversight->control, service_loop(service), path, service);
     if (code == EXIT_DONE || service_workers(service) == 1)
         return code;
-    warn("worker %u: duet ctl does not reach it until it is started anew", service_worker(service));
+    log_warning("worker %u: duet ctl does not reach it until it is started anew",
+                service_worker(service));
     return EXIT_DONE;
 }
 

@@ -68,7 +68,7 @@ add_number(struct line *line, const char *name, uint64_t number, int is_ms)
 static const char *
 keep(char *room, size_t cap, const char *text)
 {
-    return text != NULL ? harmless(room, cap, text) : NULL;
+    return text != NULL ? printable_copy(room, cap, text) : NULL;
 }
 
 const char *

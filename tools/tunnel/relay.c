@@ -80,7 +80,7 @@ lose_plain(struct connection *c, const char *what)
         return;
     c->lost = 1;
     snprintf(c->service->reason, sizeof c->service->reason, "the plain side %s: %s", what,
-             reason());
+             errno_text());
 }
 
 /** Give a flow's buffer back. */
@@ -321,7 +321,7 @@ with_advice(struct connection *c, const char *why)
 static void
 end_fatal(struct connection *c)
 {
-    const char *why = cause(c->channel);
+    const char *why = channel_error(c->channel);
 
     if (*why == 0)
         why = duet_explain(c->result)->sentence;

@@ -132,7 +132,7 @@ service_check(struct settings *settings)
         if (duet_config_set(config, DUET_SET_FRAME_SIZE, RELAY_FRAME) != DUET_OK ||
             duet_config_set(config, DUET_SET_MAX_PAYLOAD, RELAY_FRAME) != DUET_OK ||
             duet_config_set(config, DUET_SET_SPEAK_FIRST, (uint64_t)first) != DUET_OK)
-            return fail(EXIT_FAILED, "%s: the channel's limits", settings->tunnels[i].name);
+            return log_error(EXIT_FAILED, "%s: the channel's limits", settings->tunnels[i].name);
     }
     return EXIT_DONE;
 }
@@ -160,7 +160,7 @@ prepare(struct service *service, struct settings *settings, struct generation **
     if (code != EXIT_DONE)
         return code;
     struct generation *made = new_generation(settings);
-    code = made != NULL ? tunnels_make(service, made) : fail(EXIT_LIMIT, "no memory");
+    code = made != NULL ? tunnels_make(service, made) : log_error(EXIT_LIMIT, "no memory");
     if (code != EXIT_DONE) {
         free(made);
         sockets_keep(&service->sockets, service->generation->settings);
@@ -204,7 +204,7 @@ service_reload(struct service *service)
     struct settings *settings = NULL;
 
     if (service->draining)
-        return fail(EXIT_FAILED, "no reload: the service is ending");
+        return log_error(EXIT_FAILED, "no reload: the service is ending");
     systemd_notify("RELOADING=1");
     int code = settings_reload(&settings, service->generation->settings);
     if (code == EXIT_DONE)
@@ -356,7 +356,7 @@ int
 service_serve(struct service *service)
 {
     if (uv_loop_init(&service->loop) != 0)
-        return fail(EXIT_LIMIT, "no event loop could be had");
+        return log_error(EXIT_LIMIT, "no event loop could be had");
     TAILQ_INIT(&service->tunnels);
     TAILQ_INIT(&service->connections);
     TAILQ_INIT(&service->ready);
@@ -390,7 +390,7 @@ make_shared(struct service *service)
     service->replay = duet_replay_new(DUET_REPLAY_DEFAULT);
     service->counted = duet__os_shared_new(service->workers * sizeof *service->counted);
     if (service->replay == NULL || service->counted == NULL)
-        return fail(EXIT_LIMIT, "no memory for what the workers share");
+        return log_error(EXIT_LIMIT, "no memory for what the workers share");
     return EXIT_DONE;
 }
 
@@ -422,7 +422,7 @@ service_run(struct settings *settings)
     if (generation == NULL) {
         free(service);
         settings_free(settings);
-        return fail(EXIT_LIMIT, "no memory");
+        return log_error(EXIT_LIMIT, "no memory");
     }
     record_start(settings->log_format, settings->log_target);
     service->generation = generation;

@@ -39,10 +39,11 @@ check_exposure(const struct listener *listener, const struct tunnel_settings *tu
         if (may_be_exposed(tunnel) ||
             getsockname(listener->fds[i], (struct sockaddr *)&at, &size) != 0 || is_local(&at))
             continue;
-        return fail(EXIT_USAGE,
-                    "%s: %s is beyond this machine, and whoever reaches it is let through unasked; "
-                    "listen on 127.0.0.1, or say --unsafe-listen if that is meant",
-                    tunnel->name, shown(address));
+        return log_error(
+            EXIT_USAGE,
+            "%s: %s is beyond this machine, and whoever reaches it is let through unasked; "
+            "listen on 127.0.0.1, or say --unsafe-listen if that is meant",
+            tunnel->name, printable(address));
     }
     return EXIT_DONE;
 }
@@ -86,7 +87,7 @@ open_entry(struct socket_entry *entry, const struct tunnel_settings *tunnel, con
     int code = check_exposure(&entry->listener, tunnel, address);
     entry->address = strdup(address);
     if (code == EXIT_DONE && entry->address == NULL)
-        code = fail(EXIT_LIMIT, "no memory");
+        code = log_error(EXIT_LIMIT, "no memory");
     return code;
 }
 
@@ -111,7 +112,7 @@ add(struct sockets *sockets, const struct tunnel_settings *tunnel, const char *a
     struct socket_entry *more =
         realloc(sockets->entries, (sockets->count + 1) * sizeof *sockets->entries);
     if (more == NULL)
-        return fail(EXIT_LIMIT, "no memory");
+        return log_error(EXIT_LIMIT, "no memory");
     sockets->entries = more;
     int code = open_entry(&more[sockets->count], tunnel, address, shared, first);
     if (code == EXIT_DONE)
@@ -157,8 +158,8 @@ check_address(const struct tunnel_settings *tunnel, const char *address)
     struct socket_entry entry;
 
     if (!is_shareable(address))
-        return fail(EXIT_USAGE, "%s: with several workers it is listened on after a restart",
-                    shown(address));
+        return log_error(EXIT_USAGE, "%s: with several workers it is listened on after a restart",
+                         printable(address));
     int code = open_entry(&entry, tunnel, address, 1, NULL);
     close_entry(&entry, 1);
     return code;

@@ -113,7 +113,7 @@ shake_hands(struct connection *c, int events)
         endpoint_watch(c->duet, UV_READABLE | (state & DUET_WANT_WRITE ? UV_WRITABLE : 0));
     } else {
         stranger_judge(c, result == DUET_E_UNTRUSTED ? "its identity is not trusted"
-                                                     : cause(c->channel));
+                                                     : channel_error(c->channel));
     }
 }
 

@@ -60,7 +60,7 @@ open_port(struct tunnel *tunnel, int fd)
 
     if (port == NULL || uv_poll_init(&tunnel->service->loop, &port->poll, fd) != 0) {
         free(port);
-        return fail(EXIT_LIMIT, "%s: no memory to listen", tunnel->settings->name);
+        return log_error(EXIT_LIMIT, "%s: no memory to listen", tunnel->settings->name);
     }
     port->poll.data = port;
     port->tunnel = tunnel;
@@ -83,7 +83,7 @@ open_ports(struct tunnel *tunnel)
         for (unsigned j = 0; j < listener->count; j++)
             if (open_port(tunnel, listener->fds[j]) != EXIT_DONE)
                 return EXIT_LIMIT;
-        note("%s: listening on %s", tunnel->settings->name, shown(addresses->at[i]));
+        log_verbose("%s: listening on %s", tunnel->settings->name, printable(addresses->at[i]));
     }
     accept_watch(tunnel);
     return EXIT_DONE;
@@ -200,10 +200,11 @@ tunnels_make(struct service *service, struct generation *generation)
         if (find(service, t) != NULL || make(service, generation, t) != NULL)
             continue;
         release_over(service);
-        return fail(EXIT_LIMIT,
-                    "%s: this tunnel could not be made: no memory, or too many that are no longer "
-                    "configured have connections left",
-                    t->name);
+        return log_error(
+            EXIT_LIMIT,
+            "%s: this tunnel could not be made: no memory, or too many that are no longer "
+            "configured have connections left",
+            t->name);
     }
     return EXIT_DONE;
 }

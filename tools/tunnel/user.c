@@ -18,14 +18,14 @@ user_become(const char *name)
         return EXIT_DONE;
     const struct passwd *user = getpwnam(name);
     if (user == NULL)
-        return fail(EXIT_USAGE, "--user %s: there is no such user", shown(name));
+        return log_error(EXIT_USAGE, "--user %s: there is no such user", printable(name));
     if (user->pw_uid == geteuid())
         return EXIT_DONE;
     if (initgroups(name, user->pw_gid) != 0 || setgid(user->pw_gid) != 0 ||
         setuid(user->pw_uid) != 0)
-        return fail(EXIT_USAGE, "--user %s: %s; only root may become another user", shown(name),
-                    reason());
+        return log_error(EXIT_USAGE, "--user %s: %s; only root may become another user",
+                         printable(name), errno_text());
     if (user->pw_uid != 0 && setuid(0) == 0)
-        return fail(EXIT_FAILED, "--user %s: root could be had back", shown(name));
+        return log_error(EXIT_FAILED, "--user %s: root could be had back", printable(name));
     return EXIT_DONE;
 }

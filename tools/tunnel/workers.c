@@ -90,7 +90,7 @@ start(struct crew *crew, unsigned number)
     if (worker->pid == 0)
         return 1;
     if (worker->pid < 0) {
-        record_note(RECORD_ERROR, "worker %u: %s", number, reason());
+        record_note(RECORD_ERROR, "worker %u: %s", number, errno_text());
         worker->pid = 0;
         worker->due_ms = worker->started_ms + PAUSE_MOST_MS;
     }
@@ -271,7 +271,7 @@ prepare(struct crew *crew)
     if (code == EXIT_DONE)
         code = oversight_check(crew->service);
     if (code == EXIT_DONE && pipe2(crew->leash, O_CLOEXEC) != 0)
-        code = fail(EXIT_LIMIT, "pipe: %s", reason());
+        code = log_error(EXIT_LIMIT, "pipe: %s", errno_text());
     sigemptyset(&crew->signals);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         sigaddset(&crew->signals, numbers[i]);
@@ -286,7 +286,7 @@ workers_run(struct service *service)
     unsigned number = 0;
 
     if (crew == NULL)
-        return fail(EXIT_LIMIT, "no memory");
+        return log_error(EXIT_LIMIT, "no memory");
     crew->service = service;
     crew->supervisor = getpid();
     crew->watchdog_ms = systemd_watchdog_ms();

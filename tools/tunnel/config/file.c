@@ -4,8 +4,8 @@
  * colon for an equals sign, and drop what follows a section's name, all without a word.
  */
 #include "log.h"
-#include "settings_table.h"
 #include "suggest.h"
+#include "table.h"
 
 #include <ini.h>
 #include <stdarg.h>
@@ -63,7 +63,7 @@ begin_tunnel(struct reader *reader, const char *name)
         fault_at(reader,
                  "tunnel \"%s\": a name is 1 to %d letters, digits, dots, dashes and "
                  "underscores",
-                 shown_word(name), TUNNEL_NAME_MOST);
+                 printable_word(name), TUNNEL_NAME_MOST);
     for (size_t i = 0; i < settings->tunnel_count; i++)
         if (strcmp(settings->tunnels[i].name, name) == 0) {
             fault_at(reader, "tunnel %s is in line %u already; give it another name", name,
@@ -71,7 +71,7 @@ begin_tunnel(struct reader *reader, const char *name)
             break;
         }
     /* Its settings are judged whatever its name is. */
-    reader->tunnel = settings_add(settings, harmless(safe, sizeof safe, name));
+    reader->tunnel = settings_add(settings, printable_copy(safe, sizeof safe, name));
     if (reader->tunnel == NULL) {
         fault_at(reader, "tunnel %s: more than %d tunnels, or no memory", safe, TUNNELS_MOST);
         reader->tunnel = reader->scrap->tunnels;
@@ -97,7 +97,7 @@ begin_section(struct reader *reader, const char *name)
     }
     if (strcmp(name, "Global") != 0) {
         fault_at(reader, "[%s]: no such section; there are [Global] and [Tunnel NAME]",
-                 shown_word(name));
+                 printable_word(name));
         return;
     }
     reader->section = GLOBAL;
@@ -155,7 +155,7 @@ take(void *context, const char *section, const char *name, const char *value)
     }
     struct settings *process = reader->section == NOWHERE ? reader->scrap : reader->settings;
     if (setting_set(setting, process, reader->tunnel, reader->folder, value, why) != 0)
-        fault_at(reader, "%s: %s: %s", name, shown_word(value), why);
+        fault_at(reader, "%s: %s: %s", name, printable_word(value), why);
     else if (strcmp(name, "user") == 0)
         process->user_line = reader->line;
     return 1;
@@ -268,7 +268,7 @@ settings_parse(struct settings **settings, const char *file, const char *text, s
     char name[512];
     struct reader reader = {.settings = settings_new(),
                             .faults = faults,
-                            .file = harmless(name, sizeof name, file),
+                            .file = printable_copy(name, sizeof name, file),
                             .at = text,
                             .end = text + size};
 

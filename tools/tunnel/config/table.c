@@ -1,7 +1,7 @@
 /*
  * The table of settings, and how a value of each kind is read (see settings_table.h).
  */
-#include "settings_table.h"
+#include "table.h"
 
 #include "address.h"
 #include "options.h"

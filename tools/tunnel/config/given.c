@@ -3,7 +3,7 @@
  * hands back is kept, so that a reload can read it again.
  */
 #include "log.h"
-#include "settings_table.h"
+#include "table.h"
 
 enum { FIRST_NUMBER = 1000, OPTIONS_ROOM = 64 }; /* popt's numbers below are letters */
 
@@ -41,9 +41,9 @@ settings_option(int number, const char *argument)
     const struct setting *setting = &settings_table[number - FIRST_NUMBER];
 
     if (given_count == sizeof given / sizeof given[0])
-        return fail(EXIT_USAGE, "--%s: too many options; use duet run -c FILE", setting->name);
+        return log_error(EXIT_USAGE, "--%s: too many options; use duet run -c FILE", setting->name);
     if (strlist_add(&values, argument != NULL ? argument : "yes") != 0)
-        return fail(EXIT_LIMIT, "no memory");
+        return log_error(EXIT_LIMIT, "no memory");
     given[given_count].setting = setting;
     given[given_count++].value = values.count - 1;
     return EXIT_DONE;
@@ -68,7 +68,8 @@ settings_apply(struct settings **settings, enum tunnel_side side, struct faults 
     for (size_t i = 0; i < given_count; i++) {
         const char *value = values.at[given[i].value];
         if (setting_set(given[i].setting, made, tunnel, "", value, why) != 0)
-            settings_fault(faults, "--%s %s: %s", given[i].setting->name, shown_word(value), why);
+            settings_fault(faults, "--%s %s: %s", given[i].setting->name, printable_word(value),
+                           why);
     }
     settings_check(made, faults);
     return faults->count == 0 ? 0 : -1;

@@ -6,7 +6,7 @@
 #include "address.h"
 #include "log.h"
 #include "loopback.h"
-#include "settings_table.h"
+#include "table.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -105,7 +105,7 @@ place_of(char room[512], const struct settings *settings, const struct tunnel_se
 {
     room[0] = 0;
     if (settings->file != NULL)
-        snprintf(room, 512, "%s:%u: ", shown(settings->file), tunnel->line);
+        snprintf(room, 512, "%s:%u: ", printable(settings->file), tunnel->line);
     return room;
 }
 
@@ -192,7 +192,7 @@ check_targets(const struct settings *settings, const struct tunnel_settings *t,
             settings_fault(faults,
                            "%stunnel %s: the target %s is on another machine, and what goes there "
                            "is plain; say %sunsafe-target if that is meant",
-                           place_of(place, settings, t), t->name, shown_word(t->targets.at[i]),
+                           place_of(place, settings, t), t->name, printable_word(t->targets.at[i]),
                            settings->file != NULL ? "" : "--");
 }
 
@@ -211,7 +211,7 @@ check_listen(const struct settings *settings, size_t which, size_t word, struct 
             if (strcmp(settings->tunnels[i].listen.at[j], address) != 0)
                 continue;
             settings_fault(faults, "%stunnel %s: listens on %s, as %s does; choose another",
-                           place_of(place, settings, t), t->name, shown_word(address),
+                           place_of(place, settings, t), t->name, printable_word(address),
                            settings->tunnels[i].name);
             return;
         }
@@ -230,7 +230,7 @@ settings_check(const struct settings *settings, struct faults *faults)
     }
     if (settings->control != NULL && strlen(settings->control) > CONTROL_MOST)
         settings_fault(faults, "%s: the control socket's path is longer than %d bytes",
-                       shown_word(settings->control), CONTROL_MOST);
+                       printable_word(settings->control), CONTROL_MOST);
 }
 
 /* ---- What lies outside the text ---- */
@@ -239,7 +239,7 @@ static void
 print_fault(void *context, const char *fault)
 {
     (void)context;
-    fail(EXIT_USAGE, "%s", fault);
+    log_error(EXIT_USAGE, "%s", fault);
 }
 
 /** Read a tunnel's keys; each line that is printed says where the tunnel is described. Returns an
@@ -269,11 +269,11 @@ check_user(const struct settings *settings)
     errno = 0;
     if (settings->user == NULL || getpwnam(settings->user) != NULL)
         return EXIT_DONE;
-    const char *why = errno != 0 ? reason() : "there is no such user";
+    const char *why = errno != 0 ? errno_text() : "there is no such user";
     if (settings->file != NULL)
-        snprintf(place, sizeof place, "%s:%u: ", shown(settings->file), settings->user_line);
-    return fail(EXIT_USAGE, "%suser %s: %s; name one that this machine has", place,
-                shown_word(settings->user), why);
+        snprintf(place, sizeof place, "%s:%u: ", printable(settings->file), settings->user_line);
+    return log_error(EXIT_USAGE, "%suser %s: %s; name one that this machine has", place,
+                     printable_word(settings->user), why);
 }
 
 /** Read the keys of all tunnels, and look the user up. Returns an exit code, the first fault's;
@@ -367,7 +367,7 @@ settings_admit(const struct tunnel_settings *now, const struct tunnel_settings *
 static int
 finish(struct settings **out, struct settings *settings, int result)
 {
-    int code = settings != NULL ? read_outside(settings) : fail(EXIT_LIMIT, "no memory");
+    int code = settings != NULL ? read_outside(settings) : log_error(EXIT_LIMIT, "no memory");
 
     if (result != 0 && settings != NULL)
         code = EXIT_USAGE; /* whatever the keys are */
@@ -411,7 +411,7 @@ keep(char **text, const char *old)
 {
     free(*text);
     *text = old != NULL ? strdup(old) : NULL;
-    return *text != NULL || old == NULL ? EXIT_DONE : fail(EXIT_LIMIT, "no memory");
+    return *text != NULL || old == NULL ? EXIT_DONE : log_error(EXIT_LIMIT, "no memory");
 }
 
 int
