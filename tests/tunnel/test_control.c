@@ -3,7 +3,7 @@
  * and what may lie at the socket's place.
  */
 #include "answer.h"
-#include "ask.h"
+#include "client.h"
 #include "control.h"
 #include "log.h"
 #include "made_up.h"

@@ -1,5 +1,5 @@
 /*
- * Addresses as text: host:port, [v6]:port, :port, unix:/path, fd:N and systemd:NAME. reach.h
+ * Addresses as text: host:port, [v6]:port, :port, unix:/path, fd:N and systemd:NAME. dial.h
  * connects to them, listen.h listens on them.
  */
 #ifndef DUET_TOOL_ADDRESS_H

@@ -3,12 +3,12 @@
  */
 #include "link.h"
 
-#include "door.h"
+#include "await_peer.h"
+#include "gate.h"
 #include "interrupt.h"
 #include "keys.h"
 #include "log.h"
 #include "os/os.h"
-#include "silence.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -5,8 +5,8 @@
 #ifndef DUET_TOOL_LINK_H
 #define DUET_TOOL_LINK_H
 
+#include "dial.h"
 #include "options.h"
-#include "reach.h"
 
 #include <duet/duet.h>
 #include <sys/types.h>

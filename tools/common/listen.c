@@ -4,9 +4,9 @@
 #include "listen.h"
 
 #include "address.h"
+#include "dial.h"
 #include "log.h"
 #include "options.h"
-#include "reach.h"
 
 #include <errno.h>
 #include <fcntl.h>

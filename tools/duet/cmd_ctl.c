@@ -1,7 +1,7 @@
 /*
  * duet ctl: ask a running service, and tell its answer as a table or as JSON, an object a line.
  */
-#include "ask.h"
+#include "client.h"
 #include "commands.h"
 #include "log.h"
 

@@ -99,7 +99,7 @@ void connection_end(struct connection *connection, enum connection_end how, cons
 /** Its state for a reader. */
 const char *connection_state_name(const struct connection *connection);
 
-/* ---- dial.c ---- */
+/* ---- connect.c ---- */
 
 /** Reach the target, or the peer: connection_dialled() or connection_end() follows. */
 void dial_start(struct connection *connection);
@@ -110,7 +110,7 @@ void dial_failed(struct connection *connection, const char *reason);
 /** Release it; a name that is being resolved is let go later. NULL is fine. */
 void dial_free(struct dial *dial);
 
-/* ---- stranger.c ---- */
+/* ---- half_open.c ---- */
 
 /** Begin the handshake of an accepted peer. */
 void stranger_meet(struct connection *connection);
@@ -131,7 +131,7 @@ void stranger_drain(struct tunnel *tunnel);
 /** After a violation: say nothing, drop what comes for a while, then end. */
 void stranger_spoil(struct connection *connection, const char *reason);
 
-/* ---- renewal.c ---- */
+/* ---- reload.c ---- */
 
 /** A reload was taken over: bring what is not open under the new settings. May end the connection.
  */
@@ -164,7 +164,7 @@ void relay_forget(struct connection *connection);
 /** Write what the session owes. */
 void relay_flush(struct connection *connection);
 
-/* ---- alive.c ---- */
+/* ---- timers.c ---- */
 
 /** Watch over an open connection: that something moves, and that the peer lives. */
 void alive_start(struct connection *connection);

@@ -4,9 +4,9 @@
 #include "tunnel.h"
 
 #include "connection.h"
+#include "gate.h"
 #include "log.h"
 #include "record.h"
-#include "silence.h"
 
 #include <stdlib.h>
 #include <string.h>

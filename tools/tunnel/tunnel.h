@@ -7,13 +7,13 @@
 #ifndef DUET_TUNNEL_TUNNEL_H
 #define DUET_TUNNEL_TUNNEL_H
 
+#include "admin.h"
 #include "buffers.h"
 #include "counters.h"
-#include "oversight.h"
 #include "service.h"
 #include "settings.h"
 #include "sockets.h"
-#include "sources.h"
+#include "source_limit.h"
 
 #include <duet/duet.h>
 #include <signal.h>

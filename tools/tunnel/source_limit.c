@@ -1,8 +1,8 @@
 /*
- * Connections by source (see sources.h): a hash table with open addressing, keyed by a random
+ * Connections by source (see source_limit.h): a hash table with open addressing, keyed by a random
  * number, so that nobody outside can choose addresses that meet in one place.
  */
-#include "sources.h"
+#include "source_limit.h"
 
 #include "network.h"
 #include "os/os.h"

@@ -1,15 +1,15 @@
 /*
  * Those who have not proven themselves (docs/protocol.md §4 "Probing").
  *
- * They are met as silence.h says. Half-open connections are counted apart from open ones, and the
+ * They are met as gate.h says. Half-open connections are counted apart from open ones, and the
  * oldest makes room, judged or not: else a prober who fills the table could see which of his
  * openings were.
  */
 #include "connection.h"
 
+#include "gate.h"
 #include "log.h"
 #include "record.h"
-#include "silence.h"
 
 enum { STEP_MS = 20 };          /* after its time, for what is unread */
 enum { SPOILT_MS = 2000 };      /* silence after a violation */

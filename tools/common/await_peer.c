@@ -1,15 +1,15 @@
 /*
- * The door (see door.h). One loop polls the listener, those who may be peers and those who are not.
+ * The door (see await_peer.h). One loop polls the listener, those who may be peers and those who are not.
  *
- * A guest whose channel is gone is a stranger: silence.h says what becomes of it.
+ * A guest whose channel is gone is a stranger: gate.h says what becomes of it.
  */
-#include "door.h"
+#include "await_peer.h"
 
 #include "address.h"
+#include "gate.h"
 #include "interrupt.h"
 #include "log.h"
 #include "os/os.h"
-#include "silence.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,7 +1,7 @@
 /*
- * Asking at the control socket (see ask.h). The answer ends where the connection does.
+ * Asking at the control socket (see client.h). The answer ends where the connection does.
  */
-#include "ask.h"
+#include "client.h"
 
 #include "log.h"
 #include "options.h"

@@ -5,8 +5,8 @@
  * The memory follows the sources that have a connection now, not those that ever had one. Peers on
  * Unix sockets are not told apart and not counted.
  */
-#ifndef DUET_TUNNEL_SOURCES_H
-#define DUET_TUNNEL_SOURCES_H
+#ifndef DUET_TUNNEL_SOURCE_LIMIT_H
+#define DUET_TUNNEL_SOURCE_LIMIT_H
 
 #include <sys/socket.h>
 

@@ -1,8 +1,8 @@
 /*
  * The other end of the control socket: ask a service, or each of its workers, and take the answers.
  */
-#ifndef DUET_TUNNEL_ASK_H
-#define DUET_TUNNEL_ASK_H
+#ifndef DUET_TUNNEL_CLIENT_H
+#define DUET_TUNNEL_CLIENT_H
 
 #include "request.h"
 #include "settings.h"

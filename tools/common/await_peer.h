@@ -3,8 +3,8 @@
  * strangers are listened to in silence beside it, all alike, until their time is over
  * (docs/protocol.md §4 "Probing").
  */
-#ifndef DUET_TOOL_DOOR_H
-#define DUET_TOOL_DOOR_H
+#ifndef DUET_TOOL_AWAIT_PEER_H
+#define DUET_TOOL_AWAIT_PEER_H
 
 #include "listen.h"
 #include "options.h"

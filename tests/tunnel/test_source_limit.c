@@ -1,7 +1,7 @@
 /*
  * Connections by source: the limit of each, networks of IPv6, and many that come and go.
  */
-#include "sources.h"
+#include "source_limit.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -2,8 +2,8 @@
  * What a process of the service offers to who watches over it: the control socket, the metrics
  * file, and the sign of life that systemd asks for.
  */
-#ifndef DUET_TUNNEL_OVERSIGHT_H
-#define DUET_TUNNEL_OVERSIGHT_H
+#ifndef DUET_TUNNEL_ADMIN_H
+#define DUET_TUNNEL_ADMIN_H
 
 #include <uv.h>
 

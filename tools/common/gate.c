@@ -1,7 +1,7 @@
 /*
- * Silence towards strangers (see silence.h).
+ * Silence towards strangers (see gate.h).
  */
-#include "silence.h"
+#include "gate.h"
 
 #include "log.h"
 #include "os/os.h"

@@ -1,8 +1,8 @@
 /*
  * Reaching a peer by its address, and telling how long each step took.
  */
-#ifndef DUET_TOOL_REACH_H
-#define DUET_TOOL_REACH_H
+#ifndef DUET_TOOL_DIAL_H
+#define DUET_TOOL_DIAL_H
 
 #include <stdint.h>
 #include <sys/socket.h>

@@ -1,7 +1,7 @@
 /*
- * Reaching a peer (see reach.h). All of a name's addresses are tried in turn.
+ * Reaching a peer (see dial.h). All of a name's addresses are tried in turn.
  */
-#include "reach.h"
+#include "dial.h"
 
 #include "address.h"
 #include "interrupt.h"

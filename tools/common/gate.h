@@ -5,8 +5,8 @@
  * Whoever proves nothing is read and dropped until a time that was drawn once, that runs from the
  * connection's start, and that nothing it does brings nearer, its own end included.
  */
-#ifndef DUET_TOOL_SILENCE_H
-#define DUET_TOOL_SILENCE_H
+#ifndef DUET_TOOL_GATE_H
+#define DUET_TOOL_GATE_H
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /*
- * Being watched over (see oversight.h).
+ * Being watched over (see admin.h).
  */
-#include "oversight.h"
+#include "admin.h"
 
 #include "control.h"
 #include "log.h"
