@@ -1,5 +1,5 @@
 /*
- * The door (see await_peer.h). One loop polls the listener, those who may be peers and those who are not.
+ * Waiting for a peer. One loop polls the listener, those who may be peers and those who are not.
  *
  * A guest whose channel is gone is a stranger: gate.h says what becomes of it.
  */
