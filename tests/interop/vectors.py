@@ -150,8 +150,7 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.o or pathlib.Path(temporary)
         write(folder, chosen.count, chosen.seed)
-        environment = dict(os.environ, DUET_VECTORS=str(folder))
-        codes = [subprocess.run([program], env=environment, check=False).returncode
+        codes = [subprocess.run([program, str(folder)], check=False).returncode
                  for program in chosen.programs]
     print(f"{chosen.count} cases of each kind, seed {chosen.seed}")
     return 1 if any(codes) else 0

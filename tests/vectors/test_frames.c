@@ -150,11 +150,14 @@ negative(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames),
         cmocka_unit_test(negative),
     };
+
+    if (argc > 1)
+        vectors_folder = argv[1];
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /*
  * Known answers: files of test vectors read as JSON, their bytes, and the payloads that they name.
  *
- * Where the vectors are absent a test skips and says so.
+ * The vectors are the *.json files beside this one.
  */
 #ifndef TESTS_VECTORS_VECTORS_H
 #define TESTS_VECTORS_VECTORS_H
@@ -15,7 +15,10 @@ struct bytes {
     size_t size;
 };
 
-/** The file's content; skips the test when it is absent, fails it when it is malformed. */
+/** Where the files are: tests/vectors, unless main() was given another folder as its argument. */
+extern const char *vectors_folder;
+
+/** The file's content; fails the test when it is absent or malformed. */
 json_t *vectors_load(const char *name);
 
 /** The bytes of a hex string; empty when there is no such member. */
