@@ -4,7 +4,7 @@
 #ifndef DUET_SECRET_KEY_H
 #define DUET_SECRET_KEY_H
 
-#include "secret/ini.h"
+#include "base/ini.h"
 
 /** Read the value of a PublicKey: 44 digits of base64, for a key in the one form that X25519 gives.
  * Returns DUET_OK, DUET_E_FORMAT with *where. */

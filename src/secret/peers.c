@@ -110,8 +110,6 @@ read_lines(struct reading *r, struct duet__ini *ini)
         int result = duet__ini_next(ini, r->where);
         if (result != DUET_OK)
             return result;
-        if (ini->kind == DUET__INI_MORE)
-            return duet__ini_refuse(ini, r->where, "only Name = value may stand here");
         if (ini->kind != DUET__INI_VALUE)
             result = finish(r, ini);
         if (result != DUET_OK || ini->kind == DUET__INI_END)

@@ -1,7 +1,8 @@
 /*
  * Profiles: what both parties agreed on beside the secret (docs/protocol.md §6).
  */
-#include "secret/ini.h"
+#include "base/ini.h"
+#include "base/utf8.h"
 
 #include "wire/wire.h"
 
@@ -19,43 +20,15 @@ duet_profile_init(duet_profile *profile)
     profile->rotate_blocks = WIRE_ROTATE_BLOCKS;
 }
 
-/** Bytes of the UTF-8 character (RFC 3629) that begins with this one; 0: none does. */
-static size_t
-utf8_size(unsigned first)
-{
-    if (first < 0x80)
-        return 1;
-    if (first >= 0xc2 && first < 0xe0)
-        return 2;
-    if (first >= 0xe0 && first < 0xf0)
-        return 3;
-    return first >= 0xf0 && first < 0xf5 ? 4 : 0;
-}
-
-/** Forms that are too long, surrogates and numbers beyond the last character show in the second
- * byte. */
-static int
-utf8_second(unsigned first, unsigned second)
-{
-    unsigned least = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-    unsigned most = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-
-    return second >= least && second <= most;
-}
-
 static int
 is_utf8(struct duet__text text)
 {
-    const unsigned char *p = (const unsigned char *)text.at, *end = p + text.size;
+    size_t size;
 
-    while (p < end) {
-        size_t size = utf8_size(*p);
-        if (size == 0 || size > (size_t)(end - p) || (size > 1 && !utf8_second(p[0], p[1])))
+    for (size_t i = 0; i < text.size; i += size) {
+        size = duet__utf8_size(text.at + i, text.size - i);
+        if (size == 0)
             return 0;
-        for (size_t i = 2; i < size; i++)
-            if (p[i] >> 6 != 2)
-                return 0;
-        p += size;
     }
     return 1;
 }
@@ -63,12 +36,12 @@ is_utf8(struct duet__text text)
 static int
 read_label(duet_profile *profile, const struct duet__ini *ini, duet_where *where)
 {
-    if (ini->value.size > DUET_LABEL_MOST)
+    if (ini->text.size > DUET_LABEL_MOST)
         return duet__ini_refuse(ini, where, "Label is longer than %u bytes", DUET_LABEL_MOST);
-    if (!is_utf8(ini->value))
+    if (!is_utf8(ini->text))
         return duet__ini_refuse(ini, where, "Label is not UTF-8");
-    memcpy(profile->label, ini->value.at, ini->value.size);
-    profile->label_size = ini->value.size;
+    memcpy(profile->label, ini->text.at, ini->text.size);
+    profile->label_size = ini->text.size;
     return DUET_OK;
 }
 
@@ -104,9 +77,9 @@ read_prelude(duet_profile *profile, enum duet_role role, const struct duet__ini 
 {
     size_t size = 0;
 
-    for (size_t at = 0; at < ini->value.size;) {
+    for (size_t at = 0; at < ini->text.size;) {
         uint8_t byte;
-        size_t took = unescape(&byte, ini->value.at + at, ini->value.size - at);
+        size_t took = unescape(&byte, ini->text.at + at, ini->text.size - at);
         if (took == 0)
             return duet__ini_refuse(ini, where, "a \\ must be followed by \\ or by xNN");
         if (size == DUET_PRELUDE_MOST)

@@ -1,8 +1,8 @@
 /*
  * Shared secrets: their bytes, id and text (docs/protocol.md §2).
  */
+#include "base/ini.h"
 #include "secret/base64.h"
-#include "secret/ini.h"
 
 #include "base/copy.h"
 #include "base/equal.h"
@@ -110,7 +110,6 @@ struct reading {
     duet_where *where;
     char *digits; /* the secret's lines joined; owned, wiped */
     size_t size;
-    int in_secret; /* 1: the value that may go on in the next line is the secret */
     unsigned seen;
     uint8_t id[DUET_SECRET_ID_SIZE];
 };
@@ -142,10 +141,10 @@ add_digits(struct reading *r, const struct duet__ini *ini)
 }
 
 static int
-read_name(struct reading *r, const struct duet__ini *ini)
+read_name(struct reading *r, struct duet__ini *ini)
 {
-    r->in_secret = duet__text_is(ini->name, "Secret");
-    if (r->in_secret) {
+    if (duet__text_is(ini->name, "Secret")) {
+        ini->continues = 1;
         int result = duet__ini_once(ini, r->where, &r->seen, SECRET);
         return result == DUET_OK ? add_digits(r, ini) : result;
     }
@@ -186,7 +185,7 @@ read_lines(struct reading *r, struct duet__ini *ini)
             return result;
         if (ini->kind == DUET__INI_VALUE)
             result = read_name(r, ini);
-        else if (ini->kind == DUET__INI_MORE && r->in_secret)
+        else if (ini->kind == DUET__INI_CONTINUED)
             result = add_digits(r, ini);
         else
             return duet__ini_refuse(ini, r->where, "only Name = value may stand here");

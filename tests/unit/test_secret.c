@@ -2,9 +2,6 @@
  * The text forms of secret, identity, peers and profile: read, written, and refused with the line
  * that is at fault (docs/protocol.md §2, §6).
  */
-#include "secret/base64.h"
-#include "secret/ini.h"
-
 #include <duet/duet.h>
 #include <openssl/evp.h>
 #include <setjmp.h>
@@ -23,50 +20,6 @@ fill(void)
 {
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (uint8_t)(i * 167 + (i >> 8) * 13 + 5);
-}
-
-static void
-base64_is_libcryptos(void **state)
-{
-    char mine[200], theirs[200];
-    uint8_t back[200];
-    size_t put;
-
-    (void)state;
-    fill();
-    for (size_t n = 0; n < 130; n++) {
-        duet__base64_encode(mine, bytes + n, n);
-        int digits = EVP_EncodeBlock((unsigned char *)theirs, bytes + n, (int)n);
-        assert_int_equal(digits, DUET__BASE64_SIZE(n));
-        assert_memory_equal(mine, theirs, (size_t)digits);
-        assert_int_equal(duet__base64_decode(back, n, &put, mine, (size_t)digits), 0);
-        assert_int_equal(put, n);
-        assert_memory_equal(back, bytes + n, n);
-        if (n > 0)
-            assert_int_equal(duet__base64_decode(back, n - 1, &put, mine, (size_t)digits), -1);
-    }
-}
-
-static void
-base64_is_strict(void **state)
-{
-    static const char *const wrong[] = {
-        "A",    "AA",   "AAA",  "A===", "AB==",     "AAB=",  "A=AA",
-        "=AAA", "AA A", "AA-A", "AA_A", "AA==AAAA", "AA\n=", "A\xc3=="};
-    uint8_t out[16];
-    size_t put;
-
-    (void)state;
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        if (duet__base64_decode(out, sizeof out, &put, wrong[i], strlen(wrong[i])) != -1)
-            fail_msg("'%s' was taken", wrong[i]);
-    for (int c = 0; c < 256; c++) { /* each byte that is no digit, and each that is */
-        char text[4] = {'A', (char)c, 'A', 'A'};
-        int digit =
-            c != 0 &&
-            strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", c) != NULL;
-        assert_int_equal(duet__base64_decode(out, 3, &put, text, 4), digit ? 0 : -1);
-    }
 }
 
 /* ---- Secrets ---- */
@@ -180,7 +133,8 @@ secret_refusals(void **state)
     edit("Version", "version = 1\n"), assert_refused(2, "unknown name");
     edit("Version", "Version = 1\n[Peer x]\n"), assert_refused(3, "Name = value");
     edit("Version", "Version = 1\n  more\n"), assert_refused(3, "Name = value");
-    edit("Version", "  Version = 1\n"), assert_refused(2, "indented");
+    edit("Version", "  Version\n"), assert_refused(2, "Name = value");
+    edit("Version", "Ver sion = 1\n"), assert_refused(2, "Name = value");
     edit("Id", "Id = 0123456789abcde\n"), assert_refused(3, "16 hex");
     edit("Id", "Id = 0123456789abcdeg\n"), assert_refused(3, "16 hex");
     edit("Id", "Id = 0123456789ABCDEF\n"), assert_refused(3, "16 hex");
@@ -213,7 +167,13 @@ secret_tolerates(void **state)
     edit("Version", "Version=1\r\n");
     assert_int_equal(duet_secret_parse(&secret, text, strlen(text) - 1, &where), DUET_OK);
     duet_secret_wipe(&secret);
-    edit("Version", "\tVersion=1\n");
+    edit("Version", "\tVersion=1 ; a comment\n");
+    assert_int_equal(duet_secret_parse(&secret, text, strlen(text), &where), DUET_OK);
+    duet_secret_wipe(&secret);
+    edit("[Secret]", "\xef\xbb\xbf[Secret] ; a comment\n");
+    assert_int_equal(duet_secret_parse(&secret, text, strlen(text), &where), DUET_OK);
+    duet_secret_wipe(&secret);
+    edit("    ", "  ; a comment\n"), assert_refused(0, "not that of the Secret");
     assert_int_equal(duet_secret_parse(&secret, text, 0, &where), DUET_E_FORMAT);
 }
 
@@ -305,14 +265,25 @@ identities(void **state)
         identity_of("[Identity]\nPrivateKey = " PRIVATE "\nVersion = 1\n", &back, &where), DUET_OK);
 }
 
+struct refusal {
+    const char *content;
+    unsigned line;
+    const char *why;
+};
+
+static void
+assert_where(const struct refusal *bad, int result, const duet_where *where)
+{
+    assert_int_equal(result, DUET_E_FORMAT);
+    assert_int_equal(where->line, bad->line);
+    if (strstr(where->reason, bad->why) == NULL)
+        fail_msg("'%s' does not speak of '%s'", where->reason, bad->why);
+}
+
 static void
 identity_refusals(void **state)
 {
-    static const struct {
-        const char *content;
-        unsigned line;
-        const char *why;
-    } bad[] = {
+    static const struct refusal bad[] = {
         {"", 0, "[Identity]"},
         {"[Identity]\nVersion = 1\n", 0, "missing"},
         {"[Identity]\nPrivateKey = " PRIVATE "\n", 0, "missing"},
@@ -332,12 +303,8 @@ identity_refusals(void **state)
     duet_where where;
 
     (void)state;
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_int_equal(identity_of(bad[i].content, &identity, &where), DUET_E_FORMAT);
-        assert_int_equal(where.line, bad[i].line);
-        if (strstr(where.reason, bad[i].why) == NULL)
-            fail_msg("'%s' does not speak of '%s'", where.reason, bad[i].why);
-    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_where(&bad[i], identity_of(bad[i].content, &identity, &where), &where);
 }
 
 /* ---- Peers ---- */
@@ -345,11 +312,7 @@ identity_refusals(void **state)
 static void
 peers_lists(void **state)
 {
-    static const struct {
-        const char *content;
-        unsigned line;
-        const char *why;
-    } bad[] = {
+    static const struct refusal bad[] = {
         {"", 0, "no peer"},
         {"[Peer a]\n", 0, "has no PublicKey"},
         {"[Peer a]\n[Peer b]\n", 2, "has no PublicKey"},
@@ -382,13 +345,10 @@ peers_lists(void **state)
     duet_peers_free(NULL);
     assert_int_equal(duet_peers_parse(&peers, greatest, strlen(greatest), &where), DUET_OK);
     duet_peers_free(&peers);
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_int_equal(duet_peers_parse(&peers, bad[i].content, strlen(bad[i].content), &where),
-                         DUET_E_FORMAT);
-        assert_int_equal(where.line, bad[i].line);
-        if (strstr(where.reason, bad[i].why) == NULL)
-            fail_msg("'%s' does not speak of '%s'", where.reason, bad[i].why);
-    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_where(&bad[i],
+                     duet_peers_parse(&peers, bad[i].content, strlen(bad[i].content), &where),
+                     &where);
 }
 
 /* ---- Profiles ---- */
@@ -429,6 +389,12 @@ profiles(void **state)
     assert_int_equal(profile.cover_size, 100);
     assert_int_equal(profile.rotate_frames, 1);
     assert_int_equal(profile.rotate_blocks, 30);
+    assert_int_equal(profile_of("Label = a ; b # c\nPreludeTop = x ;\nPad = power2 ; a comment\n",
+                                &profile, &where),
+                     DUET_OK);
+    assert_int_equal(profile.label_size, 9); /* free text is the whole line */
+    assert_int_equal(profile.prelude_size[DUET_TOP], 3);
+    assert_int_equal(profile.pad, DUET_PAD_POWER2);
 }
 
 static void
@@ -482,8 +448,6 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(base64_is_libcryptos),
-        cmocka_unit_test(base64_is_strict),
         cmocka_unit_test(secret_sizes),
         cmocka_unit_test(secret_id),
         cmocka_unit_test(secret_refusals),

@@ -3,6 +3,8 @@
  */
 #include "log.h"
 
+#include "base/utf8.h"
+
 #include <duet/duet.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -96,25 +98,16 @@ channel_error(duet_channel *channel)
     return text;
 }
 
-/** Bytes of the UTF-8 character that begins here; 0 when it is none, or a control character, as
- * parts of any other are for a terminal that does not know UTF-8. */
+/** Bytes of the character that begins the name; 0: it is no UTF-8, a control character, or not
+ * ASCII while log_ascii is set. */
 static size_t
-utf8_size(const char *text)
+printable_size(const char *name)
 {
-    const unsigned char *p = (const unsigned char *)text;
-    size_t size = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : *p >= 0xe0 && *p < 0xf0 ? 3 : 4;
+    const unsigned char *p = (const unsigned char *)name;
 
-    if (*p < ' ' || *p == 0x7f || (*p >= 0x80 && log_ascii) || (*p >= 0x80 && *p < 0xc2) ||
-        *p > 0xf4)
+    if (*p < ' ' || *p == 0x7f || (*p >= 0x80 && log_ascii) || (*p == 0xc2 && p[1] < 0xa0))
         return 0;
-    for (size_t i = 1; i < size; i++)
-        if (p[i] >> 6 != 2)
-            return 0;
-    /* C1 control characters; longer than need be; surrogates; beyond Unicode */
-    if ((*p == 0xc2 && p[1] < 0xa0) || (*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
-        (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return size;
+    return duet__utf8_size(name, strnlen(name, 4));
 }
 
 const char *
@@ -123,7 +116,7 @@ printable_copy(char *out, size_t cap, const char *name)
     size_t put = 0;
 
     for (size_t size; *name != 0 && put + 5 <= cap; name += size) {
-        size = utf8_size(name);
+        size = printable_size(name);
         if (size > 0)
             memcpy(out + put, name, size);
         else

@@ -1,27 +1,30 @@
 /*
- * Settings as a file, read by inih. It gets one line at a time, and only those that it reads as a
- * person does: it would cut long lines and names, join indented lines to the one before, take a
- * colon for an equals sign, and drop what follows a section's name, all without a word.
+ * Reads duet run's configuration file (duet.conf(5)) into settings.
+ *
+ * The lines come from base/ini.h. What a setting may be is in table.c, what must go
+ * together in settings_check(). Every fault is reported with file and line, and reading goes on
+ * after it, so that one run reports them all.
  */
 #include "log.h"
 #include "suggest.h"
 #include "table.h"
 
-#include <ini.h>
+#include "base/ini.h"
+
+#include <duet/duet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE_MOST = 190, NAME_MOST = 48, FOLDER_MOST = 1024 }; /* bytes */
-enum { TOLD_MOST = 20 }; /* letters of a name: settings' have 17, a secret's last line has 22 */
+enum { VALUE_MOST = 4096, SECTION_MOST = 256, FOLDER_MOST = 1024 }; /* bytes */
+enum { SHOWN_MOST = 20 }; /* letters of a name: settings have 17, a secret's last line has 22 */
 
 struct reader {
     struct settings *settings;
     struct faults *faults;
     const char *file; /* its name, made harmless */
-    const char *at, *end;
-    unsigned line;
+    struct duet__ini ini;
     char folder[FOLDER_MOST]; /* of the file, with a final slash, or "" */
     enum { BEFORE, NOWHERE, GLOBAL, TUNNEL } section;
     struct settings *scrap;         /* what stands in no section goes there, to be judged alike */
@@ -39,7 +42,7 @@ fault_at(struct reader *reader, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    settings_fault(reader->faults, "%s:%u: %s", reader->file, reader->line, text);
+    settings_fault(reader->faults, "%s:%u: %s", reader->file, reader->ini.line, text);
 }
 
 /* ---- Sections ---- */
@@ -77,24 +80,22 @@ begin_tunnel(struct reader *reader, const char *name)
         reader->tunnel = reader->scrap->tunnels;
         return;
     }
-    reader->tunnel->line = reader->line;
+    reader->tunnel->line = reader->ini.line;
 }
 
-/** name: NULL where the brackets are not whole. */
+/** name: NULL: the brackets are not whole. */
 static void
 begin_section(struct reader *reader, const char *name)
 {
     memset(reader->seen, 0, sizeof reader->seen);
-    if (name != NULL && strncmp(name, "Tunnel ", 7) == 0) {
-        begin_tunnel(reader, name + 7);
+    if (name != NULL && (strncmp(name, "Tunnel ", 7) == 0 || strcmp(name, "Tunnel") == 0)) {
+        begin_tunnel(reader, name[6] == ' ' ? name + 7 : "");
         return;
     }
     reader->section = NOWHERE;
     reader->tunnel = reader->scrap->tunnels;
-    if (name == NULL) {
-        fault_at(reader, "no section; it is [Global] or [Tunnel NAME] and nothing else");
+    if (name == NULL)
         return;
-    }
     if (strcmp(name, "Global") != 0) {
         fault_at(reader, "[%s]: no such section; there are [Global] and [Tunnel NAME]",
                  printable_word(name));
@@ -105,142 +106,132 @@ begin_section(struct reader *reader, const char *name)
         fault_at(reader, "[Global] is in line %u already; put its settings together",
                  reader->global_line);
     else
-        reader->global_line = reader->line;
+        reader->global_line = reader->ini.line;
 }
 
 /* ---- Settings ---- */
 
-/** A name that is none may be a line of a secret's base64: only what looks like a name is told. */
-static void
-unknown(struct reader *reader, const char *name)
+/** The setting of the line's name; NULL: none. */
+static const struct setting *
+find_setting(struct duet__text name)
 {
-    static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
-    struct suggestion guess = {.word = name, .size = strlen(name)};
-    int tellable = guess.size <= TOLD_MOST && name[strspn(name, good)] == 0;
+    for (size_t i = 0; i < settings_table_size; i++)
+        if (duet__text_is(name, settings_table[i].name))
+            return &settings_table[i];
+    return NULL;
+}
+
+/** An unknown name may be a line of a secret's base64: only a short one is shown. */
+static void
+report_unknown(struct reader *reader, struct duet__text name)
+{
+    struct suggestion guess = {.word = name.at, .size = name.size};
+    int size = name.size <= SHOWN_MOST ? (int)name.size : 0;
 
     for (size_t i = 0; i < settings_table_size; i++)
         suggest_try(&guess, settings_table[i].name);
-    fault_at(reader, "%s%sno such setting%s; duet.conf(5) has them all", tellable ? name : "",
-             tellable ? ": " : "", suggest_text(&guess, ""));
+    fault_at(reader, "%.*s%sno such setting%s; duet.conf(5) has them all", size, name.at,
+             size > 0 ? ": " : "", suggest_text(&guess, ""));
 }
 
-/** inih's handler: one setting. Returns 1, as faults are told by us. */
+/** Copy the line's value. Returns 0, or -1 with *why. */
 static int
-take(void *context, const char *section, const char *name, const char *value)
+copy_value(char out[VALUE_MOST], struct duet__text value, const char **why)
 {
-    struct reader *reader = context;
-    const struct setting *setting = setting_find(name);
-    char why[SETTING_WHY];
+    if (value.size >= VALUE_MOST) {
+        *why = "the value is too long";
+        return -1;
+    }
+    memcpy(out, value.at, value.size);
+    out[value.size] = 0;
+    *why = "the value holds a control character; write it anew";
+    for (size_t i = 0; i < value.size; i++)
+        if ((unsigned char)out[i] < ' ' ? out[i] != '\t' : out[i] == 0x7f)
+            return -1;
+    *why = "a comment after a value begins with ;, not with #";
+    return strstr(out, " #") == NULL && strstr(out, "\t#") == NULL ? 0 : -1;
+}
 
-    (void)section; /* read by us, as inih cuts it */
-    if (setting == NULL) {
-        unknown(reader, name);
-        return 1;
-    }
-    if (reader->section != NOWHERE && setting->process != (reader->section == GLOBAL)) {
-        fault_at(reader, "%s: belongs into %s", name,
-                 setting->process ? "[Global]" : "a [Tunnel NAME]");
-        return 1;
-    }
-    unsigned *seen = &reader->seen[setting - settings_table];
-    if (*seen != 0 && !setting_is_list(setting)) {
-        fault_at(reader, "%s: is in line %u already; leave one of them", name, *seen);
-        return 1;
-    }
-    *seen = reader->line;
-    if (strstr(value, " #") != NULL || strstr(value, "\t#") != NULL) {
-        fault_at(reader, "%s: a comment behind a value begins with ;, not with #", name);
-        setting_refuse(setting, reader->tunnel);
-        return 1;
-    }
+static void
+set_value(struct reader *reader, const struct setting *setting)
+{
     struct settings *process = reader->section == NOWHERE ? reader->scrap : reader->settings;
-    if (setting_set(setting, process, reader->tunnel, reader->folder, value, why) != 0)
-        fault_at(reader, "%s: %s: %s", name, printable_word(value), why);
-    else if (strcmp(name, "user") == 0)
-        process->user_line = reader->line;
-    return 1;
+    char value[VALUE_MOST], why[SETTING_WHY];
+    const char *fault;
+
+    if (copy_value(value, reader->ini.value, &fault) != 0) {
+        fault_at(reader, "%s: %s", setting->name, fault);
+        setting_refuse(setting, reader->tunnel);
+    } else if (setting_set(setting, process, reader->tunnel, reader->folder, value, why) != 0) {
+        fault_at(reader, "%s: %s: %s", setting->name, printable_word(value), why);
+    } else if (strcmp(setting->name, "user") == 0) {
+        process->user_line = reader->ini.line;
+    }
+    duet_wipe(value, sizeof value); /* it may be a line of a secret, put here by mistake */
 }
 
-/* ---- Lines ---- */
-
-/** What is left when a section's brackets are taken off, in place. NULL: they are not whole. */
-static char *
-section_name(char *line)
+static void
+read_setting(struct reader *reader)
 {
-    char *end = strchr(line, ']');
+    const struct setting *setting = find_setting(reader->ini.name);
 
-    if (end == NULL)
-        return NULL;
-    *end = 0;
-    end += 1 + strspn(end + 1, " \t");
-    return *end == 0 || *end == ';' || *end == '#' ? line + 1 : NULL;
-}
-
-/** Look at a line that is not empty before inih does. Returns 1: it may have it; 0. */
-static int
-check_line(struct reader *reader, char *line, size_t size)
-{
-    size_t name = strcspn(line, "=:");
-
-    if (strlen(line) != size || line[strcspn(line, "\x01\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e"
-                                                   "\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19"
-                                                   "\x1a\x1b\x1c\x1d\x1e\x1f\x7f\r")] != 0) {
-        fault_at(reader, "holds a control character; write it anew");
-        return 0;
-    }
-    if (line[0] == '#' || line[0] == ';')
-        return 0;
-    if (line[0] == '[') {
-        begin_section(reader, section_name(line));
-        return 0;
-    }
-    if (line[name] != '=') {
-        fault_at(reader, "no setting; it is NAME = VALUE");
-        return 0;
-    }
-    while (name > 0 && (line[name - 1] == ' ' || line[name - 1] == '\t'))
-        name--;
-    if (name == 0 || name > NAME_MOST) {
-        fault_at(reader, "no setting's name is %s", name == 0 ? "empty" : "so long");
-        return 0;
-    }
     if (reader->section == BEFORE) {
         fault_at(reader, "stands in no section; begin with [Global] or [Tunnel NAME]");
         reader->section = NOWHERE;
     }
-    return 1;
+    if (setting == NULL) {
+        report_unknown(reader, reader->ini.name);
+        return;
+    }
+    if (reader->section != NOWHERE && setting->process != (reader->section == GLOBAL)) {
+        fault_at(reader, "%s: belongs into %s", setting->name,
+                 setting->process ? "[Global]" : "a [Tunnel NAME]");
+        return;
+    }
+    unsigned *seen = &reader->seen[setting - settings_table];
+    if (*seen != 0 && !setting_is_list(setting)) {
+        fault_at(reader, "%s: is in line %u already; leave one of them", setting->name, *seen);
+        return;
+    }
+    *seen = reader->ini.line;
+    set_value(reader, setting);
 }
 
-/** inih's reader, shaped as fgets(): the next line, or an empty one in place of what is not for
- * it. */
-static char *
-next_line(char *out, int room, void *context)
-{
-    struct reader *reader = context;
+/* ---- Lines ---- */
 
-    if (reader->at == reader->end)
-        return NULL;
-    const char *newline = memchr(reader->at, '\n', (size_t)(reader->end - reader->at));
-    const char *line = reader->at, *end = newline != NULL ? newline : reader->end;
-    reader->at = newline != NULL ? newline + 1 : end;
-    reader->line++;
-    if (end > line && end[-1] == '\r')
-        end--;
-    while (line < end && (*line == ' ' || *line == '\t'))
-        line++;
-    size_t size = (size_t)(end - line);
-    out[0] = 0;
-    if (size > LINE_MOST || size + 2 > (size_t)room) {
-        fault_at(reader, "is longer than %d bytes; shorten it", LINE_MOST);
-        size = 0;
+/** What base/ini.h refuses: the line's section or setting is not merely missing then. */
+static void
+refuse_line(struct reader *reader, const char *reason)
+{
+    const struct setting *setting = find_setting(reader->ini.name);
+
+    fault_at(reader, "%s", reason);
+    if (reader->ini.kind == DUET__INI_SECTION)
+        begin_section(reader, NULL);
+    else if (setting != NULL)
+        setting_refuse(setting, reader->tunnel);
+}
+
+static void
+read_lines(struct reader *reader)
+{
+    duet_where where;
+    char name[SECTION_MOST];
+
+    for (;;) {
+        if (duet__ini_next(&reader->ini, &where) != DUET_OK) {
+            refuse_line(reader, where.reason);
+        } else if (reader->ini.kind == DUET__INI_SECTION) {
+            size_t size = reader->ini.name.size;
+            snprintf(name, sizeof name, "%.*s", (int)(size < sizeof name ? size : sizeof name),
+                     reader->ini.name.at);
+            begin_section(reader, name);
+        } else if (reader->ini.kind == DUET__INI_VALUE) {
+            read_setting(reader);
+        } else {
+            return;
+        }
     }
-    memcpy(out, line, size);
-    out[size] = 0;
-    if (size == 0 || !check_line(reader, out, size)) {
-        out[0] = '\n';
-        out[1] = 0;
-    }
-    return out;
 }
 
 /** Get ready to read the file. Returns 0, or -1. */
@@ -269,8 +260,7 @@ settings_parse(struct settings **settings, const char *file, const char *text, s
     struct reader reader = {.settings = settings_new(),
                             .faults = faults,
                             .file = printable_copy(name, sizeof name, file),
-                            .at = text,
-                            .end = text + size};
+                            .ini = duet__ini(text, size)};
 
     *settings = reader.settings;
     if (reader.settings == NULL)
@@ -285,9 +275,7 @@ settings_parse(struct settings **settings, const char *file, const char *text, s
                        reader.file);
         goto out;
     }
-    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* public: a mark of UTF-8 */
-        reader.at += 3;
-    (void)ini_parse_stream(next_line, &reader, take, &reader);
+    read_lines(&reader);
     settings_check(reader.settings, faults);
     if (reader.settings->tunnel_count == 0 && faults->count == 0)
         settings_fault(faults, "%s: no [Tunnel NAME]; there is nothing to do", reader.file);

@@ -18,7 +18,7 @@
 
 enum {
     TUNNELS_MOST = 64,     /* in one file */
-    TUNNEL_NAME_MOST = 40, /* bytes, so that "Tunnel NAME" stays below what inih cuts */
+    TUNNEL_NAME_MOST = 40, /* bytes */
     WORKERS_MOST = 64
 };
 

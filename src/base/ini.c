@@ -1,7 +1,10 @@
 /*
- * The strict reader of small files (see ini.h).
+ * The strict INI reader (see ini.h for the dialect).
+ *
+ * A line may hold digits of a secret, so the only branches on its bytes ask for blanks, comments
+ * and line ends, and say so (base/public.h). No message quotes a value.
  */
-#include "secret/ini.h"
+#include "base/ini.h"
 
 #include "base/public.h"
 
@@ -9,12 +12,16 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SHOWN = 40 }; /* characters of a name that an error quotes */
+enum { SHOWN = 40 }; /* characters of a name that a message quotes */
 
 struct duet__ini
 duet__ini(const char *text, size_t size)
 {
+    static const char mark[] = "\xef\xbb\xbf"; /* UTF-8's byte order mark */
     struct duet__ini ini = {.at = text, .end = text + size};
+
+    if (size >= 3 && memcmp(text, mark, 3) == 0) /* public: no digit of base64 */
+        ini.at += 3;
     return ini;
 }
 
@@ -58,15 +65,14 @@ int
 duet__ini_once(const struct duet__ini *ini, duet_where *where, unsigned *seen, unsigned bit)
 {
     if (*seen & bit)
-        return duet__ini_refuse(ini, where, "%.*s stands there twice: delete one",
+        return duet__ini_refuse(ini, where, "%.*s is given twice: delete one",
                                 (int)(ini->name.size < SHOWN ? ini->name.size : SHOWN),
                                 ini->name.at);
     *seen |= bit;
     return DUET_OK;
 }
 
-/** Lines may hold digits of a secret: that these are no blanks and no line ends is all that shows.
- */
+/** Compare a byte that may be a secret's; whether it is one of these two is public. */
 static int
 is_either(char c, char a, char b)
 {
@@ -92,6 +98,16 @@ trim(const char *at, const char *end)
     return (struct duet__text){at, (size_t)(end - at)};
 }
 
+/** Where a comment begins, with the blank before it; or the end. */
+static const char *
+find_comment(const char *at, const char *end)
+{
+    for (; at + 1 < end; at++)
+        if (is_blank(at[0]) && is_either(at[1], ';', ';'))
+            return at;
+    return end;
+}
+
 /** Cut the next line off, without its end. */
 static struct duet__text
 next_line(struct duet__ini *ini)
@@ -110,19 +126,26 @@ next_line(struct duet__ini *ini)
 static int
 read_section(struct duet__ini *ini, struct duet__text line, duet_where *where)
 {
-    if (line.at[line.size - 1] != ']')
-        return duet__ini_refuse(ini, where, "the section's ] must end the line");
+    const char *end = line.at + line.size;
+
     ini->kind = DUET__INI_SECTION;
-    ini->name = trim(line.at + 1, line.at + line.size - 1);
-    return DUET_OK;
+    for (const char *at = line.at; at < end; at++) {
+        struct duet__text rest = trim(at + 1, end);
+        if (*at == ']' && (rest.size == 0 || rest.at[0] == ';' || rest.at[0] == '#')) {
+            ini->name = trim(line.at + 1, at);
+            return DUET_OK;
+        }
+    }
+    return duet__ini_refuse(ini, where, "a section must end with ] and nothing after it");
 }
 
-/** Names are letters, so that a byte of a secret is never taken, or shown, for one. */
+/** Names are letters and dashes, so that a line of a secret is seldom taken for one. */
 static int
 is_name(struct duet__text name)
 {
     for (size_t i = 0; i < name.size; i++)
-        if (!((name.at[i] >= 'A' && name.at[i] <= 'Z') || (name.at[i] >= 'a' && name.at[i] <= 'z')))
+        if (!((name.at[i] >= 'A' && name.at[i] <= 'Z') ||
+              (name.at[i] >= 'a' && name.at[i] <= 'z') || name.at[i] == '-'))
             return 0;
     return name.size > 0;
 }
@@ -130,16 +153,17 @@ is_name(struct duet__text name)
 static int
 read_value(struct duet__ini *ini, struct duet__text line, duet_where *where)
 {
-    const char *equals = memchr(line.at, '=', line.size);
+    const char *equals = memchr(line.at, '=', line.size), *end = line.at + line.size;
 
-    ini->kind = DUET__INI_VALUE;
-    if (equals == NULL)
+    if (equals != NULL)
+        ini->name = trim(line.at, equals);
+    if (!is_name(ini->name)) {
+        ini->name.size = 0;
         return duet__ini_refuse(ini, where, "neither [Section] nor Name = value");
-    ini->name = trim(line.at, equals);
-    ini->value = trim(equals + 1, line.at + line.size);
-    if (!is_name(ini->name))
-        return duet__ini_refuse(ini, where, "neither [Section] nor Name = value");
-    if (ini->value.size == 0)
+    }
+    ini->text = trim(equals + 1, end);
+    ini->value = trim(equals + 1, find_comment(equals + 1, end));
+    if (ini->text.size == 0)
         return duet__ini_refuse(ini, where, "a name without a value");
     return DUET_OK;
 }
@@ -147,26 +171,25 @@ read_value(struct duet__ini *ini, struct duet__text line, duet_where *where)
 int
 duet__ini_next(struct duet__ini *ini, duet_where *where)
 {
-    int had_value = ini->kind == DUET__INI_VALUE || ini->kind == DUET__INI_MORE;
-
     while (ini->at < ini->end) {
         struct duet__text line = next_line(ini);
         struct duet__text content = trim(line.at, line.at + line.size);
 
         ini->kind = DUET__INI_VALUE; /* for an error's line */
+        ini->name = (struct duet__text){line.at, 0};
         if (memchr(line.at, 0, line.size) != NULL)
             return duet__ini_refuse(ini, where, "a NUL byte: this is not a text file");
-        if (content.size == 0 || line.at[0] == '#' || line.at[0] == ';')
+        if (content.size == 0 || is_either(content.at[0], '#', ';'))
             continue;
-        if (is_blank(line.at[0])) {
-            if (!had_value)
-                return duet__ini_refuse(ini, where, "an indented line without a value above it");
-            ini->kind = DUET__INI_MORE;
-            ini->value = content;
+        if (ini->continues && is_blank(line.at[0])) {
+            ini->kind = DUET__INI_CONTINUED;
+            ini->value = ini->text = content;
             return DUET_OK;
         }
-        return content.at[0] == '[' ? read_section(ini, content, where)
-                                    : read_value(ini, content, where);
+        ini->continues = 0;
+        if (content.at[0] == '[')
+            return read_section(ini, content, where);
+        return read_value(ini, content, where);
     }
     ini->kind = DUET__INI_END;
     return DUET_OK;
