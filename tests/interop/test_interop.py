@@ -13,8 +13,8 @@ import tempfile
 import unittest
 
 import duet
-import story
-from story import payload
+import scripted_session
+from scripted_session import payload
 from duet import BOTTOM, CLOSE, EPHEMERAL, IDENTITY, PAD, READY, ROTATE, SECRET, TOP, Session
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
@@ -27,7 +27,7 @@ class Vectors(unittest.TestCase):
     """handshake.json, told by two Python sessions."""
 
     def tell(self, case):
-        top, bottom = story.tell(case)
+        top, bottom = scripted_session.tell(case)
         self.assertEqual(top.out.hex(), case["top_sends"])
         self.assertEqual(bottom.out.hex(), case["bottom_sends"])
         self.assertEqual(top.session_secret.hex(), case["session_secret"])

@@ -25,7 +25,7 @@ except ImportError:
     sys.exit(77)
 
 import duet
-import story
+import scripted_session
 from duet import BOTTOM, IDENTITY, SECRET, TOP, Direction, Violation
 
 CODES = (0, 1, 255, 0xDEADBEEF, 0xFFFFFEFF, *range(0xFFFFFF00, 0xFFFFFF0A))
@@ -53,7 +53,7 @@ def frames_case(draw):
     for _ in range(draw.randrange(1, 6)):
         n = draw.choice((draw.choice(EDGES), draw.randrange(300)))
         code = draw.choice(CODES)
-        wire = d.seal(code, story.payload(n))
+        wire = d.seal(code, scripted_session.payload(n))
         step = {"code": code, "payload_len": n, "wire": wire.hex(), "after": state(d)}
         if n > 512:
             del step["wire"]
@@ -83,7 +83,7 @@ def negative_case(draw):
     twin.__dict__.update(d.__dict__)
     twin.limit = case["limit"]
     n = draw.choice(EDGES[:-2])
-    wire = bytearray(d.seal(draw.choice(CODES), story.payload(n)))
+    wire = bytearray(d.seal(draw.choice(CODES), scripted_session.payload(n)))
     for _ in range(draw.randrange(3)):
         wire[draw.randrange(len(wire))] ^= 1 << draw.randrange(8)
     if draw.randrange(4) == 0:  # LENGTH and CHECKSUM bent alike
@@ -122,7 +122,7 @@ def handshake_case(draw):
             static = draw.randbytes(32)
             case[f"static_{role}"] = static.hex()
             case[f"static_{role}_public"] = duet.public(X25519PrivateKey.from_private_bytes(static)).hex()
-    top, bottom = story.tell(case)
+    top, bottom = scripted_session.tell(case)
     return case | {"top_sends": top.out.hex(), "bottom_sends": bottom.out.hex(),
                    "session_secret": top.session_secret.hex(),
                    "export_32": top.export(bytes.fromhex(case["export_label"]), 32).hex(),

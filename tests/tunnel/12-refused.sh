@@ -45,7 +45,7 @@ listening open
 stop open
 next_port
 expect 2 "unsafe-target" duet server -k k --listen "127.0.0.1:$port" --target 192.0.2.1:9
-if [ -n "${NAMES:-}" ]; then # a name is judged when it is resolved; names.c knows this one
+if [ -n "${NAMES:-}" ]; then # a name is judged when it is resolved; fake_names.c knows this one
     while read -r address text; do
         next_port
         wire=127.0.0.1:$port
@@ -66,7 +66,7 @@ if [ -n "${NAMES:-}" ]; then # a name is judged when it is resolved; names.c kno
 127.0.0.1 Connection refused
 END
 else
-    echo "no names.c here: a target's name is not judged" >&2
+    echo "no fake_names.c here: a target's name is not judged" >&2
 fi
 
 # identities: one that is trusted, one that is not

@@ -16,7 +16,7 @@ await "$far"
 # rough OPTION...: a client whose way to the server is like that.
 rough() {
     fresh_port between
-    launch "$PYTHON" "$here/rough.py" "${between##*:}" "${far##*:}" "$@"
+    launch "$PYTHON" "$here/bad_network.py" "${between##*:}" "${far##*:}" "$@"
     network=$pid
     await "$between" || bad "no network"
     fresh_port near

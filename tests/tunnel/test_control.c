@@ -5,8 +5,8 @@
 #include "answer.h"
 #include "client.h"
 #include "control.h"
+#include "fake_service.h"
 #include "log.h"
-#include "made_up.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +33,7 @@ static void
 count(int number)
 {
     (void)number;
-    made_up_signals++;
+    fake_signals++;
 }
 
 static char last[1024];
@@ -67,18 +67,18 @@ serve(void **state)
     assert_int_equal(pipe(pair), 0);
     child = fork();
     if (child == 0) {
-        made_up();
-        uv_loop_init(made_up_loop);
-        made_up_signals = 0;
+        fake_service_reset();
+        uv_loop_init(fake_loop);
+        fake_signals = 0;
         log_line = keep;
         signal(SIGTERM, count);
         alarm(60);
-        if (control_open(&control, made_up_loop, path, made_up_service) != EXIT_DONE)
+        if (control_open(&control, fake_loop, path, fake_service) != EXIT_DONE)
             _exit(1);
         (void)!write(pair[1], "r", 1);
-        uv_timer_init(made_up_loop, &busy); /* the control socket keeps no loop running */
+        uv_timer_init(fake_loop, &busy); /* the control socket keeps no loop running */
         uv_timer_start(&busy, nothing, 1000, 1000);
-        uv_run(made_up_loop, UV_RUN_DEFAULT);
+        uv_run(fake_loop, UV_RUN_DEFAULT);
         _exit(0);
     }
     close(pair[1]);
@@ -149,13 +149,13 @@ static void
 test_workers_leave_it_to_the_supervisor(void **state)
 {
     (void)state;
-    made_up_signals = 0;
+    fake_signals = 0;
     signal(SIGTERM, count);
     signal(SIGHUP, count);
     expect(REQUEST_RELOAD, 0, EXIT_USAGE, "");
-    assert_int_equal(made_up_signals, 0);
+    assert_int_equal(fake_signals, 0);
     expect(REQUEST_DRAIN, 0, 0, "");
-    assert_int_equal(made_up_signals, 1);
+    assert_int_equal(fake_signals, 1);
     signal(SIGTERM, SIG_DFL);
     signal(SIGHUP, SIG_DFL);
 }
@@ -174,18 +174,18 @@ test_alone(void **state)
 static int
 serve_alone(void **state)
 {
-    made_up_alone = 1;
+    fake_alone = 1;
     int result = serve(state);
-    made_up_alone = 0;
+    fake_alone = 0;
     return result;
 }
 
 static int
 serve_orphaned(void **state)
 {
-    made_up_orphaned = 1;
+    fake_orphaned = 1;
     int result = serve(state);
-    made_up_orphaned = 0;
+    fake_orphaned = 0;
     return result;
 }
 
@@ -194,10 +194,10 @@ static void
 test_nobody_is_told_in_its_place(void **state)
 {
     (void)state;
-    made_up_signals = 0;
+    fake_signals = 0;
     signal(SIGTERM, count);
     expect(REQUEST_DRAIN, 0, EXIT_FAILED, "");
-    assert_int_equal(made_up_signals, 0);
+    assert_int_equal(fake_signals, 0);
     signal(SIGTERM, SIG_DFL);
 }
 
@@ -291,7 +291,7 @@ refused(const char *where, int code, const char *why)
     struct control *control;
 
     log_line = keep;
-    assert_int_equal(control_open(&control, made_up_loop, where, made_up_service), code);
+    assert_int_equal(control_open(&control, fake_loop, where, fake_service), code);
     log_line = NULL;
     assert_null(control);
     if (strstr(last, why) == NULL)
@@ -305,14 +305,14 @@ test_what_lies_there(void **state)
     char other[128], longer[200];
 
     (void)state;
-    made_up();
-    uv_loop_init(made_up_loop);
+    fake_service_reset();
+    uv_loop_init(fake_loop);
     refused(path, EXIT_LOCAL, "another process serves it");
     end(NULL); /* dead, its socket stays */
     assert_int_equal(access(path, F_OK), 0);
-    assert_int_equal(control_open(&control, made_up_loop, path, made_up_service), EXIT_DONE);
+    assert_int_equal(control_open(&control, fake_loop, path, fake_service), EXIT_DONE);
     control_close(control);
-    uv_run(made_up_loop, UV_RUN_DEFAULT);
+    uv_run(fake_loop, UV_RUN_DEFAULT);
     assert_int_equal(access(path, F_OK), -1);
 
     snprintf(other, sizeof other, "%s/file", folder);
@@ -327,7 +327,7 @@ test_what_lies_there(void **state)
     memset(longer, 'a', sizeof longer);
     longer[199] = 0;
     refused(longer, EXIT_USAGE, "too long");
-    assert_int_equal(uv_loop_close(made_up_loop), 0);
+    assert_int_equal(uv_loop_close(fake_loop), 0);
     serve(NULL); /* for end() */
 }
 

@@ -1,7 +1,7 @@
 /*
  * Metrics: the text, with the workers' numbers added up, and the file, which is always whole.
  */
-#include "made_up.h"
+#include "fake_service.h"
 #include "metrics.h"
 
 #include <errno.h>
@@ -24,9 +24,9 @@ test_metrics(void **state)
     static char text[16384];
 
     (void)state;
-    made_up();
+    fake_service_reset();
     FILE *out = fmemopen(text, sizeof text, "w");
-    metrics_put(out, made_up_service);
+    metrics_put(out, fake_service);
     fclose(out);
     assert_non_null(strstr(text, "# HELP duet_plain_bytes_total Bytes of the plain side.\n"
                                  "# TYPE duet_plain_bytes_total counter\n"
@@ -51,18 +51,18 @@ test_metrics_file(void **state)
     struct stat status;
 
     (void)state;
-    made_up();
+    fake_service_reset();
     snprintf(file, sizeof file, "%s/m.prom", folder);
     snprintf(other, sizeof other, "%s/m.prom.new", folder);
     close(open(other, O_CREAT | O_WRONLY, 0600)); /* of a process that died */
     for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(metrics_write(file, made_up_service), 0);
+        assert_int_equal(metrics_write(file, fake_service), 0);
         assert_int_equal(stat(file, &status), 0);
         assert_true(status.st_size > 1000);
         assert_int_equal(access(other, F_OK), -1);
     }
     unlink(file);
-    assert_int_equal(metrics_write("/nowhere/at/all", made_up_service), -1);
+    assert_int_equal(metrics_write("/nowhere/at/all", fake_service), -1);
     assert_int_equal(errno, ENOENT);
 }
 

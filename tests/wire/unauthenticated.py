@@ -3,7 +3,7 @@
 none of which may be told from another by when and how its connection is closed (docs/protocol.md §4
 "Probing").
 
-    strangers.py DUET CONNECTIONS [DRAIN-SECONDS [pipe|recv|server]]
+    unauthenticated.py DUET CONNECTIONS [DRAIN-SECONDS [pipe|recv|server]]
 
 Behind a server's door a target listens, which nothing may ever reach. The kinds come in random order, so that whatever the machine does to times it does to all alike. The
 mean time of each kind is held against that of all the others. A listener of the script's own, which
@@ -166,7 +166,7 @@ def start_listener(folder, target):
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
     while "listening on" not in open(f"{folder}/said", encoding="utf-8").read():
         if listener.poll() is not None:
-            sys.exit("strangers: the listener ended: " + open(f"{folder}/said", encoding="utf-8").read())
+            sys.exit("unauthenticated: the listener ended: " + open(f"{folder}/said", encoding="utf-8").read())
         time.sleep(0.05)
     return listener, port
 
@@ -207,7 +207,7 @@ def main():
             profile.write("[Profile]\nHelloPad = 0 0\n")
         openings = Openings(record_flight(folder))
         if not asyncio.run(control(openings)):
-            sys.exit("strangers: the control, which closes at once, was not told")
+            sys.exit("unauthenticated: the control, which closes at once, was not told")
         target = socket.create_server(("127.0.0.1", 0))
         listener, port = start_listener(folder, f"127.0.0.1:{target.getsockname()[1]}")
         # The recorded flight is answered once, by its first coming; from then on it is a replay.

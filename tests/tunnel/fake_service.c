@@ -1,7 +1,7 @@
 /*
- * A service that is made up (see made_up.h), in place of the true one.
+ * A fake service in place of the real one; see fake_service.h.
  */
-#include "made_up.h"
+#include "fake_service.h"
 
 #include "exits.h"
 
@@ -16,12 +16,12 @@ struct service {
     int killed;
 };
 
-volatile sig_atomic_t made_up_signals;
+volatile sig_atomic_t fake_signals;
 
 static struct service service;
-struct service *const made_up_service = &service;
-uv_loop_t *const made_up_loop = &service.loop;
-int made_up_alone, made_up_orphaned;
+struct service *const fake_service = &service;
+uv_loop_t *const fake_loop = &service.loop;
+int fake_alone, fake_orphaned;
 
 uv_loop_t *
 service_loop(struct service *s)
@@ -39,14 +39,14 @@ unsigned
 service_worker(const struct service *s)
 {
     (void)s;
-    return made_up_alone ? 0 : 1;
+    return fake_alone ? 0 : 1;
 }
 
 unsigned
 service_workers(const struct service *s)
 {
     (void)s;
-    return made_up_alone ? 1 : 2;
+    return fake_alone ? 1 : 2;
 }
 
 const struct counters *
@@ -65,14 +65,14 @@ pid_t
 service_supervisor(const struct service *s)
 {
     (void)s;
-    return made_up_alone ? 0 : made_up_orphaned ? getpid() : getppid();
+    return fake_alone ? 0 : fake_orphaned ? getpid() : getppid();
 }
 
 int
 service_draining(const struct service *s)
 {
     (void)s;
-    return made_up_signals > 0;
+    return fake_signals > 0;
 }
 
 int
@@ -110,7 +110,7 @@ service_each(struct service *s, void (*tell)(const struct service_session *, voi
 }
 
 void
-made_up(void)
+fake_service_reset(void)
 {
     static char name[] = "web", address[] = "127.0.0.1:1", *addresses[] = {address};
 

@@ -1,6 +1,6 @@
 """A bad network: passes connections on to 127.0.0.1:TARGET, and delays, cuts, alters or refuses them.
 
-  rough.py LISTEN TARGET [--delay SECONDS] [--cut OCTETS] [--fin] [--flip OCTETS] [--refuse PERCENT]
+  bad_network.py LISTEN TARGET [--delay SECONDS] [--cut OCTETS] [--fin] [--flip OCTETS] [--refuse PERCENT]
 
 --cut ends a connection after 1 to OCTETS bytes in either direction, by a reset, or in order with
 --fin; --flip changes one bit somewhere there; --refuse resets so many of those who come. Choices are
