@@ -1,16 +1,16 @@
 /*
- * duet-bench: runs the benchmarks that are named, or all, and prints their figures as TSV.
+ * duet-bench: measures duet and other libraries on this machine and prints the figures.
  *
- *   duet-bench [--quick] [NAME...]
+ *   duet-bench [--quick] [--json | --tsv] [NAME...]
  *   duet-bench --list
  *
- * Columns: bench, case, bytes of a message, contender, unit, median, lower and upper quartile,
- * rounds. Lines that begin with # tell the machine. Peers are those that were there to build with.
+ * NAME is one of --list; kernel, frame and handshake by default. The contenders are the libraries that
+ * were found when it was built. scripts/bench runs all of it; docs/performance.md explains the rows.
  */
 #include "bench/bench.h"
+#include "bench/report.h"
 
 #include <duet/duet.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,24 +68,16 @@ run_memory(const struct bench *bench)
 static const struct {
     const char *name;
     int (*run)(const struct bench *bench);
+    int by_default;
 } benches[] = {
 #if BENCH_LIMIT
-    {"limit", bench_limit},
+    {"limit", bench_limit, 0},
 #endif
-    {"kernel", bench_kernel}, {"frame", run_frame},       {"handshake", run_handshake},
-    {"memory", run_memory},   {"channel", bench_channel},
+    {"kernel", bench_kernel, 1}, {"frame", run_frame, 1},       {"handshake", run_handshake, 1},
+    {"memory", run_memory, 0},   {"channel", bench_channel, 0},
 };
 
 enum { BENCHES = sizeof benches / sizeof *benches };
-
-static void
-print(void *context, const struct bench_row *row)
-{
-    (void)context;
-    printf("%s\t%s\t%" PRIu64 "\t%s\t%s\t%.4g\t%.4g\t%.4g\t%u\n", row->bench, row->what, row->size,
-           row->contender, row->unit, row->median, row->low, row->high, row->rounds);
-    fflush(stdout);
-}
 
 static int
 list(void)
@@ -96,46 +88,70 @@ list(void)
 }
 
 static int
-is_named(const char *name, int argc, char **argv)
+usage(const char *argument)
 {
-    int named = 0;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], name) == 0)
-            return 1;
-        named |= argv[i][0] != '-';
-    }
-    return !named;
+    if (argument != NULL)
+        fprintf(stderr, "duet-bench: %s: no such benchmark or option\n", argument);
+    fputs("Usage: duet-bench [--quick] [--json | --tsv] [NAME...]\n"
+          "       duet-bench --list\n",
+          argument != NULL ? stderr : stdout);
+    return argument != NULL ? 2 : 0;
+}
+
+/** The benchmark's place; BENCHES: there is none of this name. */
+static size_t
+find_bench(const char *name)
+{
+    size_t i = 0;
+
+    while (i < BENCHES && strcmp(name, benches[i].name) != 0)
+        i++;
+    return i;
 }
 
 static int
-is_known(const char *argument)
+run_all(const struct bench *bench, const unsigned char *wanted, int any)
 {
     for (size_t i = 0; i < BENCHES; i++)
-        if (strcmp(argument, benches[i].name) == 0)
+        if ((any ? wanted[i] : benches[i].by_default) && benches[i].run(bench) != 0)
             return 1;
-    return strcmp(argument, "--quick") == 0;
+    if (report_end() == 0)
+        return 0;
+    perror("duet-bench: standard output");
+    return 1;
 }
 
 int
 main(int argc, char **argv)
 {
-    struct bench bench = {.rounds = ROUNDS, .slice_ns = SLICE_NS, .take = print};
-    if (argc == 2 && strcmp(argv[1], "--list") == 0)
-        return list();
+    struct bench bench = {.rounds = ROUNDS, .slice_ns = SLICE_NS, .take = report_row};
+    enum report_format format = REPORT_TABLES;
+    unsigned char wanted[BENCHES] = {0};
+    int any = 0;
+
     for (int i = 1; i < argc; i++) {
-        if (!is_known(argv[i])) {
-            fprintf(stderr, "bench: %s: no such benchmark or option\n", argv[i]);
-            return 2;
-        }
-        if (strcmp(argv[i], "--quick") == 0) {
+        size_t name = find_bench(argv[i]);
+        if (name < BENCHES) {
+            wanted[name] = 1;
+            any = 1;
+        } else if (strcmp(argv[i], "--quick") == 0) {
             bench.rounds = QUICK_ROUNDS;
             bench.slice_ns = QUICK_SLICE_NS;
+        } else if (strcmp(argv[i], "--json") == 0) {
+            format = REPORT_JSON;
+        } else if (strcmp(argv[i], "--tsv") == 0) {
+            format = REPORT_TSV;
+        } else if (strcmp(argv[i], "--list") == 0) {
+            return list();
+        } else {
+            return usage(strcmp(argv[i], "--help") == 0 ? NULL : argv[i]);
         }
     }
     signal(SIGPIPE, SIG_IGN);
-    printf("# duet\t%s\n# kernel\t%s\n", duet_version(), duet_kernel_name());
-    for (size_t i = 0; i < BENCHES; i++)
-        if (is_named(benches[i].name, argc, argv) && benches[i].run(&bench) != 0)
-            return 1;
-    return 0;
+    if (duet_init() != DUET_OK) {
+        fputs("duet-bench: libcrypto has no AES-256-CTR or AES-256-GCM\n", stderr);
+        return 1;
+    }
+    report_begin(format);
+    return run_all(&bench, wanted, any);
 }

@@ -19,8 +19,8 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &cmd_keygen, &cmd_key, &cmd_pipe, &cmd_send,  &cmd_recv,    &cmd_client,  &cmd_server,
-    &cmd_run,    &cmd_ctl, &cmd_ping, &cmd_bench, &cmd_explain, &cmd_version,
+    &cmd_keygen, &cmd_key, &cmd_pipe, &cmd_send, &cmd_recv,    &cmd_client,
+    &cmd_server, &cmd_run, &cmd_ctl,  &cmd_ping, &cmd_explain, &cmd_version,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -50,6 +50,8 @@ no_such_subcommand(const char *word)
         return log_error(EXIT_USAGE,
                          "%s: unknown option, as options follow a subcommand; see duet --help",
                          printable_word(word));
+    if (strcmp(word, "bench") == 0)
+        return log_error(EXIT_USAGE, "bench is a program of its own now: duet-bench");
     for (size_t i = 0; i < COMMANDS; i++)
         suggest_try(&guess, commands[i]->name);
     return log_error(EXIT_USAGE, "%s: no such subcommand%s; see duet --help", printable_word(word),
