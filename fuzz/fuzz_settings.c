@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 #include "record.h"
-#include "table.h"
+#include "settings.h"
 
 #include <string.h>
 

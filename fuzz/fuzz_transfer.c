@@ -23,7 +23,7 @@
 
 enum { WIRE = 70000, LARGE = TRANSFER_ASK_FROM };
 
-struct options options; /* the commands' tables point into it */
+static struct options options;
 
 /** The hostile end: a script whose instructions are messages, and what is sealed of it. */
 static struct {
@@ -189,7 +189,7 @@ receive(int force)
     folder_link("in/link", "../outside");
     folder_link("in/file", "../outside/precious");
     options.out = into;
-    options.force = force;
+    options.force = force != 0;
     cmd_recv.run(&options);
     need(folder_is("outside/precious", "precious", 8));
     need(force || folder_is("in/there", "that was there", 14));
@@ -218,8 +218,6 @@ send_files(void)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static char none[] = "none";
-
     peer.script = (struct input){data, size};
     uint8_t setup = input_byte(&peer.script);
     input_byte(&peer.script);
@@ -228,7 +226,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     peer.closes = setup & 4;
     memset(&options, 0, sizeof options);
     options.idle_ms = -1;
-    options.progress = none;
+    options.progress = PROGRESS_NONE;
     folder_begin();
     if (setup & 1)
         send_files();

@@ -141,5 +141,5 @@ expect 2 "is empty" duet pipe -k secret.key --profile empty.profile 127.0.0.1:1
 expect 2 "is a folder" duet pipe -k secret.key --profile folder 127.0.0.1:1
 expect 2 "no profile" duet pipe -k secret.key --profile peers 127.0.0.1:1
 expect 2 "needs -i" duet pipe -k secret.key --pattern identity 127.0.0.1:1
-expect 2 "not secret, ephemeral or identity" duet pipe -k secret.key --pattern 7 127.0.0.1:1
+expect 2 "must be secret, ephemeral or identity" duet pipe -k secret.key --pattern 7 127.0.0.1:1
 done_testing

@@ -13,8 +13,8 @@ expect 2 "unknown option (did you mean --max-from-source?)" duet server --max-fo
 expect 2 "unknown option (did you mean --identity?)" duet keygen -identity
 expect 2 "unknown option" duet -v pipe
 expect 2 "missing argument" duet pipe -k
-expect 2 "pipe: b:2: one operand too many; it is duet pipe -k FILE" duet pipe -k k a:1 b:2
-expect 2 "key: too few operands; it is duet key show FILE" duet key show
+expect 2 "pipe: b:2: unexpected argument; usage: duet pipe -k FILE" duet pipe -k k a:1 b:2
+expect 2 "key: missing argument; usage: duet key show FILE" duet key show
 expect 2 "no peer" duet pipe -k k
 expect 2 "exclude" duet pipe -k k --stdio --in k --out o 127.0.0.1:1
 expect 2 "exclude" duet pipe -k k --top --bottom 127.0.0.1:1
@@ -49,10 +49,10 @@ fi
 expect 3 "No such file" duet pipe -k k unix:nobody
 expect 3 "" duet pipe -k k no-such-host.invalid:80
 for option in --timeout --handshake-timeout --idle-timeout; do
-    expect 2 "number of seconds" duet pipe -k k $option soon 127.0.0.1:1
-    expect 2 "number of seconds" duet pipe -k k $option -1 127.0.0.1:1
+    expect 2 "must be a time such as 10" duet pipe -k k $option soon 127.0.0.1:1
+    expect 2 "must be a time such as 10" duet pipe -k k $option -1 127.0.0.1:1
 done
-expect 2 "less than 30" duet pipe -k k --handshake-timeout 30 127.0.0.1:1
+expect 2 "from 0.001 to 29.999 seconds" duet pipe -k k --handshake-timeout 30 127.0.0.1:1
 expect 2 "30-90" duet pipe -k k --drain-timeout 90-30 127.0.0.1:1
 expect 2 "1 to 100000" duet pipe -k k --max-connections 0 127.0.0.1:1
 for command in pipe send recv ping keygen key explain version; do

@@ -153,7 +153,7 @@ ended recv 0
 [ ! -s send.err ] && [ ! -s send.out ] && [ ! -s recv.out ] || bad "-q is not quiet: $(cat send.err)"
 
 # ---- What is wrong before anything is sent ----
-expect 2 "too few operands" duet send -k k
+expect 2 "missing argument" duet send -k k
 expect 2 "nothing to send" duet send -k k 127.0.0.1:1
 expect 9 "missing: No such file or directory; is the path right" duet send -k k missing 127.0.0.1:1
 expect 9 "127.0.0.1:1: No such file .* an address stands last" duet send -k k 127.0.0.1:1 src

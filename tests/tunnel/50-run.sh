@@ -46,7 +46,7 @@ cp a.key open.key
 chmod 644 open.key
 duet run -c x.conf --check >out 2>err
 [ $? -eq 2 ] || bad "faults are not exit 2"
-says 'x.conf:2: workers: many: it is a number' err
+says 'x.conf:2: workers: many: must be a number' err
 says 'x.conf:6: listen: 80: no port' err
 says 'x.conf:16: colour: no such setting' err
 says 'x.conf:4: tunnel a: none.key: No such file' err
@@ -89,7 +89,7 @@ key = a.key
 END
 expect 0 '' duet run -c there/duet.conf --check
 [ ! -s err ] || bad "a good file is spoken of: $(cat err)"
-expect 0 'duet.conf: 1 tunnel, and nothing wrong' duet run -c there/duet.conf --check -v
+expect 0 'duet.conf: 1 tunnel, no errors' duet run -c there/duet.conf --check -v
 
 # ---- Serving ----
 start server "$DUET" run -c there/duet.conf -v

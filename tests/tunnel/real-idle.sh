@@ -17,7 +17,7 @@ limit=$(awk '/^Max open files/ { print $5 }' /proc/self/limits)
 # The kernel spreads connections over workers by chance: each is given room for a quarter more.
 workers=$((count * 5 / 2 / limit + 1))
 serve_load
-tunnel "$service" --workers "$workers" --max-connections $((count * 2)) --max-strangers 4096
+tunnel "$service" --workers "$workers" --max-connections $((count * 2)) --max-half-open 4096
 
 pss=$(memory "$server" "$client")
 kernel() {

@@ -151,7 +151,7 @@ def command(folder, address, target):
     return [DUET, LISTENER, *door, *{
         "pipe": ["-v", "-l", address],
         "recv": ["-v", "-l", "-o", f"{folder}/taken", address],
-        "server": ["-v", "--max-strangers", "1000", "--max-from-source", "0",
+        "server": ["-v", "--max-half-open", "1000", "--max-from-source", "0",
                    "--listen", address, "--target", target],
     }[LISTENER]]
 

@@ -4,7 +4,7 @@
 #include "address.h"
 
 #include "log.h"
-#include "options.h"
+#include "values.h"
 
 #include <fcntl.h>
 #include <netdb.h>

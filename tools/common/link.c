@@ -22,7 +22,7 @@
 
 enum { FRAME = 65536 }; /* bytes: large frames serve speed */
 enum { LINGER_MS = 2000, REAP_MS = 3000, TERM_MS = 1000, STEP_MS = 20 };
-enum { PATIENCE_STEP_MS = 200 };
+enum { PATIENCE_STEP_MS = 200, CONNECT_MS = 10000 };
 
 /* ---- Which way, and who is who ---- */
 
@@ -232,7 +232,7 @@ open_listener(struct link *link, const struct options *o, const char *address)
     if (code != EXIT_DONE)
         return code;
     log_verbose("listening on %s", printable(address));
-    code = door_wait(&door, &link->channel, &link->rfd, o->timeout_ms);
+    code = door_wait(&door, &link->channel, &link->rfd, o->timeout_ms != 0 ? o->timeout_ms : -1);
     link->wfd = link->rfd;
     return code;
 }
@@ -250,7 +250,8 @@ reach(struct link *link, const struct options *o, const char *address)
         link->rfd = 0;
         link->wfd = 1;
     } else {
-        code = reach_connect(&link->reached, address, o->timeout_ms);
+        code =
+            reach_connect(&link->reached, address, o->timeout_ms != 0 ? o->timeout_ms : CONNECT_MS);
         link->rfd = link->wfd = link->reached.fd;
     }
     return code == EXIT_DONE ? open_direct(link, o) : code;

@@ -6,7 +6,7 @@
 #include "address.h"
 #include "dial.h"
 #include "log.h"
-#include "options.h"
+#include "values.h"
 
 #include <errno.h>
 #include <fcntl.h>

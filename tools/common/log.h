@@ -23,7 +23,7 @@ extern const char *log_place;
 /** Who takes the lines; NULL: standard error, where they are printed as "duet: …". */
 extern void (*log_line)(enum log_kind kind, const char *text);
 
-/** Print "duet: …" as one line. Returns code, so that `return log_error(EXIT_USAGE, …)` reads well. */
+/** Print "duet: …" as one line. Returns code, for `return log_error(EXIT_USAGE, …)`. */
 int log_error(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /** A warning: printed unless quiet. */

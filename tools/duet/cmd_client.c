@@ -17,9 +17,8 @@ run(struct options *o)
 
 const struct command cmd_client = {
     .name = "client",
+    .user = FOR_CLIENT,
     .usage = "-k FILE --listen ADDRESS --target PEER",
     .about = "Plain connections in, channels to a duet server out.",
-    .more = settings_options,
-    .take = settings_option,
     .run = run,
 };

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *control;
-
 /* ---- Tables ---- */
 
 static const char *
@@ -252,8 +250,7 @@ run(struct options *o)
     int code = read_request(&request, o);
     if (code != EXIT_DONE)
         return code;
-    code = ask(&replies, control != NULL ? control : "/run/duet/control", &request,
-               is_for_one(request.kind));
+    code = ask(&replies, o->control, &request, is_for_one(request.kind));
     if (replies.count > 0) {
         int refused = outcome(&replies, request.kind);
         if (refused == EXIT_DONE)
@@ -265,16 +262,10 @@ run(struct options *o)
     return finish_output(code);
 }
 
-static const struct poptOption own[] = {{"control", 0, POPT_ARG_STRING, &control, 0,
-                                         "The service's control socket; default /run/duet/control",
-                                         "PATH"},
-                                        POPT_TABLEEND};
-
 const struct command cmd_ctl = {.name = "ctl",
+                                .user = FOR_CTL,
                                 .usage = "status|sessions|reload|drain|kill ID|metrics|health",
                                 .about = "Ask a running service.",
-                                .groups = OPTIONS_JSON,
-                                .own = own,
                                 .least = 1,
                                 .most = 2,
                                 .run = run};

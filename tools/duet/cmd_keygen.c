@@ -16,14 +16,6 @@
 
 enum { TEXT_MOST = 128 * 1024 }; /* bytes: a secret of 64 KiB takes 93,000 */
 
-static const struct poptOption own[] = {{"identity", 0, POPT_ARG_NONE, &options.make_identity, 0,
-                                         "Make an identity, not a secret", NULL},
-                                        {"output", 'o', POPT_ARG_STRING, &options.out, 0,
-                                         "Write there, not to standard output", "FILE"},
-                                        {"size", 0, POPT_ARG_STRING, &options.size, 0,
-                                         "Of the secret: even, 64 to 65536; default 1024", "BYTES"},
-                                        POPT_TABLEEND};
-
 static int
 write_all(int fd, const char *text, size_t size)
 {
@@ -97,7 +89,7 @@ make_identity(const struct options *o, char *text)
     char key[DUET_KEY_TEXT_SIZE];
     size_t size;
 
-    if (o->size != NULL)
+    if (o->size != 0)
         return log_error(EXIT_USAGE, "keygen: --size is for secrets; an identity has one size");
     if (duet__os_random(private_key, sizeof private_key) != 0)
         return log_error(EXIT_FAILED, "the system has no randomness: %s", errno_text());
@@ -114,16 +106,14 @@ make_identity(const struct options *o, char *text)
 static int
 make_secret(const struct options *o, char *text)
 {
-    uint64_t size = DUET_SECRET_DEFAULT;
+    size_t size = o->size != 0 ? o->size : DUET_SECRET_DEFAULT;
     char id[2 * DUET_SECRET_ID_SIZE + 1];
     uint8_t bytes[DUET_SECRET_MOST];
     duet_secret secret;
     size_t used;
 
-    if (o->size != NULL &&
-        (parse_number(&size, o->size, DUET_SECRET_LEAST, DUET_SECRET_MOST) != 0 || size % 2 != 0))
-        return log_error(EXIT_USAGE, "keygen: --size %s: not an even number from %u to %u",
-                         printable_word(o->size), DUET_SECRET_LEAST, DUET_SECRET_MOST);
+    if (size % 2 != 0)
+        return log_error(EXIT_USAGE, "--size %zu: must be even", size);
     if (duet__os_random(bytes, size) != 0)
         return log_error(EXIT_FAILED, "the system has no randomness: %s", errno_text());
     int result = duet_secret_init(&secret, bytes, size);
@@ -151,8 +141,8 @@ run(struct options *o)
 
 const struct command cmd_keygen = {
     .name = "keygen",
+    .user = FOR_KEYGEN,
     .usage = "[--identity] [-o FILE] [--size BYTES]",
     .about = "A new shared secret or identity.",
-    .own = own,
     .run = run,
 };

@@ -12,15 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { COUNT = 4, COUNT_MOST = 1000000, WAIT_MS = 5000, PAUSE_MS = 200 };
-
-static const struct poptOption own[] = {
-    {"count", 'c', POPT_ARG_STRING, &options.count, 0, "Round trips; default 4", "N"},
-    POPT_TABLEEND};
+enum { WAIT_MS = 5000, PAUSE_MS = 200 };
 
 struct ping {
     struct link link;
-    int json;
+    unsigned json;
     int fields; /* of the JSON object, so far */
     unsigned sent, received;
     uint64_t least, most, sum; /* microseconds */
@@ -165,7 +161,7 @@ ping_once(struct ping *p, unsigned number)
 /** A peer that has closed its direction cannot answer; it is there and authenticated all the same.
  */
 static int
-go_to_and_fro(struct ping *p, uint64_t count)
+go_to_and_fro(struct ping *p, unsigned count)
 {
     const struct timespec pause = {0, PAUSE_MS * 1000000L};
     int result = DUET_OK;
@@ -200,17 +196,13 @@ static int
 run(struct options *o)
 {
     static struct ping p;
-    uint64_t count = COUNT;
 
-    if (o->count != NULL && parse_number(&count, o->count, 1, COUNT_MOST) != 0)
-        return log_error(EXIT_USAGE, "ping: -c %s: not a number from 1 to %d", printable(o->count),
-                         COUNT_MOST);
     p.json = o->json;
     int code = link_open(&p.link, o, o->operand_count > 0 ? o->operands[0] : NULL);
     tell_way(&p);
     if (code == EXIT_DONE) {
         tell_proof(&p);
-        code = go_to_and_fro(&p, count);
+        code = go_to_and_fro(&p, o->count);
     }
     if (code == EXIT_DONE)
         code = close_duly(&p);
@@ -223,10 +215,9 @@ run(struct options *o)
 
 const struct command cmd_ping = {
     .name = "ping",
+    .user = FOR_PING,
     .usage = "-k FILE [-c N] HOST:PORT",
     .about = "The way to a peer, step by step, and the round trip.",
-    .groups = OPTIONS_KEYS | OPTIONS_LINK | OPTIONS_JSON,
-    .own = own,
     .most = 1,
     .run = run,
 };

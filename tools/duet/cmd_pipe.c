@@ -11,6 +11,7 @@
 #include "log.h"
 #include "os/os.h"
 #include "stdio_check.h"
+#include "values.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,12 +49,6 @@ struct pump {
     int moved;           /* 1: this turn did something */
     uint64_t last;       /* when something moved */
 };
-
-static const struct poptOption own[] = {{"in", 0, POPT_ARG_STRING, &options.in, 0,
-                                         "Read from there, not from standard input", "FILE|fd:N"},
-                                        {"out", 0, POPT_ARG_STRING, &options.out, 0,
-                                         "Write there, not to standard output", "FILE|fd:N"},
-                                        POPT_TABLEEND};
 
 /* ---- The plain side ---- */
 
@@ -366,11 +361,9 @@ run(struct options *o)
 
 const struct command cmd_pipe = {
     .name = "pipe",
+    .user = FOR_PIPE,
     .usage = "-k FILE HOST:PORT | -l [ADDR]:PORT | --exec CMD | --stdio",
     .about = "Standard input and output through a channel.",
-    .groups = OPTIONS_KEYS | OPTIONS_LINK,
-    .own = own,
-    .least = 0,
     .most = 1,
     .run = run,
 };

@@ -29,12 +29,6 @@ struct receiver {
     uint64_t acked, acked_ms;
 };
 
-static const struct poptOption own[] = {
-    {"output", 'o', POPT_ARG_STRING, &options.out, 0, "The folder, or - for standard output",
-     "DIR|-"},
-    {"force", 0, POPT_ARG_NONE, &options.force, 0, "Replace files that are there already", NULL},
-    POPT_TABLEEND};
-
 /* ---- Answers ---- */
 
 static int
@@ -278,8 +272,7 @@ run(struct options *o)
     if (o->stdio && o->out != NULL && strcmp(o->out, "-") == 0)
         return log_error(EXIT_USAGE, "recv: --stdio has taken standard output");
     int code = store_open(&receiver.store, o->out != NULL ? o->out : ".", o->force);
-    if (code == EXIT_DONE)
-        code = progress_begin(&receiver.progress, o);
+    progress_begin(&receiver.progress, o);
     if (code == EXIT_DONE)
         code = converse(&receiver, o->operand_count > 0 ? o->operands[0] : NULL);
     link_close(&receiver.link);
@@ -289,10 +282,9 @@ run(struct options *o)
 
 const struct command cmd_recv = {
     .name = "recv",
+    .user = FOR_RECV,
     .usage = "-k FILE -l [ADDR]:PORT [-o DIR|-]",
     .about = "The other end of duet send.",
-    .groups = OPTIONS_KEYS | OPTIONS_LINK | OPTIONS_PROGRESS | OPTIONS_JSON,
-    .own = own,
     .most = 1,
     .run = run,
 };

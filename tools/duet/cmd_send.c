@@ -39,10 +39,6 @@ struct sender {
     int sour;             /* a source that could not be read: exit code */
 };
 
-static const struct poptOption own[] = {{"name", 0, POPT_ARG_STRING, &options.name, 0,
-                                         "What standard input (-) is called there", "NAME"},
-                                        POPT_TABLEEND};
-
 /* ---- What the receiver says ---- */
 
 static int
@@ -437,8 +433,7 @@ run(struct options *o)
     if (count == 0 || o->operand_count == 0)
         return log_error(EXIT_USAGE, "send: nothing to send: duet send %s", cmd_send.usage);
     int code = check_sources(o, count);
-    if (code == EXIT_DONE)
-        code = progress_begin(&sender.progress, o);
+    progress_begin(&sender.progress, o);
     if (code == EXIT_DONE)
         code = converse(&sender, direct ? NULL : o->operands[count], count);
     link_close(&sender.link);
@@ -447,10 +442,9 @@ run(struct options *o)
 
 const struct command cmd_send = {
     .name = "send",
+    .user = FOR_SEND,
     .usage = "-k FILE PATH... HOST:PORT",
     .about = "Files and folders to a peer; resumable.",
-    .groups = OPTIONS_KEYS | OPTIONS_LINK | OPTIONS_PROGRESS | OPTIONS_JSON,
-    .own = own,
     .least = 1,
     .most = 1000000,
     .run = run,

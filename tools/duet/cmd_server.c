@@ -17,9 +17,8 @@ run(struct options *o)
 
 const struct command cmd_server = {
     .name = "server",
+    .user = FOR_SERVER,
     .usage = "-k FILE --listen ADDRESS --target ADDRESS",
     .about = "Channels in, plain connections to a target out.",
-    .more = settings_options,
-    .take = settings_option,
     .run = run,
 };

@@ -22,8 +22,8 @@ run(struct options *o)
 
 const struct command cmd_version = {
     .name = "version",
+    .user = FOR_VERSION,
     .usage = "[--json]",
     .about = "The version, the protocol's, and the CPU kernel in use.",
-    .groups = OPTIONS_JSON,
     .run = run,
 };

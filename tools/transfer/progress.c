@@ -24,29 +24,16 @@ can_erase(void)
     return kind != NULL && strcmp(kind, "dumb") != 0;
 }
 
-int
+void
 progress_begin(struct progress *p, const struct options *o)
 {
-    static const char *const names[] = {"auto", "plain", "json", "none"};
-    static const enum progress_style styles[] = {PROGRESS_LINE, PROGRESS_PLAIN, PROGRESS_JSON,
-                                                 PROGRESS_NONE};
-
     memset(p, 0, sizeof *p);
     p->begun_ms = p->shown_ms = p->moved_ms = duet__os_now_ms();
-    p->style = isatty(2) && can_erase() ? PROGRESS_LINE : PROGRESS_PLAIN;
-    for (size_t i = 0; o->progress != NULL && i <= 4; i++) {
-        if (i == 4)
-            return log_error(EXIT_USAGE, "--progress %s: not auto, plain, json or none",
-                             printable(o->progress));
-        if (strcmp(o->progress, names[i]) != 0)
-            continue;
-        if (i > 0)
-            p->style = styles[i];
-        break;
-    }
+    p->style = (enum progress_style)o->progress;
+    if (p->style == PROGRESS_AUTO)
+        p->style = isatty(2) && can_erase() ? PROGRESS_LINE : PROGRESS_PLAIN;
     if (log_level < 0)
         p->style = PROGRESS_NONE;
-    return EXIT_DONE;
 }
 
 /** Bytes in the unit that a reader likes. */

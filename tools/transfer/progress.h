@@ -7,8 +7,6 @@
 
 #include "options.h"
 
-enum progress_style { PROGRESS_LINE, PROGRESS_PLAIN, PROGRESS_JSON, PROGRESS_NONE };
-
 struct progress {
     enum progress_style style;
     char name[64];     /* of the file under way, made harmless */
@@ -25,8 +23,8 @@ struct progress {
     int open; /* 1: a line on the terminal is to be ended */
 };
 
-/** Read --progress. Returns an exit code. */
-int progress_begin(struct progress *progress, const struct options *options);
+/** Begin, in the style that --progress asks for. */
+void progress_begin(struct progress *progress, const struct options *options);
 
 void progress_file(struct progress *progress, const char *name, uint64_t total, uint64_t skipped);
 void progress_move(struct progress *progress, uint64_t verified);

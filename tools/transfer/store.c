@@ -137,7 +137,7 @@ sync_names(int folder)
 }
 
 int
-store_open(struct store *store, const char *folder, int force)
+store_open(struct store *store, const char *folder, unsigned force)
 {
     memset(store, 0, sizeof *store);
     store->root = store->folder = store->fd = -1;

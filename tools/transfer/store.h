@@ -22,9 +22,9 @@ enum store_state {
 };
 
 struct store {
-    int root;   /* the folder; -1 with stream */
-    int stream; /* 1: the one file goes to standard output */
-    int force;  /* 1: files that are there are replaced */
+    int root;       /* the folder; -1 with stream */
+    int stream;     /* 1: the one file goes to standard output */
+    unsigned force; /* 1: files that are there are replaced */
     enum store_state state;
     struct offer offer; /* under way */
     int folder;         /* where the file lies; -1: none */
@@ -38,7 +38,7 @@ struct store {
 };
 
 /** Open the folder, making it if need be; "-" is standard output. Returns an exit code. */
-int store_open(struct store *store, const char *folder, int force);
+int store_open(struct store *store, const char *folder, unsigned force);
 
 /** No more offers come: what was stored is on the disk by its name. */
 void store_end(struct store *store);

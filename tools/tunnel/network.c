@@ -3,7 +3,7 @@
  */
 #include "network.h"
 
-#include "options.h"
+#include "values.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -47,7 +47,7 @@ struct record {
 
 enum record_level { RECORD_ERROR, RECORD_WARNING, RECORD_INFO };
 
-/** Say from now on how and where lines are written; log_error(), log_warning() and log_verbose() go there too. */
+/** Say from now on how and where lines are written; log_error() and its siblings go there too. */
 void record_start(enum log_format format, enum log_target target);
 
 /** Tell of a connection. */

@@ -3,7 +3,7 @@
  */
 #include "request.h"
 
-#include "options.h"
+#include "values.h"
 
 #include <string.h>
 

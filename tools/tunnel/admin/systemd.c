@@ -3,8 +3,8 @@
  */
 #include "systemd.h"
 
-#include "options.h"
 #include "os/os.h"
+#include "values.h"
 
 #include <errno.h>
 #include <stdio.h>

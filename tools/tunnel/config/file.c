@@ -1,13 +1,14 @@
 /*
  * Reads duet run's configuration file (duet.conf(5)) into settings.
  *
- * The lines come from base/ini.h. What a setting may be is in table.c, what must go
+ * The lines come from base/ini.h. What a setting may be is in option_table.c, what must go
  * together in settings_check(). Every fault is reported with file and line, and reading goes on
  * after it, so that one run reports them all.
  */
+#include "settings.h"
+
 #include "log.h"
 #include "suggest.h"
-#include "table.h"
 
 #include "base/ini.h"
 
@@ -30,7 +31,7 @@ struct reader {
     struct settings *scrap;         /* what stands in no section goes there, to be judged alike */
     struct tunnel_settings *tunnel; /* where the section's settings go */
     unsigned global_line;           /* where [Global] is */
-    unsigned seen[64];              /* lines where this section set each; 0: not yet */
+    unsigned seen[OPTIONS_MOST];    /* lines where this section set each; 0: not yet */
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -111,16 +112,6 @@ begin_section(struct reader *reader, const char *name)
 
 /* ---- Settings ---- */
 
-/** The setting of the line's name; NULL: none. */
-static const struct setting *
-find_setting(struct duet__text name)
-{
-    for (size_t i = 0; i < settings_table_size; i++)
-        if (duet__text_is(name, settings_table[i].name))
-            return &settings_table[i];
-    return NULL;
-}
-
 /** An unknown name may be a line of a secret's base64: only a short one is shown. */
 static void
 report_unknown(struct reader *reader, struct duet__text name)
@@ -128,8 +119,9 @@ report_unknown(struct reader *reader, struct duet__text name)
     struct suggestion guess = {.word = name.at, .size = name.size};
     int size = name.size <= SHOWN_MOST ? (int)name.size : 0;
 
-    for (size_t i = 0; i < settings_table_size; i++)
-        suggest_try(&guess, settings_table[i].name);
+    for (size_t i = 0; i < option_count; i++)
+        if (option_find(option_table[i].name, strlen(option_table[i].name)) != NULL)
+            suggest_try(&guess, option_table[i].name);
     fault_at(reader, "%.*s%sno such setting%s; duet.conf(5) has them all", size, name.at,
              size > 0 ? ": " : "", suggest_text(&guess, ""));
 }
@@ -153,18 +145,18 @@ copy_value(char out[VALUE_MOST], struct duet__text value, const char **why)
 }
 
 static void
-set_value(struct reader *reader, const struct setting *setting)
+set_value(struct reader *reader, const struct option *option)
 {
     struct settings *process = reader->section == NOWHERE ? reader->scrap : reader->settings;
-    char value[VALUE_MOST], why[SETTING_WHY];
+    char value[VALUE_MOST], why[OPTION_WHY];
     const char *fault;
 
     if (copy_value(value, reader->ini.value, &fault) != 0) {
-        fault_at(reader, "%s: %s", setting->name, fault);
-        setting_refuse(setting, reader->tunnel);
-    } else if (setting_set(setting, process, reader->tunnel, reader->folder, value, why) != 0) {
-        fault_at(reader, "%s: %s: %s", setting->name, printable_word(value), why);
-    } else if (strcmp(setting->name, "user") == 0) {
+        fault_at(reader, "%s: %s", option->name, fault);
+        settings_refuse(option, reader->tunnel);
+    } else if (settings_set(option, process, reader->tunnel, reader->folder, value, why) != 0) {
+        fault_at(reader, "%s: %s: %s", option->name, printable_word(value), why);
+    } else if (strcmp(option->name, "user") == 0) {
         process->user_line = reader->ini.line;
     }
     duet_wipe(value, sizeof value); /* it may be a line of a secret, put here by mistake */
@@ -173,28 +165,29 @@ set_value(struct reader *reader, const struct setting *setting)
 static void
 read_setting(struct reader *reader)
 {
-    const struct setting *setting = find_setting(reader->ini.name);
+    const struct option *option = option_find(reader->ini.name.at, reader->ini.name.size);
 
     if (reader->section == BEFORE) {
         fault_at(reader, "stands in no section; begin with [Global] or [Tunnel NAME]");
         reader->section = NOWHERE;
     }
-    if (setting == NULL) {
+    if (option == NULL) {
         report_unknown(reader, reader->ini.name);
         return;
     }
-    if (reader->section != NOWHERE && setting->process != (reader->section == GLOBAL)) {
-        fault_at(reader, "%s: belongs into %s", setting->name,
-                 setting->process ? "[Global]" : "a [Tunnel NAME]");
+    if (reader->section != NOWHERE &&
+        (option->at[IN_PROCESS] != 0) != (reader->section == GLOBAL)) {
+        fault_at(reader, "%s: belongs into %s", option->name,
+                 (option->at[IN_PROCESS] != 0) ? "[Global]" : "a [Tunnel NAME]");
         return;
     }
-    unsigned *seen = &reader->seen[setting - settings_table];
-    if (*seen != 0 && !setting_is_list(setting)) {
-        fault_at(reader, "%s: is in line %u already; leave one of them", setting->name, *seen);
+    unsigned *seen = &reader->seen[option - option_table];
+    if (*seen != 0 && !option_is_list(option)) {
+        fault_at(reader, "%s: is in line %u already; leave one of them", option->name, *seen);
         return;
     }
     *seen = reader->ini.line;
-    set_value(reader, setting);
+    set_value(reader, option);
 }
 
 /* ---- Lines ---- */
@@ -203,13 +196,13 @@ read_setting(struct reader *reader)
 static void
 refuse_line(struct reader *reader, const char *reason)
 {
-    const struct setting *setting = find_setting(reader->ini.name);
+    const struct option *option = option_find(reader->ini.name.at, reader->ini.name.size);
 
     fault_at(reader, "%s", reason);
     if (reader->ini.kind == DUET__INI_SECTION)
         begin_section(reader, NULL);
-    else if (setting != NULL)
-        setting_refuse(setting, reader->tunnel);
+    else if (option != NULL)
+        settings_refuse(option, reader->tunnel);
 }
 
 static void

@@ -9,16 +9,16 @@
 #define DUET_TUNNEL_SETTINGS_H
 
 #include "keys.h"
+#include "option_table.h"
 #include "strlist.h"
 
 #include <duet/duet.h>
-#include <popt.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
     TUNNELS_MOST = 64,     /* in one file */
-    TUNNEL_NAME_MOST = 40, /* bytes */
+    TUNNEL_NAME_MOST = 40, /* bytes, enough for any name that people type */
     WORKERS_MOST = 64
 };
 
@@ -57,7 +57,7 @@ struct tunnel_settings {
     struct strlist trusted;  /* ADDRESS or ADDRESS/BITS whose PROXY headers are believed */
     unsigned unsafe_listen;  /* 1: a client may listen beyond loopback */
     unsigned unsafe_target;  /* 1: a server may dial beyond loopback */
-    uint64_t refused; /* set of the table's settings whose value was no good, which is told */
+    unsigned char refused[OPTIONS_MOST]; /* by row: 1 where a value was bad, and is reported */
 };
 
 enum log_format { LOG_TEXT, LOG_LOGFMT, LOG_JSON };
@@ -114,11 +114,33 @@ int settings_admit(const struct tunnel_settings *now, const struct tunnel_settin
 /** Release; NULL is fine. */
 void settings_free(struct settings *settings);
 
-/** popt's table of the settings, for a command's `more`. Static memory. */
-const struct poptOption *settings_options(void);
+/* ---- Between the files of this folder ---- */
 
-/** Take an option that popt handed back, for a command's `take`. argument: NULL for a flag. Returns
- * an exit code. */
-int settings_option(int number, const char *argument);
+/** Report a fault. */
+void settings_fault(struct faults *faults, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/** An empty set with all defaults and room for TUNNELS_MOST tunnels. NULL: no memory. */
+struct settings *settings_new(void);
+
+/** Add a tunnel with all defaults. NULL: no memory, or TUNNELS_MOST are there. */
+struct tunnel_settings *settings_add(struct settings *settings, const char *name);
+
+/** Set a value of the process or of a tunnel, whichever has this option. Returns as option_set();
+ * a tunnel remembers a value that is refused. */
+int settings_set(const struct option *option, struct settings *settings,
+                 struct tunnel_settings *tunnel, const char *folder, const char *value,
+                 char why[OPTION_WHY]);
+
+/** Remember that a tunnel's value was refused; and was it? Then it is not missing as well. */
+void settings_refuse(const struct option *option, struct tunnel_settings *tunnel);
+int settings_refused(const struct tunnel_settings *tunnel, const char *name);
+
+/** Where a tunnel is described: "FILE:LINE: ", or "" for options. Returns room. */
+const char *settings_place(char room[512], const struct settings *settings,
+                           const struct tunnel_settings *tunnel);
+
+/** Report what is missing or does not go together. */
+void settings_check(const struct settings *settings, struct faults *faults);
 
 #endif

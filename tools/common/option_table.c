@@ -1,0 +1,210 @@
+/*
+ * The rows of the one table of options (see option_table.h). How a value is read is in
+ * option_values.c, how a command line is in options.c, how a file is in tunnel/config/file.c.
+ */
+#include "option_table.h"
+
+#include "address.h"
+#include "options.h"
+#include "proxy.h"
+#include "settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    DAY_MS = 86400000,
+    HANDSHAKE_MOST_MS = 29999, /* below what a listener gives to unauthenticated peers */
+    CONNECTIONS_MOST = 1000000,
+    PINGS_MOST = 1000000
+};
+
+static const char *const sides[] = {[TUNNEL_NONE] = "", "client", "server", NULL};
+static const char *const patterns[] = {"secret", "ephemeral", "identity", NULL};
+static const char *const proxies[] = {"none", [PROXY_IN] = "in", "out", "both", NULL};
+static const char *const formats[] = {[LOG_TEXT] = "text", "logfmt", "json", NULL};
+static const char *const logs[] = {[LOG_STDERR] = "stderr", "syslog", NULL};
+static const char *const styles[] = {[PROGRESS_AUTO] = "auto", "plain", "json", "none", NULL};
+
+static const char *
+listen_fault(const char *text)
+{
+    return address_fault(text, 1);
+}
+
+static const char *
+target_fault(const char *text)
+{
+    return address_fault(text, 0);
+}
+
+static const char *
+network_fault(const char *text)
+{
+    return proxy_network(text) == 0
+               ? NULL
+               : "must be an address, or a network such as 192.0.2.0/24 or 2001:db8::/32";
+}
+
+/* The columns: kind, least, most, choices, fault. */
+#define FLAG                 OPTION_FLAG, 0, 0, NULL, NULL
+#define TEXT                 OPTION_TEXT, 0, 0, NULL, NULL
+#define PATH                 OPTION_PATH, 0, 0, NULL, NULL
+#define PATHS                OPTION_PATHS, 0, 0, NULL, NULL
+#define LIST(fault)          OPTION_LIST, 0, 0, NULL, fault
+#define NUMBER(least, most)  OPTION_NUMBER, least, most, NULL, NULL
+#define SECONDS(least, most) OPTION_SECONDS, least, most, NULL, NULL
+#define UP_TO(most)          OPTION_SECONDS_OR_NEVER, 1, most, NULL, NULL
+#define RANGE(most)          OPTION_RANGE, 0, most, NULL, NULL
+#define CHOICE(choices)      OPTION_CHOICE, 0, 0, choices, NULL
+#define NAMED(choices)       OPTION_TEXT, 0, 0, choices, NULL
+/* The structs that hold it. */
+#define COMMAND(field)                                                                             \
+    {                                                                                              \
+        [IN_COMMAND] = offsetof(struct options, field)                                             \
+    }
+#define TUNNEL(field)                                                                              \
+    {                                                                                              \
+        [IN_TUNNEL] = offsetof(struct tunnel_settings, field)                                      \
+    }
+#define PROCESS(field)                                                                             \
+    {                                                                                              \
+        [IN_PROCESS] = offsetof(struct settings, field)                                            \
+    }
+#define BOTH(field)                                                                                \
+    {                                                                                              \
+        offsetof(struct options, field), offsetof(struct tunnel_settings, field), 0                \
+    }
+
+const struct option option_table[] = {
+    /* name, letter, kind, users, heading, structs, default, argument, help */
+
+    {"identity", 0, FLAG, FOR_KEYGEN, HEAD_OWN, COMMAND(make_identity), NULL, NULL,
+     "Make an identity, not a shared secret"},
+    {"output", 'o', TEXT, FOR_KEYGEN, HEAD_OWN, COMMAND(out), NULL, "FILE",
+     "Write the key to this new file; - or no -o: to standard output"},
+    {"size", 0, NUMBER(DUET_SECRET_LEAST, DUET_SECRET_MOST), FOR_KEYGEN, HEAD_OWN, COMMAND(size),
+     NULL, "BYTES",
+     "Size of the secret: even, 64 to 65536; default 1024. 64 is short enough to paste"},
+    {"not-after", 0, TEXT, FOR_KEYGEN, HEAD_OWN, COMMAND(not_after), NULL, "YYYY-MM-DD",
+     "The last day on which the secret may be used"},
+    {"peer", 0, TEXT, FOR_KEYGEN, HEAD_OWN, COMMAND(peer), NULL, "NAME",
+     "With --identity: print the section [Peer NAME] for the other end's peers file"},
+    {"name", 0, TEXT, FOR_SEND, HEAD_OWN, COMMAND(name), NULL, "NAME",
+     "The file name of standard input (-) at the receiver"},
+    {"output", 'o', TEXT, FOR_RECV, HEAD_OWN, COMMAND(out), NULL, "DIR|-",
+     "Receive into this folder; - writes one file to standard output; default the current folder"},
+    {"force", 0, FLAG, FOR_RECV, HEAD_OWN, COMMAND(force), NULL, NULL,
+     "Replace files that exist and differ"},
+    {"in", 0, TEXT, FOR_PIPE, HEAD_OWN, COMMAND(in), NULL, "FILE|fd:N",
+     "Read from here instead of standard input"},
+    {"out", 0, TEXT, FOR_PIPE, HEAD_OWN, COMMAND(out), NULL, "FILE|fd:N",
+     "Write to here instead of standard output"},
+    {"count", 'c', NUMBER(1, PINGS_MOST), FOR_PING, HEAD_OWN, COMMAND(count), "4", "N",
+     "Number of round trips"},
+    {"config", 'c', TEXT, FOR_RUN, HEAD_OWN, COMMAND(config), "/etc/duet/duet.conf", "FILE",
+     "The configuration file"},
+    {"check", 0, FLAG, FOR_RUN, HEAD_OWN, COMMAND(check), NULL, NULL,
+     "Report every error in the file and its keys, then exit"},
+    {"control", 0, TEXT, FOR_CTL, HEAD_OWN, COMMAND(control), "/run/duet/control", "PATH",
+     "The control socket of the service"},
+
+    {"side", 0, CHOICE(sides), 0, HEAD_OWN, TUNNEL(side), NULL, "client|server", NULL},
+    {"listen", 0, LIST(listen_fault), FOR_TUNNEL, HEAD_OWN, TUNNEL(listen), NULL, "ADDRESS",
+     "Accept connections here, such as :4000 or 127.0.0.1:8080; may be repeated"},
+    {"target", 0, LIST(target_fault), FOR_TUNNEL, HEAD_OWN, TUNNEL(targets), NULL, "ADDRESS",
+     "Forward connections to here; repeated: the next one is tried when one fails"},
+
+    {"key", 'k', PATHS, FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.keys), NULL, "FILE",
+     "The file with the shared secret; a listener takes several, or folders of them"},
+    {"identity", 'i', PATH, FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.identity), NULL, "FILE",
+     "The file with this end's identity (private key)"},
+    {"peers", 0, PATH, FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.peers), NULL, "FILE",
+     "The file with the trusted identities (public keys); all others are refused"},
+    {"pattern", 0, NAMED(patterns), FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.pattern), NULL,
+     "secret|ephemeral|identity",
+     "How the ends authenticate, the same at both; default identity with -i, else ephemeral"},
+    {"profile", 0, PATH, FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.profile), NULL, "FILE",
+     "The file with the wire profile, the same at both ends"},
+
+    {"listen", 'l', FLAG, FOR_CHANNEL, HEAD_CONNECTION, COMMAND(listen), NULL, NULL,
+     "Listen at [ADDR]:PORT, and accept the first peer that authenticates"},
+    {"exec", 0, TEXT, FOR_CHANNEL, HEAD_CONNECTION, COMMAND(exec), NULL, "CMD",
+     "Run a command, and use its standard input and output as the connection"},
+    {"stdio", 0, FLAG, FOR_CHANNEL, HEAD_CONNECTION, COMMAND(stdio), NULL, NULL,
+     "Use standard input and output as the connection"},
+    {"top", 0, FLAG, FOR_CHANNEL, HEAD_CONNECTION, COMMAND(top), NULL, NULL,
+     "Take the role TOP, which speaks first (the end that connects)"},
+    {"bottom", 0, FLAG, FOR_CHANNEL, HEAD_CONNECTION, COMMAND(bottom), NULL, NULL,
+     "Take the role BOTTOM (the end that listens)"},
+    {"timeout", 0, SECONDS(1, 1000000000), FOR_CHANNEL, HEAD_CONNECTION, COMMAND(timeout_ms), NULL,
+     "SECONDS", "Time to connect; default 10. With -l: time to wait for a peer; default no limit"},
+    {"timeout", 0, SECONDS(1, DAY_MS), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(connect_ms), "10",
+     "SECONDS", "Time to connect to a target"},
+    {"handshake-timeout", 0, SECONDS(1, HANDSHAKE_MOST_MS), FOR_CHANNEL | FOR_TUNNEL,
+     HEAD_CONNECTION, BOTH(handshake_ms), "10", "SECONDS",
+     "Time for the peer to authenticate, less than 30"},
+    {"idle-timeout", 0, UP_TO(DAY_MS / 2 * UINT64_C(30)), FOR_CHANNEL | FOR_TUNNEL, HEAD_CONNECTION,
+     BOTH(idle_ms), "never", "SECONDS", "End a connection that is idle for this long"},
+    {"keepalive", 0, UP_TO(DAY_MS), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(ping_ms), "60", "SECONDS",
+     "Ask a peer that is silent for this long whether it is there"},
+    {"drain-timeout", 0, RANGE(DAY_MS), FOR_CHANNEL | FOR_TUNNEL, HEAD_CONNECTION,
+     BOTH(drain_least_ms), "30-90", "MIN-MAX",
+     "How long unauthenticated peers are read in silence, drawn once at random"},
+    {"max-connections", 0, NUMBER(1, 100000), FOR_CHANNEL, HEAD_CONNECTION, COMMAND(connections),
+     "256", "N", "Connections that a listener holds at a time"},
+    {"max-connections", 0, NUMBER(1, CONNECTIONS_MOST), FOR_TUNNEL, HEAD_CONNECTION,
+     TUNNEL(most_connections), "10000", "N", "Connections at a time, in each worker"},
+    {"max-from-source", 0, NUMBER(0, CONNECTIONS_MOST), FOR_TUNNEL, HEAD_CONNECTION,
+     TUNNEL(most_from_source), "0", "N",
+     "Rate limit: connections at a time from one IPv4 address or IPv6 /64; 0: no limit"},
+    {"max-half-open", 0, NUMBER(1, CONNECTIONS_MOST), FOR_TUNNEL, HEAD_CONNECTION,
+     TUNNEL(most_half_open), "1024", "N",
+     "Connections at a time that are not authenticated yet, beside --max-connections"},
+    {"max-strangers", 0, NUMBER(1, CONNECTIONS_MOST), FOR_TUNNEL, HEAD_CONNECTION,
+     TUNNEL(most_half_open), NULL, "N", NULL},
+    {"proxy-protocol", 0, CHOICE(proxies), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(proxy), "none",
+     "none|in|out|both",
+     "PROXY protocol headers: expected from clients (in), sent to targets (out)"},
+    {"proxy-from", 0, LIST(network_fault), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(trusted), NULL,
+     "NETWORK", "Networks whose PROXY headers are believed; default loopback; may be repeated"},
+    {"unsafe-listen", 0, FLAG, FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(unsafe_listen), NULL, NULL,
+     "Let a client accept plaintext connections from other machines"},
+    {"unsafe-target", 0, FLAG, FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(unsafe_target), NULL, NULL,
+     "Let a server send plaintext to another machine"},
+
+    {"workers", 0, NUMBER(1, WORKERS_MOST), FOR_TUNNEL, HEAD_SERVICE, PROCESS(workers), "1", "N",
+     "Processes that share the work"},
+    {"user", 0, TEXT, FOR_TUNNEL, HEAD_SERVICE, PROCESS(user), NULL, "USER",
+     "Drop privileges to this user once everything is open"},
+    {"control", 0, PATH, FOR_TUNNEL, HEAD_SERVICE, PROCESS(control), NULL, "PATH",
+     "Create this control socket for duet ctl"},
+    {"log-format", 0, CHOICE(formats), FOR_TUNNEL, HEAD_SERVICE, PROCESS(log_format), "text",
+     "text|logfmt|json", "Format of the access log and the messages"},
+    {"log-to", 0, CHOICE(logs), FOR_TUNNEL, HEAD_SERVICE, PROCESS(log_target), "stderr",
+     "stderr|syslog", "Where the log goes"},
+    {"metrics-file", 0, PATH, FOR_TUNNEL, HEAD_SERVICE, PROCESS(metrics_file), NULL, "FILE",
+     "Write metrics here in the Prometheus text format"},
+    {"metrics-interval", 0, SECONDS(100, DAY_MS), FOR_TUNNEL, HEAD_SERVICE, PROCESS(metrics_ms),
+     "15", "SECONDS", "How often the metrics file is written"},
+    {"shutdown-timeout", 0, SECONDS(0, DAY_MS), FOR_TUNNEL, HEAD_SERVICE, PROCESS(drain_ms), "30",
+     "SECONDS", "Graceful shutdown: how long open connections may continue"},
+
+    {"progress", 0, CHOICE(styles), FOR_SEND | FOR_RECV, HEAD_OUTPUT, COMMAND(progress), "auto",
+     "auto|plain|json|none", "How progress is shown"},
+    {"json", 0, FLAG, FOR_SEND | FOR_RECV | FOR_PING | FOR_CTL | FOR_VERSION, HEAD_OUTPUT,
+     COMMAND(json), NULL, NULL, "Print the result as JSON on standard output"},
+};
+
+const size_t option_count = sizeof option_table / sizeof option_table[0];
+_Static_assert(sizeof option_table / sizeof option_table[0] <= OPTIONS_MOST, "OPTIONS_MOST");
+
+const struct option *
+option_find(const char *name, size_t size)
+{
+    for (size_t i = 0; i < option_count; i++)
+        if ((option_table[i].at[IN_TUNNEL] != 0 || option_table[i].at[IN_PROCESS] != 0) &&
+            strlen(option_table[i].name) == size && strncmp(option_table[i].name, name, size) == 0)
+            return &option_table[i];
+    return NULL;
+}

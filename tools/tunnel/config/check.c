@@ -1,0 +1,215 @@
+/*
+ * Settings checked as a whole: what is missing, what does not go together, and who may stay after a
+ * reload. Files and keys are read in load.c.
+ */
+#include "settings.h"
+
+#include "address.h"
+#include "log.h"
+#include "loopback.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* bytes: workers append a number, and a socket's path ends at 107 */
+enum { CONTROL_MOST = 104 };
+
+/* ---- What goes together ---- */
+
+static void
+check_there(const struct settings *settings, const struct tunnel_settings *t, struct faults *faults)
+{
+    char place[512];
+    const char *at = settings_place(place, settings, t),
+               *dashes = settings->file != NULL ? "" : "--";
+
+    if (t->side == TUNNEL_NONE && !settings_refused(t, "side"))
+        settings_fault(faults,
+                       "%stunnel %s: no side; side = client takes plain connections, "
+                       "side = server takes duet's",
+                       at, t->name);
+    if (t->listen.count == 0 && !settings_refused(t, "listen"))
+        settings_fault(faults, "%stunnel %s: no %slisten; say where connections come in", at,
+                       t->name, dashes);
+    if (t->targets.count == 0 && !settings_refused(t, "target"))
+        settings_fault(faults, "%stunnel %s: no %starget; say where they lead", at, t->name,
+                       dashes);
+    if (t->files.keys.count == 0 && !settings_refused(t, "key"))
+        settings_fault(faults,
+                       "%stunnel %s: no %skey; name the shared secret's file (duet keygen "
+                       "makes one)",
+                       at, t->name, dashes);
+}
+
+static void
+check_together(const struct settings *settings, const struct tunnel_settings *t,
+               struct faults *faults)
+{
+    char place[512];
+    const char *at = settings_place(place, settings, t),
+               *dashes = settings->file != NULL ? "" : "--";
+
+    if (t->side == TUNNEL_CLIENT && t->files.keys.count > 1)
+        settings_fault(faults, "%stunnel %s: more than one %skey; only a server takes several", at,
+                       t->name, dashes);
+    if (t->trusted.count > 0 && (t->proxy & PROXY_IN) == 0 &&
+        !settings_refused(t, "proxy-protocol"))
+        settings_fault(faults,
+                       "%stunnel %s: %sproxy-from without %sproxy-protocol in or both; "
+                       "nobody's headers would be read",
+                       at, t->name, dashes, dashes);
+    if (t->unsafe_listen && t->side == TUNNEL_SERVER)
+        settings_fault(faults,
+                       "%stunnel %s: %sunsafe-listen is for a client, whose listening side "
+                       "is plain; a server may listen anywhere",
+                       at, t->name, dashes);
+    if (t->unsafe_target && t->side == TUNNEL_CLIENT)
+        settings_fault(faults,
+                       "%stunnel %s: %sunsafe-target is for a server, whose target is "
+                       "plain; a client may dial anywhere",
+                       at, t->name, dashes);
+}
+
+/** A literal address beyond this machine; a name is judged when it has been resolved. */
+static int
+is_far(const char *target)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
+    struct sockaddr_storage at = {0};
+    struct addrinfo *list;
+    struct address address;
+
+    if (address_fault(target, 0) != NULL || address_parse(&address, target, 0) != EXIT_DONE ||
+        address.kind != ADDRESS_TCP || getaddrinfo(address.host, NULL, &hints, &list) != 0)
+        return 0;
+    memcpy(&at, list->ai_addr, list->ai_addrlen);
+    freeaddrinfo(list);
+    return !is_local(&at);
+}
+
+/** A server's targets are plain: none is on another machine unless that is meant. */
+static void
+check_targets(const struct settings *settings, const struct tunnel_settings *t,
+              struct faults *faults)
+{
+    char place[512];
+
+    if (t->side != TUNNEL_SERVER || t->unsafe_target || settings_refused(t, "unsafe-target"))
+        return;
+    for (size_t i = 0; i < t->targets.count; i++)
+        if (is_far(t->targets.at[i]))
+            settings_fault(faults,
+                           "%stunnel %s: the target %s is on another machine, and what goes there "
+                           "is plain; say %sunsafe-target if that is meant",
+                           settings_place(place, settings, t), t->name,
+                           printable_word(t->targets.at[i]), settings->file != NULL ? "" : "--");
+}
+
+/** Do two tunnels want the same address? */
+static void
+check_listen(const struct settings *settings, size_t which, size_t word, struct faults *faults)
+{
+    const struct tunnel_settings *t = &settings->tunnels[which];
+    const char *address = t->listen.at[word];
+    char place[512];
+
+    for (size_t i = 0; i <= which; i++)
+        for (size_t j = 0; j < settings->tunnels[i].listen.count; j++) {
+            if (i == which && j >= word)
+                return;
+            if (strcmp(settings->tunnels[i].listen.at[j], address) != 0)
+                continue;
+            settings_fault(faults, "%stunnel %s: listens on %s, as %s does; choose another",
+                           settings_place(place, settings, t), t->name, printable_word(address),
+                           settings->tunnels[i].name);
+            return;
+        }
+}
+
+void
+settings_check(const struct settings *settings, struct faults *faults)
+{
+    for (size_t i = 0; i < settings->tunnel_count; i++) {
+        const struct tunnel_settings *t = &settings->tunnels[i];
+        check_there(settings, t, faults);
+        check_together(settings, t, faults);
+        check_targets(settings, t, faults);
+        for (size_t j = 0; j < t->listen.count; j++)
+            check_listen(settings, i, j, faults);
+    }
+    if (settings->control != NULL && strlen(settings->control) > CONTROL_MOST)
+        settings_fault(faults, "%s: the control socket's path is longer than %d bytes",
+                       printable_word(settings->control), CONTROL_MOST);
+}
+
+static const duet_peer *
+find_peer(const struct tunnel_settings *tunnel, const uint8_t *key)
+{
+    for (size_t i = 0; i < tunnel->peers.count; i++)
+        /* public: a public key */
+        if (memcmp(tunnel->peers.list[i].public_key, key, DUET_KEY_SIZE) == 0)
+            return &tunnel->peers.list[i];
+    return NULL;
+}
+
+const char *
+settings_peer_name(const struct tunnel_settings *tunnel, const uint8_t *key)
+{
+    const duet_peer *peer = key != NULL ? find_peer(tunnel, key) : NULL;
+    return peer != NULL ? peer->name : NULL;
+}
+
+/* ---- Who is let in, before a reload and behind it ---- */
+
+/** Do two profiles ask a peer for the same? */
+static int
+same_profile(const duet_profile *a, const duet_profile *b)
+{
+    for (unsigned role = DUET_TOP; role <= DUET_BOTTOM; role++)
+        if (a->prelude_size[role] != b->prelude_size[role] ||
+            /* public: whoever looks at the wire sees a prelude */
+            memcmp(a->prelude[role], b->prelude[role], a->prelude_size[role]) != 0)
+            return 0;
+    /* no secret: a name */
+    return a->label_size == b->label_size && memcmp(a->label, b->label, a->label_size) == 0;
+}
+
+/** Is all the same that a peer is judged by, beside its secret and its own identity? */
+static int
+same_rules(const struct tunnel_settings *a, const struct tunnel_settings *b)
+{
+    const char *one = a->files.pattern, *other = b->files.pattern;
+
+    if (one != other && (one == NULL || other == NULL || strcmp(one, other) != 0))
+        return 0;
+    /* public: public keys */
+    return memcmp(a->facts.identity, b->facts.identity, DUET_KEY_SIZE) == 0 &&
+           same_profile(&a->facts.profile, &b->facts.profile);
+}
+
+static int
+has_secret(const struct key_facts *facts, const uint8_t id[DUET_SECRET_ID_SIZE])
+{
+    for (size_t i = 0; i < facts->secret_count; i++)
+        /* public: ids are what logs show */
+        if (memcmp(facts->secrets[i], id, DUET_SECRET_ID_SIZE) == 0)
+            return 1;
+    return 0;
+}
+
+int
+settings_admit(const struct tunnel_settings *now, const struct tunnel_settings *then,
+               const duet_info *info)
+{
+    if (!same_rules(now, then))
+        return 0;
+    if ((int)info->pattern < 0)
+        return 1; /* no HELLO has opened yet */
+    if (!has_secret(&now->facts, info->secret_id))
+        return 0;
+    if (now->files.peers == NULL)
+        return 1;
+    if (info->pattern != DUET_PATTERN_IDENTITY)
+        return 0;
+    return info->has_peer_key ? find_peer(now, info->peer_key) != NULL : !info->ready;
+}
