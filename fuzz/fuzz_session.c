@@ -110,7 +110,7 @@ stay_dead(int result)
     need(duet_session_flush(ours, bytes, sizeof bytes, &put) == result && put == 0);
     need(duet_session_send(ours, bytes, bytes, 0, 0) == result);
     need(duet_session_end(ours) == result);
-    need(!info.may_send && info.owed == 0 && duet_session_detail(ours)[0] != 0);
+    need(!info.may_send && info.pending == 0 && duet_session_detail(ours)[0] != 0);
 }
 
 /** A frame was told: it is the one that was sealed, and comes once. */
@@ -201,7 +201,7 @@ frame(const struct instruction *i, uint8_t *wire)
     if (code == WIRE_ROTATE)
         duet__session_rotate(theirs, &theirs->tx, nothing);
     else if (code != WIRE_CLOSE && code != WIRE_HELLO)
-        duet__session_count(theirs, &theirs->tx);
+        duet__session_rotate_if_due(theirs, &theirs->tx);
     return size;
 }
 
@@ -215,7 +215,7 @@ hello(const struct instruction *i, uint8_t *wire)
 
     if (theirs->error != DUET_OK || !(flight || theirs->tx_phase == DUET__TX_THIRD))
         return 0;
-    const struct duet__handshake *handshake = &theirs->initiation->handshake;
+    const struct duet__handshake *handshake = &theirs->handshake->messages;
     size_t size = handshake->message_size, end = i->arg + i->size;
     if (end > sizeof payload)
         return 0;
@@ -228,7 +228,7 @@ hello(const struct instruction *i, uint8_t *wire)
     }
     size = seal(wire + at, WIRE_HELLO, payload, end > size ? end : size);
     if (size > 0)
-        duet__hello_sent(theirs);
+        duet__session_hello_sent(theirs);
     return size > 0 ? at + size : 0;
 }
 

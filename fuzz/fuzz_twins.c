@@ -1,12 +1,13 @@
 /*
  * The calls for many sessions beside the single ones: of three pairs of sessions there are twins,
- * one of which goes by duet_session_send_many() and duet_session_recv_many(), the other singly,
+ * one of which goes by duet__session_send_many() and duet__session_recv_many(), the other singly,
  * through the same script of frames, cuts, changed bytes, rotations and closes.
  *
  * Twins say and give the same at every step, byte for byte; a frame that is told is the one that
  * was sealed, and none is told behind a changed byte of its own wire.
  */
 #include "fuzz.h"
+#include "session/many.h"
 #include "session/session.h"
 
 #include <string.h>
@@ -98,7 +99,7 @@ next_job(struct input *in, size_t *size)
 
 /** Plan a job whose frame lies `ahead` behind what is on the wire. Returns 0 without room. */
 static int
-plan_frame(struct pair *pair, duet_sealing *job, uint32_t code, size_t size, size_t ahead)
+plan_frame(struct pair *pair, struct duet__sealing *job, uint32_t code, size_t size, size_t ahead)
 {
     size_t at = pair->written + ahead;
 
@@ -117,7 +118,7 @@ plan_frame(struct pair *pair, duet_sealing *job, uint32_t code, size_t size, siz
 
 /** The same job by the single call, which has to say and to give the same. */
 static void
-compare_sealed(struct pair *pair, const duet_sealing *job, size_t offset)
+compare_sealed(struct pair *pair, const struct duet__sealing *job, size_t offset)
 {
     uint8_t *out = pair->wire[0] + offset;
     size_t size = job->len + DUET_FRAME_OVERHEAD;
@@ -135,7 +136,7 @@ compare_sealed(struct pair *pair, const duet_sealing *job, size_t offset)
 static void
 send_frames(struct input *in, uint32_t code)
 {
-    duet_sealing jobs[JOBS];
+    struct duet__sealing jobs[JOBS];
     struct pair *of[JOBS];
     size_t ahead[SESSIONS] = {0}, offset[JOBS], count = 0;
     int first = DUET_OK;
@@ -154,7 +155,7 @@ send_frames(struct input *in, uint32_t code)
             *gone = SIZE_MAX;
         of[count++] = pair;
     }
-    int result = duet_session_send_many(jobs, count);
+    int result = duet__session_send_many(jobs, count);
     for (size_t i = 0; i < count; i++) {
         compare_sealed(of[i], &jobs[i], offset[i]);
         first = first == DUET_OK ? jobs[i].result : first;
@@ -244,7 +245,7 @@ check_result(const struct pair *pair, int result)
 static void
 recv_steps(struct input *in, int in_place)
 {
-    duet_opening jobs[JOBS];
+    struct duet__opening jobs[JOBS];
     duet_step single[JOBS];
     struct pair *of[JOBS];
     size_t ahead[SESSIONS] = {0}, count = 0;
@@ -254,12 +255,13 @@ recv_steps(struct input *in, int in_place)
         size_t size;
         struct pair *pair = next_job(in, &size);
         size_t *gone = &ahead[pair - pairs];
-        jobs[count] = (duet_opening){pair->rx[1], plan_step(pair, 1, size, *gone, in_place), 1};
+        jobs[count] =
+            (struct duet__opening){pair->rx[1], plan_step(pair, 1, size, *gone, in_place), 1};
         single[count] = plan_step(pair, 0, size, *gone, in_place);
         *gone += single[count].in_size;
         of[count++] = pair;
     }
-    int many = duet_session_recv_many(jobs, count);
+    int many = duet__session_recv_many(jobs, count);
     for (size_t i = 0; i < count; i++) {
         const int result[2] = {duet_session_recv(of[i]->rx[0], &single[i]), jobs[i].result};
         const duet_step steps[2] = {single[i], jobs[i].step};

@@ -70,7 +70,7 @@ owed(const struct bench_duet_pair *pair)
     duet_info info[BENCH_DUET_ENDS];
     duet_session_info(pair->end[DUET_TOP], &info[DUET_TOP]);
     duet_session_info(pair->end[DUET_BOTTOM], &info[DUET_BOTTOM]);
-    return info[DUET_TOP].owed + info[DUET_BOTTOM].owed;
+    return info[DUET_TOP].pending + info[DUET_BOTTOM].pending;
 }
 
 static int

@@ -3,6 +3,7 @@
  */
 #include "bench/peers/duet.h"
 #include "bench/peers/peer.h"
+#include "session/many.h"
 
 #include <stdlib.h>
 
@@ -43,22 +44,22 @@ open_pairs(const struct peer *peer, struct peer_wire *wire)
 static int
 seal(struct pairs *pairs, const uint8_t *in, size_t n)
 {
-    duet_sealing jobs[STREAMS];
+    struct duet__sealing jobs[STREAMS];
     for (int i = 0; i < STREAMS; i++) {
         uint8_t *wire = bench_duet_wire(pairs->of[i]);
         if (wire == NULL)
             return -1;
-        jobs[i] = (duet_sealing){
+        jobs[i] = (struct duet__sealing){
             .session = pairs->of[i]->end[DUET_TOP], .out = wire, .payload = in, .len = n};
     }
-    return duet_session_send_many(jobs, STREAMS) == DUET_OK ? 0 : -1;
+    return duet__session_send_many(jobs, STREAMS) == DUET_OK ? 0 : -1;
 }
 
 /* One step of both; 1 when both frames are whole. */
 static int
-step_both(duet_opening *jobs)
+step_both(struct duet__opening *jobs)
 {
-    if (duet_session_recv_many(jobs, STREAMS) != DUET_OK)
+    if (duet__session_recv_many(jobs, STREAMS) != DUET_OK)
         return -1;
     int whole = 0;
     for (int i = 0; i < STREAMS; i++) {
@@ -75,14 +76,14 @@ step_both(duet_opening *jobs)
 static int
 open_frames(struct pairs *pairs, uint8_t *out, size_t n)
 {
-    duet_opening jobs[STREAMS];
+    struct duet__opening jobs[STREAMS];
     uint8_t *const outs[STREAMS] = {out, pairs->other};
     for (int i = 0; i < STREAMS; i++)
-        jobs[i] = (duet_opening){.session = pairs->of[i]->end[DUET_BOTTOM],
-                                 .step = {.in = pairs->of[i]->wire,
-                                          .in_size = n + DUET_FRAME_OVERHEAD,
-                                          .out = outs[i],
-                                          .out_size = n}};
+        jobs[i] = (struct duet__opening){.session = pairs->of[i]->end[DUET_BOTTOM],
+                                         .step = {.in = pairs->of[i]->wire,
+                                                  .in_size = n + DUET_FRAME_OVERHEAD,
+                                                  .out = outs[i],
+                                                  .out_size = n}};
     int whole = 0;
     while (whole == 0 && jobs[0].step.in_size > 0)
         whole = step_both(jobs);

@@ -160,7 +160,7 @@ typedef struct duet_info {
     int tx_closed, rx_closed;      /**< 1: CLOSE was sealed, was received */
     int pinging;                   /**< 1: a PING is owed or sent, its PONG has not come */
     int refreshing;                /**< 1: a refresh is under way at this end */
-    size_t owed;                   /**< bytes that duet_session_flush() would write */
+    size_t pending;                /**< bytes that duet_session_flush() would write */
     uint32_t tx_limit, rx_limit;   /**< bytes of payload in a frame: the peer's limit, mine */
     uint64_t tx_frames, rx_frames; /**< frames so far, library frames included */
     uint64_t tx_bytes, rx_bytes;   /**< application payload so far; received: verified */
@@ -267,45 +267,6 @@ DUET_API int duet_session_send_begin(duet_session *session, uint8_t *header, uin
 DUET_API int duet_session_send_piece(duet_session *session, uint8_t *out, size_t *put,
                                      const uint8_t *in, size_t len);
 
-/** One frame to seal among many: what duet_session_send() takes, and what it returns. */
-typedef struct duet_sealing {
-    duet_session *session;
-    uint8_t *out;
-    const uint8_t *payload;
-    size_t len;
-    uint32_t code;
-    int result; /**< out */
-} duet_sealing;
-
-/**
- * Seal frames of several sessions, as duet_session_send() on each job in order.
- *
- * jobs    count of them. Neighbours of different sessions, of 128 bytes each at least, are sealed
- *         together, faster than one after the other: let sessions take turns, and lengths be alike.
- *         A session may have several jobs. Buffers of different jobs do not overlap.
- *
- * Returns DUET_OK; else the first job's result that is another. All jobs are done in any case; a
- * failure of libcrypto can end both sessions of a pair.   Source: docs/protocol.md §1.   Since 0.1.
- */
-DUET_API int duet_session_send_many(duet_sealing *jobs, size_t count);
-
-/** One step of receiving among many: what duet_session_recv() takes, and what it returns. */
-typedef struct duet_opening {
-    duet_session *session;
-    duet_step step;
-    int result; /**< out */
-} duet_opening;
-
-/**
- * Take bytes from the wires of several sessions, as duet_session_recv() on each job in order.
- *
- * jobs    count of them. Where neighbours of different sessions both are in an application's frame
- *         (after BEGIN) these are opened together; all other steps go one after the other.
- *
- * Returns as duet_session_send_many().   Source: docs/protocol.md §1.   Since 0.1.
- */
-DUET_API int duet_session_recv_many(duet_opening *jobs, size_t count);
-
 /**
  * Seal a PAD frame, which the peer ignores.
  *
@@ -319,7 +280,7 @@ DUET_API int duet_session_pad(duet_session *session, uint8_t *out, size_t len);
 /**
  * Write what the session owes the peer: its flight, READY, PONG, REFRESH, and what was asked for.
  *
- * out   out: cap bytes; info.owed are enough. A flight should go to the transport in one write.
+ * out   out: cap bytes; info.pending are enough. A flight should go to the transport in one write.
  * put   out: bytes written.
  *
  * Returns DUET_OK; DUET_E_ROOM (nothing written); DUET_AGAIN (a frame is begun: first end it); or

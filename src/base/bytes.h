@@ -17,6 +17,13 @@
 #define DUET__BIG(bits, v) (v)
 #endif
 
+/** The smaller one. */
+static inline size_t
+duet__min(uint64_t a, uint64_t b)
+{
+    return (size_t)(a < b ? a : b);
+}
+
 static inline uint16_t
 duet__load16(const uint8_t *p)
 {

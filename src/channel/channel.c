@@ -57,7 +57,7 @@ duet__channel_die(duet_channel *channel, int result, const char *what, int reaso
         duet__channel_note(channel, what, reason);
     channel->result = (int8_t)result;
     drop_buffers(channel);
-    duet__session_kill(channel->session, result);
+    duet__session_fail(channel->session, result, NULL);
     return result;
 }
 
@@ -150,9 +150,9 @@ open_channel(duet_channel **channel, const duet_config *config, duet_replay *rep
     int result = DUET_E_MISUSE;
 
     made->replay = replay;
-    made->frame_size = duet__config_frame_size(config);
-    made->speak_first = duet__config_speak_first(config) ? 1 : 0;
-    made->keep_ms = 2 * duet__config_max_skew_ms(config);
+    made->frame_size = config->frame_size;
+    made->speak_first = config->speak_first ? 1 : 0;
+    made->keep_ms = 2 * config->max_skew_ms;
     if (role == DUET_TOP || replay != NULL)
         result = new_session(made, config, role);
     if (result == DUET_OK)

@@ -7,6 +7,8 @@
  */
 #include "channel/channel.h"
 
+#include "session/many.h"
+
 enum { LANES = 2 };
 
 /* ---- Sending ---- */
@@ -54,11 +56,11 @@ begin_tx(struct tx_lane *lane, duet_send_job *job)
 }
 
 /** The next frame of a lane, behind those that wait in its batch. */
-static duet_sealing
+static struct duet__sealing
 next_frame(struct tx_lane *lane)
 {
     duet_channel *channel = lane->job->channel;
-    duet_sealing sealing = {.session = channel->session, .out = lane->batch + lane->used};
+    struct duet__sealing sealing = {.session = channel->session, .out = lane->batch + lane->used};
 
     sealing.payload = lane->tx.data + lane->tx.sent;
     sealing.len = duet__tx_payload(channel, &lane->tx);
@@ -67,7 +69,7 @@ next_frame(struct tx_lane *lane)
 
 /** A lane's frame is sealed. Write when the batch is full or the job is done. */
 static void
-sealed(struct tx_lane *lane, const duet_sealing *sealing)
+sealed(struct tx_lane *lane, const struct duet__sealing *sealing)
 {
     duet_channel *channel = lane->job->channel;
 
@@ -96,7 +98,7 @@ duet_send_many(duet_send_job *jobs, size_t count)
     for (size_t i = 0; i < LANES; i++)
         lanes[i].job = NULL;
     for (;;) {
-        duet_sealing sealings[LANES];
+        struct duet__sealing sealings[LANES];
         struct tx_lane *of[LANES];
         size_t n = 0;
         for (size_t i = 0; i < LANES; i++) {
@@ -109,7 +111,7 @@ duet_send_many(duet_send_job *jobs, size_t count)
         }
         if (n == 0)
             return;
-        (void)duet_session_send_many(sealings, n);
+        (void)duet__session_send_many(sealings, n);
         for (size_t i = 0; i < n; i++)
             sealed(of[i], &sealings[i]);
     }
@@ -188,7 +190,7 @@ duet_recv_many(duet_recv_job *jobs, size_t count)
     for (size_t i = 0; i < LANES; i++)
         lanes[i].job = NULL;
     for (;;) {
-        duet_opening openings[LANES];
+        struct duet__opening openings[LANES];
         struct rx_lane *of[LANES];
         size_t n = 0;
         for (size_t i = 0; i < LANES; i++) {
@@ -202,7 +204,7 @@ duet_recv_many(duet_recv_job *jobs, size_t count)
         }
         if (n == 0)
             return;
-        (void)duet_session_recv_many(openings, n);
+        (void)duet__session_recv_many(openings, n);
         for (size_t i = 0; i < n; i++) {
             struct rx_lane *lane = of[i];
             int result = duet__look_opened(lane->job->channel, &lane->rx, &lane->look,

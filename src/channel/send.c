@@ -207,7 +207,8 @@ duet__tx_waits(const duet_channel *channel)
         return 0;
     if (channel->kept != NULL)
         return 1;
-    return !channel->tx_frame && duet__owed_size(channel->session) > 0;
+    return !channel->tx_frame && !duet__session_quiet(channel->session) &&
+           duet__pending_size(channel->session) > 0;
 }
 
 int

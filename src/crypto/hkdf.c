@@ -110,11 +110,9 @@ duet__info(const char *x, const uint8_t label_digest[DUET__DIGEST])
 }
 
 void
-duet__derive(const uint8_t prk[DUET__DIGEST], const struct duet__info *info,
-             struct duet__bytes more, uint8_t *out, size_t n)
+duet__derive(const uint8_t prk[DUET__DIGEST], const struct duet__info *info, uint8_t *out, size_t n)
 {
-    struct duet__bytes start = {info->bytes, info->size};
-    duet__hkdf_expand(prk, start, more, out, n);
+    duet__hkdf_expand(prk, (struct duet__bytes){info->bytes, info->size}, DUET__NO_BYTES, out, n);
 }
 
 void

@@ -14,6 +14,8 @@ struct duet__bytes {
     size_t size;
 };
 
+#define DUET__NO_BYTES ((struct duet__bytes){NULL, 0})
+
 /** RFC 5869 §2.2: prk = HMAC(salt, ikm). */
 void duet__hkdf_extract(uint8_t prk[DUET__DIGEST], struct duet__bytes salt, struct duet__bytes ikm);
 
@@ -32,9 +34,9 @@ struct duet__info {
 };
 struct duet__info duet__info(const char *x, const uint8_t label_digest[DUET__DIGEST]);
 
-/** Expand(prk, info(x) ‖ more, n). */
-void duet__derive(const uint8_t prk[DUET__DIGEST], const struct duet__info *info,
-                  struct duet__bytes more, uint8_t *out, size_t n);
+/** Expand(prk, info(x), n). */
+void duet__derive(const uint8_t prk[DUET__DIGEST], const struct duet__info *info, uint8_t *out,
+                  size_t n);
 
 /** The first bytes of SHA-256("duet/1 id" ‖ W): what a secret is called, docs/protocol.md
  * "Strings". */

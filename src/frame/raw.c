@@ -1,6 +1,6 @@
 /*
- * The raw direction: K, C, H and seq as the caller gives them (docs/protocol.md §3 "The raw
- * direction").
+ * The public calls of <duet/frame.h>, "the raw direction": K, C, H and seq as the caller gives them,
+ * and frames under any code (docs/protocol.md §3 "The raw direction").
  */
 #include "frame/cipher.h"
 
@@ -8,25 +8,71 @@
 #include <string.h>
 
 int
-duet_cipher_init_raw(duet_cipher *d, const uint8_t key[32], const uint8_t block[16],
+duet_cipher_init_raw(duet_cipher *cipher, const uint8_t key[32], const uint8_t block[16],
                      const uint8_t chain[32], uint32_t seq, uint32_t limit)
 {
-    struct duet__cipher *dir = (struct duet__cipher *)d;
-    memset(d, 0, sizeof *d);
+    struct duet__cipher *c = (struct duet__cipher *)cipher;
+
+    memset(cipher, 0, sizeof *cipher);
     if (duet_init() != DUET_OK)
         return DUET_E_CRYPTO;
-    duet__kernel()->set_key(&dir->key, key);
-    memcpy(dir->block, block, WIRE_BLOCK);
-    duet__chain_load(dir->chain, chain);
-    dir->seq = seq;
-    dir->limit = limit;
-    dir->state = DUET__CIPHER_IDLE;
+    duet__kernel()->set_key(&c->key, key);
+    memcpy(c->block, block, WIRE_BLOCK);
+    duet__chain_load(c->chain, chain);
+    c->seq = seq;
+    c->limit = limit;
+    c->state = DUET__CIPHER_IDLE;
     return DUET_OK;
 }
 
 void
-duet_cipher_wipe(duet_cipher *d)
+duet_cipher_wipe(duet_cipher *cipher)
 {
-    if (d != NULL)
-        duet_wipe(d, sizeof *d);
+    if (cipher != NULL)
+        duet_wipe(cipher, sizeof *cipher);
+}
+
+int
+duet_seal_begin(duet_cipher *cipher, uint8_t header[DUET_HEADER_SIZE], uint32_t code, uint32_t len)
+{
+    return duet__cipher_seal_begin((struct duet__cipher *)cipher, header, code, len);
+}
+
+int
+duet_seal_piece(duet_cipher *cipher, uint8_t *out, size_t *put, const uint8_t *in, size_t len)
+{
+    return duet__cipher_seal_piece((struct duet__cipher *)cipher, out, put, in, len);
+}
+
+int
+duet_seal(duet_cipher *cipher, uint8_t *frame, const uint8_t *payload, size_t len, uint32_t code)
+{
+    size_t put;
+
+    if (len > UINT32_MAX)
+        return DUET_E_MISUSE;
+    int result = duet_seal_begin(cipher, frame, code, (uint32_t)len);
+    if (result != DUET_OK)
+        return result;
+    return duet_seal_piece(cipher, frame + DUET_HEADER_SIZE, &put, payload, len);
+}
+
+int
+duet_open_header(duet_cipher *cipher, uint32_t *code, uint32_t *len,
+                 const uint8_t header[DUET_HEADER_SIZE])
+{
+    struct duet__cipher *c = (struct duet__cipher *)cipher;
+    int result = duet__cipher_open_header(c, header);
+
+    if (result == DUET_OK) {
+        *code = c->code;
+        *len = c->length;
+    }
+    return result;
+}
+
+int
+duet_open_piece(duet_cipher *cipher, uint8_t *out, size_t *put, const uint8_t *in, size_t len)
+{
+    return duet__cipher_open_piece((struct duet__cipher *)cipher, out, put, in, len);
 }

@@ -1,9 +1,10 @@
 /*
- * What sealing and opening share: the frame as one run of bytes through cipher and hash.
+ * What sealing and opening share: a frame as one run of bytes through cipher and hash.
  *
- * Groups of 64 bytes from the frame's start are SHA-256 blocks and fours of counter blocks at
- * once. Whole groups go to the kernel; a part of one waits in d->group, as plaintext where it is
- * done and keystream where it is not, so no byte is ever enciphered or hashed twice.
+ * A group is 64 bytes counted from the frame's start: one block of SHA-256 and four counter blocks.
+ * The kernel takes whole groups. A group of which only a part is here waits in c->group: plaintext
+ * up to c->at, unused keystream after it. So no byte is ever encrypted or hashed twice, however the
+ * caller cuts a frame into pieces.
  */
 #ifndef DUET_FRAME_STREAM_H
 #define DUET_FRAME_STREAM_H
@@ -12,27 +13,28 @@
 
 enum duet__way { DUET__SEALING, DUET__OPENING };
 
-/** Bytes of a frame on their way through a direction. */
+/** Bytes of a frame on their way through a cipher. */
 struct duet__flow {
-    struct duet__cipher *d;
+    struct duet__cipher *c;
     uint8_t *out;
     const uint8_t *in; /* may be out, else no overlap */
     size_t n;          /* bytes */
 };
 
-/** Begin a frame at byte 0. */
-void duet__stream_begin(struct duet__cipher *d);
-
-/** Take bytes of header or payload; flow is used up. Returns DUET_OK, DUET_E_CRYPTO. */
+/** Process bytes of header or payload; flow is moved past them. Returns DUET_OK, DUET_E_CRYPTO. */
 int duet__stream_run(struct duet__flow *flow, enum duet__way way);
 
-/** As duet__stream_run() for two directions at once. Returns DUET_OK; DUET_E_CRYPTO means both. */
-int duet__stream_run2(struct duet__flow flow[2], enum duet__way way);
-
 /**
- * End the hash and the frame: the MAC as it stands on the wire, the chain and counters moved on.
- * Returns DUET_OK, DUET_E_CRYPTO.
+ * Process payload of two frames together, in less time than one after the other.
+ *
+ * Takes each flow up to its last whole group and moves it past that; the caller hands the rest to
+ * duet__cipher_seal_piece() or duet__cipher_open_piece(). Both ciphers are within a frame, and n is
+ * within its payload. Returns DUET_OK; DUET_E_CRYPTO: both frames are lost.
  */
-int duet__stream_end(struct duet__cipher *d, uint8_t mac[DUET_MAC_SIZE]);
+int duet__stream_two(struct duet__flow flow[2], enum duet__way way);
+
+/** End the hash and the frame: give the MAC as it is on the wire, move chain and counters on.
+ * Returns DUET_OK, DUET_E_CRYPTO. */
+int duet__stream_end(struct duet__cipher *c, uint8_t mac[DUET_MAC_SIZE]);
 
 #endif

@@ -12,11 +12,10 @@
 static void
 make_psk(struct duet__handshake *handshake)
 {
-    static const struct duet__bytes nothing = {NULL, 0};
     struct duet__info info = duet__info("noise", handshake->label);
 
-    duet__hkdf_expand_by(&handshake->psk->psk, (struct duet__bytes){info.bytes, info.size}, nothing,
-                         handshake->noise.psk, sizeof handshake->noise.psk);
+    duet__hkdf_expand_by(&handshake->psk->psk, (struct duet__bytes){info.bytes, info.size},
+                         DUET__NO_BYTES, handshake->noise.psk, sizeof handshake->noise.psk);
 }
 
 /* §4: prologue = "duet/1" ‖ D ‖ pattern ‖ N_t */
@@ -175,13 +174,12 @@ extract(struct duet__handshake *handshake, uint8_t prk[WIRE_DIGEST])
 void
 duet__handshake_finish(struct duet__handshake *handshake, uint8_t exporter[WIRE_DIGEST])
 {
-    static const struct duet__bytes nothing = {NULL, 0};
     static const char export_salt[] = WIRE_VERSION_TEXT " export";
     struct duet__info info = duet__info("secret", handshake->label);
     uint8_t prk[WIRE_DIGEST];
 
     extract(handshake, prk);
-    duet__derive(prk, &info, nothing, handshake->secret, sizeof handshake->secret);
+    duet__derive(prk, &info, handshake->secret, sizeof handshake->secret);
     duet__hkdf_extract(exporter, (struct duet__bytes){export_salt, sizeof export_salt - 1},
                        (struct duet__bytes){handshake->secret, sizeof handshake->secret});
     duet_wipe(prk, sizeof prk);

@@ -46,12 +46,11 @@ mix_hash(struct duet__noise *noise, const void *data, size_t size)
 static void
 derive(const struct duet__noise *noise, const uint8_t *ikm, size_t size, uint8_t *out, size_t count)
 {
-    static const struct duet__bytes nothing = {NULL, 0};
     uint8_t prk[WIRE_DIGEST];
 
     duet__hkdf_extract(prk, (struct duet__bytes){noise->ck, sizeof noise->ck},
                        (struct duet__bytes){ikm, size});
-    duet__hkdf_expand(prk, nothing, nothing, out, count * WIRE_DIGEST);
+    duet__hkdf_expand(prk, DUET__NO_BYTES, DUET__NO_BYTES, out, count * WIRE_DIGEST);
     duet_wipe(prk, sizeof prk);
 }
 

@@ -22,7 +22,7 @@ static const struct duet__kernel_entry table[] = {
 
 enum { KERNELS = sizeof table / sizeof *table };
 
-static const struct duet__kernel *chosen; /* set once by duet_init(), then only read */
+const struct duet__kernel *duet__kernel_chosen;
 
 #if !defined(__x86_64__) && !defined(__aarch64__)
 unsigned
@@ -123,10 +123,10 @@ duet__kernel_choose(void)
     if (duet__kernel_portable_init() != 0)
         return -1;
     const char *name = secure_getenv("DUET_KERNEL");
-    chosen = duet__kernel_pick(table, KERNELS, duet__cpu(), name);
-    if (chosen == NULL && agrees(&duet__kernel_portable))
-        chosen = &duet__kernel_portable; /* the one that was named is not here */
-    return chosen == NULL ? -1 : 0;
+    duet__kernel_chosen = duet__kernel_pick(table, KERNELS, duet__cpu(), name);
+    if (duet__kernel_chosen == NULL && agrees(&duet__kernel_portable))
+        duet__kernel_chosen = &duet__kernel_portable; /* the one that was named is not here */
+    return duet__kernel_chosen == NULL ? -1 : 0;
 }
 
 const struct duet__kernel *
@@ -138,10 +138,4 @@ duet__kernel_at(size_t i)
         if ((table[k].needs & ~features) == 0 && i-- == 0)
             return table[k].kernel;
     return NULL;
-}
-
-const struct duet__kernel *
-duet__kernel(void)
-{
-    return chosen;
 }

@@ -100,7 +100,14 @@ int duet__kernel_portable_init(void);
  * duet_init(). */
 int duet__kernel_choose(void);
 
+/** Set once by duet__kernel_choose(), then only read: use duet__kernel(). */
+extern const struct duet__kernel *duet__kernel_chosen;
+
 /** The chosen kernel; NULL before duet_init(). */
-const struct duet__kernel *duet__kernel(void);
+static inline const struct duet__kernel *
+duet__kernel(void)
+{
+    return duet__kernel_chosen;
+}
 
 #endif

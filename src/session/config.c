@@ -217,21 +217,3 @@ duet__config_trusts(const struct duet_config *config, const uint8_t key[DUET_KEY
             return 1;
     return 0;
 }
-
-uint32_t
-duet__config_frame_size(const struct duet_config *config)
-{
-    return config->frame_size;
-}
-
-int
-duet__config_speak_first(const struct duet_config *config)
-{
-    return config->speak_first;
-}
-
-uint64_t
-duet__config_max_skew_ms(const struct duet_config *config)
-{
-    return config->max_skew_ms;
-}

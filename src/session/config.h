@@ -34,9 +34,4 @@ enum duet_pattern duet__config_offer(const struct duet_config *config);
 /** 1 when a peer's identity is accepted. */
 int duet__config_trusts(const struct duet_config *config, const uint8_t key[DUET_KEY_SIZE]);
 
-/** What channel needs to know. */
-uint32_t duet__config_frame_size(const struct duet_config *config);
-int duet__config_speak_first(const struct duet_config *config);
-uint64_t duet__config_max_skew_ms(const struct duet_config *config);
-
 #endif

@@ -1,32 +1,37 @@
 /*
- * The library's own frames: what each of them says and where in a direction it may stand
- * (docs/protocol.md §1). Called only for frames whose MAC has been verified.
+ * The library's own frames as they arrive: where in a direction each may stand, how large it is and
+ * what it leads to (docs/protocol.md §1). Called only for frames whose MAC has been verified. What
+ * we send is in emit.c.
  */
 #include "session/session.h"
 
 #include "base/equal.h"
 #include "base/public.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static int
-ready(struct duet_session *s, enum duet_event *event)
+hello_received(struct duet_session *s, enum duet_event *event)
 {
-    if (s->rx.length != 0)
-        return duet__session_broke(s, "READY with a payload");
+    if (s->rx_phase == DUET__RX_HELLO && s->role == DUET_BOTTOM)
+        *event = DUET_EVENT_NONCE;
+    return duet__session_hello_received(s);
+}
+
+static int
+ready_received(struct duet_session *s, enum duet_event *event)
+{
     s->ready = 1;
     s->rx.limit = s->rx_limit;
-    s->rx_phase = DUET__RX_OPEN;
+    s->rx_phase = DUET__RX_ESTABLISHED;
     *event = DUET_EVENT_READY;
-    duet__session_count(s, &s->rx);
     return DUET_OK;
 }
 
 static int
-closed(struct duet_session *s, enum duet_event *event)
+close_received(struct duet_session *s, enum duet_event *event)
 {
-    if (s->rx.length != 0)
-        return duet__session_broke(s, "CLOSE with a payload");
     if (s->rx_message)
         return duet__session_fail(s, DUET_E_TRUNCATED, "the peer closed within a message");
     duet__session_close(s, duet__peer_role(s), &s->rx);
@@ -37,85 +42,86 @@ closed(struct duet_session *s, enum duet_event *event)
 }
 
 static int
-rotate(struct duet_session *s)
+pad_received(struct duet_session *s, enum duet_event *event)
 {
-    static const struct duet__bytes nothing = {NULL, 0};
-
-    if (s->rx.length != 0)
-        return duet__session_broke(s, "ROTATE with a payload");
-    duet__session_rotate(s, &s->rx, nothing);
+    (void)s;
+    (void)event;
     return DUET_OK;
 }
 
-/** A newer PING takes an unanswered one's place; after our CLOSE none is answered. */
+/* A newer PING takes an unanswered one's place; after our CLOSE none is answered. */
 static int
-ping(struct duet_session *s)
+ping_received(struct duet_session *s, enum duet_event *event)
 {
-    if (s->rx.length != DUET_PING_SIZE)
-        return duet__session_broke(s, "a PING that is not of 8 bytes");
-    if (s->tx_phase != DUET__TX_CLOSED) {
-        memcpy(s->pong, s->held, sizeof s->pong);
-        s->owed |= DUET__OWE_PONG;
-    }
-    duet__session_count(s, &s->rx);
+    (void)event;
+    if (s->tx_phase == DUET__TX_CLOSED)
+        return DUET_OK;
+    memcpy(s->pong, s->held, sizeof s->pong);
+    s->pending |= DUET__PENDING_PONG;
     return DUET_OK;
 }
 
+/* One that does not answer our last PING is ignored. */
 static int
-pong(struct duet_session *s, enum duet_event *event)
+pong_received(struct duet_session *s, enum duet_event *event)
 {
-    if (s->rx.length != DUET_PING_SIZE)
-        return duet__session_broke(s, "a PONG that is not of 8 bytes");
     DUET__PUBLIC(s->held, sizeof s->ping);
     if (s->pinged && duet__equal(s->held, s->ping, sizeof s->ping)) {
         s->pinged = 0;
         *event = DUET_EVENT_PONG;
     }
-    duet__session_count(s, &s->rx);
     return DUET_OK;
 }
 
 static int
-open_frame(struct duet_session *s, enum duet_event *event)
+rotate_received(struct duet_session *s, enum duet_event *event)
 {
-    switch (s->rx.code) {
-    case WIRE_CLOSE:
-        return closed(s, event);
-    case WIRE_PAD:
-        duet__session_count(s, &s->rx);
-        return DUET_OK;
-    case WIRE_PING:
-        return ping(s);
-    case WIRE_PONG:
-        return pong(s, event);
-    case WIRE_ROTATE:
-        return rotate(s);
-    case WIRE_REFRESH:
-        return duet__refresh_frame(s, event);
-    case WIRE_HELLO:
-    case WIRE_READY:
-        return duet__session_broke(s, "HELLO or READY after READY");
-    default:
-        return duet__session_broke(s, "a code that is reserved");
-    }
+    (void)event;
+    duet__session_rotate(s, &s->rx, DUET__NO_BYTES);
+    return DUET_OK;
 }
 
+enum { ANY_SIZE = -1 };
+
+#define IN(phase) (1u << DUET__RX_##phase)
+
+/* counted: 1: afterwards the count decides about a rotation; 0: the frame's own rule does (§3). */
+static const struct library_frame {
+    uint32_t code;
+    const char *name;
+    unsigned phases; /* in which it may come */
+    int size;        /* bytes of payload, or ANY_SIZE */
+    int counted;
+    int (*received)(struct duet_session *s, enum duet_event *event);
+} library_frames[] = {
+    {WIRE_HELLO, "HELLO", IN(HELLO) | IN(THIRD), ANY_SIZE, 0, hello_received},
+    {WIRE_READY, "READY", IN(READY), 0, 1, ready_received},
+    {WIRE_CLOSE, "CLOSE", IN(ESTABLISHED), 0, 0, close_received},
+    {WIRE_PAD, "PAD", IN(ESTABLISHED), ANY_SIZE, 1, pad_received},
+    {WIRE_PING, "PING", IN(ESTABLISHED), DUET_PING_SIZE, 1, ping_received},
+    {WIRE_PONG, "PONG", IN(ESTABLISHED), DUET_PING_SIZE, 1, pong_received},
+    {WIRE_ROTATE, "ROTATE", IN(ESTABLISHED), 0, 0, rotate_received},
+    {WIRE_REFRESH, "REFRESH", IN(ESTABLISHED), ANY_SIZE, 0, duet__refresh_received},
+};
+
 int
-duet__library_frame(struct duet_session *s, enum duet_event *event)
+duet__library_received(struct duet_session *s, enum duet_event *event)
 {
-    switch ((enum duet__rx_phase)s->rx_phase) {
-    case DUET__RX_HELLO:
-    case DUET__RX_THIRD:
-        if (s->rx.code != WIRE_HELLO)
-            return duet__session_broke(s, "another frame where HELLO comes");
-        if (s->rx_phase == DUET__RX_HELLO && s->role == DUET_BOTTOM)
-            *event = DUET_EVENT_NONCE;
-        return duet__hello_done(s);
-    case DUET__RX_READY:
-        if (s->rx.code != WIRE_READY)
-            return duet__session_broke(s, "another frame where READY comes");
-        return ready(s, event);
-    default:
-        return open_frame(s, event);
+    for (size_t i = 0; i < sizeof library_frames / sizeof *library_frames; i++) {
+        const struct library_frame *frame = &library_frames[i];
+        if (s->rx.code != frame->code)
+            continue;
+        if (!(frame->phases & 1u << s->rx_phase))
+            return duet__session_violation(s, "%s at a place where it is not allowed", frame->name);
+        if (frame->size != ANY_SIZE && s->rx.length != (uint32_t)frame->size)
+            return duet__session_violation(s, "%s with %" PRIu32 " bytes of payload", frame->name,
+                                           s->rx.length);
+        int result = frame->received(s, event);
+        if (result == DUET_OK && frame->counted)
+            duet__session_rotate_if_due(s, &s->rx);
+        return result;
     }
+    if (duet__is_application(s->rx.code))
+        return duet__session_violation(s, "an application frame before READY");
+    return duet__session_violation(s, "a reserved code that this version does not know");
 }

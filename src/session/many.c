@@ -1,104 +1,140 @@
 /*
- * Several sessions by one call: what neighbours of different sessions have to seal or to open goes
- * through the kernel two by two (docs/protocol.md §1).
+ * Frames of several sessions by one call. For two neighbours the whole groups of 64 bytes go
+ * through the kernel together; the single calls do what remains of each frame, so the outcome is
+ * that of the single calls (docs/protocol.md §1).
  */
+#include "session/many.h"
+
+#include "frame/stream.h"
 #include "session/session.h"
 
-/* Bytes of payload from which two together are done sooner than one after the other. */
+/* Bytes of payload from which two together are faster than one after the other. */
 enum { TWO_LEAST = 128 };
 
-static int
-worth_two(size_t a, size_t b)
+static void
+send_one(struct duet__sealing *job)
 {
-    return a >= TWO_LEAST && b >= TWO_LEAST && a <= UINT32_MAX && b <= UINT32_MAX;
+    job->result = duet_session_send(job->session, job->out, job->payload, job->len, job->code);
 }
 
-/** Both frames are begun: their payloads together. */
+/** Seal two jobs of different sessions. */
 static void
-seal_begun(duet_sealing job[2])
+send_two(struct duet__sealing job[2])
 {
-    struct duet__piece piece[2];
+    struct duet__flow flow[2];
+    int result = DUET_OK;
 
-    for (size_t i = 0; i < 2; i++)
-        piece[i] = (struct duet__piece){.d = &job[i].session->tx,
-                                        .out = job[i].out + DUET_HEADER_SIZE,
-                                        .in = job[i].payload,
-                                        .len = job[i].len};
-    duet__cipher_seal_two(piece);
-    for (size_t i = 0; i < 2; i++)
-        job[i].result = duet__piece_sealed(job[i].session, piece[i].result);
-}
-
-static void
-seal_two(duet_sealing job[2])
-{
-    size_t put;
-
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 2; i++) {
         job[i].result =
             duet_session_send_begin(job[i].session, job[i].out, job[i].code, (uint32_t)job[i].len);
-    if (job[0].result == DUET_OK && job[1].result == DUET_OK) {
-        seal_begun(job);
-        return;
+        flow[i] = (struct duet__flow){.c = &job[i].session->tx,
+                                      .out = job[i].out + DUET_HEADER_SIZE,
+                                      .in = job[i].payload,
+                                      .n = job[i].len};
     }
-    for (size_t i = 0; i < 2; i++)
-        if (job[i].result == DUET_OK)
-            job[i].result = duet_session_send_piece(job[i].session, job[i].out + DUET_HEADER_SIZE,
-                                                    &put, job[i].payload, job[i].len);
+    if (job[0].result == DUET_OK && job[1].result == DUET_OK)
+        result = duet__stream_two(flow, DUET__SEALING);
+    for (size_t i = 0; i < 2; i++) {
+        size_t put;
+        if (result != DUET_OK)
+            job[i].result = duet__session_fail(job[i].session, result, NULL);
+        else if (job[i].result == DUET_OK)
+            job[i].result =
+                duet_session_send_piece(job[i].session, flow[i].out, &put, flow[i].in, flow[i].n);
+    }
+}
+
+static int
+fits_two(const struct duet__sealing job[2])
+{
+    return job[0].session != job[1].session && job[0].len >= TWO_LEAST && job[1].len >= TWO_LEAST &&
+           job[0].len <= UINT32_MAX && job[1].len <= UINT32_MAX;
 }
 
 int
-duet_session_send_many(duet_sealing *jobs, size_t count)
+duet__session_send_many(struct duet__sealing *jobs, size_t count)
 {
     int result = DUET_OK;
 
-    for (size_t i = 0, n; i < count; i += n) {
-        duet_sealing *job = &jobs[i];
-        n = i + 1 < count && job[0].session != job[1].session && worth_two(job[0].len, job[1].len)
-                ? 2
-                : 1;
-        if (n == 2)
-            seal_two(job);
-        else
-            job->result =
-                duet_session_send(job->session, job->out, job->payload, job->len, job->code);
-        for (size_t k = 0; k < n && result == DUET_OK; k++)
-            result = job[k].result;
+    for (size_t i = 0; i < count; i++) {
+        if (i + 1 < count && fits_two(&jobs[i])) {
+            send_two(&jobs[i]);
+            if (result == DUET_OK)
+                result = jobs[i].result;
+            i++;
+        } else {
+            send_one(&jobs[i]);
+        }
+        if (result == DUET_OK)
+            result = jobs[i].result;
     }
     return result;
 }
 
-/** Returns 1 when both are done. */
+/** Receive after done bytes of the frame under way have been opened. */
 static int
-open_two(duet_opening job[2])
+recv_rest(struct duet__opening *job, size_t done)
 {
-    struct duet__piece piece[2];
+    struct duet_step rest = job->step;
+
+    rest.in += done;
+    rest.in_size -= done;
+    rest.out += done;
+    rest.out_size -= done;
+    int result = duet_session_recv(job->session, &rest);
+    job->step.used = done + rest.used;
+    job->step.put = done + rest.put;
+    job->step.event = rest.event;
+    job->step.code = rest.code;
+    job->step.length = rest.length;
+    job->step.need = rest.need;
+    job->step.nonce = rest.nonce;
+    return result;
+}
+
+/** Receive for two jobs. Returns 1 when that is done, 0: they do not go together. */
+static int
+recv_two(struct duet__opening job[2])
+{
+    struct duet__flow flow[2];
 
     if (job[0].session == job[1].session)
         return 0;
-    for (size_t i = 0; i < 2; i++)
-        if (!duet__payload_next(job[i].session, &job[i].step, &piece[i]))
+    for (size_t i = 0; i < 2; i++) {
+        struct duet_session *s = job[i].session;
+        const struct duet_step *step = &job[i].step;
+        size_t room = duet__min(step->in_size, step->out_size);
+        size_t n = duet__min(room, duet__cipher_payload_left(&s->rx));
+        if (s->error != DUET_OK || s->rx_phase != DUET__RX_ESTABLISHED ||
+            !duet__is_application(s->rx.code) || n < TWO_LEAST)
             return 0;
-    if (!worth_two(piece[0].len, piece[1].len))
-        return 0;
-    duet__cipher_open_two(piece);
-    for (size_t i = 0; i < 2; i++)
-        job[i].result = duet__payload_done(job[i].session, &job[i].step, &piece[i]);
+        flow[i] = (struct duet__flow){&s->rx, step->out, step->in, n};
+    }
+    int failed = duet__stream_two(flow, DUET__OPENING);
+    for (size_t i = 0; i < 2; i++) {
+        size_t done = (size_t)(flow[i].in - job[i].step.in);
+        if (failed)
+            duet__session_fail(job[i].session, failed, NULL);
+        job[i].result = recv_rest(&job[i], done);
+    }
     return 1;
 }
 
 int
-duet_session_recv_many(duet_opening *jobs, size_t count)
+duet__session_recv_many(struct duet__opening *jobs, size_t count)
 {
     int result = DUET_OK;
 
-    for (size_t i = 0, n; i < count; i += n) {
-        duet_opening *job = &jobs[i];
-        n = i + 1 < count && open_two(job) ? 2 : 1;
-        if (n == 1)
-            job->result = duet_session_recv(job->session, &job->step);
-        for (size_t k = 0; k < n && result == DUET_OK; k++)
-            result = job[k].result;
+    for (size_t i = 0; i < count; i++) {
+        if (i + 1 < count && recv_two(&jobs[i])) {
+            if (result == DUET_OK)
+                result = jobs[i].result;
+            i++;
+        } else {
+            jobs[i].result = duet_session_recv(jobs[i].session, &jobs[i].step);
+        }
+        if (result == DUET_OK)
+            result = jobs[i].result;
     }
     return result;
 }

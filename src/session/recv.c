@@ -1,126 +1,103 @@
 /*
- * Receiving: bytes as they came, cut into prelude, nonce and frames, one event at a time
- * (docs/protocol.md §1 "A receiver", §4).
+ * Receiving: bytes as they arrive, taken apart into prelude, nonce and frames, one event at a time
+ * (docs/protocol.md §1 "A receiver", §4). What a frame of the library's leads to is in library.c.
  *
- * Nothing is kept of a payload but the 33 bytes that a library frame may need, and a HELLO, whose
- * memory is taken only after its header was opened by a secret.
+ *   what is awaited           taken by         kept in                        then
+ *   ------------------------  ---------------  -----------------------------  ---------------------
+ *   prelude, nonce            take_opening()   the handshake's `opening`      header
+ *   header                    take_header()    `held`, only while partial     BEGIN, or a body below
+ *   application's payload,    take_payload()   the caller's step->out         FRAME
+ *   MAC
+ *   HELLO, MAC                take_hello()     `hello`, allocated only after  NONCE, LIBRARY
+ *                                              a secret opened the header
+ *   library frame, MAC        take_library()   `held`: the first 33 bytes     an event of library.c
+ *
+ * One call runs through these in order until it meets an event or runs out of bytes or room, so a
+ * call that ends at a header does not take what follows it.
  */
 #include "session/session.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCRATCH = 512 }; /* bytes of a library frame that are deciphered at a time */
+enum { SCRATCH = 512 }; /* bytes of a library frame that are decrypted at a time */
 
-static size_t
-least_of(uint64_t a, uint64_t b)
-{
-    return (size_t)(a < b ? a : b);
-}
-
-static size_t
-left(const struct duet_step *step)
+/** Bytes of the step's input that are not taken yet. */
+static inline size_t
+step_left(const struct duet_step *step)
 {
     return step->in_size - step->used;
 }
 
-/* ---- Prelude, nonce and header ---- */
-
-/** The peer's prelude (§6). */
-static struct duet__bytes
-prelude_of(const struct duet_session *s)
+/** 1 when an event waits for its answer, and nothing may be received. */
+static inline int
+awaits_answer(const struct duet_session *s)
 {
-    enum duet_role peer = duet__peer_role(s);
-    struct duet__bytes prelude = {s->config->profile.prelude[peer],
-                                  s->config->profile.prelude_size[peer]};
-    return prelude;
-}
-
-static int
-take_prelude(struct duet_session *s, struct duet_step *step)
-{
-    struct duet__initiation *initiation = s->initiation;
-    struct duet__bytes prelude = prelude_of(s);
-
-    if (initiation->opened >= prelude.size)
-        return DUET_OK;
-    size_t n = least_of(left(step), prelude.size - initiation->opened);
-    const uint8_t *expected = (const uint8_t *)prelude.data + initiation->opened;
-    /* public: a prelude is on the wire in clear */
-    if (n > 0 && memcmp(step->in + step->used, expected, n) != 0)
-        return duet__session_fail(s, DUET_E_UNAUTHENTICATED,
-                                  "the peer does not begin with the profile's prelude");
-    initiation->opened += n;
-    step->used += n;
-    return DUET_OK;
-}
-
-static void
-take_nonce(struct duet_session *s, struct duet_step *step)
-{
-    struct duet__initiation *initiation = s->initiation;
-    size_t prelude = prelude_of(s).size;
-
-    if (initiation->opened < prelude)
-        return;
-    size_t at = initiation->opened - prelude;
-    size_t n = least_of(left(step), WIRE_NONCE - at);
-    if (n > 0)
-        memcpy(initiation->opening + at, step->in + step->used, n);
-    initiation->opened += n;
-    step->used += n;
+    return s->rx_phase == DUET__RX_ASKED || s->refresh_phase == DUET__REFRESH_RANDOM_WANTED;
 }
 
 /** Bytes of prelude and nonce that are still to come. */
-static size_t
+static inline size_t
 opening_left(const struct duet_session *s)
 {
     if (s->rx_phase != DUET__RX_START)
         return 0;
-    return prelude_of(s).size + WIRE_NONCE - s->initiation->opened;
+    return s->config->profile.prelude_size[duet__peer_role(s)] + WIRE_NONCE - s->handshake->opened;
 }
 
-/** Gather a header; NULL while it is not whole. */
-static const uint8_t *
+/** Take prelude (§6) and nonce, as far as they are here. */
+static int
+take_opening(struct duet_session *s, struct duet_step *step)
+{
+    struct duet__session_handshake *hs = s->handshake;
+    const duet_profile *profile = &s->config->profile;
+    enum duet_role peer = duet__peer_role(s);
+    size_t prelude = profile->prelude_size[peer];
+
+    if (hs->opened < prelude) {
+        size_t n = duet__min(step_left(step), prelude - hs->opened);
+        /* public: a prelude is on the wire in clear */
+        if (n > 0 && memcmp(step->in + step->used, profile->prelude[peer] + hs->opened, n) != 0)
+            return duet__session_fail(s, DUET_E_UNAUTHENTICATED,
+                                      "the peer does not begin with the profile's prelude");
+        hs->opened += n;
+        step->used += n;
+    }
+    if (hs->opened >= prelude) {
+        size_t at = hs->opened - prelude;
+        size_t n = duet__min(step_left(step), WIRE_NONCE - at);
+        if (n > 0)
+            memcpy(hs->opening + at, step->in + step->used, n);
+        hs->opened += n;
+        step->used += n;
+    }
+    return DUET_OK;
+}
+
+/** Gather a header; open it when it is whole. */
+static int
 take_header(struct duet_session *s, struct duet_step *step)
 {
-    size_t n = least_of(left(step), DUET_HEADER_SIZE - s->held_size);
+    size_t n = duet__min(step_left(step), DUET_HEADER_SIZE - s->held_size);
 
     if (n == 0) /* nothing came: `in` may be NULL */
-        return NULL;
-    const uint8_t *in = step->in + step->used;
-    if (n == DUET_HEADER_SIZE) {
-        step->used += n;
-        return in;
-    }
-    memcpy(s->held + s->held_size, in, n);
-    s->held_size = (uint8_t)(s->held_size + n);
-    step->used += n;
-    return s->held_size == DUET_HEADER_SIZE ? s->held : NULL;
-}
-
-/** 1 when the frame under way is the application's. */
-static int
-is_application(const struct duet_session *s)
-{
-    return s->rx_phase == DUET__RX_OPEN &&
-           (s->rx.code <= DUET_CODE_APP_MAX || s->rx.code == WIRE_MORE);
-}
-
-static int
-open_header(struct duet_session *s, struct duet_step *step)
-{
-    const uint8_t *header = take_header(s, step);
-
-    if (header == NULL)
         return DUET_OK;
+    const uint8_t *header = step->in + step->used;
+    step->used += n;
+    if (n < DUET_HEADER_SIZE) {
+        memcpy(s->held + s->held_size, header, n);
+        s->held_size = (uint8_t)(s->held_size + n);
+        if (s->held_size < DUET_HEADER_SIZE)
+            return DUET_OK;
+        header = s->held;
+    }
     s->held_size = 0;
     if (s->rx_phase == DUET__RX_START)
-        return duet__first_header(s, header);
+        return duet__session_first_header(s, header);
     int result = duet__cipher_open_header(&s->rx, header);
     if (result != DUET_OK)
         return duet__session_fail(s, result, NULL);
-    if (is_application(s)) {
+    if (s->rx_phase == DUET__RX_ESTABLISHED && duet__is_application(s->rx.code)) {
         step->event = DUET_EVENT_BEGIN;
         step->code = s->rx.code;
         step->length = s->rx.length;
@@ -128,139 +105,92 @@ open_header(struct duet_session *s, struct duet_step *step)
     return DUET_OK;
 }
 
-/* ---- Payload and MAC ---- */
-
+/** Take payload and MAC of the application's frame, as much as is here and has room. */
 static int
-application_done(struct duet_session *s, struct duet_step *step)
+take_payload(struct duet_session *s, struct duet_step *step)
 {
+    size_t n = duet__min(step_left(step), duet__cipher_left(&s->rx));
+
+    if (duet__cipher_payload_left(&s->rx) > step->out_size)
+        n = duet__min(n, step->out_size);
+    if (n == 0)
+        return DUET_OK;
+    int result = duet__cipher_open_piece(&s->rx, step->out, &step->put, step->in + step->used, n);
+    step->used += n;
+    if (result == DUET_AGAIN)
+        return DUET_OK;
+    if (result != DUET_OK)
+        return duet__session_fail(s, result, NULL);
     s->rx_frames++;
     s->rx_bytes += s->rx.length;
     s->rx_message = s->rx.code == WIRE_MORE;
     step->event = DUET_EVENT_FRAME;
     step->code = s->rx.code;
     step->length = s->rx.length;
-    duet__session_count(s, &s->rx);
+    duet__session_rotate_if_due(s, &s->rx);
     return DUET_OK;
 }
 
-/** The next bytes of the application's frame, as many as are here and have room. */
-static struct duet__piece
-application_piece(struct duet_session *s, const struct duet_step *step)
-{
-    struct duet__piece piece = {.d = &s->rx,
-                                .out = step->out,
-                                .in = step->in,
-                                .len = least_of(left(step), duet__cipher_left(&s->rx))};
-
-    if (step->used > 0)
-        piece.in += step->used;
-    if (duet__cipher_payload_left(&s->rx) > step->out_size)
-        piece.len = least_of(piece.len, step->out_size);
-    return piece;
-}
-
+/** The result of opening a piece of a library frame: act on the frame once it is verified. */
 static int
-application_opened(struct duet_session *s, struct duet_step *step, const struct duet__piece *piece)
+library_opened(struct duet_session *s, struct duet_step *step, int result)
 {
-    step->put = piece->put;
-    step->used += piece->len;
-    if (piece->result == DUET_AGAIN)
+    if (result == DUET_AGAIN)
         return DUET_OK;
-    return piece->result == DUET_OK ? application_done(s, step)
-                                    : duet__session_fail(s, piece->result, NULL);
-}
-
-static int
-application_body(struct duet_session *s, struct duet_step *step)
-{
-    struct duet__piece piece = application_piece(s, step);
-
-    if (piece.len == 0)
-        return DUET_OK;
-    piece.result = duet__cipher_open_piece(&s->rx, piece.out, &piece.put, piece.in, piece.len);
-    return application_opened(s, step, &piece);
-}
-
-/** A frame that the session takes itself is verified. */
-static int
-library_done(struct duet_session *s, struct duet_step *step)
-{
+    if (result != DUET_OK)
+        return duet__session_fail(s, result, NULL);
     s->rx_frames++;
     step->event = DUET_EVENT_LIBRARY;
-    int result = duet__library_frame(s, &step->event);
+    result = duet__library_received(s, &step->event);
     s->held_size = 0;
     if (step->event == DUET_EVENT_NONCE)
-        step->nonce = s->initiation->handshake.nonces;
+        step->nonce = s->handshake->messages.nonces;
     return result;
 }
 
-/** Decipher into a scratch, and hold the first bytes. */
+/** Decrypt into a scratch, and hold the first bytes. */
 static int
-library_body(struct duet_session *s, struct duet_step *step)
+take_library(struct duet_session *s, struct duet_step *step)
 {
     uint8_t scratch[SCRATCH];
     int result = DUET_AGAIN;
 
-    while (result == DUET_AGAIN && left(step) > 0) {
-        size_t n = least_of(least_of(left(step), sizeof scratch), duet__cipher_left(&s->rx));
+    while (result == DUET_AGAIN && step_left(step) > 0) {
+        size_t n = duet__min(duet__min(step_left(step), sizeof scratch), duet__cipher_left(&s->rx));
         size_t put;
         result = duet__cipher_open_piece(&s->rx, scratch, &put, step->in + step->used, n);
-        size_t hold = least_of(put, sizeof s->held - s->held_size);
+        size_t hold = duet__min(put, sizeof s->held - s->held_size);
         memcpy(s->held + s->held_size, scratch, hold);
         s->held_size = (uint8_t)(s->held_size + hold);
         step->used += n;
     }
     duet_wipe(scratch, sizeof scratch);
-    if (result == DUET_AGAIN)
-        return DUET_OK;
-    return result == DUET_OK ? library_done(s, step) : duet__session_fail(s, result, NULL);
+    return library_opened(s, step, result);
 }
 
 static int
-hello_body(struct duet_session *s, struct duet_step *step)
+take_hello(struct duet_session *s, struct duet_step *step)
 {
-    struct duet__initiation *initiation = s->initiation;
-    size_t n = least_of(left(step), duet__cipher_left(&s->rx));
+    struct duet__session_handshake *hs = s->handshake;
+    size_t n = duet__min(step_left(step), duet__cipher_left(&s->rx));
     size_t put;
 
     if (n == 0)
         return DUET_OK;
-    if (initiation->hello == NULL)
-        initiation->hello = malloc(s->rx.length + 1u);
-    if (initiation->hello == NULL)
+    if (hs->hello == NULL)
+        hs->hello = malloc(s->rx.length + 1u);
+    if (hs->hello == NULL)
         return DUET_E_MEMORY;
-    uint8_t *out = initiation->hello + initiation->hello_size;
-    int result = duet__cipher_open_piece(&s->rx, out, &put, step->in + step->used, n);
-    initiation->hello_size += put;
+    int result =
+        duet__cipher_open_piece(&s->rx, hs->hello + hs->hello_size, &put, step->in + step->used, n);
+    hs->hello_size += put;
     step->used += n;
-    if (result == DUET_AGAIN)
-        return DUET_OK;
-    return result == DUET_OK ? library_done(s, step) : duet__session_fail(s, result, NULL);
-}
-
-static int
-take_body(struct duet_session *s, struct duet_step *step)
-{
-    if (is_application(s))
-        return application_body(s, step);
-    if (s->rx_phase == DUET__RX_HELLO ||
-        (s->rx_phase == DUET__RX_THIRD && s->rx.code == WIRE_HELLO))
-        return hello_body(s, step);
-    return library_body(s, step);
-}
-
-/* ---- One call ---- */
-
-/** 1 when an event awaits its answer. */
-static int
-awaits_answer(const struct duet_session *s)
-{
-    return s->rx_phase == DUET__RX_ASKED || s->refresh_phase == DUET__REFRESH_WANTED;
+    return library_opened(s, step, result);
 }
 
 /** Bytes that end what is awaited. */
 static size_t
-needed(const struct duet_session *s)
+bytes_needed(const struct duet_session *s)
 {
     if (s->rx_phase == DUET__RX_CLOSED || awaits_answer(s))
         return 0;
@@ -269,65 +199,37 @@ needed(const struct duet_session *s)
     return opening_left(s) + DUET_HEADER_SIZE - s->held_size;
 }
 
-static int
-take(struct duet_session *s, struct duet_step *step)
+int
+duet_session_recv(duet_session *s, duet_step *step)
 {
     int result = DUET_OK;
 
-    if (s->rx_phase == DUET__RX_START) {
-        result = take_prelude(s, step);
-        if (result == DUET_OK)
-            take_nonce(s, step);
-    }
-    if (result == DUET_OK && opening_left(s) == 0 && s->rx.state != DUET__CIPHER_IN_FRAME)
-        result = open_header(s, step);
-    if (result == DUET_OK && step->event == DUET_EVENT_NONE && s->rx.state == DUET__CIPHER_IN_FRAME)
-        result = take_body(s, step);
-    return result;
-}
-
-static void
-begin_step(struct duet_step *step)
-{
     step->used = 0;
     step->put = 0;
     step->event = DUET_EVENT_NONE;
     step->nonce = NULL;
     step->need = 0;
-}
-
-int
-duet__payload_next(struct duet_session *s, struct duet_step *step, struct duet__piece *piece)
-{
-    begin_step(step);
-    if (s->error != DUET_OK || awaits_answer(s) || s->rx.state != DUET__CIPHER_IN_FRAME ||
-        !is_application(s))
-        return 0;
-    *piece = application_piece(s, step);
-    return piece->len > 0;
-}
-
-int
-duet__payload_done(struct duet_session *s, struct duet_step *step, const struct duet__piece *piece)
-{
-    int result = application_opened(s, step, piece);
-    if (result == DUET_OK)
-        step->need = needed(s);
-    return result;
-}
-
-int
-duet_session_recv(duet_session *s, duet_step *step)
-{
-    begin_step(step);
     if (s->error != DUET_OK)
         return s->error;
     if (s->rx_phase == DUET__RX_CLOSED)
         return DUET_CLOSED;
     if (awaits_answer(s) || (s->role == DUET_TOP && s->tx_phase == DUET__TX_FLIGHT))
         return DUET_E_MISUSE;
-    int result = take(s, step);
+    if (s->rx_phase == DUET__RX_START)
+        result = take_opening(s, step);
+    if (result == DUET_OK && opening_left(s) == 0 && s->rx.state != DUET__CIPHER_IN_FRAME)
+        result = take_header(s, step);
+    if (result == DUET_OK && step->event == DUET_EVENT_NONE &&
+        s->rx.state == DUET__CIPHER_IN_FRAME) {
+        if (s->rx_phase == DUET__RX_ESTABLISHED && duet__is_application(s->rx.code))
+            result = take_payload(s, step);
+        else if (s->rx_phase == DUET__RX_HELLO ||
+                 (s->rx_phase == DUET__RX_THIRD && s->rx.code == WIRE_HELLO))
+            result = take_hello(s, step);
+        else
+            result = take_library(s, step);
+    }
     if (result == DUET_OK)
-        step->need = needed(s);
+        step->need = bytes_needed(s);
     return result;
 }

@@ -1,8 +1,54 @@
 /*
- * A session inside: two directions, where each of them is in the order of §1, and what is owed.
+ * A session inside: two ciphers, the state of each direction, and what waits to be emitted
+ * (docs/protocol.md §1, §3, §4, §5).
  *
- * One block of memory for each established session; what initiation and a refresh need are blocks
- * of their own, released when done. docs/protocol.md §1, §3, §4, §5.
+ * One block of memory for an established session. The handshake and a refresh (DH ratchet) under
+ * way have blocks of their own, which are wiped and freed when they are done.
+ *
+ * The state machine has three parts. The first two advance together during the handshake:
+ *
+ *   rx phase      tx phases beside it            what happens then
+ *   -----------   ----------------------------   --------------------------------------------------
+ *   START         FLIGHT (TOP: m1 pending)       TOP's flight is flushed: tx WAIT
+ *                 WAIT                           the peer's first header opens: rx HELLO
+ *   HELLO         WAIT                           TOP reads m2: rx READY, and tx READY (patterns 0, 1)
+ *                                                or THIRD (pattern 2).  BOTTOM has m1: rx ASKED
+ *   ASKED         WAIT (BOTTOM)                  EVENT_NONCE is answered, m1 read, m2 written: tx
+ *                                                FLIGHT, and rx READY (patterns 0, 1) or THIRD
+ *   THIRD         FLIGHT, WAIT (BOTTOM)          BOTTOM reads m3: rx READY, tx READY
+ *   READY         FLIGHT, THIRD, READY,          the peer's READY is verified: rx ESTABLISHED
+ *                 ESTABLISHED, CLOSED *
+ *   ESTABLISHED   READY, ESTABLISHED, CLOSED     the peer's CLOSE is verified: rx CLOSED
+ *   CLOSED        READY, ESTABLISHED, CLOSED     nothing more is received
+ *
+ *   FLIGHT or THIRD flushed: tx WAIT, or where S is known READY, which the same flush emits: tx
+ *   ESTABLISHED. Our CLOSE emitted: tx CLOSED.   * closed before the peer's READY: speak_first alone
+ *
+ * The handshake block exists from the start until both directions use keys of S, that is until tx
+ * reaches READY. A preset session begins at ESTABLISHED, ESTABLISHED, without a handshake. `ready`
+ * is set with rx ESTABLISHED. Pending frames are emitted once tx is ESTABLISHED, in the order of
+ * enum duet__pending; before the peer's READY only under speak_first.
+ *
+ * The third part is the refresh phase, which goes its own way from ESTABLISHED on:
+ *
+ *   refresh phase    pending   block   left when
+ *   --------------   -------   -----   ------------------------------------------------------------
+ *   NONE             -         -       we ask: ASK_PENDING.  0x01 arrives: RANDOM_WANTED
+ *   ASK_PENDING      ASK       yes     0x01 is emitted: ASKED.  0x01 arrives: RANDOM_WANTED
+ *   ASKED            -         yes     0x02 arrives, rx rotates: DONE_PENDING.  0x01 arrives: TOP
+ *                                      ignores it once, BOTTOM gives way: RANDOM_WANTED
+ *   DONE_PENDING     DONE      yes     0x03 is emitted, tx rotates: NONE
+ *   RANDOM_WANTED    -         -       EVENT_RANDOM is answered: ANSWER_PENDING.  Nothing is
+ *                                      received meanwhile
+ *   ANSWER_PENDING   ANSWER    yes     0x02 is emitted, tx rotates: ANSWERED
+ *   ANSWERED         -         yes     0x03 arrives, rx rotates: NONE
+ *   UNANSWERED       -         -       the end: 0x01 came after our CLOSE, so nothing may follow it
+ *
+ *   tx CLOSED: 0x01 leads to UNANSWERED, 0x02 to NONE. rx CLOSED: all but DONE_PENDING and
+ *   ANSWER_PENDING fall back to NONE, and ANSWER_PENDING does so once it is emitted.
+ *
+ * Files, each using only those before it: session.c, handshake.c and refresh.c, library.c and
+ * emit.c, send.c and recv.c, many.c, api.c.
  */
 #ifndef DUET_SESSION_SESSION_H
 #define DUET_SESSION_SESSION_H
@@ -11,48 +57,49 @@
 #include "handshake/handshake.h"
 #include "session/config.h"
 
-/** Where the peer's direction is. */
+/** The peer's direction. */
 enum duet__rx_phase {
-    DUET__RX_START, /* prelude, nonce and the first header */
+    DUET__RX_START, /* prelude, nonce and the first header are to come */
     DUET__RX_HELLO, /* the first HELLO's payload and MAC */
-    DUET__RX_ASKED, /* BOTTOM: EVENT_NONCE awaits its answer */
+    DUET__RX_ASKED, /* BOTTOM: EVENT_NONCE waits for its answer */
     DUET__RX_THIRD, /* BOTTOM, pattern 2: the HELLO of m3 */
     DUET__RX_READY, /* READY comes next */
-    DUET__RX_OPEN,
+    DUET__RX_ESTABLISHED,
     DUET__RX_CLOSED
 };
 
-/** Where this side's direction is. */
+/** Our direction. */
 enum duet__tx_phase {
     DUET__TX_WAIT,   /* the peer's turn */
-    DUET__TX_FLIGHT, /* owes prelude, nonce and HELLO */
-    DUET__TX_THIRD,  /* TOP, pattern 2: owes the HELLO of m3 */
-    DUET__TX_READY,  /* owes READY */
-    DUET__TX_OPEN,
+    DUET__TX_FLIGHT, /* prelude, nonce and HELLO are pending */
+    DUET__TX_THIRD,  /* TOP, pattern 2: the HELLO of m3 is pending */
+    DUET__TX_READY,  /* READY is pending */
+    DUET__TX_ESTABLISHED,
     DUET__TX_CLOSED
 };
 
-/** What is owed beside the phase's, in the order in which it is paid. */
-enum duet__owed {
-    DUET__OWE_DONE = 1, /* REFRESH 0x03 */
-    DUET__OWE_ANSWER = 2,
-    DUET__OWE_PONG = 4,
-    DUET__OWE_PING = 8,
-    DUET__OWE_ROTATE = 16,
-    DUET__OWE_ASK = 32, /* REFRESH 0x01 */
-    DUET__OWE_CLOSE = 64
+/** Frames of the library that wait to be emitted, in the order in which they will be. Their table
+ * is in emit.c. */
+enum duet__pending {
+    DUET__PENDING_DONE = 1, /* REFRESH 0x03 */
+    DUET__PENDING_ANSWER = 2,
+    DUET__PENDING_PONG = 4,
+    DUET__PENDING_PING = 8,
+    DUET__PENDING_ROTATE = 16,
+    DUET__PENDING_ASK = 32, /* REFRESH 0x01 */
+    DUET__PENDING_CLOSE = 64
 };
 
-/** Where a refresh is at this end (§5). */
+/** A refresh at this end (§5). */
 enum duet__refresh_phase {
     DUET__REFRESH_NONE,
-    DUET__REFRESH_OWED,     /* asker: 0x01 is owed */
-    DUET__REFRESH_ASKED,    /* asker: 0x01 is sent */
-    DUET__REFRESH_TURNING,  /* asker: 0x02 has come, 0x03 is owed */
-    DUET__REFRESH_WANTED,   /* answerer: EVENT_RANDOM awaits its answer */
-    DUET__REFRESH_REPLYING, /* answerer: 0x02 is owed */
-    DUET__REFRESH_ANSWERED, /* answerer: 0x02 is sent */
-    DUET__REFRESH_MUTE /* a 0x01 came after our CLOSE: it has no answer, and nothing may follow */
+    DUET__REFRESH_ASK_PENDING,    /* asker: 0x01 is pending */
+    DUET__REFRESH_ASKED,          /* asker: 0x01 is sent */
+    DUET__REFRESH_DONE_PENDING,   /* asker: 0x02 has come, 0x03 is pending */
+    DUET__REFRESH_RANDOM_WANTED,  /* answerer: EVENT_RANDOM waits for its answer */
+    DUET__REFRESH_ANSWER_PENDING, /* answerer: 0x02 is pending */
+    DUET__REFRESH_ANSWERED,       /* answerer: 0x02 is sent */
+    DUET__REFRESH_UNANSWERED      /* 0x01 came after our CLOSE */
 };
 
 /** A refresh under way. */
@@ -64,29 +111,29 @@ struct duet__refresh {
     int ignored; /* 1: TOP has ignored the 0x01 that crossed its own */
 };
 
-/** Initiation under way. */
-struct duet__initiation {
-    struct duet__handshake handshake;
-    uint8_t opening[WIRE_NONCE];   /* the peer's nonce, as it comes */
-    size_t opened;                 /* bytes of prelude and nonce that have come */
-    uint8_t *hello;                /* the HELLO that is coming; NULL: none */
-    size_t hello_size;             /* bytes */
-    uint64_t now_ms;               /* when the connection began; 0: no clock */
-    uint64_t draws[2];             /* for the number of padding bytes of each HELLO of ours */
-    struct duet__bytes padding[2]; /* and their content; NULL: zeros, drawn by number */
-    unsigned hellos;               /* HELLOs of ours that are sealed */
+/** A handshake under way. */
+struct duet__session_handshake {
+    struct duet__handshake messages; /* m1, m2, m3 and S */
+    uint8_t opening[WIRE_NONCE];     /* the peer's nonce, as it arrives */
+    size_t opened;                   /* bytes of prelude and nonce that have arrived */
+    uint8_t *hello;                  /* the HELLO that is arriving; NULL: none */
+    size_t hello_size;               /* bytes */
+    uint64_t now_ms;                 /* when the connection began; 0: no clock */
+    uint64_t draws[2];               /* random: the number of padding bytes in each HELLO of ours */
+    struct duet__bytes padding[2];   /* for tests: their content and size; data NULL: by draws */
+    unsigned hellos;                 /* HELLOs of ours that are sealed */
 };
 
-/** The longest payload of a library frame that says anything: a REFRESH. */
+/** The longest payload of a library frame that has a meaning: a REFRESH. */
 enum { DUET__HELD = 1 + WIRE_KEY };
 
 struct duet_session {
     struct duet__cipher tx, rx;
     const struct duet_config *config;
     const struct duet__psk *psk; /* NULL: not known yet */
-    struct duet__initiation *initiation;
+    struct duet__session_handshake *handshake;
     struct duet__refresh *refresh;
-    char *detail;                /* what ended the session; NULL: see error */
+    char *detail;                /* what ended the session; NULL: the sentence of `error` */
     uint64_t tx_bytes, rx_bytes; /* of application payload */
     uint64_t tx_frames, rx_frames;
     uint32_t tx_epoch, rx_epoch;
@@ -94,52 +141,27 @@ struct duet_session {
     uint8_t receipt[2][DUET_RECEIPT_SIZE];
     uint8_t exporter[WIRE_DIGEST]; /* X */
     uint8_t peer_key[DUET_KEY_SIZE];
-    uint8_t ping[DUET_PING_SIZE]; /* ours: owed, or sent and unanswered */
-    uint8_t pong[DUET_PING_SIZE]; /* owed to the peer */
-    uint8_t held[DUET__HELD];     /* of a header that is coming, or of a library frame's payload */
+    uint8_t ping[DUET_PING_SIZE]; /* ours: pending, or sent and unanswered */
+    uint8_t pong[DUET_PING_SIZE]; /* pending, to the peer */
+    uint8_t held[DUET__HELD];     /* of an arriving header, or of a library frame's payload */
     uint8_t held_size;
-    uint8_t role;          /* enum duet_role */
-    int8_t pattern;        /* enum duet_pattern; -1: preset, or not known yet */
-    int8_t error;          /* once dead */
-    uint8_t tx_phase;      /* enum duet__tx_phase */
-    uint8_t rx_phase;      /* enum duet__rx_phase */
-    uint8_t refresh_phase; /* enum duet__refresh_phase */
-    uint8_t owed;          /* set of enum duet__owed */
-    unsigned preset : 1;
-    unsigned ready : 1;      /* the peer is authenticated */
-    unsigned tx_message : 1; /* a message being sent goes on: MORE was the last */
-    unsigned rx_message : 1;
-    unsigned pinged : 1; /* PING is sent, its PONG has not come */
-    unsigned has_peer_key : 1;
-    unsigned receipts : 2; /* set of 1 << role */
+    uint8_t role;              /* enum duet_role */
+    int8_t pattern;            /* enum duet_pattern; -1: preset, or not known yet */
+    int8_t error;              /* once dead */
+    uint8_t tx_phase;          /* enum duet__tx_phase */
+    uint8_t rx_phase;          /* enum duet__rx_phase */
+    uint8_t refresh_phase;     /* enum duet__refresh_phase */
+    uint8_t pending;           /* set of enum duet__pending */
+    unsigned preset : 1;       /* never changes */
+    unsigned ready : 1;        /* the peer is authenticated; stays so */
+    unsigned tx_message : 1;   /* a message being sent goes on: MORE was the last; not at CLOSE */
+    unsigned rx_message : 1;   /* the same of a message being received */
+    unsigned pinged : 1;       /* PING is sent, its PONG has not come; not beside PENDING_PING */
+    unsigned has_peer_key : 1; /* pattern 2, from the HELLO that bears it on */
+    unsigned receipts : 2;     /* set of 1 << role, of the directions that are closed */
 };
 
 _Static_assert(sizeof(struct duet_session) <= 1152, "an established session is small");
-
-/* ---- session.c ---- */
-
-/** End the session: keys are wiped, the first result sticks. detail NULL: the result's sentence.
- * Before READY a fault of the peer's is DUET_E_UNAUTHENTICATED. Returns what sticks. */
-int duet__session_fail(struct duet_session *s, int result, const char *detail, ...)
-    __attribute__((format(printf, 3, 4)));
-
-/** End it because the peer broke the protocol: what it did. */
-int duet__session_broke(struct duet_session *s, const char *what);
-
-/** As duet__session_fail(), for what channel meets. */
-void duet__session_kill(struct duet_session *s, int result);
-
-/** The decision after a frame that does not rotate by itself (§3): the count decides. */
-void duet__session_count(struct duet_session *s, struct duet__cipher *d);
-
-/** Rotate a direction with fresh, and count the epoch. */
-void duet__session_rotate(struct duet_session *s, struct duet__cipher *d, struct duet__bytes fresh);
-
-/** Keep the receipt of a direction that has just closed, and wipe it. */
-void duet__session_close(struct duet_session *s, enum duet_role role, struct duet__cipher *d);
-
-/** 1 when application frames may be sealed, as far as the phases go. */
-int duet__session_may_send(const struct duet_session *s);
 
 static inline enum duet_role
 duet__peer_role(const struct duet_session *s)
@@ -147,67 +169,113 @@ duet__peer_role(const struct duet_session *s)
     return s->role == DUET_TOP ? DUET_BOTTOM : DUET_TOP;
 }
 
-/* ---- initiate.c ---- */
+/** 1 for a code of the application's frames: any but the library's, or MORE. */
+static inline int
+duet__is_application(uint32_t code)
+{
+    return code <= DUET_CODE_APP_MAX || code == WIRE_MORE;
+}
 
-/** Begin: TOP's m1 is made, BOTTOM waits. */
-int duet__initiate(struct duet_session *s, const uint8_t random[DUET_RANDOM_SIZE], uint64_t now_ms);
+/** 1 when the phases allow application frames to be sealed. */
+static inline int
+duet__session_may_send(const struct duet_session *s)
+{
+    return s->tx_phase == DUET__TX_ESTABLISHED && !(s->pending & DUET__PENDING_CLOSE) &&
+           (s->ready || s->config->speak_first);
+}
 
-/** The peer's first header is here, and its nonce: open it. Returns DUET_OK or a fatal result. */
-int duet__first_header(struct duet_session *s, const uint8_t header[DUET_HEADER_SIZE]);
+/** 1 when duet_session_flush() has nothing to write: so before almost every frame. */
+static inline int
+duet__session_quiet(const struct duet_session *s)
+{
+    return s->tx_phase == DUET__TX_ESTABLISHED && s->pending == 0;
+}
 
-/** A HELLO is verified: what it says. Returns DUET_OK or a fatal result. */
-int duet__hello_done(struct duet_session *s);
+/* ---- session.c ---- */
 
-/** The nonce's lookup is answered. now: 8 bytes of Unix milliseconds, or NULL. */
-int duet__nonce_known(struct duet_session *s, enum duet_request answer, const uint8_t *now);
+/**
+ * End the session: the keys are wiped, and the first result stays.
+ *
+ * Before READY a fault of the peer's becomes DUET_E_UNAUTHENTICATED. detail: what happened; NULL:
+ * the result's own sentence. Returns the result that stays.
+ */
+int duet__session_fail(struct duet_session *s, int result, const char *detail, ...)
+    __attribute__((format(printf, 3, 4)));
 
-/** A HELLO of ours is sealed: rotate to S behind the last one. */
-void duet__hello_sent(struct duet_session *s);
+/** End it because the peer violated the protocol: by what. */
+#define duet__session_violation(s, ...)                                                            \
+    duet__session_fail((s), DUET_E_PROTOCOL, "the peer broke the protocol: " __VA_ARGS__)
+
+/** After a frame that does not rotate by itself: rotate when the count says so (§3). */
+void duet__session_rotate_if_due(struct duet_session *s, struct duet__cipher *c);
+
+/** Rotate (rekey) a direction with fresh, and count the epoch. */
+void duet__session_rotate(struct duet_session *s, struct duet__cipher *c, struct duet__bytes fresh);
+
+/** Keep the receipt of a direction that has just closed, and wipe its cipher. */
+void duet__session_close(struct duet_session *s, enum duet_role role, struct duet__cipher *c);
+
+/** Wipe and free the HELLO that has arrived; the whole handshake; the refresh under way. */
+void duet__session_drop_hello(struct duet_session *s);
+void duet__session_drop_handshake(struct duet_session *s);
+void duet__session_drop_refresh(struct duet_session *s);
+
+/** Wipe every secret of the session. */
+void duet__session_wipe(struct duet_session *s);
+
+/* ---- handshake.c ---- */
+
+/** Begin: TOP writes m1, BOTTOM waits. */
+int duet__session_begin_handshake(struct duet_session *s, const uint8_t random[DUET_RANDOM_SIZE],
+                                  uint64_t now_ms);
+
+/** The peer's nonce and first header are here: open it. Returns DUET_OK or a fatal result. */
+int duet__session_first_header(struct duet_session *s, const uint8_t header[DUET_HEADER_SIZE]);
+
+/** A HELLO is verified: act on its message. Returns DUET_OK or a fatal result. */
+int duet__session_hello_received(struct duet_session *s);
+
+/** Answer to EVENT_NONCE. now: 8 bytes of Unix milliseconds, or NULL. */
+int duet__session_nonce_answered(struct duet_session *s, enum duet_request answer,
+                                 const uint8_t *now);
+
+/** A HELLO of ours is sealed: after the last one, rotate to S. */
+void duet__session_hello_sent(struct duet_session *s);
 
 /** Padding of our next HELLO; data NULL: zeros. */
-struct duet__bytes duet__hello_padding(const struct duet_session *s);
-
-/** Wipe and release what initiation needed. */
-void duet__initiation_free(struct duet_session *s);
-
-/* ---- send.c ---- */
-
-/** Bytes that duet_session_flush() would write. */
-size_t duet__owed_size(const struct duet_session *s);
-
-/** A piece of the application's frame went to be sealed, with this result: what the session says.
- */
-int duet__piece_sealed(struct duet_session *s, int result);
-
-/* ---- recv.c ---- */
-
-/** 1 when what the step goes on with is payload or MAC of an application's frame: the piece that is
- * to be opened. 0: duet_session_recv() has to look at it. */
-int duet__payload_next(struct duet_session *s, struct duet_step *step, struct duet__piece *piece);
-
-/** That piece is opened: what duet_session_recv() says. */
-int duet__payload_done(struct duet_session *s, struct duet_step *step,
-                       const struct duet__piece *piece);
-
-/* ---- library.c ---- */
-
-/** A frame of the library's is verified, its payload held: act on it. Returns DUET_OK with the
- * event, or a fatal result. */
-int duet__library_frame(struct duet_session *s, enum duet_event *event);
+struct duet__bytes duet__session_hello_padding(const struct duet_session *s);
 
 /* ---- refresh.c ---- */
 
-int duet__refresh_frame(struct duet_session *s, enum duet_event *event);
+/** DUET_ASK_REFRESH and DUET_ASK_ANSWER. */
 int duet__refresh_ask(struct duet_session *s, const uint8_t random[DUET_FRESH_SIZE]);
 int duet__refresh_answer(struct duet_session *s, const uint8_t random[DUET_FRESH_SIZE]);
 
-/** Our REFRESH 0x01, 0x02 or 0x03 is sealed: what follows. */
-void duet__refresh_sent(struct duet_session *s, enum duet__owed which);
+/** A verified REFRESH lies in s->held. Returns DUET_OK, with an event perhaps, or a fatal result. */
+int duet__refresh_received(struct duet_session *s, enum duet_event *event);
 
-/** The peer has closed: nothing is waited for any more. */
+/** Write the payload of our REFRESH 0x01, 0x02, 0x03. */
+void duet__refresh_fill_ask(const struct duet_session *s, uint8_t *payload);
+void duet__refresh_fill_answer(const struct duet_session *s, uint8_t *payload);
+void duet__refresh_fill_done(const struct duet_session *s, uint8_t *payload);
+
+/** It is sealed: go on. */
+void duet__refresh_ask_sent(struct duet_session *s);
+void duet__refresh_answer_sent(struct duet_session *s);
+void duet__refresh_done_sent(struct duet_session *s);
+
+/** The peer has closed: wait for nothing from it. */
 void duet__refresh_peer_closed(struct duet_session *s);
 
-/** Forget the refresh under way. */
-void duet__refresh_drop(struct duet_session *s);
+/* ---- library.c ---- */
+
+/** Act on a verified frame of the library, its payload in s->held or the handshake's HELLO. Returns
+ * DUET_OK with the event, or a fatal result. */
+int duet__library_received(struct duet_session *s, enum duet_event *event);
+
+/* ---- emit.c ---- */
+
+/** Bytes that duet_session_flush() would write. */
+size_t duet__pending_size(const struct duet_session *s);
 
 #endif

@@ -93,7 +93,7 @@ assert_dead(struct pair_end *end, int result)
     assert_int_equal(pair_flush(end), result);
     assert_int_equal(pair_send(end, 0, 1), result);
     assert_int_equal(duet_session_end(end->session), result);
-    assert_int_equal(pair_info(end).owed, 0);
+    assert_int_equal(pair_info(end).pending, 0);
     assert_int_equal(end->wire_size, before);
     cases++;
 }

@@ -11,6 +11,7 @@
 
 #include "base/public.h"
 #include "secret/base64.h"
+#include "session/many.h"
 #include "session/session.h"
 #include "support/pair.h"
 
@@ -94,27 +95,27 @@ batch(void)
     enum { SIZE = 700, WIRE = SIZE + (int)DUET_FRAME_OVERHEAD };
     static struct pair pairs[2];
     static uint8_t payload[SIZE], wire[2][WIRE], back[2][SIZE];
-    duet_sealing sealing[2];
-    duet_opening opening[2];
+    struct duet__sealing sealing[2];
+    struct duet__opening opening[2];
 
     hide(payload, sizeof payload);
     for (int i = 0; i < 2; i++) {
         pair_open(&pairs[i], &(struct pair_options){.pattern = DUET_PATTERN_EPHEMERAL});
         settle(&pairs[i]);
-        sealing[i] =
-            (duet_sealing){pairs[i].end[DUET_TOP].session, wire[i], payload, SIZE, 7, DUET_OK};
-        opening[i] = (duet_opening){
+        sealing[i] = (struct duet__sealing){
+            pairs[i].end[DUET_TOP].session, wire[i], payload, SIZE, 7, DUET_OK};
+        opening[i] = (struct duet__opening){
             .session = pairs[i].end[DUET_BOTTOM].session,
             .step = {.in = wire[i], .in_size = WIRE, .out = back[i], .out_size = SIZE}};
     }
-    need(duet_session_send_many(sealing, 2) == DUET_OK, "two frames");
+    need(duet__session_send_many(sealing, 2) == DUET_OK, "two frames");
     show(wire, sizeof wire);
-    need(duet_session_recv_many(opening, 2) == DUET_OK, "their headers");
+    need(duet__session_recv_many(opening, 2) == DUET_OK, "their headers");
     for (int i = 0; i < 2; i++) {
         opening[i].step.in += opening[i].step.used;
         opening[i].step.in_size -= opening[i].step.used;
     }
-    need(duet_session_recv_many(opening, 2) == DUET_OK, "what they hold");
+    need(duet__session_recv_many(opening, 2) == DUET_OK, "what they hold");
     for (int i = 0; i < 2; i++) {
         need(opening[i].step.event == DUET_EVENT_FRAME, "a frame");
         pair_close(&pairs[i]);

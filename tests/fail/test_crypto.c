@@ -9,6 +9,7 @@
  */
 #include "support/pair.h"
 
+#include "session/many.h"
 #include "session/session.h"
 
 #include <openssl/evp.h>
@@ -73,27 +74,27 @@ static int
 exchange_two(void)
 {
     static const uint8_t payload[LARGE];
-    duet_sealing sealings[2];
-    duet_opening openings[2];
+    struct duet__sealing sealings[2];
+    struct duet__opening openings[2];
 
     for (int i = 0; i < 2; i++) {
         struct pair_end *end = &pair.end[i];
-        sealings[i] = (duet_sealing){.session = end->session, .len = LARGE};
+        sealings[i] = (struct duet__sealing){.session = end->session, .len = LARGE};
         sealings[i].out = end->wire;
         sealings[i].payload = payload;
     }
-    int result = duet_session_send_many(sealings, 2);
+    int result = duet__session_send_many(sealings, 2);
     for (int i = 0; i < 2 && result == DUET_OK; i++) {
         struct pair_end *to = &pair.end[!i];
         result = pair_feed(to, pair.end[i].wire, DUET_HEADER_SIZE, 0);
-        openings[i] = (duet_opening){.session = to->session};
+        openings[i] = (struct duet__opening){.session = to->session};
         openings[i].step.in = pair.end[i].wire + DUET_HEADER_SIZE;
         openings[i].step.in_size = LARGE + DUET_MAC_SIZE;
         openings[i].step.out = to->got + to->got_size;
         openings[i].step.out_size = LARGE;
     }
     if (result == DUET_OK)
-        result = duet_session_recv_many(openings, 2);
+        result = duet__session_recv_many(openings, 2);
     for (int i = 0; i < 2 && result == DUET_OK; i++) {
         assert_int_equal(openings[i].step.event, DUET_EVENT_FRAME);
         assert_memory_equal(openings[i].step.out, payload, LARGE);
@@ -160,7 +161,7 @@ is_dead(const struct pair_end *end, int result)
     assert_int_equal(duet_session_recv(end->session, &step), result);
     assert_int_equal(duet_session_flush(end->session, frame, sizeof frame, &put), result);
     assert_int_equal(put, 0);
-    assert_null(end->session->initiation);
+    assert_null(end->session->handshake);
     assert_null(end->session->refresh);
     const struct duet__cipher *dirs[2] = {&end->session->tx, &end->session->rx};
     for (int i = 0; i < 2; i++) {

@@ -31,10 +31,10 @@ expect_of_rotation(void)
 
     scan_add("old", direction.root, sizeof direction.root);
     scan_add("old", direction.key.bytes, WIRE_KEY);
-    duet__derive(direction.root, &info, nothing, salt, sizeof salt);
+    duet__derive(direction.root, &info, salt, sizeof salt);
     duet__hkdf_extract(root, (struct duet__bytes){salt, sizeof salt}, nothing);
     info = duet__info("epoch", label);
-    duet__derive(root, &info, nothing, epoch, sizeof epoch);
+    duet__derive(root, &info, epoch, sizeof epoch);
     scan_add("on the way", salt, sizeof salt);
     scan_add("on the way", epoch + WIRE_KEY + WIRE_BLOCK, WIRE_DIGEST);
     scan_add("R", root, sizeof root);

@@ -39,7 +39,7 @@ open_both(void)
     for (int i = 0; i < 2; i++) {
         const struct duet_config *config = pair.end[i].config;
         const struct duet__psk *psk = &config->psks[0];
-        const struct duet__noise *noise = &pair.end[i].session->initiation->handshake.noise;
+        const struct duet__noise *noise = &pair.end[i].session->handshake->messages.noise;
         scan_add("W", psk->secret, psk->size);
         scan_add("what comes of W", &psk->half, sizeof psk->half);
         scan_add("what comes of W", &psk->psk, sizeof psk->psk);
@@ -58,7 +58,7 @@ first_flight(void)
 
     assert_int_equal(pair_flush(top), DUET_OK);
     assert_int_equal(pair_carry(top, bottom), DUET_OK);
-    handshake = &bottom->session->initiation->handshake;
+    handshake = &bottom->session->handshake->messages;
     if (pattern != DUET_PATTERN_IDENTITY)
         scan_add("S", handshake->secret, sizeof handshake->secret);
     add_keys("initiation", &bottom->session->tx);
@@ -73,10 +73,10 @@ second_flight(void)
     assert_int_equal(pair_flush(bottom), DUET_OK);
     assert_int_equal(pair_carry(bottom, top), DUET_OK);
     if (pattern == DUET_PATTERN_IDENTITY) {
-        handshake = &top->session->initiation->handshake;
+        handshake = &top->session->handshake->messages;
         scan_add("S", handshake->secret, sizeof handshake->secret);
-        scan_add("initiation", bottom->session->initiation->handshake.noise.ck, WIRE_DIGEST);
-        scan_add("initiation", bottom->session->initiation->handshake.noise.psk, WIRE_KEY);
+        scan_add("initiation", bottom->session->handshake->messages.noise.ck, WIRE_DIGEST);
+        scan_add("initiation", bottom->session->handshake->messages.noise.psk, WIRE_KEY);
     }
 }
 

@@ -139,7 +139,7 @@ fresh_session(void **state)
     assert_int_equal(duet_session_ask(top->session, DUET_ASK_PING, NULL), DUET_E_MISUSE);
     assert_int_equal(duet_session_recv(top->session, &step), DUET_E_MISUSE); /* it speaks first */
     duet_session_info(bottom->session, &info);
-    assert_int_equal(info.owed, 0);
+    assert_int_equal(info.pending, 0);
     assert_int_equal((int)info.pattern, -1);
     assert_int_equal(pair_flush(bottom), DUET_OK);
     assert_int_equal(duet_session_end(bottom->session), DUET_E_UNAUTHENTICATED);

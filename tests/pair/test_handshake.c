@@ -187,7 +187,7 @@ static int
 with_byte(size_t at, uint8_t value)
 {
     pair_open(&pair, &(struct pair_options){.pattern = DUET_PATTERN_SECRET, .hello_pad = 2});
-    top->session->initiation->handshake.message[at] = value;
+    top->session->handshake->messages.message[at] = value;
     assert_int_equal(pair_flush(top), DUET_OK);
     int result = pair_carry(top, bottom);
     pair_close(&pair);
@@ -249,7 +249,7 @@ raw_hello(const char *payload, size_t size, uint32_t code)
     size_t put;
 
     pair_open(&pair, &plain);
-    memcpy(top->wire, top->session->initiation->handshake.nonces, DUET_NONCE_SIZE);
+    memcpy(top->wire, top->session->handshake->messages.nonces, DUET_NONCE_SIZE);
     uint8_t *frame = top->wire + DUET_NONCE_SIZE;
     assert_int_equal(duet__cipher_seal_begin(&top->session->tx, frame, code, (uint32_t)size),
                      DUET_OK);

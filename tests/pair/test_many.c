@@ -1,8 +1,10 @@
 /*
- * Several sessions by one call: what duet_session_send_many() and duet_session_recv_many() do is,
+ * Several sessions by one call: what duet__session_send_many() and duet__session_recv_many() do is,
  * byte for byte and result for result, what the single calls do on twins of the sessions
  * (docs/protocol.md §1).
  */
+#include "session/many.h"
+
 #include <duet/duet.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -82,7 +84,7 @@ send_singly(const struct side *tx, const struct plan *plan, int *results)
 static void
 send_both(const struct side *tx, const struct plan *plan, int *made)
 {
-    duet_sealing jobs[JOBS];
+    struct duet__sealing jobs[JOBS];
     int results[JOBS];
 
     memset(wire, 0, sizeof wire);
@@ -92,14 +94,14 @@ send_both(const struct side *tx, const struct plan *plan, int *made)
             from = wire[1][j] + DUET_HEADER_SIZE;
             memcpy(wire[1][j] + DUET_HEADER_SIZE, payload[j], plan[j].len);
         }
-        jobs[j] = (duet_sealing){.session = tx->session[1][plan[j].session],
-                                 .out = wire[1][j],
-                                 .payload = from,
-                                 .len = plan[j].len,
-                                 .code = plan[j].code};
+        jobs[j] = (struct duet__sealing){.session = tx->session[1][plan[j].session],
+                                         .out = wire[1][j],
+                                         .payload = from,
+                                         .len = plan[j].len,
+                                         .code = plan[j].code};
     }
     int first = send_singly(tx, plan, results);
-    assert_int_equal(duet_session_send_many(jobs, JOBS), first);
+    assert_int_equal(duet__session_send_many(jobs, JOBS), first);
     for (size_t j = 0; j < JOBS; j++) {
         made[j] = results[j] == DUET_OK;
         assert_int_equal(jobs[j].result, results[j]);
@@ -125,14 +127,14 @@ assert_same_step(const duet_step *a, const duet_step *b)
 static void
 step_both(const struct side *rx, const size_t *sessions, duet_step step[2][JOBS], size_t n)
 {
-    duet_opening jobs[JOBS];
+    struct duet__opening jobs[JOBS];
     int first = DUET_OK;
 
     for (size_t j = 0; j < n; j++) {
         jobs[j].session = rx->session[1][sessions[j]];
         jobs[j].step = step[1][j];
     }
-    int many = duet_session_recv_many(jobs, n);
+    int many = duet__session_recv_many(jobs, n);
     for (size_t j = 0; j < n; j++) {
         int result = duet_session_recv(rx->session[0][sessions[j]], &step[0][j]);
         first = first == DUET_OK ? result : first;
@@ -259,8 +261,8 @@ static void
 none(void **state)
 {
     (void)state;
-    assert_int_equal(duet_session_send_many(NULL, 0), DUET_OK);
-    assert_int_equal(duet_session_recv_many(NULL, 0), DUET_OK);
+    assert_int_equal(duet__session_send_many(NULL, 0), DUET_OK);
+    assert_int_equal(duet__session_recv_many(NULL, 0), DUET_OK);
 }
 
 static int

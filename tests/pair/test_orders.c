@@ -136,7 +136,7 @@ check(unsigned who)
     uint8_t sent[DUET_RECEIPT_SIZE], received[DUET_RECEIPT_SIZE];
 
     assert_true(mine.tx_closed && mine.rx_closed);
-    assert_int_equal(mine.owed, 0);
+    assert_int_equal(mine.pending, 0);
     assert_int_equal(mine.tx_epoch, other.rx_epoch);
     assert_int_equal(mine.tx_bytes, other.rx_bytes);
     assert_int_equal(mine.tx_frames, other.rx_frames);

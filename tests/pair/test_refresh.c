@@ -81,7 +81,7 @@ both_ask(void **state)
     assert_int_equal(pair_flush(top), DUET_OK);
     assert_int_equal(pair_flush(bottom), DUET_OK);
     assert_int_equal(pair_carry(bottom, top), DUET_OK); /* TOP ignores it */
-    assert_int_equal(pair_info(top).owed, 0);
+    assert_int_equal(pair_info(top).pending, 0);
     assert_int_equal(pair_settle(&pair), DUET_OK);
     assert_int_equal(pair_info(top).tx_epoch, 1);
     assert_int_equal(pair_info(bottom).tx_epoch, 1);

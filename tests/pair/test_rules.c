@@ -201,7 +201,7 @@ nothing_after_close(void **state)
     assert_int_equal(pair_settle(&pair), DUET_OK);
     raw(bottom, WIRE_PING, bytes, sizeof bytes);
     assert_int_equal(pair_carry(bottom, top), DUET_OK);
-    assert_int_equal(pair_info(top).owed, 0);
+    assert_int_equal(pair_info(top).pending, 0);
     pair_close(&pair);
 }
 
@@ -248,7 +248,7 @@ newest_ping_is_answered(void **state)
     raw(top, WIRE_PING, "AAAAAAAA", 8);
     raw(top, WIRE_PING, "BBBBBBBB", 8);
     assert_int_equal(pair_carry(top, bottom), DUET_OK);
-    assert_int_equal(pair_info(bottom).owed, DUET_FRAME_OVERHEAD + DUET_PING_SIZE);
+    assert_int_equal(pair_info(bottom).pending, DUET_FRAME_OVERHEAD + DUET_PING_SIZE);
     memcpy(top->session->ping, "BBBBBBBB", 8);
     top->session->pinged = 1;
     assert_int_equal(pair_settle(&pair), DUET_OK);

@@ -209,7 +209,7 @@ pair_settle(struct pair *pair)
             result = pair_flush(bottom);
         if (result == DUET_OK)
             result = pair_carry(bottom, top);
-    } while (result == DUET_OK && (pair_info(top).owed > 0 || pair_info(bottom).owed > 0));
+    } while (result == DUET_OK && (pair_info(top).pending > 0 || pair_info(bottom).pending > 0));
     return result;
 }
 

@@ -112,7 +112,7 @@ make(struct party *party, const json_t *one, const struct names *names)
     party->padding = bytes_of(one, names->padding);
     party->refresh = bytes_of(one, names->refresh);
     for (int i = 0; i < 2; i++)
-        party->session->initiation->padding[i] =
+        party->session->handshake->padding[i] =
             (struct duet__bytes){party->padding.data, party->padding.size};
     bytes_free(&params);
     bytes_free(&nonce);
@@ -207,7 +207,7 @@ pad(struct party *from, size_t n)
     assert_int_equal(
         duet__cipher_seal_piece(&from->session->tx, at + DUET_HEADER_SIZE, &put, payload.data, n),
         DUET_OK);
-    duet__session_count(from->session, &from->session->tx);
+    duet__session_rotate_if_due(from->session, &from->session->tx);
     from->sent_size += n + DUET_FRAME_OVERHEAD;
     bytes_free(&payload);
 }
@@ -228,8 +228,8 @@ handshake(struct pair *pair)
     assert_int_equal(info.pattern, number_of(pair->one, "pattern"));
     duet_session_info(pair->bottom.session, &info);
     assert_true(info.ready && info.may_send);
-    assert_null(pair->top.session->initiation);
-    assert_null(pair->bottom.session->initiation);
+    assert_null(pair->top.session->handshake);
+    assert_null(pair->bottom.session->handshake);
 }
 
 static void

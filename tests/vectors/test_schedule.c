@@ -41,7 +41,7 @@ pass(struct duet_session *s, struct duet__cipher *d, const json_t *step)
     if (code == WIRE_ROTATE)
         duet__session_rotate(s, d, nothing);
     else if (code != WIRE_CLOSE)
-        duet__session_count(s, d);
+        duet__session_rotate_if_due(s, d);
     assert_state(d, json_object_get(step, "after"));
 }
 

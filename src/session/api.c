@@ -1,0 +1,218 @@
+/*
+ * The public calls that make, ask, describe and free a session: the top of session/. Sending is in
+ * send.c and emit.c, receiving in recv.c (docs/protocol.md §3, §4).
+ */
+#include "session/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Making and freeing ---- */
+
+static struct duet_session *
+allocate_session(const duet_config *config, enum duet_role role)
+{
+    struct duet_session *s = calloc(1, sizeof *s);
+
+    if (s == NULL)
+        return NULL;
+    s->config = config;
+    s->role = (uint8_t)role;
+    s->pattern = -1;
+    s->rx_limit = config->max_payload;
+    return s;
+}
+
+int
+duet_session_new(duet_session **session, const duet_config *config, enum duet_role role,
+                 const uint8_t random[DUET_RANDOM_SIZE], uint64_t now_ms)
+{
+    unsigned patterns = duet__config_patterns(config, role);
+    int needs_identity =
+        role == DUET_TOP && patterns != 0 && duet__config_offer(config) == DUET_PATTERN_IDENTITY;
+
+    *session = NULL;
+    if (config->count == 0 || patterns == 0 || (needs_identity && !config->has_identity))
+        return DUET_E_MISUSE;
+    struct duet_session *s = allocate_session(config, role);
+    if (s == NULL)
+        return DUET_E_MEMORY;
+    int result = duet__session_begin_handshake(s, random, now_ms);
+    if (result != DUET_OK) {
+        duet_session_free(s);
+        return result;
+    }
+    *session = s;
+    return DUET_OK;
+}
+
+/** One direction of a preset session (§3). */
+static void
+start_preset(struct duet__cipher *c, const duet_config *config, enum duet_role sender,
+             struct duet__bytes salt)
+{
+    struct duet__cipher_start with = {&config->psks[0].half[sender], config->label, "preset", salt};
+
+    duet__cipher_start(c, &with);
+    c->limit = config->max_payload;
+    c->rotate_frames = (uint8_t)config->profile.rotate_frames;
+    c->rotate_blocks = (uint8_t)config->profile.rotate_blocks;
+}
+
+int
+duet_session_new_preset(duet_session **session, const duet_config *config, enum duet_role role,
+                        const uint8_t *salt, size_t salt_size)
+{
+    struct duet__bytes bytes = {salt, salt_size};
+
+    *session = NULL;
+    if (config->count != 1 || salt_size < WIRE_SALT_LEAST || salt_size > WIRE_SALT_MOST)
+        return DUET_E_MISUSE;
+    struct duet_session *s = allocate_session(config, role);
+    if (s == NULL)
+        return DUET_E_MEMORY;
+    start_preset(&s->tx, config, role, bytes);
+    start_preset(&s->rx, config, duet__peer_role(s), bytes);
+    s->psk = &config->psks[0];
+    s->tx_limit = config->max_payload;
+    s->preset = 1;
+    s->ready = 1;
+    s->tx_phase = DUET__TX_ESTABLISHED;
+    s->rx_phase = DUET__RX_ESTABLISHED;
+    *session = s;
+    return DUET_OK;
+}
+
+void
+duet_session_free(duet_session *s)
+{
+    if (s == NULL)
+        return;
+    duet__session_wipe(s);
+    free(s->detail);
+    duet_wipe(s, sizeof *s);
+    free(s);
+}
+
+/* ---- Asking ---- */
+
+/** ROTATE or PING: pending until our CLOSE. */
+static int
+ask_frame(struct duet_session *s, enum duet__pending what, const uint8_t *bytes)
+{
+    if (s->tx_phase == DUET__TX_CLOSED || (s->pending & DUET__PENDING_CLOSE))
+        return DUET_E_MISUSE;
+    if (what == DUET__PENDING_PING) {
+        memcpy(s->ping, bytes, sizeof s->ping);
+        s->pinged = 0;
+    }
+    s->pending |= (uint8_t)what;
+    return DUET_OK;
+}
+
+int
+duet_session_ask(duet_session *s, enum duet_request request, const uint8_t *bytes)
+{
+    int needs_bytes =
+        request == DUET_ASK_PING || request == DUET_ASK_REFRESH || request == DUET_ASK_ANSWER;
+
+    if (s->error != DUET_OK)
+        return s->error;
+    if (needs_bytes && bytes == NULL)
+        return DUET_E_MISUSE;
+    switch (request) {
+    case DUET_ASK_FRESH:
+    case DUET_ASK_KNOWN:
+        return duet__session_nonce_answered(s, request, bytes);
+    case DUET_ASK_CLOSE:
+        if (s->tx_phase == DUET__TX_CLOSED || s->tx_message || s->tx.state == DUET__CIPHER_IN_FRAME)
+            return DUET_E_MISUSE;
+        s->pending |= DUET__PENDING_CLOSE;
+        return DUET_OK;
+    case DUET_ASK_ROTATE:
+        return ask_frame(s, DUET__PENDING_ROTATE, NULL);
+    case DUET_ASK_PING:
+        return ask_frame(s, DUET__PENDING_PING, bytes);
+    case DUET_ASK_REFRESH:
+        return duet__refresh_ask(s, bytes);
+    case DUET_ASK_ANSWER:
+        return duet__refresh_answer(s, bytes);
+    }
+    return DUET_E_MISUSE;
+}
+
+int
+duet_session_end(duet_session *s)
+{
+    if (s->error != DUET_OK)
+        return s->error;
+    if (s->rx_phase == DUET__RX_CLOSED)
+        return DUET_CLOSED;
+    if (!s->ready)
+        return duet__session_fail(s, DUET_E_UNAUTHENTICATED,
+                                  "the peer closed before it proved that it holds the secret");
+    return duet__session_fail(s, DUET_E_TRUNCATED, NULL);
+}
+
+/* ---- Describing ---- */
+
+void
+duet_session_info(const duet_session *s, duet_info *info)
+{
+    memset(info, 0, sizeof *info);
+    info->role = (enum duet_role)s->role;
+    info->pattern = (enum duet_pattern)s->pattern;
+    info->ready = s->ready;
+    info->may_send = s->error == DUET_OK && duet__session_may_send(s);
+    info->tx_closed = s->tx_phase == DUET__TX_CLOSED;
+    info->rx_closed = s->rx_phase == DUET__RX_CLOSED;
+    info->pinging = s->pinged || (s->pending & DUET__PENDING_PING);
+    info->refreshing = s->refresh_phase != DUET__REFRESH_NONE;
+    info->pending = s->error == DUET_OK ? duet__pending_size(s) : 0;
+    info->tx_limit = s->tx_limit;
+    info->rx_limit = s->rx_limit;
+    info->tx_frames = s->tx_frames;
+    info->rx_frames = s->rx_frames;
+    info->tx_bytes = s->tx_bytes;
+    info->rx_bytes = s->rx_bytes;
+    info->tx_epoch = s->tx_epoch;
+    info->rx_epoch = s->rx_epoch;
+    info->has_peer_key = s->has_peer_key;
+    memcpy(info->peer_key, s->peer_key, sizeof info->peer_key);
+    if (s->psk != NULL)
+        memcpy(info->secret_id, s->psk->id, sizeof info->secret_id);
+}
+
+const char *
+duet_session_detail(const duet_session *s)
+{
+    if (s->detail != NULL)
+        return s->detail;
+    return s->error != DUET_OK ? duet_explain(s->error)->sentence : "";
+}
+
+/* §4 exporter: HKDF-Expand(X, label ‖ n(4), n) */
+int
+duet_session_export(const duet_session *s, uint8_t *out, size_t n, const uint8_t *label,
+                    size_t label_size)
+{
+    uint8_t count[4];
+
+    if (s->error != DUET_OK)
+        return s->error;
+    if (!s->ready || s->preset || n < 1 || n > DUET_EXPORT_MOST)
+        return DUET_E_MISUSE;
+    duet__store32(count, (uint32_t)n);
+    duet__hkdf_expand(s->exporter, (struct duet__bytes){label, label_size},
+                      (struct duet__bytes){count, sizeof count}, out, n);
+    return DUET_OK;
+}
+
+int
+duet_session_receipt(const duet_session *s, uint8_t receipt[DUET_RECEIPT_SIZE], enum duet_role role)
+{
+    if ((role != DUET_TOP && role != DUET_BOTTOM) || !(s->receipts & 1u << role))
+        return DUET_E_MISUSE;
+    memcpy(receipt, s->receipt[role], DUET_RECEIPT_SIZE);
+    return DUET_OK;
+}

@@ -1,0 +1,218 @@
+/*
+ * What the session itself sends: its flight (prelude, nonce, HELLO), READY, and the library frames
+ * that are pending (docs/protocol.md §1, §3, §4). Nothing is emitted before duet_session_flush() is
+ * called. The application's frames are in send.c; library.c is the receiving side of this table.
+ */
+#include "session/session.h"
+
+#include <string.h>
+
+/* ---- The library's frames ---- */
+
+static void
+fill_pong(const struct duet_session *s, uint8_t *payload)
+{
+    memcpy(payload, s->pong, sizeof s->pong);
+}
+
+static void
+fill_ping(const struct duet_session *s, uint8_t *payload)
+{
+    memcpy(payload, s->ping, sizeof s->ping);
+}
+
+static void
+fill_nothing(const struct duet_session *s, uint8_t *payload)
+{
+    (void)s;
+    (void)payload;
+}
+
+static void
+pong_sent(struct duet_session *s)
+{
+    duet__session_rotate_if_due(s, &s->tx);
+}
+
+static void
+ping_sent(struct duet_session *s)
+{
+    s->pinged = 1;
+    duet__session_rotate_if_due(s, &s->tx);
+}
+
+static void
+rotate_sent(struct duet_session *s)
+{
+    duet__session_rotate(s, &s->tx, DUET__NO_BYTES);
+}
+
+static void
+close_sent(struct duet_session *s)
+{
+    duet__session_close(s, (enum duet_role)s->role, &s->tx);
+    s->tx_phase = DUET__TX_CLOSED;
+}
+
+static const struct pending_frame {
+    enum duet__pending what;
+    uint32_t code;
+    uint8_t size; /* bytes of payload */
+    void (*fill)(const struct duet_session *s, uint8_t *payload);
+    void (*sent)(struct duet_session *s); /* afterwards; decides about a rotation (§3) */
+} pending_frames[] = {
+    /* in the order in which they are emitted */
+    {DUET__PENDING_DONE, WIRE_REFRESH, 1, duet__refresh_fill_done, duet__refresh_done_sent},
+    {DUET__PENDING_ANSWER, WIRE_REFRESH, 1 + WIRE_KEY, duet__refresh_fill_answer,
+     duet__refresh_answer_sent},
+    {DUET__PENDING_PONG, WIRE_PONG, DUET_PING_SIZE, fill_pong, pong_sent},
+    {DUET__PENDING_PING, WIRE_PING, DUET_PING_SIZE, fill_ping, ping_sent},
+    {DUET__PENDING_ROTATE, WIRE_ROTATE, 0, fill_nothing, rotate_sent},
+    {DUET__PENDING_ASK, WIRE_REFRESH, 1 + WIRE_KEY, duet__refresh_fill_ask, duet__refresh_ask_sent},
+    {DUET__PENDING_CLOSE, WIRE_CLOSE, 0, fill_nothing, close_sent},
+};
+
+enum { PENDING_FRAMES = sizeof pending_frames / sizeof *pending_frames };
+
+/* ---- How much there is ---- */
+
+static size_t
+hello_frame_size(const struct duet_session *s)
+{
+    return DUET_FRAME_OVERHEAD + s->handshake->messages.message_size +
+           duet__session_hello_padding(s).size;
+}
+
+/** 1 when pending frames may be emitted: our READY is sealed, or will be by the same flush; and the
+ * peer's has come, or the application speaks first. */
+static int
+may_emit(const struct duet_session *s)
+{
+    if (s->tx_phase == DUET__TX_WAIT || s->tx_phase == DUET__TX_CLOSED ||
+        s->rx_phase < DUET__RX_READY)
+        return 0;
+    return s->ready || s->config->speak_first;
+}
+
+size_t
+duet__pending_size(const struct duet_session *s)
+{
+    size_t ready = s->rx_phase >= DUET__RX_READY ? DUET_FRAME_OVERHEAD : 0;
+    size_t size = 0;
+
+    if (s->tx_phase == DUET__TX_FLIGHT)
+        size = s->config->profile.prelude_size[s->role] + WIRE_NONCE + hello_frame_size(s) + ready;
+    else if (s->tx_phase == DUET__TX_THIRD)
+        size = hello_frame_size(s) + ready;
+    else if (s->tx_phase == DUET__TX_READY)
+        size = ready;
+    if (s->pending == 0)
+        return size;
+    for (size_t i = 0; i < PENDING_FRAMES && may_emit(s); i++)
+        if (s->pending & pending_frames[i].what)
+            size += DUET_FRAME_OVERHEAD + pending_frames[i].size;
+    return size;
+}
+
+/* ---- Emitting it ---- */
+
+/** Seal a frame whose n bytes of payload are in place. Returns DUET_OK, DUET_E_CRYPTO. */
+static int
+seal_in_place(struct duet_session *s, uint8_t *frame, uint32_t code, size_t n)
+{
+    size_t put;
+    uint8_t *payload = frame + DUET_HEADER_SIZE;
+    int result = duet__cipher_seal_begin(&s->tx, frame, code, (uint32_t)n);
+
+    if (result == DUET_OK)
+        result = duet__cipher_seal_piece(&s->tx, payload, &put, payload, n);
+    s->tx_frames++;
+    return result;
+}
+
+/** A HELLO with the message that is due, and padding. */
+static int
+emit_hello(struct duet_session *s, struct duet__writer *to)
+{
+    const struct duet__handshake *messages = &s->handshake->messages;
+    struct duet__bytes padding = duet__session_hello_padding(s);
+    uint8_t *frame = duet__room(to, hello_frame_size(s));
+    uint8_t *payload = frame + DUET_HEADER_SIZE;
+
+    memcpy(payload, messages->message, messages->message_size);
+    memset(payload + messages->message_size, 0, padding.size);
+    if (padding.data != NULL)
+        memcpy(payload + messages->message_size, padding.data, padding.size);
+    int result = seal_in_place(s, frame, WIRE_HELLO, messages->message_size + padding.size);
+    if (result == DUET_OK)
+        duet__session_hello_sent(s);
+    return result;
+}
+
+/** What the handshake has us send: prelude and nonce (§4), HELLO, READY. */
+static int
+emit_handshake(struct duet_session *s, struct duet__writer *to)
+{
+    const duet_profile *profile = &s->config->profile;
+    int result = DUET_OK;
+
+    if (s->tx_phase == DUET__TX_FLIGHT) {
+        size_t nonce = s->role == DUET_TOP ? 0 : WIRE_NONCE;
+        duet__write(to, profile->prelude[s->role], profile->prelude_size[s->role]);
+        duet__write(to, s->handshake->messages.nonces + nonce, WIRE_NONCE);
+    }
+    if (s->tx_phase == DUET__TX_FLIGHT || s->tx_phase == DUET__TX_THIRD)
+        result = emit_hello(s, to);
+    if (result != DUET_OK || s->tx_phase != DUET__TX_READY)
+        return result;
+    result = seal_in_place(s, duet__room(to, DUET_FRAME_OVERHEAD), WIRE_READY, 0);
+    if (result != DUET_OK)
+        return result;
+    s->tx_phase = DUET__TX_ESTABLISHED;
+    duet__session_rotate_if_due(s, &s->tx);
+    return DUET_OK;
+}
+
+static int
+emit_pending(struct duet_session *s, struct duet__writer *to)
+{
+    for (size_t i = 0; i < PENDING_FRAMES && may_emit(s); i++) {
+        const struct pending_frame *row = &pending_frames[i];
+        if (!(s->pending & row->what))
+            continue;
+        uint8_t *frame = duet__room(to, (size_t)DUET_FRAME_OVERHEAD + row->size);
+        row->fill(s, frame + DUET_HEADER_SIZE);
+        int result = seal_in_place(s, frame, row->code, row->size);
+        if (result != DUET_OK)
+            return result;
+        s->pending &= (uint8_t)~row->what;
+        row->sent(s);
+    }
+    return DUET_OK;
+}
+
+int
+duet_session_flush(duet_session *s, uint8_t *out, size_t cap, size_t *put)
+{
+    struct duet__writer to = duet__writer(out, cap);
+
+    *put = 0;
+    if (s->error != DUET_OK)
+        return s->error;
+    if (duet__session_quiet(s))
+        return DUET_OK;
+    size_t size = duet__pending_size(s);
+    if (size == 0)
+        return DUET_OK;
+    if (s->tx.state == DUET__CIPHER_IN_FRAME)
+        return DUET_AGAIN;
+    if (cap < size)
+        return DUET_E_ROOM;
+    int result = emit_handshake(s, &to);
+    if (result == DUET_OK)
+        result = emit_pending(s, &to);
+    if (result != DUET_OK)
+        return duet__session_fail(s, result, NULL);
+    *put = to.used;
+    return DUET_OK;
+}

@@ -1,0 +1,284 @@
+/*
+ * The handshake within a session: which secret opens the first HELLO, what each HELLO leads to, and
+ * the change of both directions to the session secret S (docs/protocol.md §4).
+ *
+ * The messages that HELLOs carry are written and read by handshake/; HELLO frames are sealed by
+ * emit.c and opened by recv.c.
+ */
+#include "session/session.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* ---- Its beginning ---- */
+
+/** Start a direction under the keys of §4: the sender's half, "hello", and the nonces known. */
+static void
+start_hello(struct duet_session *s, struct duet__cipher *c, enum duet_role sender,
+            const struct duet__psk *psk)
+{
+    size_t nonces = sender == DUET_TOP ? WIRE_NONCE : 2 * WIRE_NONCE;
+    struct duet__cipher_start with = {
+        &psk->half[sender], s->config->label, "hello", {s->handshake->messages.nonces, nonces}};
+
+    duet__cipher_start(c, &with);
+    c->limit = WIRE_HELLO_MOST;
+}
+
+int
+duet__session_begin_handshake(struct duet_session *s, const uint8_t random[DUET_RANDOM_SIZE],
+                              uint64_t now_ms)
+{
+    const duet_config *config = s->config;
+    struct duet__reader from = duet__reader(random, DUET_RANDOM_SIZE);
+    struct duet__session_handshake *hs = calloc(1, sizeof *hs);
+
+    if (hs == NULL)
+        return DUET_E_MEMORY;
+    s->handshake = hs;
+    struct duet__handshake *messages = &hs->messages;
+    hs->now_ms = now_ms;
+    messages->role = (enum duet_role)s->role;
+    messages->label = config->label;
+    messages->identity = config->has_identity ? &config->identity : NULL;
+    messages->extensions = config->extensions;
+    messages->mine =
+        (struct duet__params){(uint8_t)config->profile.rotate_frames,
+                              (uint8_t)config->profile.rotate_blocks, config->max_payload, now_ms};
+    memcpy(messages->nonces + (s->role == DUET_TOP ? 0 : WIRE_NONCE), duet__read(&from, WIRE_NONCE),
+           WIRE_NONCE);
+    memcpy(messages->noise.e, duet__read(&from, WIRE_KEY), WIRE_KEY);
+    hs->draws[0] = duet__read64(&from);
+    hs->draws[1] = duet__read64(&from);
+    if (s->role == DUET_BOTTOM)
+        return DUET_OK;
+
+    enum duet_pattern pattern = duet__config_offer(config);
+    s->psk = messages->psk = &config->psks[0];
+    s->pattern = (int8_t)pattern;
+    s->tx_phase = DUET__TX_FLIGHT;
+    start_hello(s, &s->tx, DUET_TOP, s->psk);
+    int result = duet__handshake_begin(messages, pattern);
+    return result == DUET_OK ? duet__handshake_write(messages) : result;
+}
+
+/* §4 "Several secrets": TOP has one, a listener tries its secrets in turn. */
+int
+duet__session_first_header(struct duet_session *s, const uint8_t header[DUET_HEADER_SIZE])
+{
+    const duet_config *config = s->config;
+    size_t count = s->role == DUET_TOP ? 1 : config->count;
+    struct duet__handshake *messages = &s->handshake->messages;
+
+    memcpy(messages->nonces + (s->role == DUET_TOP ? WIRE_NONCE : 0), s->handshake->opening,
+           WIRE_NONCE);
+    for (size_t i = 0; i < count; i++) {
+        start_hello(s, &s->rx, duet__peer_role(s), &config->psks[i]);
+        int result = duet__cipher_open_header(&s->rx, header);
+        if (result == DUET_E_CRYPTO)
+            return duet__session_fail(s, result, NULL);
+        if (result != DUET_OK || s->rx.code != WIRE_HELLO)
+            continue;
+        s->psk = messages->psk = &config->psks[i];
+        s->rx_phase = DUET__RX_HELLO;
+        return DUET_OK;
+    }
+    return duet__session_fail(s, DUET_E_UNAUTHENTICATED,
+                              "the peer sent bytes that none of %zu secrets opens: another "
+                              "secret, another profile, or not duet",
+                              count);
+}
+
+/* ---- The change to the session secret ---- */
+
+static struct duet__bytes
+half_of_secret(const struct duet__handshake *messages, enum duet_role role)
+{
+    const size_t half = sizeof messages->secret / 2;
+    struct duet__bytes bytes = {messages->secret + (role == DUET_TOP ? 0 : half), half};
+    return bytes;
+}
+
+/** S is known and our last HELLO sealed: rotate our direction. The handshake's block is not needed
+ * any more. */
+static void
+change_tx(struct duet_session *s)
+{
+    const struct duet__handshake *messages = &s->handshake->messages;
+
+    duet__cipher_rotate(&s->tx, s->config->label,
+                        half_of_secret(messages, (enum duet_role)s->role));
+    s->tx.rotate_frames = messages->mine.rotate_frames;
+    s->tx.rotate_blocks = messages->mine.rotate_blocks;
+    s->tx_phase = DUET__TX_READY;
+    duet__session_drop_handshake(s);
+}
+
+/** All messages are written and read: derive S, and rotate the peer's direction at once, as its last
+ * HELLO has been read. */
+static void
+change_rx(struct duet_session *s)
+{
+    struct duet__handshake *messages = &s->handshake->messages;
+    uint32_t most = s->config->max_payload;
+
+    duet__handshake_finish(messages, s->exporter);
+    duet__cipher_rotate(&s->rx, s->config->label, half_of_secret(messages, duet__peer_role(s)));
+    s->rx.rotate_frames = messages->theirs.rotate_frames;
+    s->rx.rotate_blocks = messages->theirs.rotate_blocks;
+    /* §4: up to READY a direction may take 64 KiB on the wire */
+    s->rx.limit = most < WIRE_READY_MOST ? most : WIRE_READY_MOST;
+    s->tx_limit = messages->theirs.max_payload;
+    s->rx_phase = DUET__RX_READY;
+}
+
+void
+duet__session_hello_sent(struct duet_session *s)
+{
+    s->handshake->hellos++;
+    if (s->rx_phase == DUET__RX_READY)
+        change_tx(s);
+    else
+        s->tx_phase = DUET__TX_WAIT;
+}
+
+/* §6 hello_pad: between least and most, both included, drawn anew for each HELLO */
+struct duet__bytes
+duet__session_hello_padding(const struct duet_session *s)
+{
+    const duet_profile *profile = &s->config->profile;
+    const struct duet__session_handshake *hs = s->handshake;
+    uint64_t span = (uint64_t)profile->hello_pad_most - profile->hello_pad_least + 1;
+    struct duet__bytes padding = hs->padding[hs->hellos];
+
+    if (padding.data == NULL)
+        padding.size = (size_t)(profile->hello_pad_least + hs->draws[hs->hellos] % span);
+    return padding;
+}
+
+/* ---- What each HELLO leads to ---- */
+
+/** Read the peer's message from the HELLO that has arrived. */
+static int
+read_message(struct duet_session *s)
+{
+    struct duet__session_handshake *hs = s->handshake;
+    int result = duet__handshake_read(&hs->messages, hs->hello, hs->hello_size);
+
+    duet__session_drop_hello(s);
+    if (result == DUET_E_FORGED)
+        return duet__session_fail(s, result,
+                                  "the peer's HELLO holds a Noise message that does not decrypt");
+    if (result != DUET_OK)
+        return duet__session_fail(s, result, "the peer's HELLO is malformed");
+    return DUET_OK;
+}
+
+static int
+write_message(struct duet_session *s)
+{
+    int result = duet__handshake_write(&s->handshake->messages);
+
+    return result == DUET_OK ? result
+                             : duet__session_fail(s, result, "the peer's public key is not valid");
+}
+
+/* §4 "Identities": judged before anything is answered to it */
+static int
+check_identity(struct duet_session *s)
+{
+    if (s->pattern != DUET_PATTERN_IDENTITY)
+        return DUET_OK;
+    memcpy(s->peer_key, s->handshake->messages.noise.rs, sizeof s->peer_key);
+    s->has_peer_key = 1;
+    if (duet__config_trusts(s->config, s->peer_key))
+        return DUET_OK;
+    return duet__session_fail(s, DUET_E_UNTRUSTED, NULL);
+}
+
+int
+duet__session_hello_received(struct duet_session *s)
+{
+    int third = s->rx_phase == DUET__RX_THIRD;
+
+    if (s->role == DUET_BOTTOM && !third) { /* m1 is read once its nonce is known to be new */
+        s->rx_phase = DUET__RX_ASKED;
+        return DUET_OK;
+    }
+    int result = read_message(s);
+    if (result == DUET_OK)
+        result = check_identity(s);
+    if (result != DUET_OK)
+        return result;
+    if (!third && s->pattern == DUET_PATTERN_IDENTITY) { /* TOP has m2, and answers with m3 */
+        result = write_message(s);
+        if (result != DUET_OK)
+            return result;
+        change_rx(s);
+        s->tx_phase = DUET__TX_THIRD;
+        return DUET_OK;
+    }
+    change_rx(s);
+    change_tx(s);
+    return DUET_OK;
+}
+
+/** Begin with m1's pattern, if this listener accepts it. */
+static int
+accept_pattern(struct duet_session *s)
+{
+    struct duet__session_handshake *hs = s->handshake;
+    unsigned pattern;
+
+    if (duet__handshake_peek(hs->hello, hs->hello_size, &pattern) != DUET_OK)
+        return duet__session_fail(s, DUET_E_PROTOCOL, "the peer's HELLO is malformed");
+    if (pattern > DUET_PATTERN_IDENTITY ||
+        !(duet__config_patterns(s->config, DUET_BOTTOM) & 1u << pattern))
+        return duet__session_fail(
+            s, DUET_E_PROTOCOL, "the peer offers pattern %u, which is not accepted here", pattern);
+    s->pattern = (int8_t)pattern;
+    int result = duet__handshake_begin(&hs->messages, (enum duet_pattern)pattern);
+    return result == DUET_OK ? result : duet__session_fail(s, result, NULL);
+}
+
+/* §4 "Replay": clocks count only where max_skew is set */
+static int
+check_time(struct duet_session *s, const uint8_t *now)
+{
+    uint64_t skew = s->config->max_skew_ms;
+    uint64_t theirs = s->handshake->messages.theirs.time_ms;
+    uint64_t mine = now != NULL ? duet__load64(now) : s->handshake->now_ms;
+    uint64_t apart = theirs > mine ? theirs - mine : mine - theirs;
+
+    if (skew == 0 || (theirs != 0 && apart <= skew))
+        return DUET_OK;
+    return duet__session_fail(s, DUET_E_PROTOCOL,
+                              "the peer's clock is %" PRIu64 " ms off, more than is accepted here",
+                              apart);
+}
+
+/* BOTTOM's replay cache has looked m1's nonce up: if it is new, answer m1 with m2. */
+int
+duet__session_nonce_answered(struct duet_session *s, enum duet_request answer, const uint8_t *now)
+{
+    if (s->rx_phase != DUET__RX_ASKED)
+        return DUET_E_MISUSE;
+    if (answer != DUET_ASK_FRESH)
+        return duet__session_fail(s, DUET_E_UNAUTHENTICATED,
+                                  "the peer's first flight was seen before: it is a replay");
+    int result = accept_pattern(s);
+    if (result == DUET_OK)
+        result = read_message(s);
+    if (result == DUET_OK)
+        result = check_time(s, now);
+    if (result == DUET_OK)
+        result = write_message(s);
+    if (result != DUET_OK)
+        return result;
+    start_hello(s, &s->tx, DUET_BOTTOM, s->psk);
+    s->tx_phase = DUET__TX_FLIGHT;
+    s->rx_phase = DUET__RX_THIRD;
+    if (duet__handshake_done(&s->handshake->messages))
+        change_rx(s);
+    return DUET_OK;
+}
