@@ -45,8 +45,8 @@ duet__session_begin_handshake(struct duet_session *s, const uint8_t random[DUET_
     messages->mine =
         (struct duet__params){(uint8_t)config->profile.rotate_frames,
                               (uint8_t)config->profile.rotate_blocks, config->max_payload, now_ms};
-    memcpy(messages->nonces + (s->role == DUET_TOP ? 0 : WIRE_NONCE), duet__read(&from, WIRE_NONCE),
-           WIRE_NONCE);
+    uint8_t *nonce = messages->nonces + (s->role == DUET_TOP ? 0 : WIRE_NONCE);
+    memcpy(nonce, duet__read(&from, WIRE_NONCE), WIRE_NONCE);
     memcpy(messages->noise.e, duet__read(&from, WIRE_KEY), WIRE_KEY);
     hs->draws[0] = duet__read64(&from);
     hs->draws[1] = duet__read64(&from);
@@ -114,8 +114,8 @@ change_tx(struct duet_session *s)
     duet__session_drop_handshake(s);
 }
 
-/** All messages are written and read: derive S, and rotate the peer's direction at once, as its last
- * HELLO has been read. */
+/** All messages are written and read: derive S, and rotate the peer's direction at once, as the last
+ * HELLO of it is read. */
 static void
 change_rx(struct duet_session *s)
 {

@@ -1,24 +1,26 @@
 /*
  * Receiving: bytes as they arrive, taken apart into prelude, nonce and frames, one event at a time
  * (docs/protocol.md §1 "A receiver", §4). What a frame of the library's leads to is in library.c.
- *
- *   what is awaited           taken by         kept in                        then
- *   ------------------------  ---------------  -----------------------------  ---------------------
- *   prelude, nonce            take_opening()   the handshake's `opening`      header
- *   header                    take_header()    `held`, only while partial     BEGIN, or a body below
- *   application's payload,    take_payload()   the caller's step->out         FRAME
- *   MAC
- *   HELLO, MAC                take_hello()     `hello`, allocated only after  NONCE, LIBRARY
- *                                              a secret opened the header
- *   library frame, MAC        take_library()   `held`: the first 33 bytes     an event of library.c
- *
- * One call runs through these in order until it meets an event or runs out of bytes or room, so a
- * call that ends at a header does not take what follows it.
  */
 #include "session/session.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/*
+ *   what is awaited          taken by        kept in                       then
+ *   -----------------------  --------------  ----------------------------  -----------------------
+ *   prelude, nonce           take_opening()  the handshake's `opening`     header
+ *   header                   take_header()   `held`, only while partial    BEGIN, or a body below
+ *   application's payload,   take_payload()  the caller's step->out        FRAME
+ *   MAC
+ *   HELLO, MAC               take_hello()    `hello`, allocated only when  NONCE, LIBRARY
+ *                                            a secret opened the header
+ *   library frame, MAC       take_library()  `held`: the first 33 bytes    an event of library.c
+ *
+ * A call runs through these in order until it meets an event, or is out of bytes or room. A call
+ * that ends at a header does not take what follows it.
+ */
 
 enum { SCRATCH = 512 }; /* bytes of a library frame that are decrypted at a time */
 

@@ -4,15 +4,23 @@
  *
  * One block of memory for an established session. The handshake and a refresh (DH ratchet) under
  * way have blocks of their own, which are wiped and freed when they are done.
- *
+ */
+#ifndef DUET_SESSION_SESSION_H
+#define DUET_SESSION_SESSION_H
+
+#include "frame/cipher.h"
+#include "handshake/handshake.h"
+#include "session/config.h"
+
+/*
  * The state machine has three parts. The first two advance together during the handshake:
  *
  *   rx phase      tx phases beside it            what happens then
  *   -----------   ----------------------------   --------------------------------------------------
  *   START         FLIGHT (TOP: m1 pending)       TOP's flight is flushed: tx WAIT
  *                 WAIT                           the peer's first header opens: rx HELLO
- *   HELLO         WAIT                           TOP reads m2: rx READY, and tx READY (patterns 0, 1)
- *                                                or THIRD (pattern 2).  BOTTOM has m1: rx ASKED
+ *   HELLO         WAIT                           TOP reads m2: rx READY, tx READY (patterns 0, 1) or
+ *                                                THIRD (pattern 2).  BOTTOM has m1: rx ASKED
  *   ASKED         WAIT (BOTTOM)                  EVENT_NONCE is answered, m1 read, m2 written: tx
  *                                                FLIGHT, and rx READY (patterns 0, 1) or THIRD
  *   THIRD         FLIGHT, WAIT (BOTTOM)          BOTTOM reads m3: rx READY, tx READY
@@ -22,7 +30,8 @@
  *   CLOSED        READY, ESTABLISHED, CLOSED     nothing more is received
  *
  *   FLIGHT or THIRD flushed: tx WAIT, or where S is known READY, which the same flush emits: tx
- *   ESTABLISHED. Our CLOSE emitted: tx CLOSED.   * closed before the peer's READY: speak_first alone
+ *   ESTABLISHED. Our CLOSE emitted: tx CLOSED.
+ *   * only under speak_first: closed before the peer's READY
  *
  * The handshake block exists from the start until both directions use keys of S, that is until tx
  * reaches READY. A preset session begins at ESTABLISHED, ESTABLISHED, without a handshake. `ready`
@@ -50,12 +59,6 @@
  * Files, each using only those before it: session.c, handshake.c and refresh.c, library.c and
  * emit.c, send.c and recv.c, many.c, api.c.
  */
-#ifndef DUET_SESSION_SESSION_H
-#define DUET_SESSION_SESSION_H
-
-#include "frame/cipher.h"
-#include "handshake/handshake.h"
-#include "session/config.h"
 
 /** The peer's direction. */
 enum duet__rx_phase {
@@ -251,7 +254,7 @@ struct duet__bytes duet__session_hello_padding(const struct duet_session *s);
 int duet__refresh_ask(struct duet_session *s, const uint8_t random[DUET_FRESH_SIZE]);
 int duet__refresh_answer(struct duet_session *s, const uint8_t random[DUET_FRESH_SIZE]);
 
-/** A verified REFRESH lies in s->held. Returns DUET_OK, with an event perhaps, or a fatal result. */
+/** A verified REFRESH lies in s->held: act on it. Returns DUET_OK or a fatal result. */
 int duet__refresh_received(struct duet_session *s, enum duet_event *event);
 
 /** Write the payload of our REFRESH 0x01, 0x02, 0x03. */
