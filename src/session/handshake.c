@@ -114,8 +114,8 @@ change_tx(struct duet_session *s)
     duet__session_drop_handshake(s);
 }
 
-/** All messages are written and read: derive S, and rotate the peer's direction at once, as the last
- * HELLO of it is read. */
+/** All messages are written and read: derive S, and rotate the peer's direction, whose last HELLO
+ * has been read. */
 static void
 change_rx(struct duet_session *s)
 {

@@ -19,8 +19,8 @@
  *   -----------   ----------------------------   --------------------------------------------------
  *   START         FLIGHT (TOP: m1 pending)       TOP's flight is flushed: tx WAIT
  *                 WAIT                           the peer's first header opens: rx HELLO
- *   HELLO         WAIT                           TOP reads m2: rx READY, tx READY (patterns 0, 1) or
- *                                                THIRD (pattern 2).  BOTTOM has m1: rx ASKED
+ *   HELLO         WAIT                           TOP reads m2: rx READY, tx READY (patterns 0, 1)
+ *                                                or THIRD (pattern 2).  BOTTOM has m1: rx ASKED
  *   ASKED         WAIT (BOTTOM)                  EVENT_NONCE is answered, m1 read, m2 written: tx
  *                                                FLIGHT, and rx READY (patterns 0, 1) or THIRD
  *   THIRD         FLIGHT, WAIT (BOTTOM)          BOTTOM reads m3: rx READY, tx READY
