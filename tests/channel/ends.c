@@ -14,8 +14,13 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <linux/sockios.h>
+#endif
 
 #include <cmocka.h>
+
+static const struct ends *opened_ends; /* the last that ends_open_with() made; NULL: none */
 
 duet_config *
 ends_config(void)
@@ -91,6 +96,7 @@ ends_open_with(struct ends *ends, duet_config *config, enum ends_wire wire)
     ends->config = config;
     ends->replay = duet_replay_new(64);
     assert_non_null(ends->replay);
+    opened_ends = ends;
     if (wire == ENDS_DIRECT || wire == ENDS_TCP) {
         ends_sockets(wire, &ends->top_fd, &ends->bottom_fd);
         ends->top_far = ends->bottom_fd;
@@ -129,6 +135,7 @@ close_once(int *fd)
 void
 ends_close(struct ends *ends)
 {
+    opened_ends = NULL;
     duet_channel_free(ends->top);
     duet_channel_free(ends->bottom);
     duet_replay_free(ends->replay);
@@ -141,11 +148,41 @@ ends_close(struct ends *ends)
     close_once(&ends->bottom_fd);
 }
 
+/** The socket of the channel at the other end of a far one; -1 when it is not ours to look at. */
+static int
+near_end(const struct ends *ends, int far)
+{
+    if (ends == NULL || ends->top_far == ends->bottom_fd)
+        return -1;
+    if (far == ends->top_far)
+        return ends->top_fd;
+    return far == ends->bottom_far ? ends->bottom_fd : -1;
+}
+
+/** Wait until `due` bytes can be read at fd. A busy kernel delivers TCP's segments late; where the
+ * receive window is closed the rest stays at the sender. */
+static void
+wait_arrived(int fd, int sender, size_t due)
+{
+    for (int ms = 0; ms < ENDS_PATIENCE && ends_waiting(fd) < due; ms++) {
+#ifdef SIOCOUTQNSD
+        int unsent = 0;
+        if (ioctl(sender, SIOCOUTQNSD, &unsent) == 0 && unsent > 0)
+            return;
+#else
+        (void)sender;
+#endif
+        poll(NULL, 0, 1);
+    }
+}
+
 size_t
 ends_carry(int from, int to, size_t n)
 {
     uint8_t bytes[4096];
     size_t carried = 0;
+    int near = near_end(opened_ends, to);
+    size_t before = near >= 0 ? ends_waiting(near) : 0;
 
     while (carried < n) {
         size_t want = n - carried < sizeof bytes ? n - carried : sizeof bytes;
@@ -155,6 +192,8 @@ ends_carry(int from, int to, size_t n)
         assert_int_equal(send(to, bytes, (size_t)got, MSG_NOSIGNAL), got);
         carried += (size_t)got;
     }
+    if (near >= 0 && carried > 0)
+        wait_arrived(near, to, before + carried);
     return carried;
 }
 

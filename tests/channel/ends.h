@@ -22,6 +22,9 @@
 #define ENDS_SANITIZED 0
 #endif
 
+/* Milliseconds that a call may wait for what must come, however busy the machine is. */
+#define ENDS_PATIENCE 60000
+
 struct ends {
     duet_config *config;
     duet_replay *replay;
@@ -56,7 +59,8 @@ void ends_sockets(enum ends_wire wire, int *one, int *other);
 
 void ends_close(struct ends *ends);
 
-/** Carry at most n bytes from one far end to the other; returns how many. */
+/** Carry at most n bytes from one far end to the other and wait until they have arrived there;
+ * returns how many. */
 size_t ends_carry(int from, int to, size_t n);
 
 /** Carry all that is there, both ways. */

@@ -58,7 +58,7 @@ all_arrive(enum ends_wire wire, size_t room)
         int result = duet_send_messages(ends.top, messages + done, MANY - done, &accepted, 0);
         assert_true(result == DUET_OK || result == DUET_AGAIN);
         done += accepted;
-        assert_int_equal(duet_recv_messages(ends.bottom, &inbox, 1000), DUET_OK);
+        assert_int_equal(duet_recv_messages(ends.bottom, &inbox, ENDS_PATIENCE), DUET_OK);
         assert_in_range(inbox.count, 1, room);
         check_inbox(&inbox, have);
     }
@@ -280,7 +280,7 @@ close_behind_bytes(enum ends_wire wire)
     duet_recv_many(&in, 1);
     assert_int_equal(in.result, DUET_AGAIN);
     assert_true(duet_channel_state(ends.bottom) & DUET_WANT_READ);
-    assert_int_equal(duet_send(ends.top, "hello", 5, &accepted, 1000), DUET_OK);
+    assert_int_equal(duet_send(ends.top, "hello", 5, &accepted, ENDS_PATIENCE), DUET_OK);
     assert_int_equal(duet_close(ends.top, 0), DUET_OK);
     duet_recv_many(&in, 1);
     assert_int_equal(in.result, DUET_OK);

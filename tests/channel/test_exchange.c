@@ -43,8 +43,8 @@ run(void *argument)
         party->result = duet_exchange(channel, &party->io, party->timeout_ms);
     } while (party->result == DUET_AGAIN || party->result == DUET_SLOW);
     if (party->result == DUET_OK)
-        party->result = duet_close(channel, 20000);
-    party->closed = duet_recv(channel, &n, 1, &n, 1, 20000);
+        party->result = duet_close(channel, ENDS_PATIENCE);
+    party->closed = duet_recv(channel, &n, 1, &n, 1, ENDS_PATIENCE);
     duet_channel_free(channel);
     return NULL;
 }
@@ -176,7 +176,7 @@ closed_early(void **state)
     ends_handshake(&ends);
     assert_int_equal(duet_send(ends.bottom, "early", 5, &n, 0), DUET_OK);
     assert_int_equal(duet_close(ends.bottom, 0), DUET_OK);
-    assert_int_equal(duet_exchange(ends.top, &io, 1000), DUET_CLOSED);
+    assert_int_equal(duet_exchange(ends.top, &io, ENDS_PATIENCE), DUET_CLOSED);
     assert_true(io.sent == 5 && io.got == 5);
     assert_memory_equal(bytes, "early", 5);
     ends_close(&ends);
@@ -200,10 +200,10 @@ vanished(void **state)
     assert_int_equal(duet_send(ends.bottom, bytes, 10000, &n, 0), DUET_OK);
     close(ends.bottom_fd);
     ends.bottom_fd = -1;
-    assert_int_equal(duet_exchange(ends.top, &io, 1000), DUET_E_TRUNCATED);
+    assert_int_equal(duet_exchange(ends.top, &io, ENDS_PATIENCE), DUET_E_TRUNCATED);
     assert_int_equal(io.got, 10000);
     assert_memory_equal(back, bytes, 10000);
-    assert_int_equal(duet_exchange(ends.top, &io, 1000), DUET_E_TRUNCATED);
+    assert_int_equal(duet_exchange(ends.top, &io, ENDS_PATIENCE), DUET_E_TRUNCATED);
     ends_close(&ends);
 }
 

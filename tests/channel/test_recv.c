@@ -128,7 +128,8 @@ slow_with_verified_bytes(void **state)
     assert_int_equal(duet_channel_state(ends.bottom), DUET_STATE_RECV | DUET_WANT_READ);
     ends_carry_all(&ends);
     /* Another buffer: nothing is lost. */
-    assert_int_equal(duet_recv(ends.bottom, had + 100000, FULL, &got, FULL, 20), DUET_OK);
+    assert_int_equal(duet_recv(ends.bottom, had + 100000, FULL, &got, FULL, ENDS_PATIENCE),
+                     DUET_OK);
     assert_int_equal(got, FULL);
     assert_memory_equal(had + 100000, sent + 2 * FULL, FULL);
     ends_close(&ends);

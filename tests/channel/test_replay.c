@@ -145,14 +145,23 @@ holder_killed(void **state)
 
     (void)state;
     for (uint32_t round = 0; round < 20; round++) {
+        int begun[2];
+        char byte;
+        assert_int_equal(pipe(begun), 0);
         pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0) {
-            for (uint32_t i = 0;; i++)
+            for (uint32_t i = 0;; i++) {
                 take(replay, round << 24 | i, 0, 0);
+                if (i == 0)
+                    (void)!write(begun[1], "", 1);
+            }
         }
-        usleep(2000);
+        assert_int_equal(read(begun[0], &byte, 1), 1);
+        usleep(100 * round);
         kill(child, SIGKILL);
+        close(begun[0]);
+        close(begun[1]);
         assert_int_equal(waitpid(child, &status, 0), child);
         for (uint32_t i = 0; i < 50; i++)
             assert_int_equal(take(replay, 0xF0000000u + (round << 8) + i, 0, 0), 0);

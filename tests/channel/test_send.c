@@ -86,14 +86,14 @@ peer_went_away(void **state)
     close(ends.bottom_fd);
     ends.bottom_fd = -1;
     for (int i = 0; i < 100 && result == DUET_OK; i++)
-        result = duet_send(ends.top, sent, 1000, &n, 100);
+        result = duet_send(ends.top, sent, 1000, &n, ENDS_PATIENCE);
     assert_int_equal(result, DUET_E_TRUNCATED);
     assert_true(strlen(duet_channel_detail(ends.top)) > 0);
-    assert_int_equal(duet_send(ends.top, sent, 1000, &n, 100), DUET_E_TRUNCATED);
-    assert_int_equal(duet_recv(ends.top, had, 5000, &n, 5000, 100), DUET_OK);
+    assert_int_equal(duet_send(ends.top, sent, 1000, &n, ENDS_PATIENCE), DUET_E_TRUNCATED);
+    assert_int_equal(duet_recv(ends.top, had, 5000, &n, 5000, ENDS_PATIENCE), DUET_OK);
     assert_memory_equal(had, sent, 5000);
-    assert_int_equal(duet_recv(ends.top, had, 5000, &n, 5000, 100), DUET_E_TRUNCATED);
-    assert_int_equal(duet_close(ends.top, 100), DUET_E_TRUNCATED);
+    assert_int_equal(duet_recv(ends.top, had, 5000, &n, 5000, ENDS_PATIENCE), DUET_E_TRUNCATED);
+    assert_int_equal(duet_close(ends.top, ENDS_PATIENCE), DUET_E_TRUNCATED);
     ends_close(&ends);
 }
 
@@ -117,13 +117,13 @@ run_echo(void *argument)
     echo->result =
         duet_channel_open(&channel, echo->config, echo->replay, DUET_BOTTOM, echo->rfd, echo->wfd);
     while (echo->result == DUET_OK) {
-        echo->result = duet_recv(channel, buffer, sizeof buffer, &n, 1, 20000);
+        echo->result = duet_recv(channel, buffer, sizeof buffer, &n, 1, ENDS_PATIENCE);
         echo->bytes += n;
-        if (n > 0 && duet_send(channel, buffer, n, &n, 20000) != DUET_OK)
+        if (n > 0 && duet_send(channel, buffer, n, &n, ENDS_PATIENCE) != DUET_OK)
             break;
     }
     if (echo->result == DUET_CLOSED)
-        echo->result = duet_close(channel, 20000);
+        echo->result = duet_close(channel, ENDS_PATIENCE);
     duet_channel_free(channel);
     return NULL;
 }
@@ -148,10 +148,10 @@ over_pipes(void **state)
     assert_int_equal(pthread_create(&thread, NULL, run_echo, &echo), 0);
     assert_int_equal(duet_channel_open(&channel, echo.config, NULL, DUET_TOP, back[0], there[1]),
                      DUET_OK);
-    assert_int_equal(duet_exchange(channel, &io, 20000), DUET_OK);
+    assert_int_equal(duet_exchange(channel, &io, ENDS_PATIENCE), DUET_OK);
     assert_memory_equal(had, sent, MUCH);
-    assert_int_equal(duet_close(channel, 20000), DUET_OK);
-    assert_int_equal(duet_recv(channel, had, 1, &n, 1, 20000), DUET_CLOSED);
+    assert_int_equal(duet_close(channel, ENDS_PATIENCE), DUET_OK);
+    assert_int_equal(duet_recv(channel, had, 1, &n, 1, ENDS_PATIENCE), DUET_CLOSED);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(echo.result, DUET_OK);
     assert_int_equal(echo.bytes, MUCH);

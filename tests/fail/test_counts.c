@@ -2,64 +2,17 @@
  * How many allocations a connection takes, ours and libcrypto's: they are bounded, and after the
  * set-up there is none (docs/architecture.md, "Memory").
  */
+#include "support/heap.h"
 #include "support/pair.h"
 
 #include "crypto/aead.h"
 
-#include <openssl/crypto.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
-
-static unsigned ours, theirs; /* allocations so far */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-
-void *
-__wrap_malloc(size_t size)
-{
-    ours++;
-    return __real_malloc(size);
-}
-
-void *
-__wrap_calloc(size_t count, size_t size)
-{
-    ours++;
-    return __real_calloc(count, size);
-}
-
-static void *
-crypto_malloc(size_t size, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    theirs++;
-    return __real_malloc(size);
-}
-
-static void *
-crypto_realloc(void *memory, size_t size, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    theirs++;
-    return realloc(memory, size);
-}
-
-static void
-crypto_free(void *memory, const char *file, int line)
-{
-    (void)file;
-    (void)line;
-    free(memory);
-}
 
 static struct pair pair;
 
@@ -76,13 +29,13 @@ of_a_connection(void **state)
     for (int pattern = 0; pattern < 3; pattern++) {
         pair_open(&pair, &(struct pair_options){.pattern = (enum duet_pattern)pattern});
         pair_handshake(&pair); /* a first one, after which libcrypto has looked everything up */
-        ours = theirs = 0;
+        heap_restart();
         assert_int_equal(pair_sessions(&pair), DUET_OK);
         pair_handshake(&pair);
-        assert_int_equal(ours, bounds[pattern].ours);
-        assert_in_range(theirs, 0, 25 * bounds[pattern].steps);
+        assert_int_equal(heap_ours.calls, bounds[pattern].ours);
+        assert_in_range(heap_libcrypto.calls, 0, 25 * bounds[pattern].steps);
         if (bounds[pattern].steps == 0)
-            assert_int_equal(theirs, 0);
+            assert_int_equal(heap_libcrypto.calls, 0);
         pair_close(&pair);
     }
 }
@@ -92,14 +45,14 @@ none_for_frames(void **state)
 {
     (void)state;
     pair_ready(&pair, &(struct pair_options){.rotate_frames = 3});
-    ours = theirs = 0;
+    heap_restart();
     for (size_t n = 0; n < 2000; n += 37) {
         assert_int_equal(pair_send(&pair.end[DUET_TOP], 7, n), DUET_OK);
         assert_int_equal(pair_carry(&pair.end[DUET_TOP], &pair.end[DUET_BOTTOM]), DUET_OK);
     }
     assert_true(pair_info(&pair.end[DUET_TOP]).tx_epoch > 0);
-    assert_int_equal(ours, 0);
-    assert_int_equal(theirs, 0);
+    assert_int_equal(heap_ours.calls, 0);
+    assert_int_equal(heap_libcrypto.calls, 0);
     pair_close(&pair);
 }
 
@@ -111,10 +64,10 @@ none_for_a_noise_message(void **state)
     uint8_t bytes[40 + DUET__TAG] = {0};
 
     (void)state;
-    theirs = 0;
+    heap_restart();
     assert_int_equal(duet__aead_encrypt(&with, bytes, bytes, 40), DUET_OK);
     assert_int_equal(duet__aead_decrypt(&with, bytes, bytes, sizeof bytes), DUET_OK);
-    assert_int_equal(theirs, 0);
+    assert_int_equal(heap_libcrypto.calls, 0);
 }
 
 int
@@ -125,7 +78,7 @@ main(void)
         cmocka_unit_test(none_for_frames),
         cmocka_unit_test(none_for_a_noise_message),
     };
-    if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1)
+    if (heap_count_libcrypto() != 0)
         return 1;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,8 @@ count(int number)
     fake_signals++;
 }
 
+enum { PATIENCE_MS = 60000 };
+
 static char last[1024];
 
 static void
@@ -72,7 +74,7 @@ serve(void **state)
         fake_signals = 0;
         log_line = keep;
         signal(SIGTERM, count);
-        alarm(60);
+        alarm(300);
         if (control_open(&control, fake_loop, path, fake_service) != EXIT_DONE)
             _exit(1);
         (void)!write(pair[1], "r", 1);
@@ -250,26 +252,47 @@ test_a_request_in_pieces(void **state)
     assert_string_equal(back, "ok\nworker 1 of 2: serving\n");
 }
 
+/** Dial twenty times and wait for the last four to be closed. Returns how many of the first sixteen
+ * are open then, or -1 where the machine took so long that their own time may be over. */
+static int
+open_of_sixteen(int fds[20])
+{
+    uint64_t begin = uv_hrtime();
+    int open = 0;
+    char byte;
+
+    for (unsigned i = 0; i < 20; i++)
+        fds[i] = dial();
+    for (unsigned i = 16; i < 20; i++) {
+        struct pollfd one = {.fd = fds[i], .events = POLLIN};
+        assert_int_equal(poll(&one, 1, PATIENCE_MS), 1);
+    }
+    for (unsigned i = 0; i < 16; i++)
+        open += recv(fds[i], &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+    return uv_hrtime() - begin < UINT64_C(4000000000) ? open : -1;
+}
+
 /** Sixteen silent ones are held for five seconds; more are turned away at once. */
 static void
 test_bounds(void **state)
 {
-    int fds[20], open = 0;
+    int open = -1;
     char byte;
 
     (void)state;
-    for (unsigned i = 0; i < 20; i++)
-        fds[i] = dial();
-    poll(NULL, 0, 300);
-    for (unsigned i = 0; i < 20; i++)
-        open += recv(fds[i], &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
-    assert_int_equal(open, 16);
-    for (unsigned i = 0; i < 20; i++) {
-        struct pollfd one = {.fd = fds[i], .events = POLLIN};
-        assert_int_equal(poll(&one, 1, 8000), 1);
-        assert_int_equal(recv(fds[i], &byte, 1, MSG_DONTWAIT), 0);
-        close(fds[i]);
+    for (unsigned attempt = 0; open < 0 && attempt < 10; attempt++) {
+        int fds[20];
+        open = open_of_sixteen(fds);
+        for (unsigned i = 0; i < 20; i++) {
+            struct pollfd one = {.fd = fds[i], .events = POLLIN};
+            assert_int_equal(poll(&one, 1, PATIENCE_MS), 1);
+            assert_int_equal(recv(fds[i], &byte, 1, MSG_DONTWAIT), 0);
+            close(fds[i]);
+        }
     }
+    if (open < 0)
+        skip(); /* the machine is too busy to tell */
+    assert_int_equal(open, 16);
     expect(REQUEST_HEALTH, 0, 0, "serving\n");
 }
 
