@@ -1,6 +1,8 @@
 /*
- * Configurations: secrets, identity, trusted peers, profile and numbers
- * (docs/protocol.md §2, §4, §6).
+ * Configurations: secrets, identity, trusted peers, profile and numbers, and the rules that follow
+ * from them: which patterns a role may use, which peers it trusts (docs/protocol.md §2, §4, §6).
+ *
+ * Reads no files: that is secret/.
  */
 #include "session/config.h"
 
@@ -20,8 +22,7 @@ enum {
     ALL_PATTERNS = 7
 };
 
-static const uint64_t skew_most_ms =
-    (uint64_t)366 * 24 * 3600 * 1000; /* a year: beyond it is none */
+#define SKEW_MOST_MS ((uint64_t)366 * 24 * 3600 * 1000) /* a year: a larger one checks nothing */
 
 static void
 hash_label(struct duet_config *config)
@@ -59,33 +60,23 @@ duet_config_free(duet_config *config)
     free(config);
 }
 
-/** The same psks with room for one more; the old place is wiped, as it held keys. */
-static int
-grow(struct duet_config *config)
-{
-    size_t size = config->count * sizeof *config->psks;
-    struct duet__psk *psks = malloc(size + sizeof *psks);
-
-    if (psks == NULL)
-        return DUET_E_MEMORY;
-    if (config->psks != NULL) {
-        memcpy(psks, config->psks, size);
-        duet_wipe(config->psks, size);
-    }
-    free(config->psks);
-    config->psks = psks;
-    return DUET_OK;
-}
-
 int
 duet_config_add_secret(duet_config *config, const uint8_t *bytes, size_t size)
 {
+    size_t used = config->count * sizeof *config->psks;
+
     if (config->count >= DUET_SECRETS_MOST)
         return DUET_E_MISUSE;
-    int result = grow(config);
-    if (result != DUET_OK)
-        return result;
-    result = duet__psk_init(&config->psks[config->count], bytes, size);
+    struct duet__psk *psks = malloc(used + sizeof *psks);
+    if (psks == NULL)
+        return DUET_E_MEMORY;
+    if (config->psks != NULL) { /* moved by hand: realloc() would leave keys behind */
+        memcpy(psks, config->psks, used);
+        duet_wipe(config->psks, used);
+    }
+    free(config->psks);
+    config->psks = psks;
+    int result = duet__psk_init(&psks[config->count], bytes, size);
     if (result == DUET_OK)
         config->count++;
     return result;
@@ -121,9 +112,9 @@ duet_config_set_peers(duet_config *config, const duet_peers *peers)
 }
 
 static int
-exponent(unsigned value)
+rotates(unsigned exponent)
 {
-    return value >= WIRE_ROTATE_LEAST && value <= WIRE_ROTATE_MOST;
+    return exponent >= WIRE_ROTATE_LEAST && exponent <= WIRE_ROTATE_MOST;
 }
 
 int
@@ -133,46 +124,41 @@ duet_config_set_profile(duet_config *config, const duet_profile *profile)
         profile->prelude_size[DUET_TOP] > DUET_PRELUDE_MOST ||
         profile->prelude_size[DUET_BOTTOM] > DUET_PRELUDE_MOST ||
         profile->hello_pad_most > WIRE_HELLO_PAD_MOST ||
-        profile->hello_pad_least > profile->hello_pad_most || !exponent(profile->rotate_frames) ||
-        !exponent(profile->rotate_blocks))
+        profile->hello_pad_least > profile->hello_pad_most || !rotates(profile->rotate_frames) ||
+        !rotates(profile->rotate_blocks))
         return DUET_E_MISUSE;
     config->profile = *profile;
     hash_label(config);
     return DUET_OK;
 }
 
-/** Store a value that must lie between two bounds, both included. */
-static int
-store(uint32_t *where, uint64_t value, uint32_t least, uint32_t most)
-{
-    if (value < least || value > most)
-        return DUET_E_MISUSE;
-    *where = (uint32_t)value;
-    return DUET_OK;
-}
-
 int
 duet_config_set(duet_config *config, enum duet_setting setting, uint64_t value)
 {
-    switch (setting) {
-    case DUET_SET_PATTERNS:
-        return store(&config->patterns, value, 1, ALL_PATTERNS);
-    case DUET_SET_MAX_PAYLOAD:
-        return store(&config->max_payload, value, WIRE_MAX_PAYLOAD_LEAST, UINT32_MAX);
-    case DUET_SET_FRAME_SIZE:
-        return store(&config->frame_size, value, 1, FRAME_SIZE_MOST);
-    case DUET_SET_MAX_SKEW_MS:
-        if (value > skew_most_ms)
-            return DUET_E_MISUSE;
+    static const struct {
+        uint64_t least, most;
+    } range[] = {
+        [DUET_SET_PATTERNS] = {1, ALL_PATTERNS},
+        [DUET_SET_MAX_PAYLOAD] = {WIRE_MAX_PAYLOAD_LEAST, UINT32_MAX},
+        [DUET_SET_FRAME_SIZE] = {1, FRAME_SIZE_MOST},
+        [DUET_SET_MAX_SKEW_MS] = {0, SKEW_MOST_MS},
+        [DUET_SET_SPEAK_FIRST] = {0, 1},
+    };
+
+    if ((unsigned)setting >= sizeof range / sizeof *range || value < range[setting].least ||
+        value > range[setting].most)
+        return DUET_E_MISUSE;
+    if (setting == DUET_SET_PATTERNS)
+        config->patterns = (unsigned)value;
+    else if (setting == DUET_SET_MAX_PAYLOAD)
+        config->max_payload = (uint32_t)value;
+    else if (setting == DUET_SET_FRAME_SIZE)
+        config->frame_size = (uint32_t)value;
+    else if (setting == DUET_SET_MAX_SKEW_MS)
         config->max_skew_ms = value;
-        return DUET_OK;
-    case DUET_SET_SPEAK_FIRST:
-        if (value > 1)
-            return DUET_E_MISUSE;
+    else
         config->speak_first = (int)value;
-        return DUET_OK;
-    }
-    return DUET_E_MISUSE;
+    return DUET_OK;
 }
 
 /* §4: 1 and 2 unless the application says otherwise, 2 alone with a list of trusted peers, never 2
@@ -199,13 +185,15 @@ duet__config_offer(const struct duet_config *config)
 
     if (set & 1u << DUET_PATTERN_IDENTITY)
         return DUET_PATTERN_IDENTITY;
-    return set & 1u << DUET_PATTERN_EPHEMERAL ? DUET_PATTERN_EPHEMERAL : DUET_PATTERN_SECRET;
+    if (set & 1u << DUET_PATTERN_EPHEMERAL)
+        return DUET_PATTERN_EPHEMERAL;
+    return DUET_PATTERN_SECRET;
 }
 
 int
 duet__config_trusts(const struct duet_config *config, const uint8_t key[DUET_KEY_SIZE])
 {
-    DUET__PUBLIC(key, DUET_KEY_SIZE); /* the application is told */
+    DUET__PUBLIC(key, DUET_KEY_SIZE); /* the application gets it */
     if (!duet__x25519_in_form(key))
         return 0;
     if (duet__equal(key, config->identity.public_key, DUET_KEY_SIZE))

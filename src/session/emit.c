@@ -10,66 +10,50 @@
 /* ---- The library's frames ---- */
 
 static void
-fill_pong(const struct duet_session *s, uint8_t *payload)
+fill_ping(const struct duet_session *s, enum duet__pending what, uint8_t *payload)
 {
-    memcpy(payload, s->pong, sizeof s->pong);
+    memcpy(payload, what == DUET__PENDING_PING ? s->ping : s->pong, DUET_PING_SIZE);
 }
 
 static void
-fill_ping(const struct duet_session *s, uint8_t *payload)
+ping_sent(struct duet_session *s, enum duet__pending what)
 {
-    memcpy(payload, s->ping, sizeof s->ping);
-}
-
-static void
-fill_nothing(const struct duet_session *s, uint8_t *payload)
-{
-    (void)s;
-    (void)payload;
-}
-
-static void
-pong_sent(struct duet_session *s)
-{
-    duet__session_rotate_if_due(s, &s->tx);
-}
-
-static void
-ping_sent(struct duet_session *s)
-{
+    (void)what;
     s->pinged = 1;
-    duet__session_rotate_if_due(s, &s->tx);
 }
 
 static void
-rotate_sent(struct duet_session *s)
+rotate_sent(struct duet_session *s, enum duet__pending what)
 {
+    (void)what;
     duet__session_rotate(s, &s->tx, DUET__NO_BYTES);
 }
 
 static void
-close_sent(struct duet_session *s)
+close_sent(struct duet_session *s, enum duet__pending what)
 {
+    (void)what;
     duet__session_close(s, (enum duet_role)s->role, &s->tx);
     s->tx_phase = DUET__TX_CLOSED;
 }
 
+/* In the order in which they are emitted. fill: writes the payload; sent: what follows the frame;
+ * counted: 1: after that the count decides about a rotation; 0: the frame's own rule does (§3). */
 static const struct pending_frame {
     enum duet__pending what;
     uint32_t code;
     uint8_t size; /* bytes of payload */
-    void (*fill)(const struct duet_session *s, uint8_t *payload);
-    void (*sent)(struct duet_session *s); /* afterwards; decides about a rotation (§3) */
+    uint8_t counted;
+    void (*fill)(const struct duet_session *s, enum duet__pending what, uint8_t *payload);
+    void (*sent)(struct duet_session *s, enum duet__pending what);
 } pending_frames[] = {
-    /* in the order in which they are emitted */
-    {DUET__PENDING_DONE, WIRE_REFRESH, 1, duet__refresh_fill_done, duet__refresh_done_sent},
-    {DUET__PENDING_ANSWER, WIRE_REFRESH, 1 + WIRE_KEY, duet__refresh_fill_answer,
-     duet__refresh_answer_sent},
-    {DUET__PENDING_PONG, WIRE_PONG, DUET_PING_SIZE, fill_pong, pong_sent},
-    {DUET__PENDING_PING, WIRE_PING, DUET_PING_SIZE, fill_ping, ping_sent},
-    {DUET__PENDING_ROTATE, WIRE_ROTATE, 0, fill_nothing, rotate_sent},
-    {DUET__PENDING_ASK, WIRE_REFRESH, 1 + WIRE_KEY, duet__refresh_fill_ask, duet__refresh_ask_sent},
-    {DUET__PENDING_CLOSE, WIRE_CLOSE, 0, fill_nothing, close_sent},
+    {DUET__PENDING_DONE, WIRE_REFRESH, 1, 0, duet__refresh_fill, duet__refresh_sent},
+    {DUET__PENDING_ANSWER, WIRE_REFRESH, 1 + WIRE_KEY, 0, duet__refresh_fill, duet__refresh_sent},
+    {DUET__PENDING_PONG, WIRE_PONG, DUET_PING_SIZE, 1, fill_ping, NULL},
+    {DUET__PENDING_PING, WIRE_PING, DUET_PING_SIZE, 1, fill_ping, ping_sent},
+    {DUET__PENDING_ROTATE, WIRE_ROTATE, 0, 0, NULL, rotate_sent},
+    {DUET__PENDING_ASK, WIRE_REFRESH, 1 + WIRE_KEY, 1, duet__refresh_fill, duet__refresh_sent},
+    {DUET__PENDING_CLOSE, WIRE_CLOSE, 0, 0, NULL, close_sent},
 };
 
 enum { PENDING_FRAMES = sizeof pending_frames / sizeof *pending_frames };
@@ -181,12 +165,16 @@ emit_pending(struct duet_session *s, struct duet__writer *to)
         if (!(s->pending & row->what))
             continue;
         uint8_t *frame = duet__room(to, (size_t)DUET_FRAME_OVERHEAD + row->size);
-        row->fill(s, frame + DUET_HEADER_SIZE);
+        if (row->fill != NULL)
+            row->fill(s, row->what, frame + DUET_HEADER_SIZE);
         int result = seal_in_place(s, frame, row->code, row->size);
         if (result != DUET_OK)
             return result;
         s->pending &= (uint8_t)~row->what;
-        row->sent(s);
+        if (row->sent != NULL)
+            row->sent(s, row->what);
+        if (row->counted)
+            duet__session_rotate_if_due(s, &s->tx);
     }
     return DUET_OK;
 }

@@ -41,14 +41,6 @@ close_received(struct duet_session *s, enum duet_event *event)
     return DUET_OK;
 }
 
-static int
-pad_received(struct duet_session *s, enum duet_event *event)
-{
-    (void)s;
-    (void)event;
-    return DUET_OK;
-}
-
 /* A newer PING takes an unanswered one's place; after our CLOSE none is answered. */
 static int
 ping_received(struct duet_session *s, enum duet_event *event)
@@ -85,7 +77,7 @@ enum { ANY_SIZE = -1 };
 
 #define IN(phase) (1u << DUET__RX_##phase)
 
-/* counted: 1: afterwards the count decides about a rotation; 0: the frame's own rule does (§3). */
+/* received: what the frame leads to. counted: 1: afterwards the count decides about a rotation; 0: the frame's own rule does (§3). */
 static const struct library_frame {
     uint32_t code;
     const char *name;
@@ -97,7 +89,7 @@ static const struct library_frame {
     {WIRE_HELLO, "HELLO", IN(HELLO) | IN(THIRD), ANY_SIZE, 0, hello_received},
     {WIRE_READY, "READY", IN(READY), 0, 1, ready_received},
     {WIRE_CLOSE, "CLOSE", IN(ESTABLISHED), 0, 0, close_received},
-    {WIRE_PAD, "PAD", IN(ESTABLISHED), ANY_SIZE, 1, pad_received},
+    {WIRE_PAD, "PAD", IN(ESTABLISHED), ANY_SIZE, 1, NULL},
     {WIRE_PING, "PING", IN(ESTABLISHED), DUET_PING_SIZE, 1, ping_received},
     {WIRE_PONG, "PONG", IN(ESTABLISHED), DUET_PING_SIZE, 1, pong_received},
     {WIRE_ROTATE, "ROTATE", IN(ESTABLISHED), 0, 0, rotate_received},
@@ -116,7 +108,7 @@ duet__library_received(struct duet_session *s, enum duet_event *event)
         if (frame->size != ANY_SIZE && s->rx.length != (uint32_t)frame->size)
             return duet__session_violation(s, "%s with %" PRIu32 " bytes of payload", frame->name,
                                            s->rx.length);
-        int result = frame->received(s, event);
+        int result = frame->received != NULL ? frame->received(s, event) : DUET_OK;
         if (result == DUET_OK && frame->counted)
             duet__session_rotate_if_due(s, &s->rx);
         return result;

@@ -11,12 +11,6 @@
 /* Bytes of payload from which two together are faster than one after the other. */
 enum { TWO_LEAST = 128 };
 
-static void
-send_one(struct duet__sealing *job)
-{
-    job->result = duet_session_send(job->session, job->out, job->payload, job->len, job->code);
-}
-
 /** Seal two jobs of different sessions. */
 static void
 send_two(struct duet__sealing job[2])
@@ -56,17 +50,16 @@ duet__session_send_many(struct duet__sealing *jobs, size_t count)
 {
     int result = DUET_OK;
 
-    for (size_t i = 0; i < count; i++) {
-        if (i + 1 < count && fits_two(&jobs[i])) {
-            send_two(&jobs[i]);
-            if (result == DUET_OK)
-                result = jobs[i].result;
-            i++;
-        } else {
-            send_one(&jobs[i]);
-        }
-        if (result == DUET_OK)
-            result = jobs[i].result;
+    for (size_t i = 0, n; i < count; i += n) {
+        struct duet__sealing *job = &jobs[i];
+        n = i + 1 < count && fits_two(job) ? 2 : 1;
+        if (n == 2)
+            send_two(job);
+        else
+            job->result =
+                duet_session_send(job->session, job->out, job->payload, job->len, job->code);
+        for (size_t k = 0; k < n && result == DUET_OK; k++)
+            result = job[k].result;
     }
     return result;
 }
@@ -75,20 +68,20 @@ duet__session_send_many(struct duet__sealing *jobs, size_t count)
 static int
 recv_rest(struct duet__opening *job, size_t done)
 {
-    struct duet_step rest = job->step;
+    struct duet_step whole = job->step;
+    struct duet_step *step = &job->step;
 
-    rest.in += done;
-    rest.in_size -= done;
-    rest.out += done;
-    rest.out_size -= done;
-    int result = duet_session_recv(job->session, &rest);
-    job->step.used = done + rest.used;
-    job->step.put = done + rest.put;
-    job->step.event = rest.event;
-    job->step.code = rest.code;
-    job->step.length = rest.length;
-    job->step.need = rest.need;
-    job->step.nonce = rest.nonce;
+    step->in += done;
+    step->in_size -= done;
+    step->out += done;
+    step->out_size -= done;
+    int result = duet_session_recv(job->session, step);
+    step->in = whole.in;
+    step->in_size = whole.in_size;
+    step->out = whole.out;
+    step->out_size = whole.out_size;
+    step->used += done;
+    step->put += done;
     return result;
 }
 
@@ -125,16 +118,13 @@ duet__session_recv_many(struct duet__opening *jobs, size_t count)
 {
     int result = DUET_OK;
 
-    for (size_t i = 0; i < count; i++) {
-        if (i + 1 < count && recv_two(&jobs[i])) {
-            if (result == DUET_OK)
-                result = jobs[i].result;
-            i++;
-        } else {
-            jobs[i].result = duet_session_recv(jobs[i].session, &jobs[i].step);
-        }
-        if (result == DUET_OK)
-            result = jobs[i].result;
+    for (size_t i = 0, n; i < count; i += n) {
+        struct duet__opening *job = &jobs[i];
+        n = i + 1 < count && recv_two(job) ? 2 : 1;
+        if (n == 1)
+            job->result = duet_session_recv(job->session, &job->step);
+        for (size_t k = 0; k < n && result == DUET_OK; k++)
+            result = job[k].result;
     }
     return result;
 }

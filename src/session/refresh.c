@@ -106,47 +106,29 @@ duet__refresh_answer(struct duet_session *s, const uint8_t random[DUET_FRESH_SIZ
 /* ---- What is emitted ---- */
 
 void
-duet__refresh_fill_ask(const struct duet_session *s, uint8_t *payload)
+duet__refresh_fill(const struct duet_session *s, enum duet__pending what, uint8_t *payload)
 {
-    payload[0] = WIRE_REFRESH_ASK;
-    memcpy(payload + 1, s->refresh->asked, WIRE_KEY);
+    if (what == DUET__PENDING_DONE) {
+        payload[0] = WIRE_REFRESH_DONE;
+        return;
+    }
+    int ask = what == DUET__PENDING_ASK;
+    payload[0] = ask ? WIRE_REFRESH_ASK : WIRE_REFRESH_ANSWER;
+    memcpy(payload + 1, ask ? s->refresh->asked : s->refresh->answered, WIRE_KEY);
 }
 
 void
-duet__refresh_fill_answer(const struct duet_session *s, uint8_t *payload)
+duet__refresh_sent(struct duet_session *s, enum duet__pending what)
 {
-    payload[0] = WIRE_REFRESH_ANSWER;
-    memcpy(payload + 1, s->refresh->answered, WIRE_KEY);
-}
-
-void
-duet__refresh_fill_done(const struct duet_session *s, uint8_t *payload)
-{
-    (void)s;
-    payload[0] = WIRE_REFRESH_DONE;
-}
-
-void
-duet__refresh_ask_sent(struct duet_session *s)
-{
-    s->refresh_phase = DUET__REFRESH_ASKED;
-    duet__session_rotate_if_due(s, &s->tx);
-}
-
-void
-duet__refresh_answer_sent(struct duet_session *s)
-{
+    if (what == DUET__PENDING_ASK) {
+        s->refresh_phase = DUET__REFRESH_ASKED;
+        return;
+    }
     rotate_fresh(s, &s->tx);
     s->refresh_phase = DUET__REFRESH_ANSWERED;
-    if (s->rx_phase == DUET__RX_CLOSED) /* no 0x03 will come */
+    /* No 0x03 will come from a peer that has closed. */
+    if (what == DUET__PENDING_DONE || s->rx_phase == DUET__RX_CLOSED)
         duet__session_drop_refresh(s);
-}
-
-void
-duet__refresh_done_sent(struct duet_session *s)
-{
-    rotate_fresh(s, &s->tx);
-    duet__session_drop_refresh(s);
 }
 
 /* ---- What is received ---- */

@@ -257,15 +257,9 @@ int duet__refresh_answer(struct duet_session *s, const uint8_t random[DUET_FRESH
 /** A verified REFRESH lies in s->held: act on it. Returns DUET_OK or a fatal result. */
 int duet__refresh_received(struct duet_session *s, enum duet_event *event);
 
-/** Write the payload of our REFRESH 0x01, 0x02, 0x03. */
-void duet__refresh_fill_ask(const struct duet_session *s, uint8_t *payload);
-void duet__refresh_fill_answer(const struct duet_session *s, uint8_t *payload);
-void duet__refresh_fill_done(const struct duet_session *s, uint8_t *payload);
-
-/** It is sealed: go on. */
-void duet__refresh_ask_sent(struct duet_session *s);
-void duet__refresh_answer_sent(struct duet_session *s);
-void duet__refresh_done_sent(struct duet_session *s);
+/** Our REFRESH 0x01, 0x02 or 0x03: write its payload; it is sealed, so go on. */
+void duet__refresh_fill(const struct duet_session *s, enum duet__pending what, uint8_t *payload);
+void duet__refresh_sent(struct duet_session *s, enum duet__pending what);
 
 /** The peer has closed: wait for nothing from it. */
 void duet__refresh_peer_closed(struct duet_session *s);
