@@ -6,9 +6,9 @@
 #include "kernel/kernel.h"
 
 #include <duet/duet.h>
-#include <threads.h>
+#include <pthread.h>
 
-static once_flag once = ONCE_FLAG_INIT;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int outcome = DUET_E_CRYPTO;
 
 static void
@@ -23,7 +23,7 @@ set_up(void)
 int
 duet_init(void)
 {
-    call_once(&once, set_up);
+    pthread_once(&once, set_up);
     return outcome;
 }
 

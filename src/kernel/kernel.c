@@ -4,6 +4,8 @@
  */
 #include "kernel/kernel.h"
 
+#include "os/environment.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,7 +124,7 @@ duet__kernel_choose(void)
 {
     if (duet__kernel_portable_init() != 0)
         return -1;
-    const char *name = secure_getenv("DUET_KERNEL");
+    const char *name = duet__os_environment("DUET_KERNEL");
     duet__kernel_chosen = duet__kernel_pick(table, KERNELS, duet__cpu(), name);
     if (duet__kernel_chosen == NULL && agrees(&duet__kernel_portable))
         duet__kernel_chosen = &duet__kernel_portable; /* the one that was named is not here */

@@ -1,12 +1,14 @@
 /*
- * The two clocks: one for deadlines, that never goes back, and one that peers can compare.
+ * The two clocks: a monotonic one for deadlines, and the wall clock, whose times peers can compare.
+ *
+ * Timers are not here: callers pass times in. A clock that cannot be read gives 0.
  */
 #include "os/os.h"
 
 #include <time.h>
 
 static uint64_t
-microseconds(clockid_t clock)
+clock_us(clockid_t clock)
 {
     struct timespec now;
     if (clock_gettime(clock, &now) != 0 || now.tv_sec < 0)
@@ -17,17 +19,17 @@ microseconds(clockid_t clock)
 uint64_t
 duet__os_now_ms(void)
 {
-    return microseconds(CLOCK_MONOTONIC) / 1000u;
+    return clock_us(CLOCK_MONOTONIC) / 1000u;
 }
 
 uint64_t
 duet__os_now_us(void)
 {
-    return microseconds(CLOCK_MONOTONIC);
+    return clock_us(CLOCK_MONOTONIC);
 }
 
 uint64_t
 duet__os_unix_ms(void)
 {
-    return microseconds(CLOCK_REALTIME) / 1000u;
+    return clock_us(CLOCK_REALTIME) / 1000u;
 }

@@ -1,10 +1,13 @@
 /*
- * Reading and writing descriptors so that no call waits and none raises SIGPIPE, whatever mode the
- * application left them in: their flags are shared with other processes and are not ours to change.
+ * Reads and writes descriptors so that no call blocks and none raises SIGPIPE, in whatever mode the
+ * application left them: their flags are shared with other processes, so they are not changed.
  *
- * A lost connection is told apart from a system that refuses: the first is the peer's doing.
+ * A lost connection and a system that refuses are different results: the peer can cause only the
+ * first. TCP's receive buffer is in tcp.c.
  */
 #include "os/os.h"
+
+#include "os/features.h"
 
 #include <duet/error.h>
 #include <errno.h>
@@ -18,10 +21,6 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-#ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0 /* the signal is held back below */
-#endif
 
 int
 duet__os_kind(enum duet__os_kind *kind, int fd)
@@ -68,9 +67,9 @@ is_socket(enum duet__os_kind kind)
     return kind == DUET__OS_SOCKET || kind == DUET__OS_TCP;
 }
 
-/** 1 when poll() says that a call on fd would not wait, be it for an error that it would tell. */
+/** 1 when poll() says that a call on fd would not block, even if only to report an error. */
 static int
-allowed(int fd, short events)
+is_ready(int fd, short events)
 {
     struct pollfd one = {.fd = fd, .events = events};
     return poll(&one, 1, 0) > 0;
@@ -79,7 +78,7 @@ allowed(int fd, short events)
 int
 duet__os_readable(int fd)
 {
-    return allowed(fd, POLLIN);
+    return is_ready(fd, POLLIN);
 }
 
 int
@@ -94,7 +93,7 @@ duet__os_read(int fd, enum duet__os_kind kind, const struct duet__os_piece *piec
         vector[i].iov_base = pieces[i].at;
         vector[i].iov_len = pieces[i].size;
     }
-    if (kind == DUET__OS_BLOCKING && !allowed(fd, POLLIN))
+    if (kind == DUET__OS_BLOCKING && !is_ready(fd, POLLIN))
         return DUET_AGAIN;
     long n = is_socket(kind) ? (long)recvmsg(fd, &message, MSG_DONTWAIT)
                              : (long)readv(fd, vector, (int)count);
@@ -106,9 +105,10 @@ duet__os_read(int fd, enum duet__os_kind kind, const struct duet__os_piece *piec
     return DUET_OK;
 }
 
-/** write() with SIGPIPE held back from this thread, and taken away when the write raised it. */
+/** write(), or send() with MSG_DONTWAIT, with SIGPIPE blocked in this thread, and removed when the
+ * call raised it. */
 static long
-write_quietly(int fd, const uint8_t *data, size_t size)
+write_masked(int fd, int socket, const uint8_t *data, size_t size)
 {
     sigset_t pipe_only, before, pending;
     int was_pending, reason, taken;
@@ -118,7 +118,7 @@ write_quietly(int fd, const uint8_t *data, size_t size)
     pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
     sigpending(&pending);
     was_pending = sigismember(&pending, SIGPIPE);
-    long n = (long)write(fd, data, size);
+    long n = socket ? (long)send(fd, data, size, MSG_DONTWAIT) : (long)write(fd, data, size);
     reason = errno;
     if (n < 0 && reason == EPIPE && !was_pending) {
         sigpending(&pending);
@@ -137,15 +137,17 @@ duet__os_write(int fd, enum duet__os_kind kind, const uint8_t *data, size_t size
 
     *put = 0;
     if (kind == DUET__OS_BLOCKING) {
-        if (!allowed(fd, POLLOUT))
+        if (!is_ready(fd, POLLOUT))
             return DUET_AGAIN;
-        /* poll() promises a pipe this much room and no more. */
+        /* When poll() reports room in a pipe, this much is sure to fit. */
         size = size < PIPE_BUF ? size : PIPE_BUF;
     }
-    if (is_socket(kind) && MSG_NOSIGNAL != 0)
+#ifdef DUET__OS_MSG_NOSIGNAL
+    if (is_socket(kind))
         n = (long)send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
     else
-        n = write_quietly(fd, data, size);
+#endif
+        n = write_masked(fd, is_socket(kind), data, size);
     if (n < 0)
         return duet__os_judge(errno);
     *put = (size_t)n;

@@ -1,10 +1,14 @@
 /*
- * Memory that holds secrets stays in memory: no core dump, no debugger of the same user.
+ * Keeps secrets out of core dumps and away from debuggers of the same user.
+ *
+ * Every system drops core dumps; only on Linux is a debugger kept out too.
  */
 #include "os/os.h"
 
+#include "os/features.h"
+
 #include <sys/resource.h>
-#ifdef __linux__
+#ifdef DUET__OS_LINUX
 #include <sys/prctl.h>
 #endif
 
@@ -14,7 +18,7 @@ duet__os_no_dumps(void)
     const struct rlimit none = {0, 0};
     int result = setrlimit(RLIMIT_CORE, &none);
 
-#ifdef __linux__
+#ifdef DUET__OS_LINUX
     if (prctl(PR_SET_DUMPABLE, 0) != 0)
         result = -1;
 #endif

@@ -1,10 +1,12 @@
 /*
- * The notice of a fork: a number that no child has in common with its parent.
+ * Detects a fork: gives a number that differs between a process and its children.
  *
- * On Linux a page that the kernel clears in every child tells it, also where fork() was bypassed;
- * elsewhere a handler of fork() does. Either way asking costs a load, no system call.
+ * On Linux it lies in a page that the kernel clears in every child, which works even where fork()
+ * was bypassed; elsewhere pthread_atfork() clears it. Reading it costs a load and no system call.
  */
 #include "os/os.h"
+
+#include "os/features.h"
 
 #include <stdatomic.h>
 #include <sys/mman.h>
@@ -12,18 +14,18 @@
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static _Atomic uint32_t counter = 1; /* the last number given out in this line of processes */
 static _Atomic uint32_t fallback = 1;
-static _Atomic uint32_t *mark = &fallback; /* 0: a fork went by and nobody has noticed yet */
+static _Atomic uint32_t *mark = &fallback; /* 0: forked, and not noticed yet */
 
 static void
-in_child(void)
+clear_in_child(void)
 {
     atomic_store(mark, 0);
 }
 
 static void
-set_up(void)
+set_up_mark(void)
 {
-#if defined(__linux__) && defined(MADV_WIPEONFORK)
+#if defined(DUET__OS_LINUX) && defined(MADV_WIPEONFORK)
     size_t size = sizeof *mark;
     void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page != MAP_FAILED && madvise(page, size, MADV_WIPEONFORK) == 0) {
@@ -34,17 +36,17 @@ set_up(void)
     if (page != MAP_FAILED)
         munmap(page, size);
 #endif
-    pthread_atfork(NULL, NULL, in_child);
+    pthread_atfork(NULL, NULL, clear_in_child);
 }
 
 uint32_t
 duet__os_process(void)
 {
-    pthread_once(&once, set_up);
+    pthread_once(&once, set_up_mark);
     uint32_t number = atomic_load(mark);
     if (number != 0)
         return number;
-    /* Two threads of a fresh child may both come here: one number wins. */
+    /* Two threads of a new child may both get here: the first one's number counts. */
     uint32_t next = atomic_fetch_add(&counter, 1) + 1;
     if (atomic_compare_exchange_strong(mark, &number, next))
         return next;

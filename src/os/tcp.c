@@ -1,20 +1,22 @@
 /*
- * Looking at what a TCP socket holds before taking it, and having poll() wait for more of it.
+ * Peeks at what a TCP socket has received, and makes poll() wait until there is enough of it.
  *
- * Linux alone looks (MSG_PEEK), counts and removes without copying (MSG_TRUNC), and obeys
- * SO_RCVLOWAT in poll(); elsewhere no socket is of this kind.
+ * Linux alone peeks, counts and removes without copying (MSG_PEEK, MSG_TRUNC) and obeys SO_RCVLOWAT
+ * in poll(). Elsewhere no descriptor is of kind DUET__OS_TCP, and the channel reads frames exactly.
  */
 #include "os/os.h"
+
+#include "os/features.h"
 
 #include <duet/error.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#if defined(__linux__)
+#ifdef DUET__OS_LINUX
 
 static int
-option(int fd, int name)
+socket_option(int fd, int name)
 {
     int value = -1;
     socklen_t size = sizeof value;
@@ -24,8 +26,9 @@ option(int fd, int name)
 int
 duet__os_is_tcp(int fd)
 {
-    int domain = option(fd, SO_DOMAIN);
-    return (domain == AF_INET || domain == AF_INET6) && option(fd, SO_PROTOCOL) == IPPROTO_TCP;
+    int domain = socket_option(fd, SO_DOMAIN);
+    return (domain == AF_INET || domain == AF_INET6) &&
+           socket_option(fd, SO_PROTOCOL) == IPPROTO_TCP;
 }
 
 int
@@ -59,10 +62,10 @@ duet__os_drop(int fd, size_t size)
 int
 duet__os_low_water(int fd, size_t size)
 {
-    int room = size > 1 ? option(fd, SO_RCVBUF) : 0;
+    int room = size > 1 ? socket_option(fd, SO_RCVBUF) : 0;
     int value = (int)size;
 
-    /* Linux counts its own overhead in SO_RCVBUF: half of it is what surely holds bytes. */
+    /* Linux counts its own overhead in SO_RCVBUF: only half of it is sure to hold bytes. */
     if (size > 1 && (room < 0 || size > (size_t)room / 2))
         return -1;
     return setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &value, sizeof value);

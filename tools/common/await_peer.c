@@ -10,6 +10,7 @@
 #include "interrupt.h"
 #include "log.h"
 #include "os/os.h"
+#include "os/socket.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -225,7 +226,7 @@ accept_guests(struct door *door, int listener)
     for (int i = 0; i < 16; i++) {
         struct sockaddr_storage from = {0};
         socklen_t size = sizeof from;
-        int fd = accept4(listener, (struct sockaddr *)&from, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int fd = duet__os_accept(listener, (struct sockaddr *)&from, &size);
         if (fd >= 0) {
             welcome(door, fd, &from);
             continue;

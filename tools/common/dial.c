@@ -7,6 +7,7 @@
 #include "interrupt.h"
 #include "log.h"
 #include "os/os.h"
+#include "os/socket.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -38,7 +39,7 @@ finish(int fd, int timeout_ms)
 int
 reach_once(int family, const struct sockaddr *where, socklen_t size, int timeout_ms)
 {
-    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = duet__os_socket(family, SOCK_STREAM, DUET__OS_NO_WAITS);
 
     if (fd < 0)
         return -1;

@@ -9,6 +9,7 @@
 #include "keys.h"
 #include "log.h"
 #include "os/os.h"
+#include "os/socket.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -67,7 +68,7 @@ spawn(struct link *link, const char *command)
 {
     int ends[2];
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    if (duet__os_socket_pair(ends) != 0)
         return log_error(EXIT_LIMIT, "--exec: %s", errno_text());
     link->child = fork();
     if (link->child == 0)

@@ -8,6 +8,8 @@
 #include "log.h"
 #include "values.h"
 
+#include "os/socket.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -40,7 +42,7 @@ static int
 listen_unix(struct listener *listener, const struct sockaddr_un *un, const char *address)
 {
     remove_stale(un);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = duet__os_socket(AF_UNIX, SOCK_STREAM, DUET__OS_NO_WAITS);
     if (fd < 0 || bind(fd, (const struct sockaddr *)un, sizeof *un) != 0 ||
         listen(fd, BACKLOG) != 0) {
         int code =
@@ -60,7 +62,7 @@ static int
 listen_on(const struct addrinfo *a, int shared)
 {
     int one = 1;
-    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = duet__os_socket(a->ai_family, SOCK_STREAM, DUET__OS_NO_WAITS);
 
     if (fd < 0)
         return -1;

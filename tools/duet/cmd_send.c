@@ -10,10 +10,10 @@
 #include "progress.h"
 #include "protocol.h"
 #include "stdio_check.h"
+#include "walk.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -238,38 +238,44 @@ open_and_send(struct sender *s, const char *path, int flags, struct offer *offer
 
 /* ---- A path, with all that is below it ---- */
 
-/** One thing that the walk found. */
-static int
-send_entry(struct sender *s, const FTSENT *entry, const char *base, size_t root)
-{
-    struct offer offer;
-    const char *rest = entry->fts_path + root;
+/** What send_path() hands to each step of its walk. */
+struct source {
+    struct sender *sender;
+    const char *base; /* the name there of the path that was given */
+    size_t root;      /* bytes of that path */
+};
 
-    if (entry->fts_info == FTS_DNR || entry->fts_info == FTS_ERR || entry->fts_info == FTS_NS) {
+/** Send one entry of the walk. Returns an exit code. */
+static int
+send_entry(void *context, const struct walk_entry *entry)
+{
+    struct source *source = context;
+    struct sender *s = source->sender;
+    struct offer offer;
+
+    if (entry->kind == WALK_FAILED) {
         progress_break(&s->progress);
-        s->sour = log_error(EXIT_LOCAL, "%s: %s; it is left out", printable(entry->fts_path),
-                            strerror(entry->fts_errno));
+        s->sour = log_error(EXIT_LOCAL, "%s: %s; it is left out", printable(entry->path),
+                            strerror(entry->error));
         return EXIT_DONE;
     }
-    int code = set_name(&offer, base, rest);
+    int code = set_name(&offer, source->base, entry->path + source->root);
     if (code != EXIT_DONE) {
         s->sour = code;
         return EXIT_DONE;
     }
-    switch (entry->fts_info) {
-    case FTS_D:
-    case FTS_DP:
-        describe(&offer, entry->fts_statp,
-                 entry->fts_info == FTS_D ? OFFER_FOLDER : OFFER_FOLDER_DONE);
+    switch (entry->kind) {
+    case WALK_FOLDER:
+    case WALK_FOLDER_DONE:
+        describe(&offer, &entry->status,
+                 entry->kind == WALK_FOLDER ? OFFER_FOLDER : OFFER_FOLDER_DONE);
         return send_offer(s, &offer);
-    case FTS_F:
-        return open_and_send(s, entry->fts_accpath, entry->fts_level > 0 ? O_NOFOLLOW : 0, &offer);
+    case WALK_FILE:
+        return open_and_send(s, entry->path, entry->depth > 0 ? O_NOFOLLOW : 0, &offer);
     default:
         progress_break(&s->progress);
-        log_warning("%s: %s: skipped", printable(entry->fts_path),
-                    entry->fts_info == FTS_SL || entry->fts_info == FTS_SLNONE
-                        ? "a symbolic link"
-                        : "neither file nor folder");
+        log_warning("%s: %s: skipped", printable(entry->path),
+                    entry->kind == WALK_LINK ? "a symbolic link" : "neither file nor folder");
         return EXIT_DONE;
     }
 }
@@ -307,7 +313,6 @@ send_path(struct sender *s, const char *path)
 {
     char base[NAME_MAX + 1];
     char *copy = strdup(path);
-    char *const paths[] = {copy, NULL};
     int code = EXIT_DONE;
     size_t root;
 
@@ -320,15 +325,10 @@ send_path(struct sender *s, const char *path)
     }
     for (root = strlen(copy); root > 1 && copy[root - 1] == '/';)
         copy[--root] = 0; /* so that what the walk adds begins with a slash */
-    FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, NULL);
-    FTSENT *entry;
-    while (code == EXIT_DONE && walk != NULL && (entry = fts_read(walk)) != NULL) {
-        code = send_entry(s, entry, base, root);
-    }
-    if (walk == NULL)
-        code = log_error(EXIT_LOCAL, "%s: %s", printable(path), errno_text());
-    else
-        fts_close(walk);
+    struct source source = {.sender = s, .base = base, .root = root};
+    code = walk_tree(copy, send_entry, &source);
+    if (code < 0)
+        code = log_error(EXIT_LIMIT, "no memory");
     free(copy);
     return code;
 }

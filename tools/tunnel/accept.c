@@ -8,6 +8,8 @@
 #include "log.h"
 #include "record.h"
 
+#include "os/socket.h"
+
 #include <errno.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -136,7 +138,7 @@ make_room(struct tunnel *tunnel)
     return 1;
 }
 
-/** What accept4() failed with. Returns 1 when it may be tried again at once. */
+/** What accept() failed with. Returns 1 when it may be tried again at once. */
 static int
 try_again(struct tunnel *tunnel)
 {
@@ -193,7 +195,7 @@ accept_one(struct port *port)
 
     if (tunnel == NULL || tunnel->paused || !make_room(tunnel))
         return 0;
-    int fd = accept4(port->fd, (struct sockaddr *)&from, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    int fd = duet__os_accept(port->fd, (struct sockaddr *)&from, &size);
     if (fd < 0)
         return try_again(tunnel);
     take(tunnel, fd, &from);

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "loopback.h"
 #include "os/os.h"
+#include "os/socket.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -169,7 +170,7 @@ try_address(struct connection *c, const struct sockaddr *where, socklen_t size)
         address_failed(c, "it is beyond this machine, and --unsafe-target was not said");
         return;
     }
-    int fd = socket(where->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = duet__os_socket(where->sa_family, SOCK_STREAM, DUET__OS_NO_WAITS);
     if (fd < 0) {
         address_failed(c, strerror(errno));
         return;

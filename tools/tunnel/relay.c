@@ -245,8 +245,7 @@ write_plain(struct connection *c)
 
     if (in->buffer == NULL || c->lost)
         return;
-    ssize_t n =
-        send(c->plain->fd, in->buffer + in->at, in->size - in->at, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t n = send(c->plain->fd, in->buffer + in->at, in->size - in->at, MSG_DONTWAIT);
     if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
         lose_plain(c, "takes nothing more");
         return;

@@ -10,11 +10,9 @@
 #include "connection.h"
 
 #include "os/os.h"
+#include "os/socket.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 enum { SOON_MS = 100 }; /* the least that is slept */
 
@@ -30,18 +28,6 @@ ask(struct connection *c)
     c->pinged_ms = uv_now(&c->service->loop);
     c->pinged_bytes = c->out.bytes;
     relay_flush(c);
-}
-
-/** Is something on its way for which the peer's kernel has sent no acknowledgement in the last ms?
- */
-static int
-is_unacknowledged(const struct connection *c, uint64_t ms)
-{
-    struct tcp_info info = {0};
-    socklen_t size = sizeof info;
-
-    return getsockopt(c->duet->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
-           info.tcpi_unacked > 0 && info.tcpi_last_ack_recv >= ms;
 }
 
 /** Has the peer been silent after a PING, with nothing else to be busy with? */
@@ -60,7 +46,7 @@ is_dead(struct connection *c, uint64_t now)
     }
     if (c->heard_ms >= c->pinged_ms || now < c->pinged_ms + (uint64_t)c->settings->ping_ms)
         return 0;
-    return is_unacknowledged(c, now - c->pinged_ms) ||
+    return duet__os_is_unacknowledged(c->duet->fd, now - c->pinged_ms) ||
            (c->in.buffer == NULL && c->out.buffer == NULL && !c->flushing &&
             c->out.bytes == c->heeded_bytes);
 }

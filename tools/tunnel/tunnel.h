@@ -10,6 +10,7 @@
 #include "admin.h"
 #include "buffers.h"
 #include "counters.h"
+#include "queue.h"
 #include "service.h"
 #include "settings.h"
 #include "sockets.h"
@@ -18,7 +19,6 @@
 #include <duet/duet.h>
 #include <signal.h>
 #include <stdint.h>
-#include <sys/queue.h>
 #include <uv.h>
 
 struct connection;

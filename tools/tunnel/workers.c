@@ -8,6 +8,7 @@
 
 #include "log.h"
 #include "os/os.h"
+#include "os/socket.h"
 #include "record.h"
 #include "systemd.h"
 #include "tunnel.h"
@@ -270,7 +271,7 @@ prepare(struct crew *crew)
         code = user_become(settings->user);
     if (code == EXIT_DONE)
         code = oversight_check(crew->service);
-    if (code == EXIT_DONE && pipe2(crew->leash, O_CLOEXEC) != 0)
+    if (code == EXIT_DONE && duet__os_pipe(crew->leash, DUET__OS_WAITS) != 0)
         code = log_error(EXIT_LIMIT, "pipe: %s", errno_text());
     sigemptyset(&crew->signals);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)

@@ -6,6 +6,8 @@
 #include "log.h"
 #include "options.h"
 
+#include "os/socket.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +26,7 @@ reach(const char *path)
     struct sockaddr_un un = {.sun_family = AF_UNIX};
 
     memcpy(un.sun_path, path, strlen(path) + 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = duet__os_socket(AF_UNIX, SOCK_STREAM, DUET__OS_WAITS);
     if (fd < 0)
         return -1;
     if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time) == 0 &&
@@ -105,8 +107,7 @@ ask_one(struct reply *reply, const char *path, const char *line)
     int fd = reach(path);
     if (fd < 0)
         return -1;
-    int bad =
-        send(fd, line, size, MSG_NOSIGNAL) != (ssize_t)size || take_all(fd, &reply->text) != 0;
+    int bad = send(fd, line, size, 0) != (ssize_t)size || take_all(fd, &reply->text) != 0;
     int error = errno;
     close(fd);
     errno = bad ? error : EPROTO;

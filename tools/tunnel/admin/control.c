@@ -9,6 +9,8 @@
 #include "answer.h"
 #include "log.h"
 
+#include "os/socket.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -120,8 +122,11 @@ ask(struct client *client, size_t size)
     char *text = NULL;
 
     if (request_parse(&request, client->line, size, &why) != 0) {
-        int n = asprintf(&text, "error %d %s\n", EXIT_USAGE, why);
-        reply(client, n > 0 ? text : NULL, n > 0 ? (size_t)n : 0);
+        size = sizeof "error  \n" + 10 + strlen(why);
+        text = malloc(size);
+        if (text != NULL)
+            size = (size_t)snprintf(text, size, "error %d %s\n", EXIT_USAGE, why);
+        reply(client, text, size);
         return;
     }
     answer(client->control->service, &request, &text, &size);
@@ -165,14 +170,12 @@ late(uv_timer_t *timer)
 static int
 is_allowed(const struct control *control, uv_pipe_t *pipe)
 {
-    struct ucred who;
-    socklen_t size = sizeof who;
+    uid_t user;
     int fd;
 
-    if (uv_fileno((uv_handle_t *)pipe, &fd) != 0 ||
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0)
+    if (uv_fileno((uv_handle_t *)pipe, &fd) != 0 || duet__os_peer_user(fd, &user) != 0)
         return 0;
-    return who.uid == 0 || who.uid == geteuid() || who.uid == control->owner;
+    return user == 0 || user == geteuid() || user == control->owner;
 }
 
 static void
@@ -231,7 +234,7 @@ check_folder(const char *path)
 static int
 is_dead(const struct sockaddr_un *un)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = duet__os_socket(AF_UNIX, SOCK_STREAM, DUET__OS_NO_WAITS);
     int dead = fd >= 0 && connect(fd, (const struct sockaddr *)un, sizeof *un) != 0 &&
                errno == ECONNREFUSED;
 
@@ -268,7 +271,7 @@ clear(const struct sockaddr_un *un)
 static int
 bind_socket(const struct sockaddr_un *un)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = duet__os_socket(AF_UNIX, SOCK_STREAM, DUET__OS_NO_WAITS);
 
     if (fd < 0)
         return -1;

@@ -4,6 +4,7 @@
 #include "systemd.h"
 
 #include "os/os.h"
+#include "os/socket.h"
 #include "values.h"
 
 #include <errno.h>
@@ -52,10 +53,10 @@ systemd_notify(const char *state)
         errno = EMSGSIZE;
         return -1;
     }
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = duet__os_socket(AF_UNIX, SOCK_DGRAM, DUET__OS_NO_WAITS);
     if (fd < 0)
         return -1;
-    ssize_t sent = sendto(fd, text, (size_t)n, MSG_NOSIGNAL, (struct sockaddr *)&to, size);
+    ssize_t sent = sendto(fd, text, (size_t)n, 0, (struct sockaddr *)&to, size);
     int error = errno;
     close(fd);
     errno = error;
