@@ -9,7 +9,7 @@
 #define DUET_OS_FEATURES_H
 
 #if defined(__linux__) && !defined(DUET_PORTABLE)
-#define DUET__OS_LINUX         1 /* prctl, renameat2, MADV_WIPEONFORK, SO_PEERCRED, TCP_INFO, MSG_TRUNC */
+#define DUET__OS_LINUX         1 /* prctl, renameat2, MADV_WIPEONFORK, SO_PEERCRED, MSG_TRUNC */
 #define DUET__OS_ATOMIC_FLAGS  1 /* accept4, pipe2, SOCK_CLOEXEC, SOCK_NONBLOCK */
 #define DUET__OS_ROBUST_MUTEX  1 /* a mutex that survives the death of its holder */
 #define DUET__OS_SECURE_GETENV 1 /* getenv() that gives nothing to a setuid program */

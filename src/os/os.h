@@ -1,8 +1,8 @@
 /*
  * The operating system: randomness, clocks, descriptors, shared memory and the detection of a fork.
  *
- * The only folder with an #ifdef for a system (features.h). Nothing here knows frames or sessions. A
- * call that fails leaves the system's reason in errno. Sockets are made in socket.h.
+ * The only folder with an #ifdef for a system (features.h). Nothing here knows frames or sessions.
+ * A call that fails leaves the system's reason in errno. Sockets are made in socket.h.
  */
 #ifndef DUET_OS_OS_H
 #define DUET_OS_OS_H
@@ -131,8 +131,8 @@ int duet__os_no_dumps(void);
 
 /* ---- Forks ---- */
 
-/** A number that differs between a process and its forked children. Only the first call makes system
- * calls. */
+/** A number that differs between a process and its forked children. Only the first call makes
+ * system calls. */
 uint32_t duet__os_process(void);
 
 #endif

@@ -22,9 +22,9 @@
         struct type **before; /* what points at this element */                                    \
     }
 
-#define LIST_INIT(head) ((void)((head)->first = NULL))
-#define LIST_EMPTY(head) ((head)->first == NULL)
-#define LIST_FIRST(head) ((head)->first)
+#define LIST_INIT(head)           ((void)((head)->first = NULL))
+#define LIST_EMPTY(head)          ((head)->first == NULL)
+#define LIST_FIRST(head)          ((head)->first)
 #define LIST_NEXT(element, field) ((element)->field.next)
 
 #define LIST_FOREACH(element, head, field)                                                         \

@@ -2,8 +2,8 @@
  * Walks over a folder and all that is below it (see walk.h), as fts(3) does, which musl lacks.
  *
  * A folder is read whole before its entries are visited, so that one descriptor is open at a time
- * however deep the tree is. The order is that of the file system. What changes meanwhile is reported
- * as it is found; the visitor opens files itself and checks them again.
+ * however deep the tree is. The order is that of the file system. What changes meanwhile is
+ * reported as it is found; the visitor opens files itself and checks them again.
  */
 #include "walk.h"
 
