@@ -1,9 +1,10 @@
 /*
  * The raw direction: frames sealed and opened under keys that the caller brings.
  *
- * For a peer with a key schedule of its own, and for those who want nothing but the frame. Nothing
- * here reads, writes, allocates or keeps time. Sessions (session.h) are what most programs want.
- * Source: docs/protocol.md, sections 1 and 3, "The raw direction".
+ * For a peer with a key schedule of its own, and for programs that want nothing but the frame. Does
+ * no I/O, allocates nothing, reads no clock, and never changes keys by itself. Most programs want a
+ * channel (channel.h) or a session (session.h). Source: docs/protocol.md §1, §3 "The raw
+ * direction".
  */
 #ifndef DUET_FRAME_H
 #define DUET_FRAME_H
@@ -17,10 +18,10 @@ extern "C" {
 #endif
 
 #define DUET_HEADER_SIZE    16u                                /**< bytes before the payload */
-#define DUET_MAC_SIZE       8u                                 /**< bytes behind it */
-#define DUET_FRAME_OVERHEAD (DUET_HEADER_SIZE + DUET_MAC_SIZE) /**< bytes a frame adds */
+#define DUET_MAC_SIZE       8u                                 /**< bytes after it */
+#define DUET_FRAME_OVERHEAD (DUET_HEADER_SIZE + DUET_MAC_SIZE) /**< bytes that a frame adds */
 #define DUET_CODE_APP_MAX   0xFFFFFEFFu /**< the last code of the application */
-#define DUET_CODE_MORE      0xFFFFFF09u /**< a message that goes on */
+#define DUET_CODE_MORE      0xFFFFFF09u /**< a part of a message that goes on */
 
 #if defined(__cplusplus)
 #define DUET_ALIGNED alignas(16)
@@ -28,113 +29,111 @@ extern "C" {
 #define DUET_ALIGNED _Alignas(16)
 #endif
 
-/** One direction. The caller's memory, aligned to 16 bytes; what is inside is private and may
- * change. NEVER SEAL BY A COPY OF IT, nor by both sides of a fork: the keystream would repeat. */
+/** The cipher of one direction, in the caller's memory, aligned to 16 bytes. What is inside is
+ * private and may change. One thread at a time. NEVER SEAL WITH A COPY OF IT, nor on both sides of
+ * a fork: the keystream would repeat. */
 typedef struct duet_cipher {
     DUET_ALIGNED uint64_t opaque[64];
 } duet_cipher;
 
 /**
- * Start a direction from a state as it is.
+ * Start a cipher from a given state.
  *
- * d      out: the direction, ready to seal or to open, never both.
- * key    in: 32 bytes, the AES-256 key.
- * block  in: 16 bytes, the first counter block. A pair (key, block) must never be used again.
- * chain  in: 32 SECRET bytes, the SHA-256 state. With a chain that is known, whoever knows the
- *        plaintext can forge.
- * seq    the first frame's number.
- * limit  bytes, the largest payload that opening accepts.
+ * cipher  out: ready to seal or to open, never both.
+ * key     in: 32 bytes, the AES-256 key.
+ * block   in: 16 bytes, the first counter block. A pair (key, block) must never be used again.
+ * chain   in: 32 SECRET bytes, the SHA-256 state. With a known chain, anyone who knows the
+ *         plaintext can forge frames.
+ * seq     the first frame's number.
+ * limit   bytes, the largest payload that opening accepts.
  *
- * Returns DUET_OK, or DUET_E_CRYPTO (libcrypto has no AES-256-CTR).
- * Source: docs/protocol.md §3 "The raw direction".   Since 0.1.
+ * Returns DUET_OK, or DUET_E_CRYPTO (libcrypto has no AES-256-CTR), and every call on it returns
+ * DUET_E_MISUSE.   Source: docs/protocol.md §3 "The raw direction".   Since 0.1.
  */
-DUET_API DUET_CHECKED int duet_cipher_init_raw(duet_cipher *d, const uint8_t key[32],
+DUET_API DUET_CHECKED int duet_cipher_init_raw(duet_cipher *cipher, const uint8_t key[32],
                                                const uint8_t block[16], const uint8_t chain[32],
                                                uint32_t seq, uint32_t limit);
 
-/**
- * Wipe a direction.
- *
- * d   may be NULL, or never started. Afterwards every call on it says DUET_E_MISUSE.
- *
- * Since 0.1.
- */
-DUET_API void duet_cipher_wipe(duet_cipher *d);
+/** Wipe a cipher; NULL, or one that was never started, is accepted. Afterwards every call on it
+ * returns DUET_E_MISUSE.   Since 0.1. */
+DUET_API void duet_cipher_wipe(duet_cipher *cipher);
 
 /**
  * Seal one frame.
  *
- * d        sending direction, started, no frame begun. One thread at a time.
- * frame    out: len + DUET_FRAME_OVERHEAD bytes; payload may lie at frame + DUET_HEADER_SIZE (in
+ * cipher   for sending, no frame begun.
+ * frame    out: len + DUET_FRAME_OVERHEAD bytes. The payload may be at frame + DUET_HEADER_SIZE (in
  *          place), else no overlap.
- * payload  in: len bytes, may be NULL when len is 0.
+ * payload  in: len bytes; may be NULL when len is 0.
  * len      bytes, 0 to 2^32 - 1.
- * code     any code: in the raw direction the caller speaks for the whole frame.
+ * code     any code: in the raw direction the caller decides about the whole frame.
  *
- * Returns DUET_OK; DUET_E_MISUSE with d and frame untouched; DUET_E_CRYPTO, d dead.
- * Timing depends on len only.   Source: docs/protocol.md §1.   Since 0.1.
+ * Returns DUET_OK; DUET_E_MISUSE with nothing changed; DUET_E_CRYPTO: the cipher is wiped, and
+ * every later call returns that. Timing depends on len only.   Source: docs/protocol.md §1.   Since 0.1.
  */
-DUET_API int duet_seal(duet_cipher *d, uint8_t *frame, const uint8_t *payload, size_t len,
+DUET_API int duet_seal(duet_cipher *cipher, uint8_t *frame, const uint8_t *payload, size_t len,
                        uint32_t code);
 
 /**
- * Begin a frame whose payload follows in pieces; seals the header.
+ * Begin a frame whose payload follows in pieces: seal its header.
  *
  * header   out: DUET_HEADER_SIZE bytes.
- * len      bytes of payload that will follow, all of them, 0 to 2^32 - 1.
+ * code     any code.
+ * len      bytes of payload that will follow, all of them, 0 to 2^32 - 1. After 0, call
+ *          duet_seal_piece() once with 0 bytes.
  *
- * Returns and source as duet_seal(). A frame of no payload is finished by duet_seal_piece() with 0
- * bytes.   Since 0.1.
+ * Returns, timing and source as duet_seal().   Since 0.1.
  */
-DUET_API int duet_seal_begin(duet_cipher *d, uint8_t header[DUET_HEADER_SIZE], uint32_t code,
+DUET_API int duet_seal_begin(duet_cipher *cipher, uint8_t header[DUET_HEADER_SIZE], uint32_t code,
                              uint32_t len);
 
 /**
- * Seal the next piece of the frame that was begun; the piece that completes it also gives the MAC.
+ * Seal the next piece of the frame that was begun. The piece that completes it also gives the MAC.
  *
- * out     out: len bytes, and DUET_MAC_SIZE more when this piece completes the payload; may be the
+ * out     out: len bytes, and DUET_MAC_SIZE more when this piece completes the payload. May be the
  *         same as in, else no overlap.
  * put     out: bytes written.
  * in      in: len bytes of payload.
  * len     bytes, at most what is left of the payload.
  *
- * Returns DUET_OK; DUET_E_MISUSE (no frame begun, too much) with nothing changed; DUET_E_CRYPTO, d
- * dead. Timing depends on len only.   Source: docs/protocol.md §1.   Since 0.1.
+ * Returns, timing and source as duet_seal(); DUET_E_MISUSE also when no frame is begun or len is
+ * too large.   Since 0.1.
  */
-DUET_API int duet_seal_piece(duet_cipher *d, uint8_t *out, size_t *put, const uint8_t *in,
+DUET_API int duet_seal_piece(duet_cipher *cipher, uint8_t *out, size_t *put, const uint8_t *in,
                              size_t len);
 
 /**
  * Open a frame's header.
  *
- * d        receiving direction, started, no frame begun.
- * code     out: the frame's code. Not yet authenticated: it may decide where bytes are put,
- *          nothing else.
- * len      out: bytes of payload that follow; also not yet authenticated.
- * header   in: DUET_HEADER_SIZE bytes as they came.
+ * cipher   for receiving, no frame begun.
+ * code     out: the frame's code. Not yet authenticated: it may decide where bytes are put, nothing
+ *          else.
+ * len      out: bytes of payload that follow. Not yet authenticated.
+ * header   in: DUET_HEADER_SIZE bytes from the wire.
  *
  * Returns DUET_OK; DUET_E_MISUSE with nothing changed; DUET_E_CHECKSUM, DUET_E_SEQUENCE,
- * DUET_E_TOO_LONG in this order, or DUET_E_CRYPTO: d dead and wiped, the same answer from now on.
- * Timing depends on the outcome only.   Source: docs/protocol.md §1 "A receiver".   Since 0.1.
+ * DUET_E_TOO_LONG, checked in this order, or DUET_E_CRYPTO: the cipher is wiped, and every later
+ * call returns that. Timing depends on the outcome only.
+ * Source: docs/protocol.md §1 "A receiver".   Since 0.1.
  */
-DUET_API DUET_CHECKED int duet_open_header(duet_cipher *d, uint32_t *code, uint32_t *len,
+DUET_API DUET_CHECKED int duet_open_header(duet_cipher *cipher, uint32_t *code, uint32_t *len,
                                            const uint8_t header[DUET_HEADER_SIZE]);
 
 /**
- * Open the next bytes of the frame whose header was opened, payload and then MAC.
+ * Open the next bytes of that frame, payload and then MAC.
  *
- * out     out: the payload bytes among in, deciphered but NOT VERIFIED until this returns DUET_OK;
- *         may be the same as in, else no overlap. The caller wipes them when opening fails.
- * put     out: payload bytes written, len at most.
- * in      in: len bytes as they came.
+ * out     out: the payload among in, decrypted but NOT VERIFIED before this returns DUET_OK. May be
+ *         the same as in, else no overlap. The caller wipes it when opening fails.
+ * put     out: bytes of payload written, at most len.
+ * in      in: len bytes from the wire.
  * len     bytes, at most what is left of payload and MAC.
  *
  * Returns DUET_OK when the frame is complete and its MAC is right; DUET_AGAIN while it is not
- * complete; DUET_E_MISUSE with nothing changed; DUET_E_FORGED or DUET_E_CRYPTO: d dead and wiped.
- * Timing depends on len only; the MAC is compared in constant time.   Source: docs/protocol.md §1.
- * Since 0.1.
+ * complete; DUET_E_MISUSE with nothing changed; DUET_E_FORGED or DUET_E_CRYPTO: the cipher is
+ * wiped, and every later call returns that. Timing depends on len only; the MAC is compared in constant
+ * time.   Source: docs/protocol.md §1.   Since 0.1.
  */
-DUET_API DUET_CHECKED int duet_open_piece(duet_cipher *d, uint8_t *out, size_t *put,
+DUET_API DUET_CHECKED int duet_open_piece(duet_cipher *cipher, uint8_t *out, size_t *put,
                                           const uint8_t *in, size_t len);
 
 #ifdef __cplusplus
