@@ -34,10 +34,11 @@ static void
 print_json(const struct bench_row *row)
 {
     printf("%s\n  {\"bench\": \"%s\", \"case\": \"%s\", \"bytes\": %" PRIu64
+           ", \"octets\": %" PRIu64
            ", \"contender\": \"%s\", \"unit\": \"%s\", \"median\": %.4g, \"low\": %.4g, "
            "\"high\": %.4g, \"rounds\": %u}",
-           row_count > 0 ? "," : "", row->bench, row->what, row->size, row->contender, row->unit,
-           row->median, row->low, row->high, row->rounds);
+           row_count > 0 ? "," : "", row->bench, row->what, row->size, row->size, row->contender,
+           row->unit, row->median, row->low, row->high, row->rounds);
 }
 
 void

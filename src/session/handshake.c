@@ -83,6 +83,10 @@ duet__session_first_header(struct duet_session *s, const uint8_t header[DUET_HEA
         s->rx_phase = DUET__RX_HELLO;
         return DUET_OK;
     }
+    if (count == 1)
+        return duet__session_fail(s, DUET_E_UNAUTHENTICATED,
+                                  "the peer sent bytes that the secret does not open: another "
+                                  "secret, another profile, or not duet");
     return duet__session_fail(s, DUET_E_UNAUTHENTICATED,
                               "the peer sent bytes that none of %zu secrets opens: another "
                               "secret, another profile, or not duet",

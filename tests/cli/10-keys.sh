@@ -31,7 +31,7 @@ on_terminal() {
     "${PYTHON:-python3}" -c 'import pty, sys; pty.spawn(sys.argv[1:])' "$@" </dev/null
 }
 on_terminal "$DUET" keygen >seen
-says "the key stands on this terminal; -o FILE" seen
+says "the key is on this terminal; -o FILE" seen
 on_terminal "$DUET" keygen -o kept.key >seen
 grep -q terminal seen && bad "a key in a file is spoken of: $(cat seen)"
 expect 0 "" duet keygen --identity -o my.id
@@ -93,13 +93,13 @@ chmod 644 open.bare
 expect 8 "chmod 600" duet key show open.bare
 expect 8 "is a folder" duet key show folder
 for file in /etc/passwd noise.key; do # what is no key need not be hidden
-    expect 8 "^duet: $file: is no file of duet's" duet key show $file
+    expect 8 "^duet: $file: is not a file that duet knows" duet key show $file
 done
 expect 8 "No such file" duet key show nothing
 expect 2 "duet key show FILE" duet key look secret.key
 expect 8 "chmod 600" duet pipe -k secret.key -i open.id 127.0.0.1:1
 expect 8 "No such file" duet pipe -k secret.key -i missing.id 127.0.0.1:1
-expect 8 "no identity" duet pipe -k secret.key -i secret.key 127.0.0.1:1
+expect 8 "is a shared secret" duet pipe -k secret.key -i secret.key 127.0.0.1:1
 # a key where its file is meant is not told, as any other path is
 for key in "$(cat my.id)" "$(cat bare.id)" "$(cat small.key)"; do
     itself="a key is given where its file is meant"

@@ -87,7 +87,7 @@ via() {
 
 # before READY: not one byte, and the peer is not authenticated
 for at in 0 20 40 47; do
-    via $at flip 4 "none of 1 secrets opens"
+    via $at flip 4 "that the secret does not open"
     [ ! -s got ] || bad "bytes before READY"
     via $at cut 4 "closed before it proved"
     [ ! -s got ] || bad "bytes before READY"

@@ -156,7 +156,7 @@ ended recv 0
 expect 2 "missing argument" duet send -k k
 expect 2 "nothing to send" duet send -k k 127.0.0.1:1
 expect 9 "missing: No such file or directory; is the path right" duet send -k k missing 127.0.0.1:1
-expect 9 "127.0.0.1:1: No such file .* an address stands last" duet send -k k 127.0.0.1:1 src
+expect 9 "127.0.0.1:1: No such file .* put HOST:PORT last" duet send -k k 127.0.0.1:1 src
 expect 9 "standard input: is closed" sh -c 'exec "$DUET" send -k k - 127.0.0.1:1 <&-'
 expect 9 "standard output: is closed" sh -c 'exec "$DUET" recv -k k -o - -l 127.0.0.1:1 >&-'
 expect 2 "once" duet send -k k - - 127.0.0.1:1

@@ -58,14 +58,16 @@ test_each_format(void **state)
         out, "time=2025-11-25T19:46:40.123Z level=warning event=connection tunnel=web id=7 "
              "from=192.0.2.1:99 target=db:5432 secret=ab01000000000000 "
              "identity=\"BAUGAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\" peer=alice bytes_in=10 "
-             "bytes_out=20 seconds=61.005 setup=0.003 outcome=cut reason=\"the network went\"");
+             "bytes_out=20 octets_in=10 octets_out=20 seconds=61.005 setup=0.003 outcome=cut "
+             "reason=\"the network went\"");
     assert_int_equal(size, strlen(out));
     size = record_format(out, LOG_JSON, 0, RECORD_WARNING, &record, NULL);
     assert_string_equal(
         out, "{\"level\":\"warning\",\"event\":\"connection\",\"tunnel\":\"web\",\"id\":7,"
              "\"from\":\"192.0.2.1:99\",\"target\":\"db:5432\",\"secret\":\"ab01000000000000\","
              "\"identity\":\"BAUGAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\",\"peer\":\"alice\","
-             "\"bytes_in\":10,\"bytes_out\":20,\"seconds\":61.005,\"setup\":0.003,"
+             "\"bytes_in\":10,\"bytes_out\":20,\"octets_in\":10,\"octets_out\":20,\"seconds\":61."
+             "005,\"setup\":0.003,"
              "\"outcome\":\"cut\",\"reason\":\"the network went\"}");
     assert_int_equal(size, strlen(out));
 }
@@ -78,8 +80,9 @@ test_what_is_not_known_is_left_out(void **state)
 
     (void)state;
     record_format(out, LOG_LOGFMT, 0, RECORD_WARNING, &record, NULL);
-    assert_string_equal(out, "level=warning event=connection tunnel=web id=0 bytes_in=0 "
-                             "bytes_out=0 seconds=0.000 outcome=stranger reason=silent");
+    assert_string_equal(
+        out, "level=warning event=connection tunnel=web id=0 bytes_in=0 "
+             "bytes_out=0 octets_in=0 octets_out=0 seconds=0.000 outcome=stranger reason=silent");
 }
 
 static void

@@ -427,7 +427,7 @@ test_who_is_let_in_behind_a_reload(void **state)
 
     now = with_secret(old);
     now.files.peers = (char *)"peers";
-    now.peers = (duet_peers){list, 1};
+    now.facts.peers = (duet_peers){list, 1};
     assert_false(settings_admit(&now, &then, &info)); /* it has no name */
     info.pattern = DUET_PATTERN_IDENTITY;
     assert_false(settings_admit(&now, &then, &info));

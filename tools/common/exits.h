@@ -26,9 +26,9 @@
     X(LOCAL, 9, "local input or output: disk full, broken pipe, no permission",                    \
       "make room, or look at where the output goes")                                               \
     X(LIMIT, 10, "a local limit: memory, descriptors, connections", "raise it, or free some")      \
-    X(POLICY, 11, "refused: an identity that is not trusted, or a folder where others may write",  \
-      "add the public key that was told to the peers file, or chmod go-w the folder, if it is "    \
-      "meant")                                                                                     \
+    X(POLICY, 11, "refused: the peer is not in the peers file, or others may write to a folder",   \
+      "to trust the peer, add the public key that the message shows to the peers file; "           \
+      "chmod go-w the folder")                                                                     \
     X(INTERRUPTED, 12, "interrupted, can be resumed", "run the same command again at both ends")
 
 #define EXITS_ENUM(name, number, sentence, cure) EXIT_##name = (number),

@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+const char *const pattern_names[] = {"secret", "ephemeral", "identity", NULL};
+
 enum { FILE_MOST = 1 << 20 }; /* bytes: a secret of 64 KiB takes 93,000, 4,096 peers 500,000 */
 
 /* ---- Reading a file ---- */
@@ -154,6 +156,20 @@ keys_refuse(int code, const char *path, int result, const duet_where *where)
     return log_error(code, "%s: %s; %s", printable(path), where->reason, cure_of(code));
 }
 
+enum bare_key
+keys_bare(const struct text *text)
+{
+    duet_identity identity;
+    duet_where where;
+
+    if (duet_kind_of(text->at, text->size) != DUET_KIND_UNKNOWN ||
+        duet_identity_parse(&identity, text->at, text->size, &where) != DUET_OK)
+        return BARE_NONE;
+    int is_private = (identity.private_key[0] & 7) == 0 && (identity.private_key[31] >> 6) == 1;
+    duet_wipe(&identity, sizeof identity);
+    return is_private ? BARE_PRIVATE : BARE_PUBLIC;
+}
+
 /* ---- Facts ---- */
 
 static int
@@ -176,6 +192,7 @@ key_facts_free(struct key_facts *facts)
     free(facts->secrets);
     facts->secrets = NULL;
     facts->secret_count = 0;
+    duet_peers_free(&facts->peers);
 }
 
 /* ---- Secrets ---- */
@@ -286,6 +303,34 @@ add_keys(duet_config *config, struct key_facts *facts, const struct key_files *f
 
 /* ---- Identity, peers, profile, pattern ---- */
 
+/** Is this a file that people take for an identity? Only its mode tells a bare public key from a
+ * private one that was made without wg. Returns an exit code. */
+static int
+check_is_private(const struct text *text, const char *path)
+{
+    static const char public[] =
+        "looks like a public key, which belongs into the other end's peers "
+        "file; -i takes the private key";
+    struct stat status;
+
+    if (keys_bare(text) == BARE_PUBLIC) {
+        if (stat(path, &status) == 0 && (status.st_mode & 066) != 0 && !is_credential(path))
+            return log_error(EXIT_KEY, "%s: %s", printable(path), public);
+        log_warning("%s: %s", printable(path), public);
+    }
+    if (duet_kind_of(text->at, text->size) == DUET_KIND_PEERS)
+        return log_error(EXIT_KEY,
+                         "%s: is a peers file; give it with --peers, and -i your own "
+                         "identity",
+                         printable(path));
+    if (duet_kind_of(text->at, text->size) == DUET_KIND_SECRET)
+        return log_error(EXIT_KEY,
+                         "%s: is a shared secret; give it with -k, and -i an identity "
+                         "(duet keygen --identity makes one)",
+                         printable(path));
+    return EXIT_DONE;
+}
+
 static int
 add_identity(duet_config *config, struct key_facts *facts, const char *path)
 {
@@ -293,7 +338,13 @@ add_identity(duet_config *config, struct key_facts *facts, const char *path)
     duet_identity identity;
     duet_where where;
 
-    int code = text_read(&text, path, 1, EXIT_KEY);
+    /* What the file is comes before who may read it: a public key need not be private. */
+    int code = text_read(&text, path, 0, EXIT_KEY);
+    if (code == EXIT_DONE)
+        code = check_is_private(&text, path);
+    text_free(&text);
+    if (code == EXIT_DONE)
+        code = text_read(&text, path, 1, EXIT_KEY);
     if (code != EXIT_DONE)
         return code;
     int result = duet_identity_parse(&identity, text.at, text.size, &where);
@@ -305,31 +356,36 @@ add_identity(duet_config *config, struct key_facts *facts, const char *path)
     return result == DUET_OK ? EXIT_DONE : keys_refuse(EXIT_KEY, path, result, &where);
 }
 
-int
-keys_peers(duet_peers *peers, const char *path)
+const duet_peer *
+keys_find_peer(const duet_peers *peers, const uint8_t key[DUET_KEY_SIZE])
+{
+    for (size_t i = 0; i < peers->count; i++)
+        /* public: a public key */
+        if (memcmp(peers->list[i].public_key, key, DUET_KEY_SIZE) == 0)
+            return &peers->list[i];
+    return NULL;
+}
+
+static int
+add_peers(duet_config *config, struct key_facts *facts, const char *path)
 {
     struct text text;
-    duet_where where;
+    duet_where where = {0};
 
     int code = text_read(&text, path, 0, EXIT_USAGE);
     if (code != EXIT_DONE)
         return code;
-    int result = duet_peers_parse(peers, text.at, text.size, &where);
+    if (keys_bare(&text) != BARE_NONE) {
+        text_free(&text);
+        return log_error(EXIT_USAGE,
+                         "%s: holds a key alone; write [Peer NAME] above it, and PublicKey = in "
+                         "front of it",
+                         printable(path));
+    }
+    int result = duet_peers_parse(&facts->peers, text.at, text.size, &where);
     text_free(&text);
-    return result == DUET_OK ? EXIT_DONE : keys_refuse(EXIT_USAGE, path, result, &where);
-}
-
-static int
-add_peers(duet_config *config, const char *path)
-{
-    const duet_where where = {0};
-    duet_peers peers;
-
-    int code = keys_peers(&peers, path);
-    if (code != EXIT_DONE)
-        return code;
-    int result = duet_config_set_peers(config, &peers);
-    duet_peers_free(&peers);
+    if (result == DUET_OK)
+        result = duet_config_set_peers(config, &facts->peers);
     return result == DUET_OK ? EXIT_DONE : keys_refuse(EXIT_USAGE, path, result, &where);
 }
 
@@ -354,28 +410,26 @@ add_profile(duet_config *config, struct key_facts *facts, const char *path)
     return result == DUET_OK ? EXIT_DONE : keys_refuse(EXIT_USAGE, path, result, &where);
 }
 
+/** The accepted patterns. The table of options has checked the name. */
 static int
 set_pattern(duet_config *config, const struct key_files *files)
 {
-    static const char *const names[] = {"secret", "ephemeral", "identity"};
+    unsigned pattern = 0;
 
     if (files->peers != NULL && files->identity == NULL)
-        return log_error(EXIT_USAGE, "--peers needs -i: who asks for a name must have one");
+        return log_error(EXIT_USAGE, "--peers needs -i FILE: an end that asks for the peer's "
+                                     "identity must have one too");
     if (files->pattern == NULL)
         return EXIT_DONE;
-    for (unsigned i = 0; i < 3; i++) {
-        if (strcmp(files->pattern, names[i]) != 0)
-            continue;
-        if (i == DUET_PATTERN_IDENTITY && files->identity == NULL)
-            return log_error(EXIT_USAGE, "--pattern identity needs -i FILE");
-        if (i != DUET_PATTERN_IDENTITY && files->peers != NULL)
-            return log_error(EXIT_USAGE, "--pattern %s does not go with --peers", names[i]);
-        return duet_config_set(config, DUET_SET_PATTERNS, 1u << i) == DUET_OK
-                   ? EXIT_DONE
-                   : log_error(EXIT_FAILED, "--pattern %s: not taken", names[i]);
-    }
-    return log_error(EXIT_USAGE, "--pattern %s: not secret, ephemeral or identity",
-                     printable_word(files->pattern));
+    while (strcmp(files->pattern, pattern_names[pattern]) != 0)
+        pattern++;
+    if (pattern == DUET_PATTERN_IDENTITY && files->identity == NULL)
+        return log_error(EXIT_USAGE, "--pattern identity needs -i FILE");
+    if (pattern != DUET_PATTERN_IDENTITY && files->peers != NULL)
+        return log_error(EXIT_USAGE, "--pattern %s does not go with --peers", files->pattern);
+    return duet_config_set(config, DUET_SET_PATTERNS, 1u << pattern) == DUET_OK
+               ? EXIT_DONE
+               : log_error(EXIT_FAILED, "--pattern %s: refused", files->pattern);
 }
 
 static int
@@ -388,7 +442,7 @@ fill(duet_config *config, struct key_facts *facts, const struct key_files *files
     if (files->identity != NULL)
         code = first_of(code, add_identity(config, facts, files->identity));
     if (files->peers != NULL)
-        code = first_of(code, add_peers(config, files->peers));
+        code = first_of(code, add_peers(config, facts, files->peers));
     if (files->profile != NULL)
         code = first_of(code, add_profile(config, facts, files->profile));
     return code;

@@ -8,6 +8,9 @@
 
 #include <duet/duet.h>
 
+/** The names of enum duet_pattern; ends with NULL. */
+extern const char *const pattern_names[];
+
 /** Who this end is and whom it trusts, by file. */
 struct key_files {
     struct strlist keys; /* secrets' files; a listener's may be folders */
@@ -17,13 +20,14 @@ struct key_files {
     char *profile;
 };
 
-/** What decides who is let in, beside the list of peers: to tell later whether it has changed.
+/** What decides who is let in: to tell later whether it has changed.
  * Nothing of it is secret. */
 struct key_facts {
     uint8_t (*secrets)[DUET_SECRET_ID_SIZE]; /* owned: their ids */
     size_t secret_count;
     uint8_t identity[DUET_KEY_SIZE]; /* the public key; zeros: none */
     duet_profile profile;
+    duet_peers peers; /* owned: who is trusted, for their names */
 };
 
 /** A file's text, to be released by text_free(), which wipes it. */
@@ -31,6 +35,14 @@ struct text {
     char *at;
     size_t size;
 };
+
+/** A file that holds one line of base64 alone, as `wg genkey` and `wg pubkey` print. */
+enum bare_key {
+    BARE_NONE,
+    BARE_PRIVATE, /* with the bits that wg genkey sets; a public key has them once in 16 */
+    BARE_PUBLIC   /* without, so it is most likely a public key */
+};
+enum bare_key keys_bare(const struct text *text);
 
 /** Read a small regular file. private_only 1: refuse it when others may read it. Returns an exit
  * code; its message is printed, under code_if_bad. */
@@ -41,8 +53,8 @@ void text_free(struct text *text);
  * code, or EXIT_LIMIT without memory. */
 int keys_refuse(int code, const char *path, int result, const duet_where *where);
 
-/** Read a list of peers, to be released by duet_peers_free(). Returns an exit code. */
-int keys_peers(duet_peers *peers, const char *path);
+/** The peer with this public key; NULL: it is not in the list. */
+const duet_peer *keys_find_peer(const duet_peers *peers, const uint8_t key[DUET_KEY_SIZE]);
 
 /** Make the configuration that the files hold. facts: out, to be released by key_facts_free() in
  * any case; NULL: nobody asks. Returns an exit code. */

@@ -120,40 +120,41 @@ is_socket(int fd)
 }
 
 static int
-tell_untrusted(const duet_info *info)
+report_untrusted(const duet_info *info)
 {
     char key[DUET_KEY_TEXT_SIZE];
 
     duet_key_text(key, info->peer_key);
-    return log_error(
-        EXIT_POLICY,
-        "the peer's identity is not trusted; if it is meant, add a section [Peer NAME] to the "
-        "peers file, and below it the line PublicKey = %s",
-        key);
+    return log_error(EXIT_POLICY,
+                     "the peer's identity is not in the peers file; to trust it, add a section "
+                     "[Peer NAME] there, and below it the line PublicKey = %s",
+                     key);
 }
 
+/** Report what ended the channel: the cause once, and a cure. Returns the exit code. */
 static int
-tell(const struct link *link, int result)
+report_end(const struct link *link, int result)
 {
     const duet_result_info *what = duet_explain(result);
-    const char *detail = channel_error(link->channel);
+    const char *detail = channel_error(link->channel), *cure = what->cure;
     duet_info info;
 
     duet_session_info(duet_channel_session(link->channel), &info);
     if (result == DUET_E_UNTRUSTED && info.has_peer_key)
-        return tell_untrusted(&info);
-    if (*detail == 0)
+        return report_untrusted(&info);
+    if (link->resumable && (result == DUET_E_TRUNCATED || result == DUET_E_IO))
+        cure = "run the same command again at both ends to resume";
+    if (*detail == 0 || strstr(what->sentence, detail) != NULL)
         detail = what->sentence;
-    if (result == DUET_E_UNAUTHENTICATED ||
-        strncmp(detail, what->sentence, strlen(what->sentence)) == 0)
-        return log_error(exit_of(result), "%s; %s", detail, what->cure);
-    return log_error(exit_of(result), "%s (%s); %s", what->sentence, detail, what->cure);
+    if (result == DUET_E_UNAUTHENTICATED || strstr(detail, what->sentence) != NULL)
+        return log_error(exit_of(result), "%s; %s", detail, cure);
+    return log_error(exit_of(result), "%s (%s); %s", what->sentence, detail, cure);
 }
 
 int
 link_fail(struct link *link, int result)
 {
-    int code = tell(link, result);
+    int code = report_end(link, result);
 
     /* §4 "Probing": a violation is met by silence, and the end comes a while later. */
     if (code == EXIT_INTEGRITY || code == EXIT_POLICY)
@@ -169,12 +170,12 @@ refuse(struct link *link, int result, int patience_ms, uint64_t left_ms)
     if (result == DUET_SLOW)
         return log_error(
             EXIT_STRANGER,
-            "the peer stayed silent for %g s: another secret, another profile or pattern, "
-            "or not duet; compare secret id (duet key show) and profile at both ends",
+            "the peer stayed silent for %g s: " SILENCE_CAUSES
+            "; compare secret id (duet key show) and profile at both ends, and see what it reports",
             patience_ms / 1000.0);
     if (result == DUET_E_UNAUTHENTICATED && command_failed(link))
         return EXIT_CONNECT;
-    int code = tell(link, result);
+    int code = report_end(link, result);
     if (link->role == DUET_BOTTOM)
         door_drain(link->rfd, left_ms, !is_socket(link->rfd));
     else if (code == EXIT_POLICY)
@@ -232,7 +233,7 @@ open_listener(struct link *link, const struct options *o, const char *address)
     int code = listener_open(&door.listener, address, 0);
     if (code != EXIT_DONE)
         return code;
-    log_verbose("listening on %s", printable(address));
+    log_info("listening on %s", printable(address));
     code = door_wait(&door, &link->channel, &link->rfd, o->timeout_ms != 0 ? o->timeout_ms : -1);
     link->wfd = link->rfd;
     return code;
@@ -258,6 +259,37 @@ reach(struct link *link, const struct options *o, const char *address)
     return code == EXIT_DONE ? open_direct(link, o) : code;
 }
 
+const char *
+link_peer_name(const struct link *link, char room[DUET_KEY_TEXT_SIZE])
+{
+    const duet_peer *peer;
+    duet_info info;
+
+    duet_session_info(duet_channel_session(link->channel), &info);
+    if (!info.has_peer_key)
+        return NULL;
+    peer = keys_find_peer(&link->facts.peers, info.peer_key);
+    if (peer != NULL)
+        return printable(peer->name);
+    duet_key_text(room, info.peer_key);
+    return room;
+}
+
+/** Print with -v who the peer is. */
+static void
+report_peer(const struct link *link)
+{
+    char id[2 * DUET_SECRET_ID_SIZE + 1], room[DUET_KEY_TEXT_SIZE];
+    const char *name = link_peer_name(link, room);
+    duet_info info;
+
+    duet_session_info(duet_channel_session(link->channel), &info);
+    to_hex(id, info.secret_id, sizeof info.secret_id);
+    log_verbose("connected to %s: secret %s, pattern %s",
+                name != NULL ? name : "a peer that holds the secret", id,
+                pattern_names[info.pattern]);
+}
+
 int
 link_open(struct link *link, const struct options *o, const char *address)
 {
@@ -267,18 +299,21 @@ link_open(struct link *link, const struct options *o, const char *address)
     if (code != EXIT_DONE)
         return code;
     link->role = role_of(o);
-    code = keys_config(&link->config, NULL, &o->files, link->role);
+    code = keys_config(&link->config, &link->facts, &o->files, link->role);
     if (code != EXIT_DONE)
         return code;
     if (duet_config_set(link->config, DUET_SET_FRAME_SIZE, FRAME) != DUET_OK)
-        return log_error(EXIT_FAILED, "frames of %d bytes are not taken", FRAME);
+        return log_error(EXIT_FAILED, "frames of %d bytes are refused", FRAME);
     code = silence_draw(&link->drain_ms, o->drain_least_ms, o->drain_most_ms);
     if (code != EXIT_DONE)
         return code;
     link->replay = duet_replay_new(DUET_REPLAY_DEFAULT);
     if (link->replay == NULL)
         return log_error(EXIT_LIMIT, "no memory for the replay cache");
-    return reach(link, o, address);
+    code = reach(link, o, address);
+    if (code == EXIT_DONE)
+        report_peer(link);
+    return code;
 }
 
 /* ---- Closing ---- */
@@ -295,18 +330,10 @@ link_receipt(const struct link *link, char out[2 * DUET_RECEIPT_SIZE + 1], enum 
 }
 
 void
-link_tell(const struct link *link)
+link_report_receipts(const struct link *link)
 {
-    static const char *const patterns[] = {"secret", "ephemeral", "identity"};
-    char id[2 * DUET_SECRET_ID_SIZE + 1], key[DUET_KEY_TEXT_SIZE] = "", receipt[65];
-    duet_info info;
+    char receipt[2 * DUET_RECEIPT_SIZE + 1];
 
-    duet_session_info(duet_channel_session(link->channel), &info);
-    to_hex(id, info.secret_id, sizeof info.secret_id);
-    if (info.has_peer_key)
-        duet_key_text(key, info.peer_key);
-    log_verbose("secret %s, pattern %s%s%s", id, patterns[info.pattern],
-                key[0] != 0 ? ", peer " : "", key);
     link_receipt(link, receipt, DUET_TOP);
     if (receipt[0] != 0)
         log_verbose("receipt of TOP %s", receipt);
@@ -336,6 +363,7 @@ link_close(struct link *link)
     duet_channel_free(link->channel);
     duet_replay_free(link->replay);
     duet_config_free(link->config);
+    key_facts_free(&link->facts);
     if (link->rfd >= 0)
         close(link->rfd);
     if (link->wfd >= 0 && link->wfd != link->rfd)

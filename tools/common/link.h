@@ -6,6 +6,7 @@
 #define DUET_TOOL_LINK_H
 
 #include "dial.h"
+#include "keys.h"
 #include "options.h"
 
 #include <duet/duet.h>
@@ -20,7 +21,9 @@ struct link {
     pid_t child;            /* of --exec; 0: none */
     uint32_t drain_ms;      /* how long a stranger is listened to */
     struct reached reached; /* how it was reached, where this end connects */
-    uint64_t handshake_us;  /* what the proof took; 0: not reached */
+    uint64_t handshake_us;  /* what the handshake took; 0: not reached */
+    struct key_facts facts; /* whom this end trusts, for the names */
+    int resumable;          /* 1: after a cut the same command goes on where it was */
 };
 
 /** Reach the peer, and let both prove themselves. address NULL where the options name no address.
@@ -30,8 +33,11 @@ int link_open(struct link *link, const struct options *options, const char *addr
 /** Say what ended the channel, and listen in silence for a while. Returns the exit code. */
 int link_fail(struct link *link, int result);
 
-/** Tell the receipts, the pattern and the peer with -v. */
-void link_tell(const struct link *link);
+/** The name of the peer in the peers file, or its public key in room; NULL: it has no identity. */
+const char *link_peer_name(const struct link *link, char room[DUET_KEY_TEXT_SIZE]);
+
+/** Print the receipts with -v. */
+void link_report_receipts(const struct link *link);
 
 /** Release everything; --exec's command is waited for. */
 void link_close(struct link *link);

@@ -1,5 +1,5 @@
 /*
- * Speaking to the user (see say.h).
+ * Messages to the user (see log.h): formatted, made printable, written as one line each.
  */
 #include "log.h"
 
@@ -18,7 +18,7 @@ void (*log_line)(enum log_kind kind, const char *text);
 
 /** One write for the whole line, so that lines of several processes do not mix. */
 static void
-line(enum log_kind kind, const char *format, va_list arguments)
+log_write(enum log_kind kind, const char *format, va_list arguments)
 {
     char text[2048];
     int place = snprintf(text, sizeof text, "%s", log_place != NULL ? log_place : "");
@@ -38,7 +38,7 @@ log_error(int code, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    line(LOG_AS_ERROR, format, arguments);
+    log_write(LOG_AS_ERROR, format, arguments);
     va_end(arguments);
     return code;
 }
@@ -51,7 +51,19 @@ log_warning(const char *format, ...)
     if (log_level < 0)
         return;
     va_start(arguments, format);
-    line(LOG_AS_WARNING, format, arguments);
+    log_write(LOG_AS_WARNING, format, arguments);
+    va_end(arguments);
+}
+
+void
+log_info(const char *format, ...)
+{
+    va_list arguments;
+
+    if (log_level < 0)
+        return;
+    va_start(arguments, format);
+    log_write(LOG_AS_INFO, format, arguments);
     va_end(arguments);
 }
 
@@ -63,7 +75,7 @@ log_verbose(const char *format, ...)
     if (log_level < 1)
         return;
     va_start(arguments, format);
-    line(LOG_AS_INFO, format, arguments);
+    log_write(LOG_AS_INFO, format, arguments);
     va_end(arguments);
 }
 
@@ -85,16 +97,41 @@ errno_text(void)
     return strerror(errno);
 }
 
+/** What the options of either end can do about it, where the library's words name such a cause. */
+static const char *
+find_cure(const char *what)
+{
+    static const struct {
+        const char *words, *cure;
+    } cures[] = {
+        {"pattern 0, which is not accepted",
+         ": give --pattern secret to this end too, or leave it out at the peer"},
+        {"pattern 1, which is not accepted",
+         ": this end accepts identities only; give the peer -i FILE, or leave out --peers here"},
+        {"pattern 2, which is not accepted",
+         ": the peer has an identity; give this end -i FILE too, or leave out -i at the peer"},
+        {"closed before it proved", ", or does not trust this end's identity"},
+    };
+
+    for (size_t i = 0; i < sizeof cures / sizeof cures[0]; i++)
+        if (strstr(what, cures[i].words) != NULL)
+            return cures[i].cure;
+    return "";
+}
+
 const char *
 channel_error(duet_channel *channel)
 {
-    static char text[512];
+    static char text[768];
     const char *what = duet_session_detail(duet_channel_session(channel));
-    const char *detail = duet_channel_detail(channel);
+    const char *detail = duet_channel_detail(channel), *cure = find_cure(what);
 
-    if (*what == 0 || strcmp(what, detail) == 0)
+    if (*what == 0)
         return detail;
-    snprintf(text, sizeof text, "%s (%s)", what, detail);
+    if (*cure != 0 || strstr(detail, what) != NULL || strstr(what, detail) != NULL)
+        snprintf(text, sizeof text, "%s%s", what, cure);
+    else
+        snprintf(text, sizeof text, "%s (%s)", what, detail);
     return text;
 }
 

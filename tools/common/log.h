@@ -1,5 +1,5 @@
 /*
- * Speaking to the user: one line for each error, on standard error, with its cause and its cure.
+ * Messages to the user: one line for each error, on standard error, with its cause and its cure.
  */
 #ifndef DUET_TOOL_LOG_H
 #define DUET_TOOL_LOG_H
@@ -9,7 +9,12 @@
 #include <duet/duet.h>
 #include <stddef.h>
 
-/** How much is said: -1 quiet (errors only), 0, 1 and more with -v. */
+/** Why a peer may stay silent. */
+#define SILENCE_CAUSES                                                                             \
+    "another secret, another profile or pattern, an identity that the peer does not trust, or "    \
+    "not duet"
+
+/** How much is printed: -1 quiet (errors only), 0, 1 and more with -v. */
 extern int log_level;
 
 enum log_kind { LOG_AS_ERROR, LOG_AS_WARNING, LOG_AS_INFO };
@@ -29,7 +34,10 @@ int log_error(int code, const char *format, ...) __attribute__((format(printf, 2
 /** A warning: printed unless quiet. */
 void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/** A note for -v. */
+/** What people wait for, such as that a server listens: printed unless quiet. */
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/** A detail for -v. */
 void log_verbose(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /** End what a subcommand printed on standard output. Returns code, or EXIT_LOCAL, told, when not
@@ -39,7 +47,7 @@ int finish_output(int code);
 /** The system's reason for a failure, errno's sentence. Static memory. */
 const char *errno_text(void);
 
-/** What ended a channel, with the system's reason where there is one. Static memory. */
+/** What ended a channel, with the system's reason or a cure where there is one. Static memory. */
 const char *channel_error(duet_channel *channel);
 
 /** A name from outside, made harmless for a terminal: control characters and broken UTF-8 as \xNN.

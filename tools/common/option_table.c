@@ -20,7 +20,6 @@ enum {
 };
 
 static const char *const sides[] = {[TUNNEL_NONE] = "", "client", "server", NULL};
-static const char *const patterns[] = {"secret", "ephemeral", "identity", NULL};
 static const char *const proxies[] = {"none", [PROXY_IN] = "in", "out", "both", NULL};
 static const char *const formats[] = {[LOG_TEXT] = "text", "logfmt", "json", NULL};
 static const char *const logs[] = {[LOG_STDERR] = "stderr", "syslog", NULL};
@@ -121,8 +120,8 @@ const struct option option_table[] = {
      "The file with this end's identity (private key)"},
     {"peers", 0, PATH, FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.peers), NULL, "FILE",
      "The file with the trusted identities (public keys); all others are refused"},
-    {"pattern", 0, NAMED(patterns), FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.pattern), NULL,
-     "secret|ephemeral|identity",
+    {"pattern", 0, NAMED(pattern_names), FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.pattern),
+     NULL, "secret|ephemeral|identity",
      "How the ends authenticate, the same at both; default identity with -i, else ephemeral"},
     {"profile", 0, PATH, FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.profile), NULL, "FILE",
      "The file with the wire profile, the same at both ends"},

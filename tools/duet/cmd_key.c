@@ -91,22 +91,6 @@ show_profile(const struct text *text, const char *path)
     return EXIT_DONE;
 }
 
-/** What the text is; the bare key that wg genkey prints is an identity. */
-static enum duet_kind
-kind_of(const struct text *text)
-{
-    enum duet_kind kind = duet_kind_of(text->at, text->size);
-    duet_identity identity;
-    duet_where where;
-
-    if (kind == DUET_KIND_UNKNOWN &&
-        duet_identity_parse(&identity, text->at, text->size, &where) == DUET_OK) {
-        kind = DUET_KIND_IDENTITY;
-        duet_wipe(&identity, sizeof identity);
-    }
-    return kind;
-}
-
 /** Who may read a file matters where it holds a secret: what it is comes first. */
 static int
 show(const char *path)
@@ -116,12 +100,20 @@ show(const char *path)
     int code = text_read(&text, path, 0, EXIT_KEY);
     if (code != EXIT_DONE)
         return code;
-    enum duet_kind kind = kind_of(&text);
+    enum duet_kind kind = duet_kind_of(text.at, text.size);
+    enum bare_key bare = keys_bare(&text);
     text_free(&text);
+    if (bare == BARE_PUBLIC) { /* not shown: it might still be private */
+        puts("kind: a key alone, most likely public; in a peers file it is PublicKey of a [Peer "
+             "NAME]");
+        return EXIT_DONE;
+    }
+    if (bare == BARE_PRIVATE)
+        kind = DUET_KIND_IDENTITY;
     if (kind == DUET_KIND_UNKNOWN)
         return log_error(EXIT_KEY,
-                         "%s: is no file of duet's: a secret, an identity, peers or a profile; see "
-                         "FILES in duet(1)",
+                         "%s: is not a file that duet knows (a secret, an identity, peers or a "
+                         "profile); see FILES in duet(1)",
                          printable(path));
     int secret = kind == DUET_KIND_SECRET || kind == DUET_KIND_IDENTITY;
     code = text_read(&text, path, secret, EXIT_KEY);

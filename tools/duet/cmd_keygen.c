@@ -12,7 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#define PLAIN_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/+"
 
 enum { TEXT_MOST = 128 * 1024 }; /* bytes: a secret of 64 KiB takes 93,000 */
 
@@ -39,7 +42,7 @@ write_file(const char *path, const char *text, size_t size)
 
     if (fd < 0 && errno == EEXIST)
         return log_error(EXIT_LOCAL,
-                         "%s: is there already; a key is never overwritten, choose another "
+                         "%s: already exists; a key is never overwritten, so choose another "
                          "name or move it away",
                          printable(path));
     if (fd < 0)
@@ -54,30 +57,66 @@ write_file(const char *path, const char *text, size_t size)
     return code;
 }
 
-/** The text to where it goes; what may be shown to standard output if the text went to a file. */
+/** How a secret reaches the other end; it must never travel in the clear. */
+static void
+print_recipes(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+
+    if (log_level < 0)
+        return;
+    if (path[strspn(path, PLAIN_LETTERS)] != 0) /* a shell would not take it as it is */
+        path = name = "FILE";
+    fprintf(stderr,
+            "The other end needs the same file. Copy it over ssh, with one of:\n"
+            "    ssh HOST 'umask 077; cat >%s' <%s\n"
+            "    scp -p %s HOST:\n",
+            name, path, path);
+}
+
+/** Write the key to its file or to standard output. public_part may be shown: it goes to standard
+ * output if the key went to a file, else to standard error. Returns an exit code. */
 static int
 deliver(const struct options *o, const char *text, size_t size, const char *public_part)
 {
     struct stat status;
 
-    if (o->out != NULL) {
+    if (o->out != NULL && strcmp(o->out, "-") != 0) {
         int code = write_file(o->out, text, size);
         if (code != EXIT_DONE)
             return code;
         puts(public_part);
+        if (!o->make_identity)
+            print_recipes(o->out);
         return finish_output(EXIT_DONE);
     }
     if (write_all(1, text, size) != 0)
-        return log_error(EXIT_LOCAL, "standard output: %s; nothing of the key may be used",
+        return log_error(EXIT_LOCAL, "standard output: %s; do not use what was written of the key",
                          errno_text());
     if (fstat(1, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 066) != 0)
-        log_warning(
-            "the file that standard output goes to can be read by others; chmod 600 it, or use -o");
+        log_warning("the file that standard output goes to can be read by others; chmod 600 it, or "
+                    "use -o");
     if (isatty(1))
-        log_warning(
-            "the key stands on this terminal; -o FILE puts one into a file that nobody else reads");
+        log_warning("the key is on this terminal; -o FILE writes one to a file that nobody else "
+                    "reads");
     if (log_level >= 0)
         fprintf(stderr, "%s\n", public_part);
+    return EXIT_DONE;
+}
+
+/** The section of a peers file for this public key. Returns an exit code. */
+static int
+write_section(char *out, size_t cap, const char *name, const char *key)
+{
+    duet_peers peers;
+    duet_where where;
+    int size = snprintf(out, cap, "[Peer %s]\nPublicKey = %s", name, key);
+
+    if (size < 0 || (size_t)size >= cap ||
+        duet_peers_parse(&peers, out, (size_t)size, &where) != DUET_OK)
+        return log_error(EXIT_USAGE, "--peer %s: is not a name for a peers file",
+                         printable_word(name));
+    duet_peers_free(&peers);
     return EXIT_DONE;
 }
 
@@ -86,13 +125,19 @@ make_identity(const struct options *o, char *text)
 {
     uint8_t private_key[DUET_KEY_SIZE];
     duet_identity identity;
-    char key[DUET_KEY_TEXT_SIZE];
+    char key[DUET_KEY_TEXT_SIZE], section[512];
     size_t size;
 
     if (o->size != 0)
         return log_error(EXIT_USAGE, "keygen: --size is for secrets; an identity has one size");
+    if (o->not_after != NULL)
+        return log_error(EXIT_USAGE, "keygen: --not-after is for secrets; to end an identity, "
+                                     "remove it from the peers files");
     if (duet__os_random(private_key, sizeof private_key) != 0)
         return log_error(EXIT_FAILED, "the system has no randomness: %s", errno_text());
+    /* X25519 sets these bits in any case; as `wg genkey` does, so that nobody takes it for public. */
+    private_key[0] &= 0xf8;
+    private_key[31] = (uint8_t)((private_key[31] & 0x7f) | 0x40);
     int result = duet_identity_init(&identity, private_key);
     duet_wipe(private_key, sizeof private_key);
     if (result != DUET_OK)
@@ -100,7 +145,28 @@ make_identity(const struct options *o, char *text)
     duet_identity_format(text, TEXT_MOST, &size, &identity);
     duet_key_text(key, identity.public_key);
     duet_wipe(&identity, sizeof identity);
-    return deliver(o, text, size, key);
+    int code = o->peer != NULL ? write_section(section, sizeof section, o->peer, key) : EXIT_DONE;
+    return code == EXIT_DONE ? deliver(o, text, size, o->peer != NULL ? section : key) : code;
+}
+
+/** The end of a day, YYYY-MM-DD in UTC, which is yet to come. Returns an exit code. */
+static int
+read_not_after(duet_secret *secret, const char *day)
+{
+    struct tm tm = {0}, same;
+    const char *end = strptime(day, "%Y-%m-%d", &tm);
+
+    tm.tm_hour = 23;
+    tm.tm_min = tm.tm_sec = 59;
+    same = tm;
+    time_t at = timegm(&same); /* which makes 3 March of 31 February */
+    if (end == NULL || *end != 0 || strlen(day) != 10 || same.tm_mday != tm.tm_mday)
+        return log_error(EXIT_USAGE, "--not-after %s: must be a date such as 2027-10-01",
+                         printable_word(day));
+    if (at < time(NULL))
+        return log_error(EXIT_USAGE, "--not-after %s: is in the past", day);
+    secret->not_after = at;
+    return EXIT_DONE;
 }
 
 static int
@@ -112,6 +178,8 @@ make_secret(const struct options *o, char *text)
     duet_secret secret;
     size_t used;
 
+    if (o->peer != NULL)
+        return log_error(EXIT_USAGE, "keygen: --peer is for identities; add --identity");
     if (size % 2 != 0)
         return log_error(EXIT_USAGE, "--size %zu: must be even", size);
     if (duet__os_random(bytes, size) != 0)
@@ -120,10 +188,12 @@ make_secret(const struct options *o, char *text)
     duet_wipe(bytes, sizeof bytes);
     if (result != DUET_OK)
         return log_error(EXIT_FAILED, "%s", duet_explain(result)->sentence);
-    duet_secret_format(text, TEXT_MOST, &used, &secret);
+    int code = o->not_after != NULL ? read_not_after(&secret, o->not_after) : EXIT_DONE;
+    if (code == EXIT_DONE)
+        duet_secret_format(text, TEXT_MOST, &used, &secret);
     to_hex(id, secret.id, sizeof secret.id);
     duet_secret_wipe(&secret);
-    return deliver(o, text, used, id);
+    return code == EXIT_DONE ? deliver(o, text, used, id) : code;
 }
 
 static int
@@ -142,7 +212,14 @@ run(struct options *o)
 const struct command cmd_keygen = {
     .name = "keygen",
     .user = FOR_KEYGEN,
-    .usage = "[--identity] [-o FILE] [--size BYTES]",
-    .about = "A new shared secret or identity.",
+    .usage = "[-o FILE] [--size BYTES] | --identity [-o FILE] [--peer NAME]",
+    .about = "Make a shared secret for two ends, or an identity for one end.",
+    .notes =
+        "Both ends of a channel need the same secret. Copy its file over ssh, with one of:\n"
+        "    ssh HOST 'umask 077; cat >secret.key' <secret.key\n"
+        "    scp -p secret.key HOST:\n"
+        "Where only a terminal leads there, a secret of --size 64 is short enough to paste.\n\n"
+        "An identity is a key pair: its file stays here, its public key goes into the peers file\n"
+        "of the other end. The line that `wg genkey` prints is an identity file too.\n",
     .run = run,
 };

@@ -76,8 +76,8 @@ tell_way(struct ping *p)
 static void
 tell_proof(struct ping *p)
 {
-    static const char *const patterns[] = {"secret", "ephemeral", "identity"};
-    char key[DUET_KEY_TEXT_SIZE] = "", id[2 * DUET_SECRET_ID_SIZE + 1];
+    char key[DUET_KEY_TEXT_SIZE] = "", room[DUET_KEY_TEXT_SIZE], id[2 * DUET_SECRET_ID_SIZE + 1];
+    const char *name = link_peer_name(&p->link, room);
     double took = ms(p->link.handshake_us);
     duet_info info;
 
@@ -86,9 +86,9 @@ tell_proof(struct ping *p)
         duet_key_text(key, info.peer_key);
     to_hex(id, info.secret_id, sizeof info.secret_id);
     line(p, "handshake     %.3f ms, authenticated: pattern %s, secret %s%s%s\n", took,
-         patterns[info.pattern], id, key[0] != 0 ? ", peer " : "", key);
+         pattern_names[info.pattern], id, name != NULL ? ", peer " : "", name != NULL ? name : "");
     field(p, "handshake_ms", "%.3f", took);
-    field(p, "pattern", "\"%s\"", patterns[info.pattern]);
+    field(p, "pattern", "\"%s\"", pattern_names[info.pattern]);
     field(p, "secret", "\"%s\"", id);
     field(p, "peer", "\"%s\"", key);
 }

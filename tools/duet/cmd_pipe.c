@@ -347,7 +347,7 @@ run(struct options *o)
         code = link_open(&link, o, address);
     if (code == EXIT_DONE) {
         code = run_pump(&pump);
-        link_tell(&link);
+        link_report_receipts(&link);
     }
     link_close(&link);
     if (pump.in.bytes != NULL)

@@ -225,8 +225,8 @@ receive_all(struct receiver *r)
                          "start again for duet send");
     if (!r->ended)
         return log_error(EXIT_TRUNCATED,
-                         "the peer closed before it had sent all; start both ends again "
-                         "to resume");
+                         "the peer closed before it had sent all; run the same command "
+                         "again at both ends to resume");
     code = talk_close(&r->talk);
     if (code != EXIT_DONE)
         return code;
@@ -268,6 +268,7 @@ run(struct options *o)
 
     memset(&receiver, 0, sizeof receiver); /* a program may run this more than once */
     receiver.options = o;
+    receiver.link.resumable = 1;
     receiver.link.rfd = receiver.link.wfd = -1;
     if (o->stdio && o->out != NULL && strcmp(o->out, "-") == 0)
         return log_error(EXIT_USAGE, "recv: --stdio has taken standard output");

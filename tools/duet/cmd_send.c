@@ -129,8 +129,8 @@ agree_on_start(struct sender *s, int fd, const struct offer *offer, uint64_t *of
         return code;
     if (s->talk.closed)
         return log_error(EXIT_FAILED,
-                         "the peer closed before it took all; is it duet recv? start both "
-                         "ends again to resume");
+                         "the peer closed before it took all; is it duet recv? run the "
+                         "same command again at both ends to resume");
     if (s->have > 0 && s->have <= offer->size && hash_prefix(hash, fd, s->have) == 0 &&
         memcmp(hash, s->hash, sizeof hash) == 0) /* public: both ends have it */
         *offset = s->have;
@@ -366,8 +366,8 @@ send_all(struct sender *s, size_t count)
     s->progress.files = s->files > s->refused ? s->files - s->refused : 0;
     if (s->settled != s->offers)
         return log_error(EXIT_FAILED,
-                         "the peer closed before it had stored all; start both ends again "
-                         "to resume");
+                         "the peer closed before it had stored all; run the same command "
+                         "again at both ends to resume");
     return s->sour != 0 ? s->sour : s->refused > 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
@@ -384,7 +384,7 @@ check_sources(const struct options *o, size_t count)
         if (!stream && stat(o->operands[i], &status) != 0)
             return log_error(EXIT_LOCAL, "%s: %s; is the path right?%s nothing was sent",
                              printable(o->operands[i]), errno_text(),
-                             strchr(o->operands[i], ':') != NULL ? " an address stands last;" : "");
+                             strchr(o->operands[i], ':') != NULL ? " put HOST:PORT last;" : "");
     }
     if (streams > 1)
         return log_error(EXIT_USAGE, "send: standard input can be sent once");
@@ -429,6 +429,7 @@ run(struct options *o)
 
     memset(&sender, 0, sizeof sender); /* a program may run this more than once */
     sender.options = o;
+    sender.link.resumable = 1;
     sender.link.rfd = sender.link.wfd = -1;
     if (count == 0 || o->operand_count == 0)
         return log_error(EXIT_USAGE, "send: nothing to send: duet send %s", cmd_send.usage);

@@ -163,9 +163,9 @@ progress_end(struct progress *p, const char *receipt, const struct options *o)
 
     progress_break(p);
     if (o->json) {
-        printf("{\"files\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"there\": %" PRIu64
-               ", \"seconds\": %.3f, \"receipt\": \"%s\"}\n",
-               p->files, p->bytes, p->there, seconds, receipt);
+        printf("{\"files\": %" PRIu64 ", \"bytes\": %" PRIu64 ", \"octets\": %" PRIu64
+               ", \"there\": %" PRIu64 ", \"seconds\": %.3f, \"receipt\": \"%s\"}\n",
+               p->files, p->bytes, p->bytes, p->there, seconds, receipt);
         return;
     }
     if (p->there > 0)

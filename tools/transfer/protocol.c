@@ -165,7 +165,8 @@ wait_for_wire(struct talk *talk)
         talk->on_tick(talk->context);
     if (o->idle_ms >= 0 && duet__os_now_ms() - talk->last >= (uint64_t)o->idle_ms)
         return log_error(EXIT_SLOW,
-                         "nothing moved for %g s: the peer is slow; start again to resume",
+                         "nothing moved for %g s: the peer is slow; run the same command again at "
+                         "both ends to resume",
                          o->idle_ms / 1000.0);
     if (poll(fds, 2, STEP_MS) < 0 && errno != EINTR)
         return log_error(EXIT_FAILED, "poll: %s", errno_text());

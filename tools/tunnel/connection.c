@@ -148,8 +148,7 @@ greet(struct connection *c, int events)
 static void
 greeting_is_late(struct connection *c)
 {
-    dial_failed(c, "the peer stayed silent: another secret, another profile or pattern, or not "
-                   "duet");
+    dial_failed(c, "the peer stayed silent: " SILENCE_CAUSES);
 }
 
 static void

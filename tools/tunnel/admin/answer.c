@@ -92,15 +92,16 @@ put_tunnel(FILE *out, const struct service *service, const struct tunnel_setting
     const struct counters *c = counters_of(service, t->name);
 
     put_json(out,
-             json_pack("{ss, ss, so, so, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI}", "tunnel",
-                       t->name, "side", t->side == TUNNEL_CLIENT ? "client" : "server", "listen",
-                       json_list(&t->listen), "target", json_list(&t->targets), "open",
+             json_pack("{ss, ss, so, so, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI}",
+                       "tunnel", t->name, "side", t->side == TUNNEL_CLIENT ? "client" : "server",
+                       "listen", json_list(&t->listen), "target", json_list(&t->targets), "open",
                        (json_int_t)c->open, "half_open", (json_int_t)c->half_open, "accepted",
                        (json_int_t)c->accepted, "handshakes", (json_int_t)c->handshakes, "finished",
                        (json_int_t)c->finished, "failed", (json_int_t)c->failed, "refused",
                        (json_int_t)c->refused, "strangers", (json_int_t)c->strangers,
                        "dial_failures", (json_int_t)c->dial_failures, "bytes_in",
-                       (json_int_t)c->bytes_in, "bytes_out", (json_int_t)c->bytes_out));
+                       (json_int_t)c->bytes_in, "bytes_out", (json_int_t)c->bytes_out, "octets_in",
+                       (json_int_t)c->bytes_in, "octets_out", (json_int_t)c->bytes_out));
 }
 
 static void
@@ -133,12 +134,13 @@ put_session(const struct service_session *s, void *context)
     if (s->peer_key != NULL)
         duet_key_text(key, s->peer_key);
     put_json(context,
-             json_pack("{sI, ss, ss, so, so, so, so, sI, sI, sf, sf}", "id", (json_int_t)s->id,
-                       "tunnel", s->tunnel, "state", s->state, "from",
+             json_pack("{sI, ss, ss, so, so, so, so, sI, sI, sI, sI, sf, sf}", "id",
+                       (json_int_t)s->id, "tunnel", s->tunnel, "state", s->state, "from",
                        json_of(record_address(from, s->from)), "target", json_of(s->target),
                        "secret", json_of(id[0] != 0 ? id : NULL), "identity",
                        json_of(key[0] != 0 ? key : NULL), "bytes_in", (json_int_t)s->bytes_in,
-                       "bytes_out", (json_int_t)s->bytes_out, "age", (double)s->age_ms / 1000,
+                       "bytes_out", (json_int_t)s->bytes_out, "octets_in", (json_int_t)s->bytes_in,
+                       "octets_out", (json_int_t)s->bytes_out, "age", (double)s->age_ms / 1000,
                        "idle", (double)s->idle_ms / 1000));
 }
 

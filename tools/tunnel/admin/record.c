@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FIELDS_MOST = 20, NOTE_MOST = 2048 };
+enum { FIELDS_MOST = 24, NOTE_MOST = 2048 };
 
 struct field {
     const char *name;
@@ -100,7 +100,7 @@ add_time(struct line *line, uint64_t unix_ms)
 }
 
 static void
-add_connection(struct line *line, const struct record *r)
+add_connection(struct line *line, const struct record *r, int for_program)
 {
     add_text(line, "event", "connection");
     add_text(line, "tunnel", r->tunnel);
@@ -119,6 +119,10 @@ add_connection(struct line *line, const struct record *r)
     add_text(line, "peer", keep(line->name, sizeof line->name, r->peer_name));
     add_number(line, "bytes_in", r->bytes_in, 0);
     add_number(line, "bytes_out", r->bytes_out, 0);
+    if (for_program) { /* names that 0.1.0 had */
+        add_number(line, "octets_in", r->bytes_in, 0);
+        add_number(line, "octets_out", r->bytes_out, 0);
+    }
     add_number(line, "seconds", r->duration_ms, 1);
     if (r->setup_ms > 0)
         add_number(line, "setup", r->setup_ms, 1);
@@ -249,7 +253,7 @@ record_format(char out[RECORD_LINE], enum log_format format, uint64_t unix_ms,
     if (record == NULL || format != LOG_TEXT)
         add_text(&line, "level", levels[level]);
     if (record != NULL)
-        add_connection(&line, record);
+        add_connection(&line, record, format != LOG_TEXT);
     else
         add_text(&line, "message", keep(line.reason, sizeof line.reason, note));
     return format == LOG_JSON     ? format_json(out, &line)

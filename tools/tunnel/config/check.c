@@ -142,20 +142,10 @@ settings_check(const struct settings *settings, struct faults *faults)
                        printable_word(settings->control), CONTROL_MOST);
 }
 
-static const duet_peer *
-find_peer(const struct tunnel_settings *tunnel, const uint8_t *key)
-{
-    for (size_t i = 0; i < tunnel->peers.count; i++)
-        /* public: a public key */
-        if (memcmp(tunnel->peers.list[i].public_key, key, DUET_KEY_SIZE) == 0)
-            return &tunnel->peers.list[i];
-    return NULL;
-}
-
 const char *
 settings_peer_name(const struct tunnel_settings *tunnel, const uint8_t *key)
 {
-    const duet_peer *peer = key != NULL ? find_peer(tunnel, key) : NULL;
+    const duet_peer *peer = key != NULL ? keys_find_peer(&tunnel->facts.peers, key) : NULL;
     return peer != NULL ? peer->name : NULL;
 }
 
@@ -211,5 +201,6 @@ settings_admit(const struct tunnel_settings *now, const struct tunnel_settings *
         return 1;
     if (info->pattern != DUET_PATTERN_IDENTITY)
         return 0;
-    return info->has_peer_key ? find_peer(now, info->peer_key) != NULL : !info->ready;
+    return info->has_peer_key ? keys_find_peer(&now->facts.peers, info->peer_key) != NULL
+                              : !info->ready;
 }

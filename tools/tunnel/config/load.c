@@ -35,8 +35,6 @@ read_tunnel_keys(const struct settings *settings, struct tunnel_settings *t)
     log_place = settings->file != NULL ? whole : NULL;
     int code = keys_config(&t->config, &t->facts, &t->files,
                            t->side == TUNNEL_CLIENT ? DUET_TOP : DUET_BOTTOM);
-    if (code == EXIT_DONE && t->files.peers != NULL)
-        code = keys_peers(&t->peers, t->files.peers);
     log_place = NULL;
     return code;
 }

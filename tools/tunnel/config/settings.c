@@ -50,7 +50,6 @@ free_tunnel(struct tunnel_settings *tunnel)
 {
     duet_config_free(tunnel->config);
     key_facts_free(&tunnel->facts);
-    duet_peers_free(&tunnel->peers);
     option_free(IN_TUNNEL, tunnel);
     free(tunnel->name);
 }

@@ -44,7 +44,6 @@ struct tunnel_settings {
     struct key_files files; /* what config was made of */
     struct key_facts facts; /* owned; of config */
     duet_config *config;    /* owned; NULL until the keys are read */
-    duet_peers peers;       /* owned; whom config trusts, for their names */
     int connect_ms;         /* to dial a target, resolving included */
     int handshake_ms;
     int idle_ms; /* a connection on which nothing moves ends; -1: never */
