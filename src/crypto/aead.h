@@ -1,7 +1,7 @@
 /*
  * AES-256-GCM by libcrypto, with the nonce that Noise gives it (revision 34, §12.3).
  *
- * Serves initiation only; the frames of a session are sealed by frame/.
+ * For handshake messages only; frames are sealed by frame/.
  */
 #ifndef DUET_CRYPTO_AEAD_H
 #define DUET_CRYPTO_AEAD_H

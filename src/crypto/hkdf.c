@@ -19,10 +19,11 @@ duet__hkdf_extract(uint8_t prk[DUET__DIGEST], struct duet__bytes salt, struct du
     duet_wipe(&key, sizeof key);
 }
 
-/** T(i) ‖ info ‖ more ‖ i as HMAC takes it: between one block and the next 33 bytes change. */
+/** T(i) ‖ info ‖ more ‖ i, padded for HMAC. From one block of output to the next only T and i
+ * change, so the message is laid out once. */
 struct laid {
     uint8_t groups[3 * DUET__HASH_GROUP];
-    size_t count; /* groups; 0: the message is longer than these */
+    size_t count; /* groups; 0: the message is too long for them */
     size_t number_at;
 };
 
@@ -43,7 +44,7 @@ lay_out(struct laid *laid, struct duet__bytes info, struct duet__bytes more)
     duet__hmac_pad(laid->groups, laid->number_at + 1);
 }
 
-/** The i-th block of the output, in place of the one before. */
+/** Compute the i-th block of the output from the one before, in its place. */
 static void
 next_block(const struct duet__hmac_key *key, struct laid *laid, uint8_t i,
            uint8_t block[DUET__DIGEST])
@@ -101,7 +102,8 @@ struct duet__info
 duet__info(const char *x, const uint8_t label_digest[DUET__DIGEST])
 {
     struct duet__info info = {.size = 0};
-    size_t size = strlen(x); /* ours, 10 at most */
+    size_t size = strlen(x); /* one of ours, 10 at most */
+
     memcpy(info.bytes, WIRE_VERSION_TEXT " ", 7);
     memcpy(info.bytes + 7, x, size + 1); /* its final NUL is the 0x00 */
     memcpy(info.bytes + 8 + size, label_digest, DUET__DIGEST);

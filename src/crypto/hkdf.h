@@ -8,7 +8,7 @@
 
 #include <duet/secret.h>
 
-/** Bytes that a derivation takes; up to two parts are joined without a copy. */
+/** Bytes as the input of a derivation. */
 struct duet__bytes {
     const void *data;
     size_t size;
@@ -23,7 +23,7 @@ void duet__hkdf_extract(uint8_t prk[DUET__DIGEST], struct duet__bytes salt, stru
 void duet__hkdf_expand(const uint8_t prk[DUET__DIGEST], struct duet__bytes info,
                        struct duet__bytes more, uint8_t *out, size_t n);
 
-/** The same with the prk taken in already, for one that serves many derivations. */
+/** The same with the prk hashed already, for a prk that serves many derivations. */
 void duet__hkdf_expand_by(const struct duet__hmac_key *key, struct duet__bytes info,
                           struct duet__bytes more, uint8_t *out, size_t n);
 
@@ -38,8 +38,7 @@ struct duet__info duet__info(const char *x, const uint8_t label_digest[DUET__DIG
 void duet__derive(const uint8_t prk[DUET__DIGEST], const struct duet__info *info, uint8_t *out,
                   size_t n);
 
-/** The first bytes of SHA-256("duet/1 id" ‖ W): what a secret is called, docs/protocol.md
- * "Strings". */
+/** A secret's id, the first bytes of SHA-256("duet/1 id" ‖ W): docs/protocol.md "Strings". */
 void duet__secret_id(uint8_t id[DUET_SECRET_ID_SIZE], const uint8_t *bytes, size_t size);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * duet_init: the two things that are set once for a process, the kernel and libcrypto's objects.
+ * duet_init(): sets the two things that a process has once, the kernel and libcrypto's objects.
  */
 #include "crypto/aead.h"
 #include "crypto/x25519.h"
@@ -12,7 +12,7 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int outcome = DUET_E_CRYPTO;
 
 static void
-set_up(void)
+init_once(void)
 {
     if (duet__kernel_choose() == 0)
         outcome = duet__aead_init();
@@ -23,7 +23,7 @@ set_up(void)
 int
 duet_init(void)
 {
-    pthread_once(&once, set_up);
+    pthread_once(&once, init_once);
     return outcome;
 }
 

@@ -1,5 +1,5 @@
 /*
- * SHA-256 and HMAC over the kernel's compression: buffering and padding, nothing else.
+ * SHA-256 and HMAC on the kernel's compression: buffering and padding, nothing else.
  */
 #include "crypto/sha256.h"
 
@@ -48,7 +48,7 @@ duet__sha256_end(struct duet__sha256 *hash, uint32_t chain[8])
     size_t fill = hash->size % GROUP;
 
     hash->buffer[fill++] = 0x80;
-    if (fill > COUNT_AT) { /* the 64-bit count does not fit behind it */
+    if (fill > COUNT_AT) { /* the 64-bit count does not fit after it */
         memset(hash->buffer + fill, 0, GROUP - fill);
         duet__kernel()->compress(hash->chain, hash->buffer, 1);
         fill = 0;
@@ -127,12 +127,6 @@ duet__hmac_begin(struct duet__hmac *mac, const struct duet__hmac_key *key)
     duet__sha256_begin(&mac->hash, key->inner);
     mac->hash.size = GROUP; /* the padded key counts */
     memcpy(mac->outer, key->outer, sizeof mac->outer);
-}
-
-void
-duet__hmac_update(struct duet__hmac *mac, const void *data, size_t size)
-{
-    duet__sha256_update(&mac->hash, data, size);
 }
 
 /* The outer hash is one group: a digest, 0x80 and the count, the padded key's group included. */

@@ -34,7 +34,7 @@ void duet__sha256(uint8_t out[DUET__DIGEST], const void *data, size_t size);
 void duet__chain_store(uint8_t out[DUET__DIGEST], const uint32_t chain[8]);
 void duet__chain_load(uint32_t chain[8], const uint8_t in[DUET__DIGEST]);
 
-/** HMAC-SHA256 with its key already taken in: the two chains after the padded key. */
+/** A key of HMAC-SHA256, already hashed: the two chains after the padded key. */
 struct duet__hmac_key {
     uint32_t inner[8], outer[8];
 };
@@ -46,7 +46,11 @@ struct duet__hmac {
 
 void duet__hmac_set_key(struct duet__hmac_key *key, const uint8_t *bytes, size_t size);
 void duet__hmac_begin(struct duet__hmac *mac, const struct duet__hmac_key *key);
-void duet__hmac_update(struct duet__hmac *mac, const void *data, size_t size);
+static inline void
+duet__hmac_update(struct duet__hmac *mac, const void *data, size_t size)
+{
+    duet__sha256_update(&mac->hash, data, size);
+}
 /** Give the MAC; everything in mac is wiped. */
 void duet__hmac_end(struct duet__hmac *mac, uint8_t out[DUET__DIGEST]);
 

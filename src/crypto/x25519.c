@@ -1,8 +1,8 @@
 /*
- * X25519 by libcrypto's EVP_PKEY, raw keys in and out.
+ * X25519 (RFC 7748) by libcrypto's EVP_PKEY, raw keys in and out.
  *
- * A private key comes with its public key, which libcrypto would otherwise work out again for each
- * step, at the price of one.
+ * Callers bring a private key with its public one: without it libcrypto computes the public key for
+ * each exchange, which costs as much as the exchange.
  */
 #include "crypto/x25519.h"
 
@@ -19,15 +19,15 @@
 
 enum { KEY = 32 };
 
-/* Peers' keys, made once by duet_init() and lent for one step: to put other bytes into one costs
- * nothing, to make one as much as a fifteenth of the step. */
+/* Objects for peers' public keys, made once by duet_init() and lent for one exchange. Making one
+ * costs a fifteenth of the exchange, putting other bytes into one nothing. */
 static struct duet__lent peers;
 
 static EVP_PKEY *any; /* never changed: contexts made from it need not look the curve up */
 
-/** A public key, the base point. */
+/** A new object, holding the base point. */
 static EVP_PKEY *
-make(void)
+new_public_key(void)
 {
     static const uint8_t base_point[KEY] = {9};
     return EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, base_point, sizeof base_point);
@@ -36,36 +36,20 @@ make(void)
 int
 duet__x25519_init(void)
 {
-    any = make();
+    any = new_public_key();
     int ok = any != NULL;
     for (size_t i = 0; ok && i < DUET__LENT; i++) {
         atomic_flag_clear(&peers.busy[i]);
-        peers.thing[i] = make();
+        peers.thing[i] = new_public_key();
         ok = peers.thing[i] != NULL;
     }
     return ok ? DUET_OK : DUET_E_CRYPTO;
 }
 
-/** A key to put the peer's into; NULL: all are busy, and there is no memory for one more. */
-static EVP_PKEY *
-borrow(void)
-{
-    EVP_PKEY *key = duet__lent_take(&peers);
-    return key != NULL ? key : make();
-}
-
-static void
-give_back(EVP_PKEY *key)
-{
-    if (!duet__lent_return(&peers, key))
-        EVP_PKEY_free(key);
-}
-
-/** A private key of libcrypto's from raw bytes; public_key NULL: it is worked out. NULL on
- * failure.
+/** A private key of libcrypto's from raw bytes; public_key NULL: it is computed. NULL on failure.
  */
 static EVP_PKEY *
-import(const uint8_t *private_key, const uint8_t *public_key)
+import_private_key(const uint8_t *private_key, const uint8_t *public_key)
 {
     uint8_t bytes[2][KEY];
     OSSL_PARAM params[3];
@@ -91,7 +75,7 @@ int
 duet__x25519_public(uint8_t out[KEY], const uint8_t private_key[KEY])
 {
     size_t size = KEY;
-    EVP_PKEY *key = import(private_key, NULL);
+    EVP_PKEY *key = import_private_key(private_key, NULL);
     int ok = key != NULL && EVP_PKEY_get_raw_public_key(key, out, &size) == 1 && size == KEY;
     EVP_PKEY_free(key);
     DUET__PUBLIC(out, KEY);
@@ -118,18 +102,19 @@ duet__x25519(uint8_t out[KEY], const struct duet__x25519_pair *mine, const uint8
     static const uint8_t zeros[KEY];
     size_t size = KEY;
     int result = DUET_E_CRYPTO;
-    EVP_PKEY *ours = import(mine->private_key, mine->public_key);
-    EVP_PKEY *theirs = borrow();
+    EVP_PKEY *ours = import_private_key(mine->private_key, mine->public_key);
+    EVP_PKEY *theirs = duet__lent_take(&peers);
     EVP_PKEY_CTX *context = ours != NULL ? EVP_PKEY_CTX_new_from_pkey(NULL, ours, NULL) : NULL;
 
+    if (theirs == NULL) /* all are lent */
+        theirs = new_public_key();
     /* Any 32 bytes are a public key (RFC 7748 §5): there is nothing to validate. */
     if (context == NULL || theirs == NULL ||
         EVP_PKEY_set1_encoded_public_key(theirs, their_key, KEY) != 1 ||
         EVP_PKEY_derive_init(context) != 1 || EVP_PKEY_derive_set_peer_ex(context, theirs, 0) != 1)
         goto out;
-    /* libcrypto refuses an all-zero result by failing; whatever else fails here would be its own
-     * fault */
-    ERR_set_mark(); /* the application's own errors stay */
+    /* This fails for an all-zero result, and for nothing else that a peer can cause. */
+    ERR_set_mark(); /* keep what is in the application's error queue */
     int bad = EVP_PKEY_derive(context, out, &size) != 1 || size != KEY;
     ERR_pop_to_mark();
     if (!bad)
@@ -144,7 +129,8 @@ out:
     if (result != DUET_OK)
         duet_wipe(out, KEY);
     EVP_PKEY_CTX_free(context);
-    give_back(theirs);
+    if (!duet__lent_return(&peers, theirs))
+        EVP_PKEY_free(theirs);
     EVP_PKEY_free(ours);
     return result;
 }

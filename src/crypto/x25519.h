@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-/** What every other call needs; called once. Returns DUET_OK, DUET_E_CRYPTO. */
+/** Prepare; called once, before any other call. Returns DUET_OK, DUET_E_CRYPTO. */
 int duet__x25519_init(void);
 
 /** The public key of a private one. Returns DUET_OK, DUET_E_CRYPTO. */
@@ -17,15 +17,13 @@ struct duet__x25519_pair {
     const uint8_t *private_key, *public_key;
 };
 
-/** 1 when a public key is in the one form that X25519 gives. It takes others too (RFC 7748 §5: the
- * last bit is ignored, values over the prime are reduced), which would be as many names for one
- * identity. The time depends on the key. */
+/** 1 when a public key is in the one form that X25519 gives. X25519 accepts others too (RFC 7748 §5:
+ * the last bit is ignored, values over the prime are reduced), so one identity would have
+ * several names. The time depends on the key. */
 int duet__x25519_in_form(const uint8_t key[32]);
 
-/**
- * The shared secret. Returns DUET_OK; DUET_E_PROTOCOL when it is all zeros (a public key of small
- * order, RFC 7748 §6.1); DUET_E_CRYPTO.
- */
+/** The shared secret. Returns DUET_OK; with out wiped DUET_E_PROTOCOL when it is all zeros (a
+ * public key of small order, RFC 7748 §6.1), DUET_E_CRYPTO. */
 int duet__x25519(uint8_t out[32], const struct duet__x25519_pair *mine,
                  const uint8_t their_key[32]);
 

@@ -77,7 +77,8 @@ enum { ANY_SIZE = -1 };
 
 #define IN(phase) (1u << DUET__RX_##phase)
 
-/* received: what the frame leads to. counted: 1: afterwards the count decides about a rotation; 0: the frame's own rule does (§3). */
+/* received: what the frame leads to. counted: 1: afterwards the count decides about a rotation; 0:
+ * the frame's own rule does (§3). */
 static const struct library_frame {
     uint32_t code;
     const char *name;
