@@ -69,7 +69,8 @@ DUET_API void duet_cipher_wipe(duet_cipher *cipher);
  * code     any code: in the raw direction the caller decides about the whole frame.
  *
  * Returns DUET_OK; DUET_E_MISUSE with nothing changed; DUET_E_CRYPTO: the cipher is wiped, and
- * every later call returns that. Timing depends on len only.   Source: docs/protocol.md §1.   Since 0.1.
+ * every later call returns that. Timing depends on len only.
+ * Source: docs/protocol.md §1.   Since 0.1.
  */
 DUET_API int duet_seal(duet_cipher *cipher, uint8_t *frame, const uint8_t *payload, size_t len,
                        uint32_t code);
@@ -130,8 +131,8 @@ DUET_API DUET_CHECKED int duet_open_header(duet_cipher *cipher, uint32_t *code, 
  *
  * Returns DUET_OK when the frame is complete and its MAC is right; DUET_AGAIN while it is not
  * complete; DUET_E_MISUSE with nothing changed; DUET_E_FORGED or DUET_E_CRYPTO: the cipher is
- * wiped, and every later call returns that. Timing depends on len only; the MAC is compared in constant
- * time.   Source: docs/protocol.md §1.   Since 0.1.
+ * wiped, and every later call returns that. Timing depends on len only; the MAC is compared in
+ * constant time.   Source: docs/protocol.md §1.   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_open_piece(duet_cipher *cipher, uint8_t *out, size_t *put,
                                           const uint8_t *in, size_t len);

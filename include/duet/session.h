@@ -5,11 +5,6 @@
  * wire, brings random bytes and the time, and asks its replay cache. channel.h does all that on a
  * descriptor or a stream, and is what most programs want. Source: docs/protocol.md, §1 to §5.
  *
- * Not thread-safe: one thread at a time for each session; a configuration is shared by any number.
- * Buffers are the caller's and used only during the call. Results are those of error.h; a fatal one
- * ends the session: its keys are wiped, and every later call returns that result again. What ended
- * it is said by duet_session_detail().
- *
  * A SESSION DOES NOT NOTICE A FORK: both copies would seal under one keystream, and anyone who sees
  * both can decrypt both. Free it in one of the processes at once. Channels notice (DUET_E_FORKED).
  */
@@ -108,7 +103,13 @@ DUET_API DUET_CHECKED int duet_config_set(duet_config *config, enum duet_setting
 
 /* ---- A session ---- */
 
-/** One session. */
+/**
+ * One session. One thread at a time.
+ *
+ * Buffers are the caller's and used only during a call. A fatal result ends the session: its keys
+ * are wiped, every later call returns that result again, and duet_session_detail() says what
+ * happened.
+ */
 typedef struct duet_session duet_session;
 
 /** Why duet_session_recv() stopped. */

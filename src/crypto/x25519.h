@@ -17,9 +17,9 @@ struct duet__x25519_pair {
     const uint8_t *private_key, *public_key;
 };
 
-/** 1 when a public key is in the one form that X25519 gives. X25519 accepts others too (RFC 7748 §5:
- * the last bit is ignored, values over the prime are reduced), so one identity would have
- * several names. The time depends on the key. */
+/** 1 when a public key is in the one form that X25519 gives. It accepts others too (RFC 7748 §5:
+ * the last bit is ignored, values over the prime are reduced), so one identity would have several
+ * names. The time depends on the key. */
 int duet__x25519_in_form(const uint8_t key[32]);
 
 /** The shared secret. Returns DUET_OK; with out wiped DUET_E_PROTOCOL when it is all zeros (a
