@@ -1,133 +1,169 @@
 /*
- * A channel's life: opened on descriptors or a stream, what it says of itself, and how it ends.
+ * A channel's life: construction on descriptors or a stream, state and detail, failure, release; and
+ * the memory of partial frames. Reading and writing are in io.c, waiting in call.c.
  *
- * The first fatal result wins and sticks; it wipes what is kept and the session's keys. The
- * system's reason is put into words here and shown by duet_channel_detail().
+ * The first fatal result stays. It frees all buffers and wipes the session's keys, so that every
+ * later call returns the same (docs/protocol.md §1).
  */
 #include "channel/channel.h"
 #include "channel/replay.h"
 
-#include "session/session.h"
-
 #include <duet/secret.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    DETAIL = 160,        /* bytes of a detail, NUL included */
-    PRESET_FRAME = 16384 /* bytes into which a preset session's payload is split */
+    DETAIL_SIZE = 160,        /* bytes of a detail, NUL included */
+    PRESET_FRAME = 16384,     /* bytes into which a preset session's payload is split */
+    PARTIAL_TOTAL = 64 << 20, /* bytes of partial frames in all channels of a process, so that slow
+                                 peers on many channels cannot fill memory together */
 };
 
-/* ---- How it ends ---- */
+static _Atomic size_t partial_total; /* bytes that the channels of this process hold */
+
+/* ---- Partial frames: a frame that a deadline cut in two, or one that the call does not take ---- */
+
+int
+duet__partial_new(duet_channel *channel)
+{
+    size_t size = (size_t)channel->rx_length + 1; /* an empty frame needs a pointer too */
+
+    if (channel->partial != NULL)
+        return DUET_OK;
+    if (atomic_fetch_add(&partial_total, size) + size <= PARTIAL_TOTAL)
+        channel->partial = malloc(size);
+    if (channel->partial != NULL)
+        return DUET_OK;
+    atomic_fetch_sub(&partial_total, size);
+    return duet__channel_fail(channel, DUET_E_MEMORY, "no memory for a partial frame", 0);
+}
 
 void
-duet__channel_note(duet_channel *channel, const char *what, int reason)
+duet__partial_free(duet_channel *channel)
 {
-    char text[DETAIL / 2];
+    if (channel->partial == NULL)
+        return;
+    duet_wipe(channel->partial, channel->rx_length);
+    free(channel->partial);
+    channel->partial = NULL;
+    atomic_fetch_sub(&partial_total, (size_t)channel->rx_length + 1);
+}
+
+/* ---- Failure ---- */
+
+void
+duet__channel_set_detail(duet_channel *channel, const char *what, int reason)
+{
+    char text[DETAIL_SIZE / 2];
 
     if (channel->detail != NULL)
         return;
-    channel->detail = malloc(DETAIL);
+    channel->detail = malloc(DETAIL_SIZE);
     if (channel->detail == NULL)
         return;
-    snprintf(channel->detail, DETAIL, "%s", what);
+    snprintf(channel->detail, DETAIL_SIZE, "%s", what);
     if (reason == 0)
         return;
     duet__os_reason(text, sizeof text, reason);
-    snprintf(channel->detail, DETAIL, "%s: %s", what, text);
-}
-
-/** Let go of all that holds bytes of either direction, and of the mark on the descriptor. */
-static void
-drop_buffers(duet_channel *channel)
-{
-    duet__io_no_low_water(channel);
-    duet__stash_drop(channel);
-    free(channel->kept);
-    channel->kept = NULL;
+    snprintf(channel->detail, DETAIL_SIZE, "%s: %s", what, text);
 }
 
 int
-duet__channel_die(duet_channel *channel, int result, const char *what, int reason)
+duet__channel_set_low_water(duet_channel *channel, size_t size)
+{
+    int result = duet__os_low_water(channel->io.rfd, size);
+
+    channel->low_water = result == 0;
+    return result;
+}
+
+void
+duet__channel_clear_low_water(duet_channel *channel)
+{
+    if (channel->low_water)
+        (void)duet__os_low_water(channel->io.rfd, 1);
+    channel->low_water = 0;
+}
+
+/** Free the bytes of both directions, and leave the caller's descriptor as it was. */
+static void
+release_buffers(duet_channel *channel)
+{
+    duet__channel_clear_low_water(channel);
+    duet__partial_free(channel);
+    free(channel->unsent);
+    channel->unsent = NULL;
+}
+
+int
+duet__channel_fail(duet_channel *channel, int result, const char *what, int reason)
 {
     if (channel->result != DUET_OK)
         return channel->result;
     if (what != NULL)
-        duet__channel_note(channel, what, reason);
+        duet__channel_set_detail(channel, what, reason);
     channel->result = (int8_t)result;
-    drop_buffers(channel);
-    duet__session_fail(channel->session, result, NULL);
+    release_buffers(channel);
+    (void)duet__session_fail(channel->session, result, NULL);
     return result;
 }
 
 int
-duet__channel_judge(duet_channel *channel, int result)
+duet__channel_check(duet_channel *channel, int result)
 {
     const duet_result_info *info = duet_explain(result);
 
     if (info != NULL && info->kind != DUET_CLASS_FATAL && info->kind != DUET_CLASS_THEIRS)
         return result;
-    return duet__channel_die(channel, result, NULL, 0);
+    return duet__channel_fail(channel, result, NULL, 0);
 }
 
 int
-duet__channel_alive(duet_channel *channel)
+duet__channel_usable(duet_channel *channel)
 {
+    /* After a fork two processes would use one keystream. */
     if (channel->process != duet__os_process())
-        duet__channel_die(channel, DUET_E_FORKED, NULL, 0);
+        duet__channel_fail(channel, DUET_E_FORKED, NULL, 0);
     return channel->result == DUET_OK;
 }
 
 int
-duet__channel_refuse(duet_channel *channel)
+duet__channel_misuse(duet_channel *channel)
 {
-    return duet__channel_alive(channel) ? DUET_E_MISUSE : channel->result;
+    return duet__channel_usable(channel) ? DUET_E_MISUSE : channel->result;
 }
 
-/* ---- How it begins ---- */
+/* ---- Construction ---- */
 
-/** Put the wire under a channel. */
+/** Make a channel without a session, on a stream or (stream NULL) on descriptors. */
 static int
-attach(struct duet__io *io, const duet_stream *stream, int rfd, int wfd)
+construct(duet_channel **channel, const duet_stream *stream, int rfd, int wfd)
 {
-    enum duet__os_kind rkind, wkind;
+    enum duet__os_kind rkind = DUET__OS_POLLED, wkind = DUET__OS_POLLED;
 
-    if (stream != NULL) {
-        io->stream = *stream;
-        if (stream->read == NULL || stream->write == NULL || stream->wait == NULL)
-            return DUET_E_MISUSE;
-        return DUET_OK;
-    }
-    if (duet__os_kind(&rkind, rfd) != 0 || duet__os_kind(&wkind, wfd) != 0)
-        return DUET_E_MISUSE;
-    io->rfd = rfd;
-    io->wfd = wfd;
-    io->rkind = (uint8_t)rkind;
-    io->wkind = (uint8_t)wkind;
-    return DUET_OK;
-}
-
-/** A channel without a session. */
-static int
-make(duet_channel **channel, const duet_stream *stream, int rfd, int wfd)
-{
     *channel = NULL;
     duet_channel *made = calloc(1, sizeof *made);
     if (made == NULL)
         return DUET_E_MEMORY;
-    int result = attach(&made->io, stream, rfd, wfd);
-    if (result != DUET_OK) {
+    int fits = stream != NULL
+                   ? stream->read != NULL && stream->write != NULL && stream->wait != NULL
+                   : duet__os_kind(&rkind, rfd) == 0 && duet__os_kind(&wkind, wfd) == 0;
+    if (!fits) {
         free(made);
-        return result;
+        return DUET_E_MISUSE;
     }
+    made->io = (struct duet__io){
+        .rfd = rfd, .wfd = wfd, .rkind = (uint8_t)rkind, .wkind = (uint8_t)wkind};
+    if (stream != NULL)
+        made->io.stream = *stream;
     made->process = duet__os_process();
     *channel = made;
     return DUET_OK;
 }
 
-/** A session that initiates. TOP's nonce is remembered before it can be sent, so that nobody can
- * hand it back to a listener of this program (docs/protocol.md §4 "Replay"). */
+/** Make the channel's session, which will do the handshake. */
 static int
 new_session(duet_channel *channel, const duet_config *config, enum duet_role role)
 {
@@ -136,23 +172,25 @@ new_session(duet_channel *channel, const duet_config *config, enum duet_role rol
     if (duet__os_random(random, sizeof random) != 0)
         return DUET_E_IO;
     int result = duet_session_new(&channel->session, config, role, random, duet__os_unix_ms());
+    /* TOP's nonce is stored before it is sent, so that it cannot be sent back to a listener of this
+     * program (docs/protocol.md §4 "Replay"). */
     if (result == DUET_OK && role == DUET_TOP && channel->replay != NULL)
         duet__replay_take(channel->replay, random, duet__os_now_ms(), channel->keep_ms);
     duet_wipe(random, sizeof random);
     return result;
 }
 
+/** Complete a constructed channel, or free it. */
 static int
-open_channel(duet_channel **channel, const duet_config *config, duet_replay *replay,
-             enum duet_role role)
+complete(duet_channel **channel, const duet_config *config, duet_replay *replay,
+         enum duet_role role)
 {
     duet_channel *made = *channel;
     int result = DUET_E_MISUSE;
 
     made->replay = replay;
-    made->frame_size = config->frame_size;
-    made->speak_first = config->speak_first ? 1 : 0;
-    made->keep_ms = 2 * config->max_skew_ms;
+    made->frame_size = duet__config_frame_size(config);
+    made->keep_ms = 2 * duet__config_max_skew_ms(config);
     if (role == DUET_TOP || replay != NULL)
         result = new_session(made, config, role);
     if (result == DUET_OK)
@@ -166,28 +204,28 @@ int
 duet_channel_open(duet_channel **channel, const duet_config *config, duet_replay *replay,
                   enum duet_role role, int rfd, int wfd)
 {
-    int result = make(channel, NULL, rfd, wfd);
-    return result == DUET_OK ? open_channel(channel, config, replay, role) : result;
+    int result = construct(channel, NULL, rfd, wfd);
+    return result == DUET_OK ? complete(channel, config, replay, role) : result;
 }
 
 int
 duet_channel_open_stream(duet_channel **channel, const duet_config *config, duet_replay *replay,
                          enum duet_role role, const duet_stream *stream)
 {
-    int result = make(channel, stream, -1, -1);
-    return result == DUET_OK ? open_channel(channel, config, replay, role) : result;
+    int result = construct(channel, stream, -1, -1);
+    return result == DUET_OK ? complete(channel, config, replay, role) : result;
 }
 
 int
 duet_channel_open_preset(duet_channel **channel, duet_session *session, const duet_stream *stream,
                          int rfd, int wfd)
 {
-    int result = make(channel, stream, rfd, wfd);
+    int result = construct(channel, stream, rfd, wfd);
     if (result != DUET_OK)
         return result;
     (*channel)->session = session;
     (*channel)->frame_size = PRESET_FRAME;
-    (*channel)->open = 1;
+    (*channel)->established = 1;
     return DUET_OK;
 }
 
@@ -196,13 +234,13 @@ duet_channel_free(duet_channel *channel)
 {
     if (channel == NULL)
         return;
-    drop_buffers(channel);
+    release_buffers(channel);
     duet_session_free(channel->session);
     free(channel->detail);
     free(channel);
 }
 
-/* ---- What it says of itself ---- */
+/* ---- State ---- */
 
 duet_session *
 duet_channel_session(duet_channel *channel)
@@ -213,26 +251,25 @@ duet_channel_session(duet_channel *channel)
 const char *
 duet_channel_detail(const duet_channel *channel)
 {
-    if (channel->detail != NULL)
-        return channel->detail;
-    return duet_session_detail(channel->session);
+    return channel->detail != NULL ? channel->detail : duet_session_detail(channel->session);
 }
 
 unsigned
 duet_channel_state(const duet_channel *channel)
 {
-    /* What a receiving call has to write is told by what waits: it may have gone since. */
+    /* want_rx may hold WANT_WRITE for bytes that have been written since: look at what is pending
+     * now. */
     unsigned state = channel->want_tx | (channel->want_rx & (unsigned)DUET_WANT_READ);
 
     if (channel->result != DUET_OK)
         return 0;
-    if (state == 0 && !channel->rx_closed)
+    if (state == 0 && channel->recv_phase != DUET__RECV_CLOSED)
         state = DUET_WANT_READ;
-    if (duet__tx_waits(channel))
+    if (duet__send_pending(channel))
         state |= DUET_WANT_WRITE;
-    if (channel->kept != NULL || channel->tx_frame)
+    if (channel->unsent != NULL || channel->send_phase == DUET__SEND_FRAME)
         state |= DUET_STATE_SEND;
-    if (channel->rx_state != DUET__RX_NONE || channel->rx_midway)
+    if (channel->recv_phase != DUET__RECV_BOUNDARY && channel->recv_phase != DUET__RECV_CLOSED)
         state |= DUET_STATE_RECV;
     return state;
 }
@@ -240,7 +277,7 @@ duet_channel_state(const duet_channel *channel)
 uint32_t
 duet_next_frame(const duet_channel *channel)
 {
-    if (channel->result != DUET_OK || channel->rx_state == DUET__RX_NONE)
-        return 0;
-    return channel->rx_length;
+    int known = channel->recv_phase == DUET__RECV_BEGUN ||
+                channel->recv_phase == DUET__RECV_VERIFIED;
+    return known && channel->result == DUET_OK ? channel->rx_length : 0;
 }

@@ -1,63 +1,59 @@
 /*
- * Both ways in one call: the directions are independent (docs/protocol.md §1), so two peers that
- * both send much do not wait for one another.
+ * duet_exchange(): send and receive in one call. The directions are independent (docs/protocol.md
+ * §1), so two peers that both send much do not wait for each other.
  */
 #include "channel/channel.h"
 
-/** Both jobs and how they stand. */
-struct both {
+/** Both jobs and their results. DUET_AGAIN: that direction is not done. */
+struct exchange {
     struct duet__tx tx;
     struct duet__rx rx;
-    int sent, had; /* results; DUET_AGAIN: not done */
+    int sent, received;
 };
 
-/** 1 when no more is to be done for a direction that stands so. */
-static int
-over(int result)
+/** 1 when there is something to send: of the job, or pending. */
+static inline int
+exchange_sends(const duet_channel *channel, const struct exchange *both)
 {
-    return result != DUET_AGAIN;
+    return both->sent == DUET_AGAIN || duet__send_pending(channel);
 }
 
-/** One turn each way, without waiting. Returns DUET_AGAIN until both are over. */
+/** Do one step each way, without waiting. Returns DUET_AGAIN until both are done. */
 static int
-turn(duet_channel *channel, struct both *both)
+exchange_step(duet_channel *channel, struct exchange *both)
 {
-    if (!over(both->sent) || duet__tx_waits(channel))
-        both->sent = duet__tx_step(channel, &both->tx);
-    if (!over(both->had))
-        both->had = duet__rx_step(channel, &both->rx);
+    if (exchange_sends(channel, both))
+        both->sent = duet__send_step(channel, &both->tx);
+    if (both->received == DUET_AGAIN)
+        both->received = duet__call_recv_step(channel, &both->rx);
     if (channel->result != DUET_OK)
         return channel->result;
-    if (both->had != DUET_OK && both->had != DUET_AGAIN && both->had != DUET_CLOSED)
-        return both->had;
-    if (!over(both->sent) || !over(both->had))
+    if (both->received != DUET_OK && both->received != DUET_AGAIN && both->received != DUET_CLOSED)
+        return both->received;
+    if (both->sent == DUET_AGAIN || both->received == DUET_AGAIN)
         return DUET_AGAIN;
-    return both->sent != DUET_OK ? both->sent : both->had;
+    return both->sent != DUET_OK ? both->sent : both->received;
 }
 
-static unsigned
-wanted(const duet_channel *channel, const struct both *both)
-{
-    unsigned want = over(both->had) ? 0 : DUET_WANT_READ;
-    if (!over(both->sent) || duet__tx_waits(channel))
-        want |= DUET_WANT_WRITE;
-    return want;
-}
-
+/** Run both jobs to their end. */
 static int
-run(duet_channel *channel, struct both *both, struct duet__deadline *deadline)
+exchange_run(duet_channel *channel, struct exchange *both, struct duet__deadline *deadline)
 {
     unsigned want = 0;
 
-    int result = duet__enter(channel, deadline, &want);
+    int result = duet__call_enter(channel, deadline, &want);
     while (result == DUET_OK) {
-        result = turn(channel, both);
-        want = result == DUET_AGAIN ? wanted(channel, both) : 0;
+        result = exchange_step(channel, both);
+        want = 0;
         if (result != DUET_AGAIN)
             break;
+        if (both->received == DUET_AGAIN)
+            want |= DUET_WANT_READ;
+        if (exchange_sends(channel, both))
+            want |= DUET_WANT_WRITE;
         result = duet__io_wait(channel, deadline, want);
     }
-    result = duet__rx_settle(channel, &both->rx, result);
+    result = duet__recv_settle(channel, &both->rx, result);
     channel->want_rx = (uint8_t)(want & DUET_WANT_READ);
     channel->want_tx = (uint8_t)(want & DUET_WANT_WRITE);
     return result;
@@ -67,12 +63,14 @@ int
 duet_exchange(duet_channel *channel, duet_exchange_io *io, int timeout_ms)
 {
     struct duet__deadline deadline = {.timeout_ms = timeout_ms};
-    struct both both = {.sent = DUET_AGAIN, .had = DUET_AGAIN};
+    struct exchange both = {.sent = DUET_AGAIN, .received = DUET_AGAIN};
+    uint8_t phase = channel->send_phase;
 
-    if (io->sent > io->size || io->got > io->room || channel->tx_message || channel->tx_frame)
-        return duet__channel_refuse(channel);
-    if (channel->tx_closing && io->sent < io->size)
-        return duet__channel_refuse(channel);
+    if (io->sent > io->size || io->got > io->room)
+        return duet__channel_misuse(channel);
+    if (phase == DUET__SEND_MESSAGE || phase == DUET__SEND_FRAME ||
+        (phase == DUET__SEND_CLOSING && io->sent < io->size))
+        return duet__channel_misuse(channel);
     both.tx = (struct duet__tx){.kind = DUET__TX_STREAM, .data = io->data, .size = io->size};
     both.tx.sent = io->sent;
     both.tx.due = io->sent < io->size;
@@ -80,8 +78,8 @@ duet_exchange(duet_channel *channel, duet_exchange_io *io, int timeout_ms)
     both.rx.got = io->got;
     both.rx.polled = timeout_ms == 0;
     if (io->got == io->room)
-        both.had = DUET_OK;
-    int result = run(channel, &both, &deadline);
+        both.received = DUET_OK;
+    int result = exchange_run(channel, &both, &deadline);
     io->sent = both.tx.sent;
     io->got = both.rx.got;
     return result;

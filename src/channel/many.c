@@ -1,9 +1,9 @@
 /*
- * Several channels that are ready at the same time, by one call that never waits.
+ * duet_send_many() and duet_recv_many(): several channels by one call that never waits.
  *
- * Jobs run in two lanes: while both have a frame to seal or to open, these go through the kernel
- * together (session.h, "many"), and a lane that is done takes the next job. All else is as the
- * single calls do it.
+ * Jobs run in two lanes. While both lanes have a frame to seal or to open, the two go through the
+ * kernel together (session/many.h); a lane that is done takes the next job. All else is done as in
+ * the calls for one channel (docs/protocol.md §1).
  */
 #include "channel/channel.h"
 
@@ -17,12 +17,12 @@ struct tx_lane {
     duet_send_job *job; /* NULL: none */
     struct duet__tx tx;
     size_t used; /* bytes of the batch */
-    uint8_t batch[DUET__BATCH];
+    uint8_t batch[DUET__BATCH_SIZE];
 };
 
-/** want: what an initiation that goes on waits for; 0: the bytes wait, if anything does. */
+/** Report the lane's job. want: what an unfinished handshake waits for; 0: unsent bytes alone. */
 static void
-end_tx(struct tx_lane *lane, int result, unsigned want)
+tx_lane_end(struct tx_lane *lane, int result, unsigned want)
 {
     if (want == 0)
         want = result == DUET_AGAIN ? DUET_WANT_WRITE : 0;
@@ -32,89 +32,80 @@ end_tx(struct tx_lane *lane, int result, unsigned want)
     lane->job = NULL;
 }
 
-/** Begin a job: what is kept and owed goes first. */
+/** Begin a job: unsent bytes and pending library frames go first. */
 static void
-begin_tx(struct tx_lane *lane, duet_send_job *job)
+tx_lane_begin(struct tx_lane *lane, duet_send_job *job)
 {
     struct duet__deadline deadline = {.timeout_ms = 0};
+    duet_channel *channel = job->channel;
     unsigned want = 0;
 
-    if (!duet__tx_streams(job->channel)) { /* and what another call waits for stays so */
+    if (channel->send_phase != DUET__SEND_IDLE) { /* want_tx is that of the call under way */
         job->sent = 0;
-        job->result = duet__channel_refuse(job->channel);
+        job->result = duet__channel_misuse(channel);
         return;
     }
     lane->job = job;
     lane->used = 0;
     lane->tx = (struct duet__tx){.kind = DUET__TX_STREAM, .data = job->data, .size = job->size};
     lane->tx.due = job->size > 0;
-    int result = duet__enter(job->channel, &deadline, &want);
-    if (result == DUET_OK)
-        result = duet__tx_step(job->channel, NULL);
+    int result = duet__call_enter(channel, &deadline, &want);
+    if (result == DUET_OK && (channel->tx_result != DUET_OK || duet__send_pending(channel)))
+        result = duet__send_step(channel, NULL);
     if (result != DUET_OK || !lane->tx.due)
-        end_tx(lane, result, want);
+        tx_lane_end(lane, result, want);
 }
 
-/** The next frame of a lane, behind those that wait in its batch. */
-static struct duet__sealing
-next_frame(struct tx_lane *lane)
-{
-    duet_channel *channel = lane->job->channel;
-    struct duet__sealing sealing = {.session = channel->session, .out = lane->batch + lane->used};
-
-    sealing.payload = lane->tx.data + lane->tx.sent;
-    sealing.len = duet__tx_payload(channel, &lane->tx);
-    return sealing;
-}
-
-/** A lane's frame is sealed. Write when the batch is full or the job is done. */
+/** The lane's frame is sealed. Write when the batch is full or the job is done. */
 static void
-sealed(struct tx_lane *lane, const struct duet__sealing *sealing)
+tx_lane_sealed(struct tx_lane *lane, const struct duet__sealing *sealing)
 {
     duet_channel *channel = lane->job->channel;
 
     if (sealing->result != DUET_OK) {
-        end_tx(lane, duet__channel_judge(channel, sealing->result), 0);
+        tx_lane_end(lane, duet__channel_check(channel, sealing->result), 0);
         return;
     }
     lane->used += sealing->len + DUET_FRAME_OVERHEAD;
     lane->tx.sent += sealing->len;
     lane->tx.due = lane->tx.sent < lane->tx.size;
-    size_t next = duet__tx_payload(channel, &lane->tx) + DUET_FRAME_OVERHEAD;
-    if (lane->tx.due && next <= DUET__BATCH - lane->used)
+    size_t next = duet__send_payload(channel, &lane->tx) + DUET_FRAME_OVERHEAD;
+    if (lane->tx.due && next <= sizeof lane->batch - lane->used)
         return;
-    int result = duet__tx_write(channel, lane->batch, lane->used);
+    int result = duet__send_write(channel, lane->batch, lane->used);
     lane->used = 0;
     if (result != DUET_OK || !lane->tx.due)
-        end_tx(lane, result, 0);
+        tx_lane_end(lane, result, 0);
 }
 
 void
 duet_send_many(duet_send_job *jobs, size_t count)
 {
-    struct tx_lane lanes[LANES];
-    size_t next = 0;
+    struct tx_lane lanes[LANES], *active[LANES];
+    struct duet__sealing sealings[LANES];
+    size_t next = 0, n;
 
     for (size_t i = 0; i < LANES; i++)
         lanes[i].job = NULL;
-    for (;;) {
-        struct duet__sealing sealings[LANES];
-        struct tx_lane *of[LANES];
-        size_t n = 0;
+    do {
+        n = 0;
         for (size_t i = 0; i < LANES; i++) {
-            while (lanes[i].job == NULL && next < count)
-                begin_tx(&lanes[i], &jobs[next++]);
-            if (lanes[i].job == NULL)
+            struct tx_lane *lane = &lanes[i];
+            while (lane->job == NULL && next < count)
+                tx_lane_begin(lane, &jobs[next++]);
+            if (lane->job == NULL)
                 continue;
-            of[n] = &lanes[i];
-            sealings[n++] = next_frame(&lanes[i]);
+            active[n] = lane;
+            sealings[n++] =
+                (struct duet__sealing){.session = lane->job->channel->session,
+                                       .out = lane->batch + lane->used,
+                                       .payload = lane->tx.data + lane->tx.sent,
+                                       .len = duet__send_payload(lane->job->channel, &lane->tx)};
         }
-        if (n == 0)
-            return;
         (void)duet__session_send_many(sealings, n);
         for (size_t i = 0; i < n; i++)
-            sealed(of[i], &sealings[i]);
-    }
+            tx_lane_sealed(active[i], &sealings[i]);
+    } while (n > 0);
 }
 
 /* ---- Receiving ---- */
@@ -123,43 +114,44 @@ struct rx_lane {
     duet_recv_job *job; /* NULL: none */
     struct duet__rx rx;
     struct duet_step step;
-    struct duet__look look;
+    struct duet__peek peek;
 };
 
-/** What was looked at is done with: the rest is the single call's, if there may be one. */
+/** No more of what was peeked at can be opened. Where nothing was received, or the kernel may hold
+ * more, the call for one channel goes on. Then report the lane's job. */
 static void
-end_rx(struct rx_lane *lane, int result)
+rx_lane_end(struct rx_lane *lane, int result)
 {
     duet_channel *channel = lane->job->channel;
     struct duet__deadline deadline = {.timeout_ms = 0};
-    int ended = duet__look_end(channel, &lane->look);
+    int ended = duet__peek_end(channel, &lane->peek);
 
-    channel->want_rx = 0; /* as nothing is waited for, unless the single call comes to it */
+    channel->want_rx = 0;
     if (ended != DUET_OK)
         result = ended;
-    else if (result == DUET_OK && (lane->rx.got == 0 || lane->look.size == lane->look.asked))
-        result = duet__rx_run(channel, &lane->rx, &deadline);
-    result = duet__rx_settle(channel, &lane->rx, result);
-    if (channel->owing)
-        duet__tx_step(channel, NULL);
+    else if (result == DUET_OK && (lane->rx.got == 0 || lane->peek.size == lane->peek.asked))
+        result = duet__call_recv(channel, &lane->rx, &deadline);
+    result = duet__recv_settle(channel, &lane->rx, result);
+    if (!duet__session_quiet(channel->session) && duet__send_pending(channel))
+        duet__send_step(channel, NULL);
     lane->job->got = lane->rx.got;
-    lane->job->result = result == DUET__STOP ? DUET_OK : result;
+    lane->job->result = result == DUET__RECV_STOP ? DUET_OK : result;
     lane->job = NULL;
 }
 
-/** Go on to a lane's next frame that can be opened. */
+/** Go on to the lane's next frame that can be opened. */
 static void
-advance(struct rx_lane *lane)
+rx_lane_advance(struct rx_lane *lane)
 {
-    int result = duet__look_next(lane->job->channel, &lane->rx, &lane->look, &lane->step);
+    int result = duet__peek_next(lane->job->channel, &lane->rx, &lane->peek, &lane->step);
 
     if (result != DUET_OK || lane->step.in == NULL)
-        end_rx(lane, result);
+        rx_lane_end(lane, result);
 }
 
-/** Begin a job: look at what its channel holds, where that can be done. */
+/** Begin a job: peek at what its channel's socket holds, where that can be done. */
 static void
-begin_rx(struct rx_lane *lane, duet_recv_job *job)
+rx_lane_begin(struct rx_lane *lane, duet_recv_job *job)
 {
     duet_channel *channel = job->channel;
     size_t least = job->size > 0;
@@ -168,51 +160,55 @@ begin_rx(struct rx_lane *lane, duet_recv_job *job)
     lane->rx = (struct duet__rx){.kind = DUET__RX_STREAM, .buffer = job->buffer, .least = least};
     lane->rx.size = job->size;
     lane->rx.polled = 1;
-    lane->look.asked = lane->look.size = lane->look.at = 0;
-    if (channel->open && duet__channel_alive(channel) && duet__look_fits(channel)) {
-        channel->dry = 0;
-        duet__tx_step(channel, NULL);
-        if (duet__look_begin(channel, &lane->rx, &lane->look) == DUET_OK) {
-            advance(lane);
+    lane->peek.asked = lane->peek.size = lane->peek.at = 0;
+    if (channel->established && duet__channel_usable(channel) && duet__peek_possible(channel)) {
+        channel->drained = 0;
+        if (duet__send_pending(channel))
+            duet__send_step(channel, NULL);
+        if (duet__peek_begin(channel, &lane->rx, &lane->peek) == DUET_OK) {
+            rx_lane_advance(lane);
             return;
         }
-        lane->look.asked = lane->look.size = 0;
+        lane->peek.asked = lane->peek.size = 0;
     }
-    end_rx(lane, DUET_OK);
+    rx_lane_end(lane, DUET_OK);
+}
+
+/** The lane's frame is opened. */
+static void
+rx_lane_opened(struct rx_lane *lane, const struct duet__opening *opening)
+{
+    int result = duet__peek_opened(lane->job->channel, &lane->rx, &lane->peek, &opening->step,
+                                   opening->result);
+    if (result == DUET_OK)
+        rx_lane_advance(lane);
+    else
+        rx_lane_end(lane, result);
 }
 
 void
 duet_recv_many(duet_recv_job *jobs, size_t count)
 {
-    struct rx_lane lanes[LANES];
-    size_t next = 0;
+    struct rx_lane lanes[LANES], *active[LANES];
+    struct duet__opening openings[LANES];
+    size_t next = 0, n;
 
     for (size_t i = 0; i < LANES; i++)
         lanes[i].job = NULL;
-    for (;;) {
-        struct duet__opening openings[LANES];
-        struct rx_lane *of[LANES];
-        size_t n = 0;
+    do {
+        n = 0;
         for (size_t i = 0; i < LANES; i++) {
-            while (lanes[i].job == NULL && next < count)
-                begin_rx(&lanes[i], &jobs[next++]);
-            if (lanes[i].job == NULL)
+            struct rx_lane *lane = &lanes[i];
+            while (lane->job == NULL && next < count)
+                rx_lane_begin(lane, &jobs[next++]);
+            if (lane->job == NULL)
                 continue;
-            of[n] = &lanes[i];
-            openings[n].session = lanes[i].job->channel->session;
-            openings[n++].step = lanes[i].step;
+            active[n] = lane;
+            openings[n++] = (struct duet__opening){.session = lane->job->channel->session,
+                                                   .step = lane->step};
         }
-        if (n == 0)
-            return;
         (void)duet__session_recv_many(openings, n);
-        for (size_t i = 0; i < n; i++) {
-            struct rx_lane *lane = of[i];
-            int result = duet__look_opened(lane->job->channel, &lane->rx, &lane->look,
-                                           &openings[i].step, openings[i].result);
-            if (result == DUET_OK)
-                advance(lane);
-            else
-                end_rx(lane, result);
-        }
-    }
+        for (size_t i = 0; i < n; i++)
+            rx_lane_opened(active[i], &openings[i]);
+    } while (n > 0);
 }

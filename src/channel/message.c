@@ -1,19 +1,18 @@
 /*
- * Messages: bytes under a code, with an end. Of any size as MORE frames and a last one, or as one
- * large frame that is sealed in pieces (docs/protocol.md §1, "MORE").
+ * Public calls for messages: bytes under a code, with an end. A message of any size goes out as MORE
+ * frames and a last one, a batch as one frame for each message, and duet_send_frame() sends one
+ * frame of any size in pieces (docs/protocol.md §1 "MORE"). Sealing is in send.c.
  */
 #include "channel/channel.h"
 
-/**
- * Run a job that ends with a frame. Where nothing but an empty frame is due the count cannot tell
- * whether it was accepted, so the result does: sealed is DUET_OK, though it may still be kept.
- */
+/** Run a job that ends with a frame. When only an empty frame is due, `sent` cannot show whether it
+ * was accepted, so the result does: DUET_OK once it is sealed, though it may still be unsent. */
 static int
-run(duet_channel *channel, struct duet__tx *job, size_t *sent, int timeout_ms)
+send_with_end(duet_channel *channel, struct duet__tx *job, size_t *sent, int timeout_ms)
 {
     struct duet__deadline deadline = {.timeout_ms = timeout_ms};
 
-    int result = duet__tx_run(channel, job, &deadline);
+    int result = duet__call_send(channel, job, &deadline);
     *sent = job->sent;
     if (job->size == 0 && !job->due && (result == DUET_AGAIN || result == DUET_SLOW))
         return DUET_OK;
@@ -28,11 +27,11 @@ duet_send_message(duet_channel *channel, uint32_t code, const void *data, size_t
         .kind = DUET__TX_MESSAGE, .code = code, .data = data, .size = size, .due = 1};
 
     *sent = 0;
-    if (code == 0 || code > DUET_CODE_APP_MAX || channel->tx_frame || channel->tx_closing)
-        return duet__channel_refuse(channel);
-    if (channel->tx_message && channel->tx_code != code)
-        return duet__channel_refuse(channel);
-    return run(channel, &job, sent, timeout_ms);
+    if (code == 0 || code > DUET_CODE_APP_MAX || channel->send_phase > DUET__SEND_MESSAGE)
+        return duet__channel_misuse(channel);
+    if (channel->send_phase == DUET__SEND_MESSAGE && channel->tx_code != code)
+        return duet__channel_misuse(channel);
+    return send_with_end(channel, &job, sent, timeout_ms);
 }
 
 int
@@ -44,9 +43,9 @@ duet_send_messages(duet_channel *channel, const duet_message *messages, size_t c
         .kind = DUET__TX_BATCH, .messages = messages, .size = count, .due = count > 0};
 
     *sent = 0;
-    if (!duet__tx_streams(channel))
-        return duet__channel_refuse(channel);
-    int result = duet__tx_run(channel, &job, &deadline);
+    if (channel->send_phase != DUET__SEND_IDLE)
+        return duet__channel_misuse(channel);
+    int result = duet__call_send(channel, &job, &deadline);
     *sent = job.sent;
     return result;
 }
@@ -57,15 +56,16 @@ duet_send_frame(duet_channel *channel, uint32_t code, const void *data, size_t s
 {
     struct duet__tx job = {
         .kind = DUET__TX_FRAME, .code = code, .data = data, .size = size, .due = 1};
+    int begun = channel->send_phase == DUET__SEND_FRAME;
 
     *sent = 0;
-    if (code > DUET_CODE_APP_MAX || channel->tx_message || channel->tx_closing)
-        return duet__channel_refuse(channel);
-    if (channel->tx_frame && (channel->tx_code != code || channel->tx_left != size))
-        return duet__channel_refuse(channel);
+    if (code > DUET_CODE_APP_MAX || (!begun && channel->send_phase != DUET__SEND_IDLE))
+        return duet__channel_misuse(channel);
+    if (begun && (channel->tx_code != code || channel->tx_left != size))
+        return duet__channel_misuse(channel);
     if (size > UINT32_MAX)
         return DUET_E_LENGTH;
-    return run(channel, &job, sent, timeout_ms);
+    return send_with_end(channel, &job, sent, timeout_ms);
 }
 
 int
@@ -76,7 +76,7 @@ duet_recv_message(duet_channel *channel, uint32_t *code, void *buffer, size_t si
     struct duet__rx job = {
         .kind = DUET__RX_MESSAGE, .buffer = buffer, .size = size, .code = DUET_CODE_MORE};
 
-    int result = duet__rx_run(channel, &job, &deadline);
+    int result = duet__call_recv(channel, &job, &deadline);
     *got = job.got;
     *code = job.code;
     return result;
@@ -91,6 +91,6 @@ duet_recv_messages(duet_channel *channel, duet_inbox *inbox, int timeout_ms)
 
     inbox->count = 0;
     if (inbox->room == 0)
-        return duet__channel_refuse(channel);
-    return duet__rx_run(channel, &job, &deadline);
+        return duet__channel_misuse(channel);
+    return duet__call_recv(channel, &job, &deadline);
 }

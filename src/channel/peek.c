@@ -1,98 +1,75 @@
 /*
- * Receiving from a TCP socket by looking first: all whole frames that a call takes are opened from
- * what the kernel holds, and exactly their bytes are removed, so that many small frames cost two
- * system calls and what the application did not ask for stays where it is.
+ * Receiving from a TCP socket by peeking: MSG_PEEK copies what the kernel holds, all whole frames
+ * that the call takes are opened from that copy, and exactly their bytes are removed. Many small
+ * frames cost two system calls, and what the application did not ask for stays in the kernel
+ * (docs/protocol.md §1 "A receiver").
  *
- * A frame that is not whole stays in the kernel too, under a low-water mark so that poll() does not
- * tell of it over and over; what the kernel would not hold, or a call waits for, goes in pieces
- * (recv.c). Frames of LARGE bytes and more are read in one piece each, which costs less than to
- * copy them twice.
+ * A frame of which only a part has come stays in the kernel too, under SO_RCVLOWAT so that poll()
+ * does not report it again and again. What the kernel would not hold, what a call waits for, and
+ * frames of DUET__PEEK_FRAME bytes and more are read by recv.c.
  */
 #include "channel/channel.h"
 
-enum {
-    LARGE = 8 * 1024, /* bytes of payload from which exact reads were measured to win */
-    SPARE = 256       /* bytes looked at beyond what the call is known to take */
-};
+#include "base/bytes.h"
 
-static size_t
-least_of(size_t a, size_t b)
+enum { PEEK_SPARE = 256 }; /* bytes peeked at beyond what the call is known to take */
+
+/** Peek at up to size bytes. Only the first peek of a call that does not have what it waits for may
+ * block. */
+static inline int
+peek_at(duet_channel *channel, struct duet__rx *job, uint8_t *at, size_t size, size_t *got)
 {
-    return a < b ? a : b;
+    int block = job->may_block && !duet__recv_satisfied(job);
+
+    if (!channel->drained)
+        job->may_block = 0;
+    return duet__io_peek(channel, block, at, size, got);
 }
 
+/* Peek at as much as the job can take if frames go on to be as small as the last one. */
 int
-duet__look_fits(const duet_channel *channel)
-{
-    return duet__io_looks(channel) && channel->stash == NULL && !channel->rx_closed &&
-           (channel->rx_state == DUET__RX_NONE ||
-            (channel->rx_state == DUET__RX_BEGUN && channel->rx_done == 0));
-}
-
-int
-duet__peek_fits(const duet_channel *channel, const struct duet__rx *job)
-{
-    if (!duet__look_fits(channel))
-        return 0;
-    if (channel->rx_state == DUET__RX_NONE)
-        return channel->last < LARGE;
-    return job->polled || channel->rx_length < LARGE;
-}
-
-/** How much to look at: what the job can take, if frames go on as small as they may be. */
-static size_t
-window(const duet_channel *channel, const struct duet__rx *job)
+duet__peek_begin(duet_channel *channel, struct duet__rx *job, struct duet__peek *peek)
 {
     size_t one = (size_t)channel->last + DUET_FRAME_OVERHEAD;
-    size_t size = 2 * least_of(job->size - job->got, DUET__LOOK);
+    size_t size = 2 * duet__min(job->size - job->got, DUET__PEEK_SIZE);
 
     if (job->kind == DUET__RX_MESSAGE)
         size = one;
     if (job->kind == DUET__RX_BATCH)
-        size = least_of(size, one * least_of(job->inbox->room - job->inbox->count, DUET__LOOK));
-    if (channel->rx_state == DUET__RX_BEGUN && size < channel->need)
+        size = duet__min(
+            size, one * duet__min(job->inbox->room - job->inbox->count, DUET__PEEK_SIZE));
+    if (channel->recv_phase == DUET__RECV_BEGUN && size < channel->need)
         size = channel->need;
-    return least_of(size + SPARE, DUET__LOOK);
-}
-
-/** Take a header, or a frame of the library's as far as it is here. */
-static int
-take_control(duet_channel *channel, struct duet__look *look)
-{
-    struct duet_step step = {.in = look->wire + look->at, .in_size = look->size - look->at};
-
-    int result = duet_session_recv(channel->session, &step);
-    look->at += step.used;
-    return duet__rx_judge(channel, &step, result);
-}
-
-/** The body of the application's frame under way is all here: say where it goes. */
-static int
-begin_body(duet_channel *channel, struct duet__rx *job, const struct duet__look *look,
-           struct duet_step *step)
-{
-    int result = duet__rx_place(channel, job);
-
-    if (result != DUET_OK)
-        return result;
-    *step = (struct duet_step){.in = look->wire + look->at, .in_size = channel->need};
-    step->out = channel->stash != NULL ? channel->stash : channel->rx_at;
-    step->out_size = channel->rx_length;
-    return DUET_OK;
+    peek->at = 0;
+    peek->asked = duet__min(size + PEEK_SPARE, DUET__PEEK_SIZE);
+    return peek_at(channel, job, peek->wire, peek->asked, &peek->size);
 }
 
 int
-duet__look_next(duet_channel *channel, struct duet__rx *job, struct duet__look *look,
+duet__peek_next(duet_channel *channel, struct duet__rx *job, struct duet__peek *peek,
                 struct duet_step *step)
 {
     step->in = NULL;
-    while (look->at < look->size && !duet__rx_complete(job)) {
-        if (channel->rx_closed || channel->rx_state == DUET__RX_HELD)
+    while (peek->at < peek->size && !duet__recv_complete(job)) {
+        const uint8_t *in = peek->wire + peek->at;
+        size_t left = peek->size - peek->at;
+        if (channel->recv_phase > DUET__RECV_BEGUN)
             return DUET_OK;
-        if (channel->rx_state == DUET__RX_BEGUN)
-            return channel->need > look->size - look->at ? DUET_OK
-                                                         : begin_body(channel, job, look, step);
-        int result = take_control(channel, look);
+        if (channel->recv_phase == DUET__RECV_BEGUN) {
+            if (channel->need > left)
+                return DUET_OK;
+            int placed = duet__recv_place(channel, job);
+            if (placed != DUET_OK)
+                return placed;
+            *step = (struct duet_step){.in = in, .in_size = channel->need};
+            step->out = channel->partial != NULL ? channel->partial : channel->rx_at;
+            step->out_size = channel->rx_length;
+            return DUET_OK;
+        }
+        struct duet_step library = {.in = in, .in_size = left};
+        int result = duet_session_recv(channel->session, &library);
+        peek->at += library.used;
+        result = duet__recv_handle(channel, &library, result);
         if (result != DUET_OK)
             return result;
     }
@@ -100,116 +77,85 @@ duet__look_next(duet_channel *channel, struct duet__rx *job, struct duet__look *
 }
 
 int
-duet__look_opened(duet_channel *channel, struct duet__rx *job, struct duet__look *look,
+duet__peek_opened(duet_channel *channel, struct duet__rx *job, struct duet__peek *peek,
                   const struct duet_step *step, int result)
 {
-    look->at += step->used;
+    peek->at += step->used;
     channel->rx_done = (uint32_t)step->put;
-    result = duet__rx_judge(channel, step, result);
-    if (result == DUET_OK && channel->stash == NULL)
-        duet__rx_deliver(channel, job);
+    result = duet__recv_handle(channel, step, result);
+    if (result == DUET_OK && channel->partial == NULL)
+        duet__recv_deliver(channel, job);
     return result;
 }
 
-/** Take all whole frames of what was looked at, and the header behind them. */
-static int
-take_whole(duet_channel *channel, struct duet__rx *job, struct duet__look *look)
+int
+duet__peek_end(duet_channel *channel, const struct duet__peek *peek)
 {
-    struct duet_step step;
-
-    int result = duet__look_next(channel, job, look, &step);
-    while (result == DUET_OK && step.in != NULL) {
-        result = duet_session_recv(channel->session, &step);
-        result = duet__look_opened(channel, job, look, &step, result);
-        if (result == DUET_OK)
-            result = duet__look_next(channel, job, look, &step);
-    }
-    return result;
+    if (channel->result != DUET_OK || peek->at == 0)
+        return channel->result;
+    if (channel->low_water)
+        duet__channel_clear_low_water(channel);
+    return duet__io_drop(channel, peek->at);
 }
 
-/** The frame under way is not all in the kernel. */
+/** Only a part of the begun frame is in the kernel: leave it there under SO_RCVLOWAT, or read it. */
 static int
-not_whole(duet_channel *channel, struct duet__rx *job)
+leave_or_read(duet_channel *channel, struct duet__rx *job)
 {
-    int result = duet__rx_place(channel, job);
+    int result = duet__recv_place(channel, job);
 
     if (result != DUET_OK)
         return result;
-    /* Whoever has something polls again or not; the mark can wait until it comes for nothing. */
-    if (duet__rx_had_some(job) && duet__rx_satisfied(job))
+    /* The caller already has data; set SO_RCVLOWAT only when a later call returns nothing. */
+    if (duet__recv_had_some(job) && duet__recv_satisfied(job))
         return DUET_AGAIN;
-    if (job->polled && !channel->low_water && duet__io_low_water(channel, channel->need) == 0)
+    if (job->polled && !channel->low_water &&
+        duet__channel_set_low_water(channel, channel->need) == 0)
         return DUET_AGAIN;
     if (job->polled && channel->low_water && !duet__os_readable(channel->io.rfd))
         return DUET_AGAIN;
-    /* More than the kernel holds, or the end of the stream behind it. */
-    return duet__rx_pieces(channel, job);
+    /* It is more than the kernel holds, or the stream ends within it. */
+    return duet__recv_piece(channel, job);
 }
 
-/** Look; waiting there is for calls that have not what they wait for. */
+/** A polled call and a large frame: count the bytes in the kernel, read it once it is whole. */
 static int
-look_at(duet_channel *channel, const struct duet__rx *job, uint8_t *at, size_t size, size_t *got)
-{
-    if (duet__rx_satisfied(job))
-        channel->patient = 0;
-    return duet__io_look(channel, at, size, got);
-}
-
-/** A polled call and a large frame: it is read once it is whole. */
-static int
-count_step(duet_channel *channel, struct duet__rx *job)
+read_when_whole(duet_channel *channel, struct duet__rx *job)
 {
     size_t there;
 
-    int result = look_at(channel, job, NULL, channel->need, &there);
+    int result = peek_at(channel, job, NULL, channel->need, &there);
     if (result != DUET_OK)
         return result;
-    if (there < channel->need)
-        return not_whole(channel, job);
-    result = duet__rx_place(channel, job);
-    return result == DUET_OK ? duet__rx_pieces(channel, job) : result;
-}
-
-int
-duet__look_begin(duet_channel *channel, const struct duet__rx *job, struct duet__look *look)
-{
-    look->at = 0;
-    look->asked = window(channel, job);
-    return look_at(channel, job, look->wire, look->asked, &look->size);
-}
-
-int
-duet__look_end(duet_channel *channel, const struct duet__look *look)
-{
-    if (channel->result != DUET_OK)
-        return channel->result;
-    if (look->at == 0)
-        return DUET_OK;
-    duet__io_no_low_water(channel);
-    return duet__io_drop(channel, look->at);
+    return there < channel->need ? leave_or_read(channel, job) : duet__recv_frame(channel, job);
 }
 
 int
 duet__peek_step(duet_channel *channel, struct duet__rx *job)
 {
-    struct duet__look look;
+    struct duet__peek peek;
+    struct duet_step step;
 
-    if (channel->rx_closed)
-        return DUET_CLOSED;
-    if (channel->rx_state == DUET__RX_BEGUN && channel->rx_length >= LARGE)
-        return count_step(channel, job);
-    int result = duet__look_begin(channel, job, &look);
+    if (channel->recv_phase == DUET__RECV_BEGUN && channel->rx_length >= DUET__PEEK_FRAME)
+        return read_when_whole(channel, job);
+    int result = duet__peek_begin(channel, job, &peek);
     if (result != DUET_OK)
         return result;
-    result = take_whole(channel, job, &look);
-    int dropped = duet__look_end(channel, &look);
+    result = duet__peek_next(channel, job, &peek, &step);
+    while (result == DUET_OK && step.in != NULL) {
+        result = duet_session_recv(channel->session, &step);
+        result = duet__peek_opened(channel, job, &peek, &step, result);
+        if (result == DUET_OK)
+            result = duet__peek_next(channel, job, &peek, &step);
+    }
+    int dropped = duet__peek_end(channel, &peek);
     if (dropped != DUET_OK)
         return dropped;
-    if (result != DUET_OK || look.size == look.asked || duet__rx_complete(job))
+    if (result != DUET_OK || peek.size == peek.asked || duet__recv_complete(job))
         return result;
-    /* All that the kernel held was seen. */
-    if (channel->rx_state == DUET__RX_BEGUN)
-        return not_whole(channel, job);
-    channel->dry = 1;
+    /* The peek has shown all that the kernel held. */
+    if (channel->recv_phase == DUET__RECV_BEGUN)
+        return leave_or_read(channel, job);
+    channel->drained = 1;
     return DUET_OK;
 }

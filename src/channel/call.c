@@ -1,0 +1,211 @@
+/*
+ * Calls: each enters the channel, does the handshake where that is not done, and repeats steps that
+ * never wait (send.c, recv.c, peek.c) until its work is done or its deadline has passed. The only
+ * file that waits.
+ *
+ * The public calls for a stream of bytes are here; message.c, exchange.c and many.c have the others
+ * (docs/protocol.md §1, §4).
+ */
+#include "channel/channel.h"
+
+/* ---- The handshake, and how each call begins ---- */
+
+/** Do one step of the handshake, without waiting. Returns DUET_OK when it is done: the peer is
+ * ready, or under speak_first we may send. */
+static int
+handshake_step(duet_channel *channel, unsigned *want)
+{
+    const duet_session *session = channel->session;
+
+    channel->drained = 0;
+    for (int steps = 0; steps < DUET__STEPS_MOST; steps++) {
+        int sent = duet__send_pending(channel) ? duet__send_step(channel, NULL) : DUET_OK;
+        if (channel->result != DUET_OK)
+            return channel->result;
+        if (session->ready || duet__session_may_send(session))
+            return DUET_OK;
+        *want = DUET_WANT_READ | (sent == DUET_AGAIN ? DUET_WANT_WRITE : 0u);
+        int received = duet__recv_library(channel);
+        if (received != DUET_OK)
+            return received;
+    }
+    return DUET_AGAIN;
+}
+
+int
+duet__call_enter(duet_channel *channel, struct duet__deadline *deadline, unsigned *want)
+{
+    if (!duet__channel_usable(channel))
+        return channel->result;
+    while (!channel->established) {
+        int result = handshake_step(channel, want);
+        if (result == DUET_AGAIN)
+            result = duet__io_wait(channel, deadline, *want);
+        else if (result == DUET_OK)
+            channel->established = 1;
+        if (result != DUET_OK)
+            return result;
+        /* An earlier sending call waited for the peer: it can go on now. */
+        if (channel->established && channel->want_tx != 0)
+            channel->want_tx = DUET_WANT_WRITE;
+    }
+    *want = 0;
+    return DUET_OK;
+}
+
+/* ---- Loops ---- */
+
+int
+duet__call_send(duet_channel *channel, struct duet__tx *job, struct duet__deadline *deadline)
+{
+    unsigned want = 0;
+
+    int result = duet__call_enter(channel, deadline, &want);
+    while (result == DUET_OK) {
+        result = duet__send_step(channel, job);
+        want = result == DUET_AGAIN ? DUET_WANT_WRITE : 0;
+        if (result != DUET_AGAIN)
+            break;
+        result = duet__io_wait(channel, deadline, want);
+    }
+    channel->want_tx = (uint8_t)want;
+    return result;
+}
+
+int
+duet__call_recv_step(duet_channel *channel, struct duet__rx *job)
+{
+    channel->drained = 0;
+    for (int steps = 0; steps < DUET__STEPS_MOST; steps++) {
+        int result;
+        if (duet__recv_complete(job))
+            return DUET_OK;
+        if (duet__peek_fits(channel, job))
+            result = duet__peek_step(channel, job);
+        else if (channel->recv_phase == DUET__RECV_BEGUN ||
+                 channel->recv_phase == DUET__RECV_VERIFIED)
+            result = duet__recv_frame(channel, job);
+        else
+            result = duet__recv_library(channel);
+        if (result == DUET__RECV_STOP)
+            return DUET_OK;
+        if (result != DUET_OK)
+            return result;
+        /* A frame may have made the session answer. Whether the answer goes out now does not matter
+         * to this call; a fatal result does. */
+        if (!duet__session_quiet(channel->session) && duet__send_pending(channel))
+            duet__send_step(channel, NULL);
+        if (channel->result != DUET_OK)
+            return channel->result;
+    }
+    return DUET_AGAIN;
+}
+
+/** 1 when a peek may wait for bytes in the kernel: nothing else has to be done meanwhile. */
+static inline int
+may_block(const duet_channel *channel, const struct duet__rx *job,
+          const struct duet__deadline *deadline)
+{
+    return deadline->timeout_ms < 0 && !duet__recv_satisfied(job) && !duet__send_pending(channel);
+}
+
+int
+duet__call_recv(duet_channel *channel, struct duet__rx *job, struct duet__deadline *deadline)
+{
+    unsigned want = 0;
+
+    job->polled = deadline->timeout_ms == 0;
+    int result = duet__call_enter(channel, deadline, &want);
+    while (result == DUET_OK) {
+        if (duet__send_pending(channel))
+            duet__send_step(channel, NULL);
+        job->may_block = may_block(channel, job, deadline);
+        result = duet__call_recv_step(channel, job);
+        want = 0;
+        if (result == DUET_AGAIN && duet__recv_satisfied(job))
+            result = DUET_OK;
+        if (result != DUET_AGAIN)
+            break;
+        want = DUET_WANT_READ | (duet__send_pending(channel) ? DUET_WANT_WRITE : 0u);
+        /* After a peek that showed all there was, the next peek does the waiting. */
+        if (channel->drained && duet__peek_fits(channel, job) && may_block(channel, job, deadline))
+            result = DUET_OK;
+        else
+            result = duet__io_wait(channel, deadline, want);
+    }
+    if (job->in_place)
+        result = duet__recv_settle(channel, job, result);
+    channel->want_rx = (uint8_t)want;
+    if (result == DUET_CLOSED && duet__recv_had_some(job) && duet__recv_satisfied(job))
+        return DUET_OK;
+    return result;
+}
+
+/* ---- Public calls ---- */
+
+int
+duet_handshake(duet_channel *channel, int timeout_ms)
+{
+    struct duet__deadline deadline = {.timeout_ms = timeout_ms};
+    unsigned want = 0;
+
+    int result = duet__call_enter(channel, &deadline, &want);
+    channel->want_rx = (uint8_t)want;
+    return result;
+}
+
+int
+duet_send(duet_channel *channel, const void *data, size_t size, size_t *sent, int timeout_ms)
+{
+    struct duet__deadline deadline = {.timeout_ms = timeout_ms};
+    struct duet__tx job = {.kind = DUET__TX_STREAM, .data = data, .size = size, .due = size > 0};
+
+    *sent = 0;
+    if (channel->send_phase != DUET__SEND_IDLE)
+        return duet__channel_misuse(channel);
+    int result = duet__call_send(channel, &job, &deadline);
+    *sent = job.sent;
+    return result;
+}
+
+int
+duet_recv(duet_channel *channel, void *buffer, size_t size, size_t *got, size_t least,
+          int timeout_ms)
+{
+    struct duet__deadline deadline = {.timeout_ms = timeout_ms};
+    struct duet__rx job = {.kind = DUET__RX_STREAM, .buffer = buffer, .size = size, .least = least};
+
+    *got = 0;
+    if (least > size)
+        return duet__channel_misuse(channel);
+    int result = duet__call_recv(channel, &job, &deadline);
+    *got = job.got;
+    return result;
+}
+
+int
+duet_flush(duet_channel *channel, int timeout_ms)
+{
+    struct duet__deadline deadline = {.timeout_ms = timeout_ms};
+    return duet__call_send(channel, NULL, &deadline);
+}
+
+/* Graceful shutdown of our direction: what was sent before goes first, then CLOSE. */
+int
+duet_close(duet_channel *channel, int timeout_ms)
+{
+    struct duet__deadline deadline = {.timeout_ms = timeout_ms};
+
+    if (channel->send_phase == DUET__SEND_MESSAGE || channel->send_phase == DUET__SEND_FRAME)
+        return duet__channel_misuse(channel);
+    if (channel->send_phase == DUET__SEND_IDLE) {
+        int result = duet__call_send(channel, NULL, &deadline);
+        if (result != DUET_OK && (result != DUET_AGAIN || !channel->established))
+            return result;
+        result = duet_session_ask(channel->session, DUET_ASK_CLOSE, NULL);
+        if (result != DUET_OK)
+            return duet__channel_check(channel, result);
+        channel->send_phase = DUET__SEND_CLOSING;
+    }
+    return duet__call_send(channel, NULL, &deadline);
+}
