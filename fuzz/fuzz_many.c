@@ -360,7 +360,7 @@ ask(unsigned n, unsigned what)
             need(result == DUET_E_MISUSE);
             return;
         }
-        end->closing = end->channel->tx_closing;
+        end->closing = end->channel->send_phase == DUET__SEND_CLOSING;
     } else {
         duet_session_ask(end->channel->session, requests[what % 4], bytes);
         result = duet_flush(end->channel, 0);
@@ -478,7 +478,7 @@ finish(void)
         int hindered = is_hindered(n);
         need(hindered || next == NULL || next->code == WIRE_CLOSE);
         if (!hindered && !is_hindered(n ^ 1))
-            need(ends[n].channel->open);
+            need(ends[n].channel->established);
     }
 }
 

@@ -23,7 +23,7 @@ sealed(unsigned n)
     const duet_channel *channel = ends[n].channel;
 
     return wires[n ^ 1].written +
-           (channel->kept != NULL ? channel->kept_size - channel->kept_at : 0);
+           (channel->unsent != NULL ? channel->unsent_size - channel->unsent_at : 0);
 }
 
 void
@@ -117,9 +117,9 @@ check_state(unsigned n)
     duet_session_info(channel->session, &info);
     need(!info.rx_closed || !(state & DUET_WANT_READ));
     need(!end->waits || (state & DUET_WANT_READ));
-    need(!end->sends || !channel->open || (state & DUET_WANT_WRITE));
+    need(!end->sends || !channel->established || (state & DUET_WANT_WRITE));
     need(info.rx_bytes - end->bytes_in ==
-         (channel->rx_state == DUET__RX_HELD ? channel->rx_length : 0));
+         (channel->recv_phase == DUET__RECV_VERIFIED ? channel->rx_length : 0));
 }
 
 /** A channel ends by what its own wire brought, or by the memory that it did not get; everything
@@ -155,7 +155,7 @@ judge_flush(unsigned n, int result)
         return;
     }
     check_state(n);
-    int waits = end->sends && (end->channel->open || end->channel->kept != NULL);
+    int waits = end->sends && (end->channel->established || end->channel->unsent != NULL);
     need(waits == ((duet_channel_state(end->channel) & DUET_WANT_WRITE) != 0));
 }
 
@@ -213,7 +213,7 @@ judge_message(unsigned n, const struct message *message, int result, size_t sent
         return;
     }
     end->message.left = 0;
-    if (message->left == 0 && result == DUET_OK && end->channel->kept != NULL)
+    if (message->left == 0 && result == DUET_OK && end->channel->unsent != NULL)
         end->sends = 0; /* an empty one is sealed, and waits; the count could not tell */
     else
         judge_send(n, result, sent, message->left);

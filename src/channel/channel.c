@@ -1,6 +1,6 @@
 /*
- * A channel's life: construction on descriptors or a stream, state and detail, failure, release; and
- * the memory of partial frames. Reading and writing are in io.c, waiting in call.c.
+ * A channel's life: construction on descriptors or a stream, state and detail, failure, release;
+ * and the memory of partial frames. Reading and writing are in io.c, waiting in call.c.
  *
  * The first fatal result stays. It frees all buffers and wipes the session's keys, so that every
  * later call returns the same (docs/protocol.md §1).
@@ -23,7 +23,7 @@ enum {
 
 static _Atomic size_t partial_total; /* bytes that the channels of this process hold */
 
-/* ---- Partial frames: a frame that a deadline cut in two, or one that the call does not take ---- */
+/* ---- Partial frames: cut in two by a deadline, or not for the call that met them ---- */
 
 int
 duet__partial_new(duet_channel *channel)
@@ -154,8 +154,8 @@ construct(duet_channel **channel, const duet_stream *stream, int rfd, int wfd)
         free(made);
         return DUET_E_MISUSE;
     }
-    made->io = (struct duet__io){
-        .rfd = rfd, .wfd = wfd, .rkind = (uint8_t)rkind, .wkind = (uint8_t)wkind};
+    made->io =
+        (struct duet__io){.rfd = rfd, .wfd = wfd, .rkind = (uint8_t)rkind, .wkind = (uint8_t)wkind};
     if (stream != NULL)
         made->io.stream = *stream;
     made->process = duet__os_process();
@@ -189,8 +189,8 @@ complete(duet_channel **channel, const duet_config *config, duet_replay *replay,
     int result = DUET_E_MISUSE;
 
     made->replay = replay;
-    made->frame_size = duet__config_frame_size(config);
-    made->keep_ms = 2 * duet__config_max_skew_ms(config);
+    made->frame_size = config->frame_size;
+    made->keep_ms = 2 * config->max_skew_ms;
     if (role == DUET_TOP || replay != NULL)
         result = new_session(made, config, role);
     if (result == DUET_OK)
@@ -277,7 +277,7 @@ duet_channel_state(const duet_channel *channel)
 uint32_t
 duet_next_frame(const duet_channel *channel)
 {
-    int known = channel->recv_phase == DUET__RECV_BEGUN ||
-                channel->recv_phase == DUET__RECV_VERIFIED;
+    int known =
+        channel->recv_phase == DUET__RECV_BEGUN || channel->recv_phase == DUET__RECV_VERIFIED;
     return known && channel->result == DUET_OK ? channel->rx_length : 0;
 }

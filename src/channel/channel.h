@@ -2,16 +2,23 @@
  * The channel's state, and what its files offer each other. They see each other in this order, and
  * only downwards:
  *
- *   many.c  exchange.c  message.c      public calls
- *   call.c                             the handshake, loops, deadlines: the only place that waits
- *   peek.c                             receiving from a TCP socket by peeking
- *   send.c  recv.c                     sealing and writing; exact reads
- *   io.c                               descriptors and streams
- *   channel.c                          construct, fail, free; partial frames
+ *   many.c exchange.c message.c  public calls
+ *   call.c                       the handshake, loops and deadlines: the only place that waits
+ *   peek.c send.c recv.c         peeking at TCP sockets; sealing and writing; exact reads
+ *   io.c channel.c               descriptors and streams; construct, fail, free, partial frames
  *
  * An idle channel owns no buffer. Sealed bytes that the descriptor did not take and partial frames
  * are allocated when they come up and freed when they are done.
- *
+ */
+#ifndef DUET_CHANNEL_CHANNEL_H
+#define DUET_CHANNEL_CHANNEL_H
+
+#include "os/os.h"
+#include "session/session.h"
+
+#include <duet/channel.h>
+
+/*
  * The state machine of each direction. Columns: what may be set in that phase ("-": never).
  *
  *   recv_phase   partial  rx_done      rx_message  low_water  the peer's direction is
@@ -35,16 +42,9 @@
  * Beside both: `established` is set once and stays. A `result` ends both directions and frees
  * `partial` and `unsent`; a `tx_result` ends sending alone. `drained` lasts for one step.
  */
-#ifndef DUET_CHANNEL_CHANNEL_H
-#define DUET_CHANNEL_CHANNEL_H
-
-#include "os/os.h"
-#include "session/session.h"
-
-#include <duet/channel.h>
 
 enum {
-    DUET__BATCH_SIZE = 65536 + 4 * (int)DUET_FRAME_OVERHEAD, /* bytes sealed for one write, and so
+    DUET__BATCH_SIZE = 65536 + 4 * (int)DUET_FRAME_OVERHEAD,  /* bytes sealed for one write, and so
                                                                 the most that stays unsent */
     DUET__PEEK_SIZE = 4 * (16384 + (int)DUET_FRAME_OVERHEAD), /* bytes of one peek: whole frames of
                                                                  the default size */
@@ -69,12 +69,7 @@ enum duet__recv_phase {
     DUET__RECV_CLOSED
 };
 
-enum duet__send_phase {
-    DUET__SEND_IDLE,
-    DUET__SEND_MESSAGE,
-    DUET__SEND_FRAME,
-    DUET__SEND_CLOSING
-};
+enum duet__send_phase { DUET__SEND_IDLE, DUET__SEND_MESSAGE, DUET__SEND_FRAME, DUET__SEND_CLOSING };
 
 struct duet_channel {
     duet_session *session;
@@ -95,11 +90,11 @@ struct duet_channel {
     size_t need;                          /* bytes that the session waits for; 0: ask it */
     uint64_t keep_ms; /* how long the replay cache keeps nonces; 0: until pushed out */
 
-    uint32_t process;   /* the process that made the channel */
-    int8_t result;      /* fatal; every later call returns it */
-    int8_t tx_result;   /* fatal for sending; what has come can still be read */
-    uint8_t recv_phase; /* enum duet__recv_phase */
-    uint8_t send_phase; /* enum duet__send_phase */
+    uint32_t process;         /* the process that made the channel */
+    int8_t result;            /* fatal; every later call returns it */
+    int8_t tx_result;         /* fatal for sending; what has come can still be read */
+    uint8_t recv_phase;       /* enum duet__recv_phase */
+    uint8_t send_phase;       /* enum duet__send_phase */
     uint8_t want_tx, want_rx; /* what the last sending, receiving call waited for */
     unsigned established : 1; /* the handshake is done, as far as the application asked */
     unsigned rx_message : 1;  /* the last frame was MORE: the received message goes on */

@@ -204,8 +204,8 @@ duet_recv_many(duet_recv_job *jobs, size_t count)
             if (lane->job == NULL)
                 continue;
             active[n] = lane;
-            openings[n++] = (struct duet__opening){.session = lane->job->channel->session,
-                                                   .step = lane->step};
+            openings[n++] =
+                (struct duet__opening){.session = lane->job->channel->session, .step = lane->step};
         }
         (void)duet__session_recv_many(openings, n);
         for (size_t i = 0; i < n; i++)

@@ -36,8 +36,8 @@ duet__peek_begin(duet_channel *channel, struct duet__rx *job, struct duet__peek 
     if (job->kind == DUET__RX_MESSAGE)
         size = one;
     if (job->kind == DUET__RX_BATCH)
-        size = duet__min(
-            size, one * duet__min(job->inbox->room - job->inbox->count, DUET__PEEK_SIZE));
+        size =
+            duet__min(size, one * duet__min(job->inbox->room - job->inbox->count, DUET__PEEK_SIZE));
     if (channel->recv_phase == DUET__RECV_BEGUN && size < channel->need)
         size = channel->need;
     peek->at = 0;
@@ -98,7 +98,7 @@ duet__peek_end(duet_channel *channel, const struct duet__peek *peek)
     return duet__io_drop(channel, peek->at);
 }
 
-/** Only a part of the begun frame is in the kernel: leave it there under SO_RCVLOWAT, or read it. */
+/** Only a part of the begun frame is in the kernel: set SO_RCVLOWAT and leave it there, or read. */
 static int
 leave_or_read(duet_channel *channel, struct duet__rx *job)
 {

@@ -2,10 +2,10 @@
  * Sending without waiting: frames are sealed one after the other into a batch, and a batch goes out
  * by one write (docs/protocol.md §1).
  *
- * A sealed frame has its number and its place in the chain, so it must go out before any other: what
- * the descriptor does not take is kept as `unsent`, and nothing is sealed before that is written. At
- * most one batch is ever unsent; the caller feels that as backpressure. Pending library frames go
- * before the application's.
+ * A sealed frame has its number and its place in the chain, so it must go out before any other:
+ * what the descriptor does not take is kept as `unsent`, and nothing is sealed before that is
+ * written. At most one batch is ever unsent; the caller sees that as backpressure. Pending library
+ * frames go before the application's.
  */
 #include "channel/channel.h"
 
