@@ -118,8 +118,8 @@ DUET_API unsigned duet_channel_state(const duet_channel *channel);
 /**
  * Initiate, until the peer is authenticated. Every other call does this by itself first.
  *
- * Returns DUET_OK; DUET_AGAIN, DUET_SLOW; DUET_E_UNAUTHENTICATED (silence is yours to keep: read and drop
- * for a while before you close, see docs/protocol.md §4 "Probing"), DUET_E_UNTRUSTED, DUET_E_IO,
+ * Returns DUET_OK; DUET_AGAIN, DUET_SLOW; DUET_E_UNAUTHENTICATED (send nothing: read
+ * and drop for a while before you close, see docs/protocol.md §4 "Probing"), DUET_E_UNTRUSTED, DUET_E_IO,
  * DUET_E_FORKED. Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_handshake(duet_channel *channel, int timeout_ms);
