@@ -24,12 +24,17 @@ extern "C" {
 /** The two parties. By default the one that opens the connection is TOP. */
 enum duet_role { DUET_TOP = 0, DUET_BOTTOM = 1 };
 
-/** What the handshake proves (§4). A set of patterns is made of 1 << pattern. */
-enum duet_pattern {
-    DUET_PATTERN_SECRET = 0,    /**< that both hold the secret; no forward secrecy */
-    DUET_PATTERN_EPHEMERAL = 1, /**< the same, with forward secrecy */
-    DUET_PATTERN_IDENTITY = 2   /**< the same, and each party's static identity */
-};
+/* What the handshake proves (§4): X(NAME, number, name). SECRET: that both hold the secret, without
+ * forward secrecy. EPHEMERAL: the same with forward secrecy. IDENTITY: also each party's static key. */
+#define DUET_PATTERNS(X)                                                                           \
+    X(SECRET, 0, "secret")                                                                         \
+    X(EPHEMERAL, 1, "ephemeral")                                                                   \
+    X(IDENTITY, 2, "identity")
+
+#define DUET__PATTERN_ENUM(NAME, number, name) DUET_PATTERN_##NAME = (number),
+/** The handshake patterns. A set of them is made of 1 << pattern. */
+enum duet_pattern { DUET_PATTERNS(DUET__PATTERN_ENUM) DUET_PATTERN_COUNT };
+#undef DUET__PATTERN_ENUM
 
 #define DUET_RANDOM_SIZE  80u   /**< random bytes that a new session takes */
 #define DUET_FRESH_SIZE   32u   /**< random bytes that a refresh (DH ratchet) takes */

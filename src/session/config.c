@@ -19,7 +19,7 @@ enum {
     MAX_PAYLOAD = 1 << 20, /* bytes; the default of §1 */
     FRAME_SIZE = 16384,    /* bytes: small enough to flow, large enough for speed */
     FRAME_SIZE_MOST = 65536,
-    ALL_PATTERNS = 7
+    ALL_PATTERNS = (1 << DUET_PATTERN_COUNT) - 1
 };
 
 #define SKEW_MOST_MS ((uint64_t)366 * 24 * 3600 * 1000) /* a year: a larger one checks nothing */

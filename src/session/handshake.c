@@ -236,7 +236,7 @@ accept_pattern(struct duet_session *s)
 
     if (duet__handshake_peek(hs->hello, hs->hello_size, &pattern) != DUET_OK)
         return duet__session_fail(s, DUET_E_PROTOCOL, "the peer's HELLO is malformed");
-    if (pattern > DUET_PATTERN_IDENTITY ||
+    if (pattern >= DUET_PATTERN_COUNT ||
         !(duet__config_patterns(s->config, DUET_BOTTOM) & 1u << pattern))
         return duet__session_fail(
             s, DUET_E_PROTOCOL, "the peer offers pattern %u, which is not accepted here", pattern);

@@ -17,7 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-const char *const pattern_names[] = {"secret", "ephemeral", "identity", NULL};
+#define PATTERN_NAME(NAME, number, name) [number] = name,
+const char *const pattern_names[] = {DUET_PATTERNS(PATTERN_NAME) NULL};
 
 enum { FILE_MOST = 1 << 20 }; /* bytes: a secret of 64 KiB takes 93,000, 4,096 peers 500,000 */
 
