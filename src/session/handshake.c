@@ -95,43 +95,41 @@ duet__session_first_header(struct duet_session *s, const uint8_t header[DUET_HEA
 
 /* ---- The change to the session secret ---- */
 
-static struct duet__bytes
-half_of_secret(const struct duet__handshake *messages, enum duet_role role)
+/** Rotate a direction with the sender's half of S; params: what the sender announced. */
+static void
+change_keys(struct duet_session *s, struct duet__cipher *c, enum duet_role sender,
+            const struct duet__params *params)
 {
+    const struct duet__handshake *messages = &s->handshake->messages;
     const size_t half = sizeof messages->secret / 2;
-    struct duet__bytes bytes = {messages->secret + (role == DUET_TOP ? 0 : half), half};
-    return bytes;
+
+    duet__cipher_rotate(
+        c, s->config->label,
+        (struct duet__bytes){messages->secret + (sender == DUET_TOP ? 0 : half), half});
+    c->rotate_frames = params->rotate_frames;
+    c->rotate_blocks = params->rotate_blocks;
 }
 
-/** S is known and our last HELLO sealed: rotate our direction. The handshake's block is not needed
- * any more. */
+/** S is known and our last HELLO sealed. The handshake's block is not needed any more. */
 static void
 change_tx(struct duet_session *s)
 {
-    const struct duet__handshake *messages = &s->handshake->messages;
-
-    duet__cipher_rotate(&s->tx, s->config->label,
-                        half_of_secret(messages, (enum duet_role)s->role));
-    s->tx.rotate_frames = messages->mine.rotate_frames;
-    s->tx.rotate_blocks = messages->mine.rotate_blocks;
+    change_keys(s, &s->tx, (enum duet_role)s->role, &s->handshake->messages.mine);
     s->tx_phase = DUET__TX_READY;
     duet__session_drop_handshake(s);
 }
 
-/** All messages are written and read: derive S, and rotate the peer's direction, whose last HELLO
+/** All messages are written and read: derive S, and change the peer's direction, whose last HELLO
  * has been read. */
 static void
 change_rx(struct duet_session *s)
 {
     struct duet__handshake *messages = &s->handshake->messages;
-    uint32_t most = s->config->max_payload;
 
     duet__handshake_finish(messages, s->exporter);
-    duet__cipher_rotate(&s->rx, s->config->label, half_of_secret(messages, duet__peer_role(s)));
-    s->rx.rotate_frames = messages->theirs.rotate_frames;
-    s->rx.rotate_blocks = messages->theirs.rotate_blocks;
+    change_keys(s, &s->rx, duet__peer_role(s), &messages->theirs);
     /* §4: up to READY a direction may take 64 KiB on the wire */
-    s->rx.limit = most < WIRE_READY_MOST ? most : WIRE_READY_MOST;
+    s->rx.limit = (uint32_t)duet__min(s->config->max_payload, WIRE_READY_MOST);
     s->tx_limit = messages->theirs.max_payload;
     s->rx_phase = DUET__RX_READY;
 }

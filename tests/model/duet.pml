@@ -38,10 +38,10 @@
 
 mtype = { HELLO, READY, CLOSE, PAYLOAD, PING, PONG, ROTATE, REF1, REF2, REF3 };
 /* A refresh at one end, as in src/session/session.h */
-mtype = { NONE, OWED, ASKED, TURNING, REPLYING, ANSWERED, MUTE };
+mtype = { NONE, ASK_PENDING, ASKED, DONE_PENDING, ANSWER_PENDING, ANSWERED, UNANSWERED };
 /* A direction, seen by its sender and by its receiver */
-mtype = { TX_WAIT, TX_FLIGHT, TX_THIRD, TX_READY, TX_OPEN, TX_CLOSED };
-mtype = { RX_HELLO, RX_THIRD, RX_READY, RX_OPEN, RX_CLOSED };
+mtype = { TX_WAIT, TX_FLIGHT, TX_THIRD, TX_READY, TX_ESTABLISHED, TX_CLOSED };
+mtype = { RX_HELLO, RX_THIRD, RX_READY, RX_ESTABLISHED, RX_CLOSED };
 
 /* What is on the wire: a frame's begin and its end, its code, the sender's epoch, and in a REFRESH whose it is. */
 chan wire[2] = [2] of { bit, mtype, byte, byte, byte };
@@ -85,7 +85,7 @@ party p[2];
 #endif
 
 #define MAY_SEND \
-    (p[me].tx_phase == TX_OPEN && (p[me].ready || p[me].speak_first))
+    (p[me].tx_phase == TX_ESTABLISHED && (p[me].ready || p[me].speak_first))
 
 /* One refresh is told from another by who asked, and the how-manieth it was. */
 #define NAME (1 + me + 2 * p[me].refreshes)
@@ -104,7 +104,7 @@ inline on_hello_sent() {
 inline on_sealed() {
     if
     :: p[me].code == HELLO -> on_hello_sent()
-    :: p[me].code == READY -> p[me].tx_phase = TX_OPEN; COUNT(p[me].tx, TX_FRAMES)
+    :: p[me].code == READY -> p[me].tx_phase = TX_ESTABLISHED; COUNT(p[me].tx, TX_FRAMES)
     :: p[me].code == CLOSE -> p[me].tx_phase = TX_CLOSED; on_close_sent()
     :: p[me].code == ROTATE ->
 #ifdef FAULT_TWICE
@@ -128,8 +128,8 @@ inline on_sealed() {
 /* §5: after its CLOSE a party neither answers nor sends 0x03 */
 inline on_close_sent() {
     if
-    :: p[me].refresh == REPLYING -> p[me].refresh = MUTE
-    :: p[me].refresh == TURNING || p[me].refresh == OWED -> p[me].refresh = NONE
+    :: p[me].refresh == ANSWER_PENDING -> p[me].refresh = UNANSWERED
+    :: p[me].refresh == DONE_PENDING || p[me].refresh == ASK_PENDING -> p[me].refresh = NONE
     :: else
     fi
 }
@@ -178,13 +178,13 @@ inline crossed() {
 
 inline reply() {
     if
-    :: p[me].tx_phase == TX_CLOSED -> p[me].refresh = MUTE
-    :: else -> p[me].refresh = REPLYING; p[me].asked = name
+    :: p[me].tx_phase == TX_CLOSED -> p[me].refresh = UNANSWERED
+    :: else -> p[me].refresh = ANSWER_PENDING; p[me].asked = name
     fi
 }
 
 inline on_ref1() {
-    assert(p[me].refresh == NONE || p[me].refresh == OWED ||
+    assert(p[me].refresh == NONE || p[me].refresh == ASK_PENDING ||
            (p[me].refresh == ASKED && !p[me].ignored));
     COUNT(p[me].rx, FRAMES);
     if
@@ -201,7 +201,7 @@ inline on_ref2() {
 #ifndef FAULT_SPEAKS
     :: p[me].tx_phase == TX_CLOSED -> p[me].refresh = NONE
 #endif
-    :: else -> p[me].refresh = TURNING
+    :: else -> p[me].refresh = DONE_PENDING
     fi
 }
 
@@ -212,7 +212,7 @@ inline on_close() {
 #ifdef FAULT_AWAITS
     :: false
 #else
-    :: p[me].refresh != TURNING && p[me].refresh != REPLYING -> p[me].refresh = NONE; p[me].ignored = 0
+    :: p[me].refresh != DONE_PENDING && p[me].refresh != ANSWER_PENDING -> p[me].refresh = NONE; p[me].ignored = 0
 #endif
     :: else
     fi
@@ -244,9 +244,9 @@ inline on_hello() {
 inline on_frame() {
     if
     :: what == HELLO -> assert(p[me].rx_phase == RX_HELLO || p[me].rx_phase == RX_THIRD); on_hello()
-    :: what == READY -> assert(p[me].rx_phase == RX_READY); p[me].rx_phase = RX_OPEN;
+    :: what == READY -> assert(p[me].rx_phase == RX_READY); p[me].rx_phase = RX_ESTABLISHED;
         p[me].ready = 1; COUNT(p[me].rx, FRAMES)
-    :: else -> assert(p[me].rx_phase == RX_OPEN);
+    :: else -> assert(p[me].rx_phase == RX_ESTABLISHED);
         if
         :: what == CLOSE -> on_close()
         :: what == ROTATE -> TURN(p[me].rx, 0)
@@ -303,7 +303,7 @@ proctype peer(bit me) {
         p[me].pings--; start_frame(PING) }
     :: atomic { p[me].ready && MAY_SEND && p[me].rx_phase != RX_CLOSED && p[me].refresh == NONE &&
                 p[me].refreshes > 0 ->
-        p[me].refresh = OWED; p[me].ignored = 0 }
+        p[me].refresh = ASK_PENDING; p[me].ignored = 0 }
     :: atomic { !p[me].sending && nfull(wire[me]) && MAY_SEND &&
                 (!p[me].polite || p[me].refresh == NONE) ->
         start_frame(CLOSE) }
@@ -311,11 +311,11 @@ proctype peer(bit me) {
     /* what is owed */
     :: atomic { !p[me].sending && nfull(wire[me]) && MAY_SEND && p[me].pong ->
         p[me].pong = 0; start_frame(PONG) }
-    :: atomic { !p[me].sending && nfull(wire[me]) && MAY_SEND && p[me].refresh == OWED ->
+    :: atomic { !p[me].sending && nfull(wire[me]) && MAY_SEND && p[me].refresh == ASK_PENDING ->
         p[me].asked = NAME; p[me].refreshes--; start_frame(REF1) }
-    :: atomic { !p[me].sending && nfull(wire[me]) && MAY_SEND && p[me].refresh == REPLYING ->
+    :: atomic { !p[me].sending && nfull(wire[me]) && MAY_SEND && p[me].refresh == ANSWER_PENDING ->
         start_frame(REF2) }
-    :: atomic { !p[me].sending && nfull(wire[me]) && p[me].refresh == TURNING &&
+    :: atomic { !p[me].sending && nfull(wire[me]) && p[me].refresh == DONE_PENDING &&
 #ifdef FAULT_SPEAKS
                 true ->
 #else
