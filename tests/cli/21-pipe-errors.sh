@@ -42,9 +42,9 @@ expect 2 "empty or too long" duet pipe -k k unix:
 expect 3 "not open" duet pipe -k k fd:77
 expect 3 "systemd socket" duet pipe -k k -l systemd:web
 expect 3 "no service of this name here" duet pipe -k k 127.0.0.1:no-such-service
-expect 3 "refused; is the peer listening there?" duet pipe -k k 127.0.0.1:1
+expect 3 "refused; check that the peer is listening there" duet pipe -k k 127.0.0.1:1
 if unshare -n true 2>/dev/null; then # where there is no network at all
-    expect 3 "Network is unreachable; is this machine's network up" unshare -n "$DUET" pipe -k k 192.0.2.1:1
+    expect 3 "Network is unreachable; check this machine's network" unshare -n "$DUET" pipe -k k 192.0.2.1:1
 fi
 expect 3 "No such file" duet pipe -k k unix:nobody
 expect 3 "" duet pipe -k k no-such-host.invalid:80
@@ -85,7 +85,7 @@ listening listener
 expect 3 "another program has the port" duet pipe -k k -l 127.0.0.1:$port
 echo x | duet pipe -k k 127.0.0.1:$port || bad "the first listener"
 ended listener 0
-expect 7 "no peer came" duet pipe -k k -l 127.0.0.1:$port --timeout 0.3
+expect 7 "no peer connected" duet pipe -k k -l 127.0.0.1:$port --timeout 0.3
 
 head -c 30000000 /dev/zero >zeros
 

@@ -35,7 +35,7 @@ flood() {
     same data got
     ended listener 0
     same data listener.out
-    says "its opening stayed unfinished until its place was needed" listener.err
+    says "its handshake was not finished when its place was needed" listener.err
     [ "$(grep -c stayed listener.err)" -le 22 ] || bad "a flood of lines too"
     kill $flooder
     wait $flooder 2>/dev/null

@@ -8,7 +8,7 @@ duet keygen -o other >/dev/null
 up 127.0.0.1:1
 peer be_cut "$plain" >out || bad "no cut where the target refuses"
 soon 'outcome unreached: .*Connection refused' server.err
-soon "outcome cut: .*the server's log tells why" client.err
+soon "outcome cut: .*the server's log says why" client.err
 down
 
 # another secret: the client gives up, the server keeps silent and tells why
@@ -62,7 +62,7 @@ if [ -n "${NAMES:-}" ]; then # a name is judged when it is resolved; fake_names.
         soon "outcome unreached: .*$text" server.err
         down
     done <<END
-192.0.2.1 beyond this machine, and --unsafe-target was not said
+192.0.2.1 beyond this machine, and --unsafe-target is not given
 127.0.0.1 Connection refused
 END
 else

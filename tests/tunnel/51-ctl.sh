@@ -44,7 +44,7 @@ target echo echo
 
 # ---- Nobody there ----
 expect 3 'does the service run' ctl status
-expect 2 'it is status, sessions' ctl something
+expect 2 'it is one of status|sessions' ctl something
 for request in kill 'kill abc' 'kill -1' 'status 3'; do
     # shellcheck disable=SC2086
     expect 2 "ctl $request: kill takes a connection's number" ctl -- $request
@@ -81,7 +81,7 @@ assert len(s) == 1 and s[0]["tunnel"] == "web" and s[0]["bytes_in"] == 1, s' <ou
     expect 0 '' ctl kill "$id"
     wait $waiter
     says '^reset' how
-    soon 'outcome cut: it was told to end' server.err
+    soon 'outcome cut: ended by duet ctl kill' server.err
 
     # ---- Metrics, asked for and in the file ----
     expect 0 '' ctl metrics
@@ -141,7 +141,7 @@ while kill -0 "$wait_for_end" 2>/dev/null && [ $tries -lt 50 ]; do
 done
 ctl health >out 2>err
 [ $? -eq 3 ] || bad "a dead service's health: $(cat out err)"
-says 'ctl: nobody serves it now' err
+says 'ctl: no process serves it now' err
 stop client
 serving 1
 expect 0 '' ctl health
@@ -176,7 +176,7 @@ done
 expect 0 '' ctl health
 chmod 770 .
 killed 2
-soon 'worker 2: duet ctl does not reach it' server.err
+soon 'worker 2: duet ctl cannot reach it' server.err
 ctl health >out 2>err
 [ $? -eq 3 ] || bad "health where one has no socket: $(cat out err)"
 rm -f ctl.2

@@ -34,6 +34,7 @@ count(int number)
 {
     (void)number;
     fake_signals++;
+    fake_view.draining = 1;
 }
 
 enum { PATIENCE_MS = 60000 };
@@ -70,17 +71,17 @@ serve(void **state)
     child = fork();
     if (child == 0) {
         fake_service_reset();
-        uv_loop_init(fake_loop);
+        uv_loop_init(fake_view.loop);
         fake_signals = 0;
         log_line = keep;
         signal(SIGTERM, count);
         alarm(300);
-        if (control_open(&control, fake_loop, path, fake_service) != EXIT_DONE)
+        if (control_open(&control, path, &fake_view) != EXIT_DONE)
             _exit(1);
         (void)!write(pair[1], "r", 1);
-        uv_timer_init(fake_loop, &busy); /* the control socket keeps no loop running */
+        uv_timer_init(fake_view.loop, &busy); /* the control socket keeps no loop running */
         uv_timer_start(&busy, nothing, 1000, 1000);
-        uv_run(fake_loop, UV_RUN_DEFAULT);
+        uv_run(fake_view.loop, UV_RUN_DEFAULT);
         _exit(0);
     }
     close(pair[1]);
@@ -118,7 +119,7 @@ expect(enum request_kind kind, uint64_t id, int code, const char *body)
     struct request request = {kind, id};
     struct replies replies;
 
-    assert_int_equal(ask(&replies, path, &request, 0), EXIT_DONE);
+    assert_int_equal(client_ask(&replies, path, &request), EXIT_DONE);
     assert_int_equal(replies.count, 1);
     assert_int_equal(replies.list[0].code, code);
     if (strstr(replies.list[0].body, body) == NULL)
@@ -315,7 +316,7 @@ refused(const char *where, int code, const char *why)
     struct control *control;
 
     log_line = keep;
-    assert_int_equal(control_open(&control, fake_loop, where, fake_service), code);
+    assert_int_equal(control_open(&control, where, &fake_view), code);
     log_line = NULL;
     assert_null(control);
     if (strstr(last, why) == NULL)
@@ -330,13 +331,13 @@ test_what_lies_there(void **state)
 
     (void)state;
     fake_service_reset();
-    uv_loop_init(fake_loop);
+    uv_loop_init(fake_view.loop);
     refused(path, EXIT_LOCAL, "another process serves it");
     end(NULL); /* dead, its socket stays */
     assert_int_equal(access(path, F_OK), 0);
-    assert_int_equal(control_open(&control, fake_loop, path, fake_service), EXIT_DONE);
+    assert_int_equal(control_open(&control, path, &fake_view), EXIT_DONE);
     control_close(control);
-    uv_run(fake_loop, UV_RUN_DEFAULT);
+    uv_run(fake_view.loop, UV_RUN_DEFAULT);
     assert_int_equal(access(path, F_OK), -1);
 
     snprintf(other, sizeof other, "%s/file", folder);
@@ -351,7 +352,7 @@ test_what_lies_there(void **state)
     memset(longer, 'a', sizeof longer);
     longer[199] = 0;
     refused(longer, EXIT_USAGE, "too long");
-    assert_int_equal(uv_loop_close(fake_loop), 0);
+    assert_int_equal(uv_loop_close(fake_view.loop), 0);
     serve(NULL); /* for end() */
 }
 
@@ -365,7 +366,7 @@ test_nobody_is_there(void **state)
     (void)state;
     log_line = keep;
     snprintf(other, sizeof other, "%s/none", folder);
-    assert_int_equal(ask(&replies, other, &request, 0), EXIT_CONNECT);
+    assert_int_equal(client_ask(&replies, other, &request), EXIT_CONNECT);
     log_line = NULL;
     assert_non_null(strstr(last, "does the service run"));
     replies_free(&replies);

@@ -26,7 +26,7 @@ test_metrics(void **state)
     (void)state;
     fake_service_reset();
     FILE *out = fmemopen(text, sizeof text, "w");
-    metrics_put(out, fake_service);
+    metrics_put(out, &fake_view);
     fclose(out);
     assert_non_null(strstr(text, "# HELP duet_plain_bytes_total Bytes of the plain side.\n"
                                  "# TYPE duet_plain_bytes_total counter\n"
@@ -56,13 +56,13 @@ test_metrics_file(void **state)
     snprintf(other, sizeof other, "%s/m.prom.new", folder);
     close(open(other, O_CREAT | O_WRONLY, 0600)); /* of a process that died */
     for (unsigned i = 0; i < 2; i++) {
-        assert_int_equal(metrics_write(file, fake_service), 0);
+        assert_int_equal(metrics_write(file, &fake_view), 0);
         assert_int_equal(stat(file, &status), 0);
         assert_true(status.st_size > 1000);
         assert_int_equal(access(other, F_OK), -1);
     }
     unlink(file);
-    assert_int_equal(metrics_write("/nowhere/at/all", fake_service), -1);
+    assert_int_equal(metrics_write("/nowhere/at/all", &fake_view), -1);
     assert_int_equal(errno, ENOENT);
 }
 

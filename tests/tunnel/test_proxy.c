@@ -288,9 +288,9 @@ test_reads_networks(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-        assert_int_equal(proxy_network(good[i]), 0);
+        assert_int_equal(network_parse(&(struct network){0}, good[i]), 0);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_int_equal(proxy_network(bad[i]), -1);
+        assert_int_equal(network_parse(&(struct network){0}, bad[i]), -1);
 }
 
 int

@@ -35,7 +35,7 @@ whole(void)
                            .bytes_out = 20,
                            .duration_ms = 61005,
                            .setup_ms = 3,
-                           .outcome = RECORD_CUT,
+                           .outcome = END_CUT,
                            .reason = "the network went"};
 }
 
@@ -75,7 +75,7 @@ test_each_format(void **state)
 static void
 test_what_is_not_known_is_left_out(void **state)
 {
-    struct record record = {.tunnel = "web", .outcome = RECORD_STRANGER, .reason = "silent"};
+    struct record record = {.tunnel = "web", .outcome = END_UNAUTHENTICATED, .reason = "silent"};
     char out[RECORD_LINE];
 
     (void)state;

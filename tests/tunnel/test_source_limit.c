@@ -37,87 +37,83 @@ v6(const char *text)
 }
 
 static int
-take(struct sources *sources, struct sockaddr_storage from, unsigned most)
+take(struct source_limit *sources, struct sockaddr_storage from, unsigned most)
 {
-    return sources_take(sources, &from, most);
+    return source_limit_take(sources, &from, most);
 }
 
 static void
-give(struct sources *sources, struct sockaddr_storage from)
+give(struct source_limit *sources, struct sockaddr_storage from)
 {
-    sources_give(sources, &from);
+    source_limit_give(sources, &from);
 }
 
 static void
 test_each_has_its_limit(void **state)
 {
-    struct sources *sources = sources_new();
+    struct source_limit sources = {0};
 
     (void)state;
     for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(take(sources, v4(1), 3), 0);
-    assert_int_equal(take(sources, v4(1), 3), -1);
-    assert_int_equal(take(sources, v4(2), 3), 0);
-    give(sources, v4(1));
-    assert_int_equal(take(sources, v4(1), 3), 0);
-    assert_int_equal(take(sources, v4(1), 0), 0); /* no limit */
-    sources_free(sources);
+        assert_int_equal(take(&sources, v4(1), 3), 0);
+    assert_int_equal(take(&sources, v4(1), 3), -1);
+    assert_int_equal(take(&sources, v4(2), 3), 0);
+    give(&sources, v4(1));
+    assert_int_equal(take(&sources, v4(1), 3), 0);
+    assert_int_equal(take(&sources, v4(1), 0), 0); /* no limit */
 }
 
 static void
 test_networks_of_ipv6_are_one(void **state)
 {
-    struct sources *sources = sources_new();
+    struct source_limit sources = {0};
 
     (void)state;
-    assert_int_equal(take(sources, v6("2001:db8::1"), 1), 0);
-    assert_int_equal(take(sources, v6("2001:db8::ffff:1:2:3"), 1), -1);
-    assert_int_equal(take(sources, v6("2001:db8:0:1::1"), 1), 0);
-    assert_int_equal(take(sources, v6("::ffff:0.0.0.9"), 1), 0); /* IPv4, however it comes */
-    assert_int_equal(take(sources, v4(9), 1), -1);
-    assert_int_equal(take(sources, v4(10), 1), 0);
-    sources_free(sources);
+    assert_int_equal(take(&sources, v6("2001:db8::1"), 1), 0);
+    assert_int_equal(take(&sources, v6("2001:db8::ffff:1:2:3"), 1), -1);
+    assert_int_equal(take(&sources, v6("2001:db8:0:1::1"), 1), 0);
+    assert_int_equal(take(&sources, v6("::ffff:0.0.0.9"), 1), 0); /* IPv4, however it comes */
+    assert_int_equal(take(&sources, v4(9), 1), -1);
+    assert_int_equal(take(&sources, v4(10), 1), 0);
 }
 
 static void
 test_unix_peers_are_not_counted(void **state)
 {
-    struct sources *sources = sources_new();
+    struct source_limit sources = {0};
     struct sockaddr_storage peer = {.ss_family = AF_UNIX};
 
     (void)state;
     for (unsigned i = 0; i < 5; i++)
-        assert_int_equal(take(sources, peer, 1), 0);
-    give(sources, peer);
-    sources_free(sources);
+        assert_int_equal(take(&sources, peer, 1), 0);
+    give(&sources, peer);
 }
 
 /** After any order of coming and going, who is left is found again, and nothing else is. */
 static void
 test_many_come_and_go(void **state)
 {
-    struct sources *sources = sources_new();
+    struct source_limit sources = {0};
 
     (void)state;
     for (uint32_t i = 0; i < MANY; i++)
-        assert_int_equal(take(sources, v4(i), 1), 0);
+        assert_int_equal(take(&sources, v4(i), 1), 0);
     for (uint32_t i = 0; i < MANY; i++)
         if (i % 7 != 0)
-            give(sources, v4((i * 7919) % MANY));
+            give(&sources, v4((i * 7919) % MANY));
     for (uint32_t i = 0; i < MANY; i++) {
         int there = i % 7 == 0;
-        assert_int_equal(take(sources, v4((i * 7919) % MANY), 1), there ? -1 : 0);
+        assert_int_equal(take(&sources, v4((i * 7919) % MANY), 1), there ? -1 : 0);
         if (!there)
-            give(sources, v4((i * 7919) % MANY));
+            give(&sources, v4((i * 7919) % MANY));
     }
-    give(sources, v4(MANY + 1)); /* who never came */
+    give(&sources, v4(MANY + 1)); /* who never came */
     for (uint32_t i = 0; i < MANY; i++)
-        assert_int_equal(take(sources, v4((i * 7919) % MANY), 1), i % 7 == 0 ? -1 : 0);
+        assert_int_equal(take(&sources, v4((i * 7919) % MANY), 1), i % 7 == 0 ? -1 : 0);
     for (uint32_t i = 0; i < MANY; i++)
-        give(sources, v4(i));
+        give(&sources, v4(i));
     for (uint32_t i = 0; i < MANY; i++)
-        assert_int_equal(take(sources, v4(i), 1), 0);
-    sources_free(sources);
+        assert_int_equal(take(&sources, v4(i), 1), 0);
 }
 
 int

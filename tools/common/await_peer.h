@@ -1,34 +1,30 @@
 /*
- * A listener that waits for one peer: whoever comes is let in only after proving itself, and
- * strangers are listened to in silence beside it, all alike, until their time is over
- * (docs/protocol.md §4 "Probing").
+ * Listening for one peer: every connection is half-open until one of them has authenticated; the
+ * others get the silence of gate.h. This is the listener of pipe and recv, which waits by poll(2);
+ * the tunnel's is tunnel/accept.c.
  */
 #ifndef DUET_TOOL_AWAIT_PEER_H
 #define DUET_TOOL_AWAIT_PEER_H
 
 #include "listen.h"
-#include "options.h"
 
 #include <duet/duet.h>
+#include <stdint.h>
 
-struct door {
+struct await_peer {
     struct listener listener;
     const duet_config *config;
     duet_replay *replay;
     enum duet_role role;
-    uint32_t drain_ms; /* drawn once */
-    unsigned most;     /* guests at a time */
-    struct guest *guests;
+    uint32_t drain_ms;         /* drawn once by gate_draw() */
+    unsigned most;             /* half-open connections at a time */
+    struct half_open *entries; /* await_peer()'s own, as the count */
     unsigned count;
 };
 
-/** Wait until a peer has proven itself, timeout_ms at most (negative: for ever). The channel and
- * its descriptor are the caller's then; the strangers go on being listened to, by a thread of their
- * own. Returns an exit code. */
-int door_wait(struct door *door, duet_channel **channel, int *fd, int timeout_ms);
-
-/** Say nothing and drop what comes on a descriptor, for ms. to_end 1: until its end at most. A
- * signal ends it. */
-void door_drain(int fd, uint64_t ms, int to_end);
+/** Wait until a peer has authenticated, timeout_ms at most (negative: for ever). The channel and
+ * its descriptor are the caller's then; a thread goes on with the silence towards the others. Closes
+ * the listener. Returns an exit code. */
+int await_peer(struct await_peer *wait, duet_channel **channel, int *fd, int timeout_ms);
 
 #endif

@@ -1,25 +1,53 @@
 /*
- * Silence towards strangers (docs/protocol.md §4 "Probing"): what every listener of this program
- * keeps to, however it waits.
+ * The gate: how every listener of this program treats peers that have not authenticated
+ * (docs/protocol.md §4 "Probing"), whether it waits by poll(2) (await_peer.c) or on the tunnel's
+ * loop (tunnel/half_open.c).
  *
- * Whoever proves nothing is read and dropped until a time that was drawn once, that runs from the
- * connection's start, and that nothing it does brings nearer, its own end included.
+ * Such a peer gets no answer: what it sends is read and dropped until a time that is drawn at
+ * random once for the listener and counts from the connection's start. Nothing that the peer does,
+ * its own close included, brings that end nearer. When the table is full, the oldest half-open
+ * connection makes room. A flood of them is logged with a rate limit.
  */
 #ifndef DUET_TOOL_GATE_H
 #define DUET_TOOL_GATE_H
 
 #include <stdint.h>
 
-/** Draw how long strangers are listened to. Returns an exit code: without randomness none is drawn,
- * as a time that is known would tell. */
-int silence_draw(uint32_t *ms, uint32_t least_ms, uint32_t most_ms);
+enum {
+    GATE_STEP_MS = 20,         /* between looks at one that is over but has unread data */
+    GATE_EVICT_AFTER_MS = 1000 /* time in which an honest peer authenticates */
+};
 
-/** Read and drop a turn's worth of a socket. Returns 1 when nothing unread is left; *ended: 1 when
- * nothing more will come either. Before a close, so that it is FIN and not RST that ends it. */
-int silence_drop(int fd, int *ended);
+/** Draw how long unauthenticated peers are listened to. Returns an exit code: without randomness
+ * there is none, as a predictable time would tell a prober apart. */
+int gate_draw(uint32_t *ms, uint32_t least_ms, uint32_t most_ms);
 
-/** 1 when a stranger of that age is to be closed: the clock decides, and for a second more what is
- * unread. Drops. */
-int silence_over(int fd, uint64_t age_ms, uint32_t whole_ms, int *ended);
+/** Read and drop a bounded amount. Returns 1 when nothing unread is left; *ended: 1 when nothing
+ * more will come either. A close after that sends FIN; with unread data it would send RST. */
+int gate_drop(int fd, int *ended);
+
+/** 1 when a half-open connection of that age is to be closed: its time is over and what was unread
+ * is dropped, for at most a second more. Drops. */
+int gate_is_over(int fd, uint64_t age_ms, uint32_t whole_ms, int *ended);
+
+/** Why a half-open connection ended, as a sentence for the log. */
+enum gate_end { GATE_TIMEOUT, GATE_EVICTED, GATE_SHUTDOWN, GATE_PEER_CAME };
+const char *gate_reason(enum gate_end end);
+
+/** Of unauthenticated peers the first 20 are logged, then one a minute. All zero at first. */
+struct gate_log {
+    unsigned count; /* so far */
+    uint64_t last_ms;
+};
+
+/** Count one; 1 when it is to be logged. */
+int gate_may_log(struct gate_log *log, uint64_t now_ms);
+
+/** 1 when others are left out of the log. */
+int gate_is_flooded(const struct gate_log *log);
+
+/** Keep silent towards one peer for ms: read and drop. to_end 1: until its end at most. A signal
+ * ends it. */
+void gate_silence(int fd, uint64_t ms, int to_end);
 
 #endif

@@ -158,7 +158,7 @@ link_fail(struct link *link, int result)
 
     /* §4 "Probing": a violation is met by silence, and the end comes a while later. */
     if (code == EXIT_INTEGRITY || code == EXIT_POLICY)
-        door_drain(link->rfd, LINGER_MS, 1);
+        gate_silence(link->rfd, LINGER_MS, 1);
     return code;
 }
 
@@ -177,9 +177,9 @@ refuse(struct link *link, int result, int patience_ms, uint64_t left_ms)
         return EXIT_CONNECT;
     int code = report_end(link, result);
     if (link->role == DUET_BOTTOM)
-        door_drain(link->rfd, left_ms, !is_socket(link->rfd));
+        gate_silence(link->rfd, left_ms, !is_socket(link->rfd));
     else if (code == EXIT_POLICY)
-        door_drain(link->rfd, LINGER_MS, 1);
+        gate_silence(link->rfd, LINGER_MS, 1);
     return code;
 }
 
@@ -224,17 +224,17 @@ open_direct(struct link *link, const struct options *o)
 static int
 open_listener(struct link *link, const struct options *o, const char *address)
 {
-    struct door door = {.config = link->config,
-                        .replay = link->replay,
-                        .role = link->role,
-                        .drain_ms = link->drain_ms,
-                        .most = o->connections};
+    struct await_peer wait = {.config = link->config,
+                              .replay = link->replay,
+                              .role = link->role,
+                              .drain_ms = link->drain_ms,
+                              .most = o->connections};
 
-    int code = listener_open(&door.listener, address, 0);
+    int code = listener_open(&wait.listener, address, 0);
     if (code != EXIT_DONE)
         return code;
     log_info("listening on %s", printable(address));
-    code = door_wait(&door, &link->channel, &link->rfd, o->timeout_ms != 0 ? o->timeout_ms : -1);
+    code = await_peer(&wait, &link->channel, &link->rfd, o->timeout_ms != 0 ? o->timeout_ms : -1);
     link->wfd = link->rfd;
     return code;
 }
@@ -253,8 +253,8 @@ reach(struct link *link, const struct options *o, const char *address)
         link->wfd = 1;
     } else {
         code =
-            reach_connect(&link->reached, address, o->timeout_ms != 0 ? o->timeout_ms : CONNECT_MS);
-        link->rfd = link->wfd = link->reached.fd;
+            dial_address(&link->dialled, address, o->timeout_ms != 0 ? o->timeout_ms : CONNECT_MS);
+        link->rfd = link->wfd = link->dialled.fd;
     }
     return code == EXIT_DONE ? open_direct(link, o) : code;
 }
@@ -304,7 +304,7 @@ link_open(struct link *link, const struct options *o, const char *address)
         return code;
     if (duet_config_set(link->config, DUET_SET_FRAME_SIZE, FRAME) != DUET_OK)
         return log_error(EXIT_FAILED, "frames of %d bytes are refused", FRAME);
-    code = silence_draw(&link->drain_ms, o->drain_least_ms, o->drain_most_ms);
+    code = gate_draw(&link->drain_ms, o->drain_least_ms, o->drain_most_ms);
     if (code != EXIT_DONE)
         return code;
     link->replay = duet_replay_new(DUET_REPLAY_DEFAULT);

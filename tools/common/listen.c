@@ -31,7 +31,7 @@ remove_stale(const struct sockaddr_un *un)
 
     if (lstat(un->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode))
         return;
-    int fd = reach_once(AF_UNIX, (const struct sockaddr *)un, sizeof *un, 0);
+    int fd = dial_once((const struct sockaddr *)un, sizeof *un, 0);
     if (fd < 0 && errno == ECONNREFUSED)
         unlink(un->sun_path);
     if (fd >= 0)

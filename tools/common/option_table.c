@@ -5,8 +5,8 @@
 #include "option_table.h"
 
 #include "address.h"
+#include "network.h"
 #include "options.h"
-#include "proxy.h"
 #include "settings.h"
 
 #include <stdlib.h>
@@ -40,7 +40,7 @@ target_fault(const char *text)
 static const char *
 network_fault(const char *text)
 {
-    return proxy_network(text) == 0
+    return network_parse(&(struct network){0}, text) == 0
                ? NULL
                : "must be an address, or a network such as 192.0.2.0/24 or 2001:db8::/32";
 }

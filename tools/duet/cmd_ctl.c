@@ -67,14 +67,16 @@ show_tunnels(json_t *tunnels)
     const char *name;
     json_t *t;
 
-    printf("%-16s %-6s %9s %9s %9s %9s %9s %9s %14s %14s\n", "TUNNEL", "SIDE", "OPEN", "HALF-OPEN",
-           "ACCEPTED", "FAILED", "REFUSED", "STRANGERS", "BYTES-IN", "BYTES-OUT");
+    printf("%-16s %-6s %9s %9s %9s %9s %9s %9s %15s %14s %14s\n", "TUNNEL", "SIDE", "OPEN",
+           "HALF-OPEN", "ACCEPTED", "FAILED", "REFUSED", "UNREACHED", "UNAUTHENTICATED", "BYTES-IN",
+           "BYTES-OUT");
     json_object_foreach(tunnels, name, t)
     {
-        printf("%-16s %-6s %9llu %9llu %9llu %9llu %9llu %9llu %14llu %14llu\n", printable(name),
-               text_of(t, "side"), number_of(t, "open"), number_of(t, "half_open"),
+        printf("%-16s %-6s %9llu %9llu %9llu %9llu %9llu %9llu %15llu %14llu %14llu\n",
+               printable(name), text_of(t, "side"), number_of(t, "open"), number_of(t, "half_open"),
                number_of(t, "accepted"), number_of(t, "failed"), number_of(t, "refused"),
-               number_of(t, "strangers"), number_of(t, "bytes_in"), number_of(t, "bytes_out"));
+               number_of(t, "unreached"), number_of(t, "strangers"), number_of(t, "bytes_in"),
+               number_of(t, "bytes_out"));
     }
 }
 
@@ -210,7 +212,7 @@ outcome(const struct replies *replies, enum request_kind kind)
     }
     if (refused == NULL || (kind == REQUEST_KILL && done > 0))
         return EXIT_DONE; /* a connection is one worker's alone */
-    return log_error(refused->code, "%s: %s", request_name(kind), refused->reason);
+    return log_error(refused->code, "%s: %s", request_name(kind), printable(refused->reason));
 }
 
 static int
@@ -226,19 +228,10 @@ read_request(struct request *request, const struct options *o)
     if (request->kind != REQUESTS)
         return log_error(
             EXIT_USAGE,
-            "ctl %s: kill takes a connection's number, which duet ctl sessions tells; the "
+            "ctl %s: kill takes a connection's number, which duet ctl sessions prints; the "
             "others take nothing",
             printable(line));
-    return log_error(EXIT_USAGE,
-                     "ctl %s: it is status, sessions, reload, drain, kill ID, metrics or health",
-                     printable(line));
-}
-
-/** Any worker tells the metrics of all, and hands a reload and the end to the supervisor. */
-static int
-is_for_one(enum request_kind kind)
-{
-    return kind == REQUEST_METRICS || kind == REQUEST_RELOAD || kind == REQUEST_DRAIN;
+    return log_error(EXIT_USAGE, "ctl %s: it is one of " REQUEST_USAGE, printable(line));
 }
 
 static int
@@ -250,7 +243,7 @@ run(struct options *o)
     int code = read_request(&request, o);
     if (code != EXIT_DONE)
         return code;
-    code = ask(&replies, o->control, &request, is_for_one(request.kind));
+    code = client_ask(&replies, o->control, &request);
     if (replies.count > 0) {
         int refused = outcome(&replies, request.kind);
         if (refused == EXIT_DONE)
@@ -264,7 +257,7 @@ run(struct options *o)
 
 const struct command cmd_ctl = {.name = "ctl",
                                 .user = FOR_CTL,
-                                .usage = "status|sessions|reload|drain|kill ID|metrics|health",
+                                .usage = REQUEST_USAGE,
                                 .about = "Ask a running service.",
                                 .least = 1,
                                 .most = 2,

@@ -60,7 +60,7 @@ line(const struct ping *p, const char *format, ...)
 static void
 tell_way(struct ping *p)
 {
-    const struct reached *c = &p->link.reached;
+    const struct dialled *c = &p->link.dialled;
 
     if (c->resolve_us > 0) {
         line(p, "resolve       %.3f ms\n", ms(c->resolve_us));

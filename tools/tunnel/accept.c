@@ -1,13 +1,13 @@
 /*
- * Accepting, and stopping to accept: by a tunnel's limit, or for want of descriptors or memory.
+ * The acceptor: takes connections from the listening sockets, and stops taking them at a tunnel's
+ * limit or for want of descriptors or memory. What becomes of a connection is lifecycle.c's matter.
  *
- * What is not accepted waits in the kernel. A lack is told once, and looked at again whenever a
- * connection has gone and twice a second; nothing spins and nothing ends for it.
+ * What is not accepted waits in the kernel. A lack is logged once, and looked at again whenever a
+ * connection has ended and twice a second.
  */
 #include "connection.h"
-#include "log.h"
-#include "record.h"
 
+#include "log.h"
 #include "os/socket.h"
 
 #include <errno.h>
@@ -17,16 +17,16 @@
 
 enum {
     QUEUE_MOST = 65536,
-    ACCEPTS = 32,    /* at a turn of the loop, so that open connections have theirs */
-    RETRY_MS = 500,  /* after a lack */
-    TELL_MS = 60000, /* a lack that comes and goes is told so often */
-    RESERVED = 32,   /* descriptors for all that is no connection */
-    SCARCE = 64,     /* a limit of which these would be too large a part */
+    ACCEPTS = 32,         /* in a turn of the loop, so that open connections get theirs */
+    RETRY_MS = 500,       /* after a lack */
+    LOG_EVERY_MS = 60000, /* a lack that comes and goes */
+    RESERVED = 32,        /* descriptors for everything but connections */
+    SCARCE = 64,          /* a limit of which these would be too large a part */
     MOST = 1 << 20
 };
 
 unsigned
-accept_descriptors(void)
+accept_descriptor_limit(void)
 {
     struct rlimit limit;
 
@@ -36,22 +36,10 @@ accept_descriptors(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > MOST)
         return MOST;
-    return limit.rlim_cur > SCARCE ? (unsigned)limit.rlim_cur - RESERVED
-                                   : (unsigned)limit.rlim_cur / 2;
+    return (unsigned)(limit.rlim_cur > SCARCE ? limit.rlim_cur - RESERVED : limit.rlim_cur / 2);
 }
 
-void
-accept_watch(struct tunnel *tunnel)
-{
-    struct port *port;
-
-    LIST_FOREACH (port, &tunnel->ports, entry) {
-        if (tunnel->paused)
-            uv_poll_stop(&port->poll);
-        else
-            uv_poll_start(&port->poll, UV_READABLE, accept_ready);
-    }
-}
+/* ---- Pausing ---- */
 
 static int
 at_limit(const struct tunnel *tunnel)
@@ -66,7 +54,7 @@ lacks_descriptors(const struct service *service)
 }
 
 static void
-retry(uv_timer_t *timer)
+retry_accept(uv_timer_t *timer)
 {
     accept_resume(timer->data);
 }
@@ -74,11 +62,20 @@ retry(uv_timer_t *timer)
 static void
 pause_tunnel(struct tunnel *tunnel)
 {
+    struct port *port;
+
     tunnel->paused = 1;
-    accept_watch(tunnel);
+    LIST_FOREACH (port, &tunnel->ports, entry)
+        uv_poll_stop(&port->poll);
 }
 
-/** Stop accepting everywhere, and say why, once. */
+static void
+start_retrying(struct service *service)
+{
+    uv_timer_start(&service->retry, retry_accept, RETRY_MS, RETRY_MS);
+}
+
+/** Stop accepting everywhere, and log why, once. */
 static void
 pause_all(struct service *service, const char *why)
 {
@@ -87,12 +84,12 @@ pause_all(struct service *service, const char *why)
 
     TAILQ_FOREACH (tunnel, &service->tunnels, entry)
         pause_tunnel(tunnel);
-    service_own(service)->out_of_descriptors++;
-    service_own(service)->paused = 1;
-    uv_timer_start(&service->retry, retry, RETRY_MS, RETRY_MS);
-    if (service->told_pause_ms != 0 && now < service->told_pause_ms + TELL_MS)
+    service_counters(service)->accept_pauses++;
+    service_counters(service)->accept_paused = 1;
+    start_retrying(service);
+    if (service->logged_pause_ms != 0 && now < service->logged_pause_ms + LOG_EVERY_MS)
         return;
-    service->told_pause_ms = now;
+    service->logged_pause_ms = now;
     record_note(RECORD_WARNING, "%s: nothing more is accepted until some are free", why);
 }
 
@@ -101,10 +98,10 @@ accept_resume(struct service *service)
 {
     struct tunnel *tunnel;
 
-    if (service_own(service)->paused && lacks_descriptors(service))
+    if (service_counters(service)->accept_paused && lacks_descriptors(service))
         return;
     uv_timer_stop(&service->retry);
-    service_own(service)->paused = 0;
+    service_counters(service)->accept_paused = 0;
     TAILQ_FOREACH (tunnel, &service->tunnels, entry) {
         if (!tunnel->paused || at_limit(tunnel))
             continue;
@@ -113,7 +110,7 @@ accept_resume(struct service *service)
     }
 }
 
-/** Strangers give way to those who come, once they have had time to prove themselves. Returns 1
+/** Half-open connections give way to new ones, once they have had time to authenticate. Returns 1
  * when there is room. */
 static int
 make_room(struct tunnel *tunnel)
@@ -125,67 +122,74 @@ make_room(struct tunnel *tunnel)
         return 0;
     }
     if (tunnel->half_open_count >= tunnel->settings->most_half_open &&
-        stranger_evict(tunnel) != 0) {
+        half_open_evict(tunnel) != 0) {
         pause_tunnel(tunnel);
-        uv_timer_start(&service->retry, retry, RETRY_MS, RETRY_MS);
+        start_retrying(service);
         return 0;
     }
     while (lacks_descriptors(service))
-        if (stranger_evict(tunnel) != 0) {
+        if (half_open_evict(tunnel) != 0) {
             pause_all(service, "out of descriptors");
             return 0;
         }
     return 1;
 }
 
-/** What accept() failed with. Returns 1 when it may be tried again at once. */
+/* ---- Accepting ---- */
+
+/** After accept() failed. Returns 1 when it can be tried again at once. */
 static int
-try_again(struct tunnel *tunnel)
+may_try_again(struct tunnel *tunnel)
 {
     if (errno == EAGAIN || errno == EWOULDBLOCK)
         return 0;
     if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        if (stranger_evict(tunnel) == 0)
+        if (half_open_evict(tunnel) == 0)
             return 1;
         pause_all(tunnel->service, errno_text());
         return 0;
     }
-    return 1; /* a connection that was gone before it was taken */
+    return 1; /* the connection was gone before it was accepted */
 }
 
 static void
-refuse(struct tunnel *tunnel, int fd, const struct sockaddr_storage *from, const char *why)
+refuse_connection(struct tunnel *tunnel, int fd, const struct sockaddr_storage *from,
+                  const char *why)
 {
     const struct record record = {
-        .tunnel = tunnel->settings->name, .from = from, .outcome = RECORD_REFUSED, .reason = why};
+        .tunnel = tunnel->settings->name, .from = from, .outcome = END_REFUSED, .reason = why};
 
     tunnel->counters->refused++;
     close(fd);
     record_write(&record);
 }
 
+/** Begin a connection if its source may have one. A proxy's connections count for the sources that
+ * its headers name. */
 static void
-take(struct tunnel *tunnel, int fd, const struct sockaddr_storage *from)
+admit_connection(struct tunnel *tunnel, int fd, const struct sockaddr_storage *from)
 {
     const struct tunnel_settings *settings = tunnel->settings;
-    int proxied = settings->proxy & PROXY_IN; /* a proxy is not limited, but whom it tells of */
+    int is_proxied = settings->proxy & PROXY_IN;
 
     tunnel->counters->accepted++;
-    if (proxied && !proxy_trusted(&settings->trusted, from)) {
-        refuse(tunnel, fd, from, "it is no proxy whose headers are believed; see proxy-from");
+    if (is_proxied && !proxy_trusted(&settings->trusted, from)) {
+        refuse_connection(tunnel, fd, from,
+                          "it is no proxy whose headers are believed; see proxy-from");
         return;
     }
-    if (sources_take(tunnel->sources, from, proxied ? 0 : settings->most_from_source) != 0) {
-        refuse(tunnel, fd, from, "its source has as many connections as one may have");
+    if (source_limit_take(&tunnel->sources, from, is_proxied ? 0 : settings->most_from_source) !=
+        0) {
+        refuse_connection(tunnel, fd, from, PROXY_SOURCE_FULL);
         return;
     }
-    if (connection_accept(tunnel, fd, from) == 0)
+    if (lifecycle_accept(tunnel, fd, from) == 0)
         return;
-    sources_give(tunnel->sources, from);
+    source_limit_give(&tunnel->sources, from);
     pause_all(tunnel->service, "out of memory");
 }
 
-/** Take one connection. Returns 0 when there is none, or no room. */
+/** Accept one connection. Returns 0 when there is none, or no room. */
 static int
 accept_one(struct port *port)
 {
@@ -197,18 +201,28 @@ accept_one(struct port *port)
         return 0;
     int fd = duet__os_accept(port->fd, (struct sockaddr *)&from, &size);
     if (fd < 0)
-        return try_again(tunnel);
-    take(tunnel, fd, &from);
+        return may_try_again(tunnel);
+    admit_connection(tunnel, fd, &from);
     return 1;
 }
 
-void
+static void
 accept_ready(uv_poll_t *poll, int status, int events)
 {
     (void)status;
     (void)events;
     for (int i = 0; i < ACCEPTS && accept_one(poll->data); i++)
         continue;
+}
+
+void
+accept_watch(struct tunnel *tunnel)
+{
+    struct port *port;
+
+    LIST_FOREACH (port, &tunnel->ports, entry)
+        if (!tunnel->paused)
+            uv_poll_start(&port->poll, UV_READABLE, accept_ready);
 }
 
 void

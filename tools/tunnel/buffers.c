@@ -4,38 +4,37 @@
 #include "buffers.h"
 
 #include <duet/duet.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 uint8_t *
 buffers_lend(struct buffers *buffers)
 {
-    uint8_t *buffer = buffers->count > 0 ? buffers->at_hand[--buffers->count] : malloc(BUFFER_SIZE);
-
-    if (buffer != NULL)
-        buffers->lent++;
-    return buffer;
+    return buffers->count > 0 ? buffers->kept[--buffers->count] : malloc(BUFFER_SIZE);
 }
 
 static void
-release(uint8_t *buffer)
+wipe_and_free(uint8_t *buffer)
 {
     duet_wipe(buffer, BUFFER_SIZE);
     free(buffer);
 }
 
 void
-buffers_return(struct buffers *buffers, uint8_t *buffer)
+buffers_return(struct buffers *buffers, uint8_t **buffer)
 {
-    buffers->lent--;
-    if (buffers->count < BUFFERS_AT_HAND)
-        buffers->at_hand[buffers->count++] = buffer;
+    if (*buffer == NULL)
+        return;
+    if (buffers->count < BUFFERS_KEPT)
+        buffers->kept[buffers->count++] = *buffer;
     else
-        release(buffer);
+        wipe_and_free(*buffer);
+    *buffer = NULL;
 }
 
 void
 buffers_free(struct buffers *buffers)
 {
     while (buffers->count > 0)
-        release(buffers->at_hand[--buffers->count]);
+        wipe_and_free(buffers->kept[--buffers->count]);
 }

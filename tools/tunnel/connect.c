@@ -1,20 +1,20 @@
 /*
- * Reaching a target, or a client's peer: its addresses in turn, each with its share of the time.
+ * Reaching a target, or a client's peer: the addresses of all targets in turn, each with its share
+ * of the connect time-out.
  *
- * Names are resolved for each connection, off the loop. A client that reached nobody tries all of
- * them again after a pause that grows and is drawn, as long as its time allows; a server has one
- * go, for its peer waits.
+ * Names are resolved for each connection, off the loop. A client that reached none tries all of
+ * them again after a pause that grows and is random, as long as its time allows; a server tries
+ * them once, as its peer waits.
  */
 #include "connection.h"
 
 #include "address.h"
+#include "dial.h"
 #include "log.h"
-#include "loopback.h"
+#include "network.h"
 #include "os/os.h"
-#include "os/socket.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,266 +23,131 @@
 
 enum { PAUSE_LEAST_MS = 25, PAUSE_MOST_MS = 2000, SHARE_LEAST_MS = 200 };
 
-struct dial {
-    uv_getaddrinfo_t request;
-    struct connection *connection; /* NULL: nobody waits any more */
-    struct addrinfo *list;         /* of the target that is tried; NULL: not of TCP, or done */
-    const struct addrinfo *next;   /* in it */
-    size_t target;                 /* the one that is tried */
-    unsigned rounds;               /* how often all were tried */
-    uint64_t end_ms;
-    int resolving;
-    char cause[256]; /* why the last one was not reached */
-};
-
-static void try_next_address(struct connection *c);
-static void try_target(struct connection *c);
-
-/* ---- Parts ---- */
+/** What an attempt came to. */
+enum attempt { ATTEMPT_FAILED, ATTEMPT_WAITS, ATTEMPT_REACHED };
 
 static uint64_t
-now_ms(const struct connection *c)
+connect_left(const struct connection *c)
 {
-    return uv_now(&c->service->loop);
-}
+    uint64_t now = uv_now(&c->service->loop);
 
-/** The side that is dialled. */
-static struct endpoint **
-dialled(struct connection *c)
-{
-    return c->settings->side == TUNNEL_CLIENT ? &c->duet : &c->plain;
+    return c->dial->end_ms > now ? c->dial->end_ms - now : 0;
 }
 
 static const char *
-target_of(const struct connection *c)
+current_target(const struct connection *c)
 {
-    return c->settings->targets.at[c->dial->target];
+    return c->settings->targets.at[c->dial->target - 1];
 }
 
-static void
-note_cause(struct connection *c, const char *why)
+static enum attempt
+attempt_failed(struct connection *c, const char *why)
 {
-    snprintf(c->dial->cause, sizeof c->dial->cause, "%s: %s", printable(target_of(c)), why);
-}
-
-static void
-drop_list(struct dial *dial)
-{
-    uv_freeaddrinfo(dial->list);
-    dial->list = NULL;
-    dial->next = NULL;
-}
-
-void
-dial_free(struct dial *dial)
-{
-    if (dial == NULL)
-        return;
-    dial->connection = NULL;
-    if (dial->resolving) {
-        (void)uv_cancel((uv_req_t *)&dial->request); /* its callback releases */
-        return;
-    }
-    uv_freeaddrinfo(dial->list);
-    free(dial);
+    snprintf(c->dial->cause, sizeof c->dial->cause, "%s: %s", printable(current_target(c)), why);
+    return ATTEMPT_FAILED;
 }
 
 /* ---- One address ---- */
 
-static void
+/** Close what was dialled in vain, and remember why. */
+static enum attempt
 address_failed(struct connection *c, const char *why)
 {
-    note_cause(c, why);
+    struct endpoint **side = connection_dialled(c);
+
     c->tunnel->counters->dial_failures++;
-    endpoint_close(*dialled(c), 0);
-    *dialled(c) = NULL;
-    try_next_address(c);
+    endpoint_close(*side, 0);
+    *side = NULL;
+    return attempt_failed(c, why);
 }
 
-static void
-address_is_late(struct connection *c)
-{
-    address_failed(c, "it does not answer");
-}
-
-static void
-reached(struct connection *c)
-{
-    connection_time(c, -1, NULL);
-    c->target = target_of(c);
-    if (c->settings->side == TUNNEL_SERVER) {
-        dial_free(c->dial);
-        c->dial = NULL;
-    }
-    connection_dialled(c);
-}
-
-static void
-connected(struct connection *c, int events)
-{
-    int error = 0;
-    socklen_t size = sizeof error;
-
-    (void)events;
-    if (getsockopt((*dialled(c))->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
-        error = errno;
-    if (error == 0)
-        reached(c);
-    else
-        address_failed(c, strerror(error));
-}
-
-/** An address's share of the time that is left: the others are to have theirs. */
+/** An address's share of the time that is left. */
 static int
-share(const struct connection *c)
+address_share(const struct connection *c)
 {
-    const struct dial *dial = c->dial;
-    uint64_t now = now_ms(c);
-    uint64_t left = dial->end_ms > now ? dial->end_ms - now : 0;
-    uint64_t others = c->settings->targets.count - dial->target;
+    uint64_t others = c->settings->targets.count - c->dial->target + dial_count(c->dial->next);
+    uint64_t share = connect_left(c) / (others + 1);
 
-    for (const struct addrinfo *a = dial->next; a != NULL; a = a->ai_next)
-        others++;
-    left /= others;
-    return left < SHARE_LEAST_MS ? SHARE_LEAST_MS : (int)left;
+    return share < SHARE_LEAST_MS ? SHARE_LEAST_MS : (int)share;
 }
 
-static int
-is_far(const struct sockaddr *where, socklen_t size)
-{
-    struct sockaddr_storage at = {0};
-
-    memcpy(&at, where, size < sizeof at ? size : sizeof at);
-    return !is_local(&at);
-}
-
-/** A server's target is plain: what is sent there leaves this machine only if that is meant. */
-static int
-may_dial(const struct connection *c, const struct sockaddr *where, socklen_t size)
-{
-    return c->settings->side == TUNNEL_CLIENT || c->settings->unsafe_target || !is_far(where, size);
-}
-
-static void
+static enum attempt
 try_address(struct connection *c, const struct sockaddr *where, socklen_t size)
 {
-    if (!may_dial(c, where, size)) {
-        address_failed(c, "it is beyond this machine, and --unsafe-target was not said");
-        return;
-    }
-    int fd = duet__os_socket(where->sa_family, SOCK_STREAM, DUET__OS_NO_WAITS);
-    if (fd < 0) {
-        address_failed(c, strerror(errno));
-        return;
-    }
-    endpoint_prepare(fd, is_far(where, size));
-    int result = connect(fd, where, size);
-    int error = errno;
-    *dialled(c) = endpoint_open(&c->service->loop, c, fd, connected);
-    if (*dialled(c) == NULL) {
-        address_failed(c, "no memory");
-    } else if (result == 0) {
-        reached(c);
-    } else if (error != EINPROGRESS) {
-        address_failed(c, strerror(error));
-    } else {
-        endpoint_watch(*dialled(c), UV_WRITABLE);
-        connection_time(c, share(c), address_is_late);
-    }
+    struct sockaddr_storage at = {0};
+    int is_plain = c->settings->side == TUNNEL_SERVER;
+    int error;
+
+    memcpy(&at, where, size < sizeof at ? size : sizeof at);
+    int is_far = !network_is_loopback(&at);
+    if (is_plain && is_far && !c->settings->unsafe_target)
+        return address_failed(c, "it is beyond this machine, and --unsafe-target is not given");
+    int fd = dial_begin(where, size, &error);
+    if (fd < 0)
+        return address_failed(c, strerror(error));
+    endpoint_prepare(fd, is_far);
+    if (connection_attach(c, fd, is_plain) != 0)
+        return address_failed(c, "no memory");
+    if (error == 0)
+        return ATTEMPT_REACHED;
+    if (error != EINPROGRESS)
+        return address_failed(c, strerror(error));
+    endpoint_watch(*connection_dialled(c), UV_WRITABLE);
+    connection_enter(c, CONNECTION_CONNECTING, address_share(c));
+    return ATTEMPT_WAITS;
 }
 
-/* ---- A target: its name's addresses ---- */
+/* ---- A target, and its name's addresses ---- */
+
+static void connect_continue(struct connection *c);
 
 static void
-resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *list)
+target_resolved(void *context, int status, struct addrinfo *list)
 {
-    struct dial *dial = request->data;
-    struct connection *c = dial->connection;
+    struct connection *c = context;
 
-    dial->resolving = 0;
-    if (status != 0)
-        list = NULL;
-    dial->list = list;
-    dial->next = list;
-    if (c == NULL) {
-        dial_free(dial);
-        return;
-    }
+    c->dial->lookup = NULL;
+    c->dial->list = list;
+    c->dial->next = list;
     if (list == NULL)
-        note_cause(c, uv_strerror(status));
-    try_next_address(c);
+        attempt_failed(c, uv_strerror(status));
+    connect_continue(c);
 }
 
-static void
-resolving_is_late(struct connection *c)
-{
-    connection_end(c, END_UNREACHED, "the target's name was not resolved in time");
-}
-
-/** Numbers need no resolver, and no thread. Returns 0, or -1. */
-static int
-resolve_numbers(struct dial *dial, const struct address *where)
-{
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                                   .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-
-    if (getaddrinfo(where->host, where->port, &hints, &dial->list) != 0)
-        return -1;
-    dial->next = dial->list;
-    return 0;
-}
-
-static void
-resolve_name(struct connection *c, const struct address *where)
-{
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct dial *dial = c->dial;
-    uint64_t now = now_ms(c);
-
-    dial->request.data = dial;
-    int result = uv_getaddrinfo(&c->service->loop, &dial->request, resolved, where->host,
-                                where->port, &hints);
-    if (result != 0) {
-        note_cause(c, uv_strerror(result));
-        try_next_address(c);
-        return;
-    }
-    dial->resolving = 1;
-    connection_time(c, dial->end_ms > now ? (int)(dial->end_ms - now) : SHARE_LEAST_MS,
-                    resolving_is_late);
-}
-
-static void
+/** Resolve the next target of the settings. */
+static enum attempt
 try_target(struct connection *c)
 {
+    const struct addrinfo digits = {.ai_socktype = SOCK_STREAM,
+                                    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+    struct dial *dial = c->dial;
     struct address where;
 
-    c->state = CONNECTION_DIALLING;
-    if (address_parse(&where, target_of(c), 0) != EXIT_DONE || where.kind == ADDRESS_FD) {
-        note_cause(c, "is no address that can be dialled");
-        try_next_address(c);
-    } else if (where.kind == ADDRESS_UNIX) {
-        try_address(c, (const struct sockaddr *)&where.un, sizeof where.un);
-    } else if (resolve_numbers(c->dial, &where) == 0) {
-        try_next_address(c);
-    } else {
-        resolve_name(c, &where);
+    dial->target++;
+    connection_enter(c, CONNECTION_RESOLVING, NO_TIMER);
+    if (address_parse(&where, current_target(c), 0) != EXIT_DONE || where.kind == ADDRESS_FD)
+        return attempt_failed(c, "is not an address that can be dialled");
+    if (where.kind == ADDRESS_UNIX)
+        return try_address(c, (const struct sockaddr *)&where.un, sizeof where.un);
+    if (getaddrinfo(where.host, where.port, &digits, &dial->list) == 0) {
+        dial->next = dial->list;
+        return ATTEMPT_FAILED; /* go on with its addresses */
     }
+    int result =
+        lookup_start(&dial->lookup, &c->service->loop, where.host, where.port, target_resolved, c);
+    if (result != 0)
+        return attempt_failed(c, uv_strerror(result));
+    uint64_t left = connect_left(c);
+    connection_timer(c, left > 0 ? (int)left : SHARE_LEAST_MS);
+    return ATTEMPT_WAITS;
 }
 
 /* ---- All of them ---- */
 
-static void
-try_again(struct connection *c)
-{
-    c->dial->target = 0;
-    try_target(c);
-}
-
-/** The pause before the next round: doubled each time, and drawn between half of that and all, so
+/** The pause before the next round: doubled each time, and random between half of that and all, so
  * that many clients do not come back at once. */
 static int
-pause_ms(unsigned rounds)
+retry_pause(unsigned rounds)
 {
     uint32_t number = 0;
     unsigned most = rounds < 7 ? (unsigned)PAUSE_LEAST_MS << rounds : (unsigned)PAUSE_MOST_MS;
@@ -293,62 +158,96 @@ pause_ms(unsigned rounds)
 }
 
 static void
-round_is_over(struct connection *c)
+all_failed(struct connection *c)
 {
-    struct dial *dial = c->dial;
-    int pause = pause_ms(++dial->rounds);
+    int pause = retry_pause(++c->dial->rounds);
 
-    if (c->settings->side == TUNNEL_CLIENT && now_ms(c) + (uint64_t)pause < dial->end_ms) {
-        connection_time(c, pause, try_again);
-        return;
-    }
-    connection_end(c, END_UNREACHED, dial->cause);
+    c->dial->target = 0;
+    if (c->settings->side == TUNNEL_CLIENT && (uint64_t)pause < connect_left(c))
+        connection_enter(c, CONNECTION_RETRY_PAUSE, pause);
+    else
+        connection_end(c, END_UNREACHED, c->dial->cause);
 }
 
-/** The next address of the target, or the next target. */
+/** Try one address after another until one waits or is reached, or all have failed. */
 static void
-try_next_address(struct connection *c)
+connect_continue(struct connection *c)
 {
     struct dial *dial = c->dial;
-    const struct addrinfo *a = dial->next;
+    enum attempt attempt = ATTEMPT_FAILED;
 
-    if (a != NULL) {
-        dial->next = a->ai_next;
-        try_address(c, a->ai_addr, a->ai_addrlen);
-        return;
+    while (attempt == ATTEMPT_FAILED) {
+        const struct addrinfo *a = dial->next;
+        if (a != NULL) {
+            dial->next = a->ai_next;
+            attempt = try_address(c, a->ai_addr, a->ai_addrlen);
+            continue;
+        }
+        uv_freeaddrinfo(dial->list);
+        dial->list = NULL;
+        if (dial->target == c->settings->targets.count) {
+            all_failed(c);
+            return;
+        }
+        attempt = try_target(c);
     }
-    drop_list(dial);
-    if (++dial->target < c->settings->targets.count)
-        try_target(c);
-    else
-        round_is_over(c);
+    if (attempt == ATTEMPT_REACHED) {
+        c->target = current_target(c);
+        c->service->hooks->on_dialled(c);
+    }
 }
 
 void
-dial_failed(struct connection *c, const char *reason)
+connect_finish(struct connection *c)
 {
-    char why[sizeof c->dial->cause];
+    int error = dial_error((*connection_dialled(c))->fd);
 
-    snprintf(why, sizeof why, "%s", reason); /* the channel's own */
+    if (error == 0) {
+        c->target = current_target(c);
+        c->service->hooks->on_dialled(c);
+    } else {
+        address_failed(c, strerror(error));
+        connect_continue(c);
+    }
+}
+
+void
+connect_timeout(struct connection *c)
+{
+    if (c->state == CONNECTION_RESOLVING) {
+        connection_end(c, END_UNREACHED, "the target's name was not resolved in time");
+        return;
+    }
+    if (c->state == CONNECTION_CONNECTING)
+        address_failed(c, "it does not answer");
+    connect_continue(c);
+}
+
+void
+connect_next(struct connection *c, const char *reason)
+{
+    char why[200];
+
+    snprintf(why, sizeof why, "%s", reason); /* the channel's own text */
     duet_channel_free(c->channel);
     c->channel = NULL;
     c->target = NULL;
-    if (now_ms(c) >= c->dial->end_ms) {
+    if (connect_left(c) == 0) {
         connection_end(c, END_UNREACHED, why);
         return;
     }
     address_failed(c, why);
+    connect_continue(c);
 }
 
 void
-dial_start(struct connection *c)
+connect_start(struct connection *c)
 {
     c->dial = calloc(1, sizeof *c->dial);
     if (c->dial == NULL) {
         connection_end(c, END_REFUSED, "no memory to dial");
         return;
     }
-    c->dial->connection = c;
-    c->dial->end_ms = now_ms(c) + (uint64_t)c->settings->connect_ms;
-    try_target(c);
+    c->dial->end_ms = uv_now(&c->service->loop) + (uint64_t)c->settings->connect_ms;
+    connect_continue(c);
 }

@@ -1,214 +1,243 @@
 /*
- * A connection's life (see connection.h): accepted, opened, ended and recorded.
+ * What every part of the tunnel does to a connection: make it, change its state, put it in lists,
+ * log it, end it. See connection.h for the states and for who owns what.
+ *
+ * The order of the states is lifecycle.c's matter; moving bytes is relay.c's.
  */
 #include "connection.h"
 
-#include "log.h"
-#include "record.h"
+#include "gate.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { TOLD_FIRST = 20, TOLD_EVERY_MS = 60000 }; /* strangers told one by one, then now and then */
+/* ---- Settings ---- */
 
-/* ---- Beginning ---- */
+struct generation *
+generation_new(struct settings *settings)
+{
+    struct generation *generation = calloc(1, sizeof *generation);
 
-static struct connection *
-make(struct tunnel *tunnel, const struct sockaddr_storage *from)
+    if (generation != NULL)
+        *generation = (struct generation){settings, 1};
+    return generation;
+}
+
+void
+generation_release(struct generation *generation)
+{
+    if (generation == NULL || --generation->holders > 0)
+        return;
+    settings_free(generation->settings);
+    free(generation);
+}
+
+int
+connection_is_retired(const struct connection *c)
+{
+    return c->tunnel->retired;
+}
+
+int
+connection_is_withdrawn(const struct connection *c)
+{
+    const struct tunnel *tunnel = c->tunnel;
+    duet_info info;
+
+    if (connection_is_retired(c))
+        return 1;
+    if (c->generation == tunnel->generation)
+        return 0;
+    duet_session_info(duet_channel_session(c->channel), &info);
+    return !settings_admit(tunnel->settings, c->settings, &info);
+}
+
+void
+connection_adopt(struct connection *c, int keys)
+{
+    struct generation *current = c->tunnel->generation;
+
+    current->holders++;
+    generation_release(c->generation);
+    c->generation = current;
+    c->settings = c->tunnel->settings;
+    if (!keys)
+        return;
+    current->holders++;
+    generation_release(c->keys);
+    c->keys = current;
+}
+
+/* ---- Making ---- */
+
+struct connection *
+connection_new(struct tunnel *tunnel, const struct sockaddr_storage *from)
 {
     struct service *service = tunnel->service;
     struct connection *c = calloc(1, sizeof *c);
+    int has_header = (tunnel->settings->proxy & PROXY_IN) != 0;
 
-    if (c != NULL && (tunnel->settings->proxy & PROXY_IN))
+    if (c != NULL && has_header)
         c->header = proxy_header_new();
-    if (c == NULL || (c->header == NULL && (tunnel->settings->proxy & PROXY_IN))) {
+    if (c == NULL || (has_header && c->header == NULL)) {
         free(c);
         return NULL;
     }
     c->service = service;
     c->tunnel = tunnel;
     c->generation = c->keys = tunnel->generation;
+    c->generation->holders += 2;
     c->settings = tunnel->settings;
     c->from = *from;
     c->since_ms = c->moved_ms = c->heard_ms = uv_now(&service->loop);
-    c->id = ((uint64_t)service->worker << 48) | ++service->last_id;
+    c->id = ((uint64_t)service->view.worker << 48) | ++service->last_id;
     uv_timer_init(&service->loop, &c->timer);
     c->timer.data = c;
+    service->descriptors += CONNECTION_DESCRIPTORS;
+    TAILQ_INSERT_TAIL(&service->connections, c, entry);
     return c;
 }
 
-static void
-refuse_header(struct connection *c, const char *reason)
+int
+connection_attach(struct connection *c, int fd, int is_plain)
 {
-    connection_end(c, END_REFUSED, reason);
-}
+    struct endpoint *endpoint =
+        endpoint_new(&c->service->loop, c, fd, is_plain, c->service->hooks->on_event);
 
-static int
-accept_plain(struct connection *c, int fd)
-{
-    static const struct proxy_header_ways ways = {dial_start, refuse_header};
-
-    c->plain = endpoint_open(&c->service->loop, c, fd, NULL);
-    if (c->plain == NULL)
-        return -1;
-    endpoint_is_plain(c->plain);
-    c->tunnel->counters->open = ++c->tunnel->open_count;
-    if (c->header != NULL)
-        proxy_header_await(c, &ways);
+    if (is_plain)
+        c->plain = endpoint;
     else
-        dial_start(c);
-    return 0;
-}
-
-static int
-accept_peer(struct connection *c, int fd)
-{
-    c->duet = endpoint_open(&c->service->loop, c, fd, NULL);
-    if (c->duet == NULL || duet_channel_open(&c->channel, c->settings->config, c->service->replay,
-                                             DUET_BOTTOM, fd, fd) != DUET_OK)
-        return -1;
-    stranger_meet(c);
-    return 0;
-}
-
-static void
-release(uv_handle_t *handle)
-{
-    free(handle->data);
+        c->duet = endpoint;
+    return endpoint != NULL ? 0 : -1;
 }
 
 int
-connection_accept(struct tunnel *tunnel, int fd, const struct sockaddr_storage *from)
+connection_make_channel(struct connection *c)
 {
-    struct connection *c = make(tunnel, from);
+    enum duet_role role = c->settings->side == TUNNEL_CLIENT ? DUET_TOP : DUET_BOTTOM;
 
-    if (c == NULL) {
-        close(fd);
-        return -1;
-    }
-    c->generation->holders += 2;
-    c->service->descriptors += CONNECTION_DESCRIPTORS;
-    TAILQ_INSERT_TAIL(&c->service->connections, c, entry);
-    int result = c->settings->side == TUNNEL_CLIENT ? accept_plain(c, fd) : accept_peer(c, fd);
-    if (result == 0)
-        return 0;
-    TAILQ_REMOVE(&c->service->connections, c, entry);
-    c->service->descriptors -= CONNECTION_DESCRIPTORS;
-    generation_release(c->generation);
-    generation_release(c->keys);
-    endpoint_close(c->duet, 0);
-    free(c->header);
-    uv_close((uv_handle_t *)&c->timer, release);
-    return -1;
+    return duet_channel_open(&c->channel, c->settings->config, c->service->replay, role,
+                             c->duet->fd, c->duet->fd);
 }
 
-/* ---- Time ---- */
+void
+connection_watch_handshake(struct connection *c)
+{
+    int writes = (duet_channel_state(c->channel) & DUET_WANT_WRITE) != 0;
+
+    endpoint_watch(c->duet, UV_READABLE | (writes ? UV_WRITABLE : 0));
+}
+
+/* ---- States ---- */
 
 static void
-time_is_up(uv_timer_t *timer)
+timer_fired(uv_timer_t *timer)
 {
     struct connection *c = timer->data;
-    c->timed(c);
+
+    c->service->hooks->on_timer(c);
 }
 
 void
-connection_time(struct connection *c, int ms, void (*timed)(struct connection *))
+connection_timer(struct connection *c, int ms)
 {
-    c->timed = timed;
-    if (ms < 0)
+    if (ms == NO_TIMER)
         uv_timer_stop(&c->timer);
     else
-        uv_timer_start(&c->timer, time_is_up, (uint64_t)ms, 0);
-}
-
-/* ---- Greeting: a client's peer proves itself ---- */
-
-static void
-greet(struct connection *c, int events)
-{
-    (void)events;
-    int result = duet_handshake(c->channel, 0);
-    if (result == DUET_AGAIN) {
-        unsigned state = duet_channel_state(c->channel);
-        endpoint_watch(c->duet, UV_READABLE | (state & DUET_WANT_WRITE ? UV_WRITABLE : 0));
-        return;
-    }
-    if (result == DUET_OK) {
-        c->tunnel->counters->handshakes++;
-        relay_start(c);
-        return;
-    }
-    if (result == DUET_E_UNTRUSTED)
-        connection_end(c, END_REFUSED, channel_error(c->channel));
-    else
-        dial_failed(c, channel_error(c->channel));
-}
-
-static void
-greeting_is_late(struct connection *c)
-{
-    dial_failed(c, "the peer stayed silent: " SILENCE_CAUSES);
-}
-
-static void
-begin_greeting(struct connection *c)
-{
-    int fd = c->duet->fd;
-    int result =
-        duet_channel_open(&c->channel, c->settings->config, c->service->replay, DUET_TOP, fd, fd);
-
-    if (result != DUET_OK) {
-        connection_end(c, END_REFUSED, duet_explain(result)->sentence);
-        return;
-    }
-    c->state = CONNECTION_GREETING;
-    c->duet->event = greet;
-    connection_time(c, c->settings->handshake_ms, greeting_is_late);
-    greet(c, 0);
+        uv_timer_start(&c->timer, timer_fired, (uint64_t)ms, 0);
 }
 
 void
-connection_dialled(struct connection *c)
+connection_enter(struct connection *c, enum connection_state state, int ms)
 {
-    if (c->settings->side == TUNNEL_CLIENT) {
-        begin_greeting(c);
+    c->state = (uint8_t)state;
+    if (ms != KEEP_TIMER)
+        connection_timer(c, ms);
+}
+
+const char *
+connection_state_name(const struct connection *c)
+{
+    static const char *const names[] = {[CONNECTION_PROXY_HEADER] = "handshake",
+                                        [CONNECTION_PROXY_LOCAL] = "handshake",
+                                        [CONNECTION_ACCEPTED] = "handshake",
+                                        [CONNECTION_HANDSHAKE] = "handshake",
+                                        [CONNECTION_UNAUTHENTICATED] = "stranger",
+                                        [CONNECTION_RESOLVING] = "dialling",
+                                        [CONNECTION_CONNECTING] = "dialling",
+                                        [CONNECTION_RETRY_PAUSE] = "dialling",
+                                        [CONNECTION_PEER_HANDSHAKE] = "greeting",
+                                        [CONNECTION_UNCONFIRMED] = "open",
+                                        [CONNECTION_OPEN] = "open",
+                                        [CONNECTION_VIOLATION] = "ending",
+                                        [CONNECTION_ENDED] = "ended"};
+    return names[c->state];
+}
+
+/* ---- Lists ---- */
+
+static void
+keep_awake(uv_idle_t *idle)
+{
+    (void)idle; /* only so that the loop does not sleep */
+}
+
+void
+connection_make_ready(struct connection *c)
+{
+    if (c->is_ready)
         return;
-    }
-    endpoint_is_plain(c->plain);
-    relay_start(c);
+    c->is_ready = 1;
+    TAILQ_INSERT_TAIL(&c->service->ready, c, ready);
+    c->service->ready_count++;
+    uv_idle_start(&c->service->more_work, keep_awake);
+}
+
+void
+connection_unready(struct connection *c)
+{
+    if (!c->is_ready)
+        return;
+    c->is_ready = 0;
+    TAILQ_REMOVE(&c->service->ready, c, ready);
+    c->service->ready_count--;
+}
+
+int
+connection_is_half_open(const struct connection *c)
+{
+    return c->settings->side == TUNNEL_SERVER && c->state <= CONNECTION_UNAUTHENTICATED;
+}
+
+void
+connection_half_open(struct connection *c)
+{
+    TAILQ_INSERT_TAIL(&c->tunnel->half_open, c, half_open);
+    c->tunnel->counters->half_open = ++c->tunnel->half_open_count;
+}
+
+void
+connection_not_half_open(struct connection *c)
+{
+    TAILQ_REMOVE(&c->tunnel->half_open, c, half_open);
+    c->tunnel->counters->half_open = --c->tunnel->half_open_count;
 }
 
 /* ---- Ending ---- */
 
 static void
-count_end(struct connection *c, enum connection_end how)
+count_end(struct counters *counters, enum record_outcome how)
 {
-    struct counters *counters = c->tunnel->counters;
-
     counters->finished += how == END_DONE;
     counters->failed += how == END_CUT;
-    counters->refused += how == END_REFUSED || how == END_UNREACHED;
-    counters->strangers += how == END_STRANGER;
-}
-
-/** May one more stranger be told of? A flood of them is told now and then. */
-static int
-may_tell_stranger(struct service *service)
-{
-    uint64_t now = uv_now(&service->loop);
-
-    if (++service->strangers > TOLD_FIRST && now < service->told_stranger_ms + TOLD_EVERY_MS)
-        return 0;
-    service->told_stranger_ms = now;
-    return 1;
+    counters->refused += how == END_REFUSED;
+    counters->unreached += how == END_UNREACHED;
+    counters->unauthenticated += how == END_UNAUTHENTICATED;
 }
 
 void
-connection_record(struct connection *c, enum connection_end how, const char *reason)
+connection_record(struct connection *c, enum record_outcome how, const char *reason)
 {
-    static const enum record_outcome outcomes[] = {RECORD_DONE, RECORD_CUT, RECORD_REFUSED,
-                                                   RECORD_STRANGER, RECORD_UNREACHED};
     uint64_t now = uv_now(&c->service->loop);
     duet_info info = {0};
     struct record record = {.tunnel = c->settings->name,
@@ -220,14 +249,14 @@ connection_record(struct connection *c, enum connection_end how, const char *rea
                             .bytes_out = c->out.bytes,
                             .duration_ms = now - c->since_ms,
                             .setup_ms = c->setup_ms,
-                            .outcome = outcomes[how],
+                            .outcome = how,
                             .reason = reason};
 
     if (c->is_recorded)
         return;
     c->is_recorded = 1;
-    count_end(c, how);
-    if (how == END_STRANGER && !may_tell_stranger(c->service))
+    count_end(c->tunnel->counters, how);
+    if (how == END_UNAUTHENTICATED && !gate_may_log(&c->service->gate_log, now))
         return;
     if (c->channel != NULL)
         duet_session_info(duet_channel_session(c->channel), &info);
@@ -240,53 +269,59 @@ connection_record(struct connection *c, enum connection_end how, const char *rea
     record_write(&record);
 }
 
-/** Take it out of every list and number that it stands in. */
 static void
-unlink_connection(struct connection *c)
+connection_freed(uv_handle_t *handle)
 {
-    TAILQ_REMOVE(&c->service->connections, c, entry);
-    relay_forget(c);
-    if (c->is_half_open)
-        stranger_leave(c);
-    else
-        c->tunnel->counters->open = --c->tunnel->open_count;
-    c->service->descriptors -= CONNECTION_DESCRIPTORS;
-    sources_give(c->tunnel->sources, &c->from);
-}
-
-static void
-drop_buffer(struct connection *c, struct flow *flow)
-{
-    if (flow->buffer != NULL)
-        buffers_return(&c->service->buffers, flow->buffer);
-    flow->buffer = NULL;
+    free(handle->data);
 }
 
 void
-connection_end(struct connection *c, enum connection_end how, const char *reason)
+connection_free_dial(struct connection *c)
 {
-    struct tunnel *tunnel = c->tunnel;
+    if (c->dial == NULL)
+        return;
+    lookup_cancel(c->dial->lookup);
+    uv_freeaddrinfo(c->dial->list);
+    free(c->dial);
+    c->dial = NULL;
+}
 
-    connection_record(c, how, reason);
-    unlink_connection(c);
-    drop_buffer(c, &c->out);
-    drop_buffer(c, &c->in);
-    dial_free(c->dial);
+/** Release what it holds; a reset shows the plain side that it was cut. */
+static void
+connection_release(struct connection *c, int reset)
+{
+    TAILQ_REMOVE(&c->service->connections, c, entry);
+    c->service->descriptors -= CONNECTION_DESCRIPTORS;
+    buffers_return(&c->service->buffers, &c->out.buffer);
+    buffers_return(&c->service->buffers, &c->in.buffer);
+    connection_free_dial(c);
     duet_channel_free(c->channel);
-    /* A cut is told as a cut: the plain side by a reset, the peer by an end without CLOSE. */
-    endpoint_close(c->plain, how != END_DONE);
+    endpoint_close(c->plain, reset);
     endpoint_close(c->duet, 0);
     generation_release(c->generation);
     generation_release(c->keys);
     free(c->header);
-    uv_close((uv_handle_t *)&c->timer, release);
-    tunnel_left(tunnel);
+    c->state = CONNECTION_ENDED;
+    uv_close((uv_handle_t *)&c->timer, connection_freed);
 }
 
-const char *
-connection_state_name(const struct connection *c)
+void
+connection_discard(struct connection *c)
 {
-    static const char *const names[] = {"handshake", "stranger", "dialling",
-                                        "greeting",  "open",     "ending"};
-    return names[c->state];
+    connection_release(c, 1);
+}
+
+void
+connection_end(struct connection *c, enum record_outcome how, const char *reason)
+{
+    connection_record(c, how, reason);
+    connection_unready(c);
+    if (connection_is_half_open(c))
+        connection_not_half_open(c);
+    else
+        c->tunnel->counters->open = --c->tunnel->open_count;
+    source_limit_give(&c->tunnel->sources, &c->from);
+    /* A cut shows as a cut: the plain side gets a reset, the peer an end without CLOSE. */
+    connection_release(c, how != END_DONE);
+    c->service->hooks->on_left(c->tunnel);
 }

@@ -1,175 +1,299 @@
 /*
- * A connection: a plain descriptor, a channel on another, and the states between its first byte
- * and its record.
+ * A connection: a plain descriptor, a channel on another, and the states between its first byte and
+ * its line in the access log. This is the bottom of the tunnel: nothing in connection.c calls
+ * upwards except through the hooks below, which service.c fills in.
  *
- *   server: handshake → (stranger | dialling → open) → ended
- *   client: dialling → greeting → open → ended          (greeting failed: dialling again)
- *
- * An idle one owns no buffer. Once it is open and not idle, relay.c moves its bytes.
+ * The state machine and the rules of ownership stand before enum connection_state.
  */
 #ifndef DUET_TUNNEL_CONNECTION_H
 #define DUET_TUNNEL_CONNECTION_H
 
 #include "endpoint.h"
 #include "proxy_header.h"
+#include "record.h"
+#include "resolve.h"
 #include "tunnel.h"
 
-enum { CONNECTION_DESCRIPTORS = 2 }; /* promised to each from its start */
+#include <netdb.h>
 
+/*
+ * The state machine. Each state has at most one timer; lifecycle.c maps a state to the functions
+ * that its events and its timer call. "made by" is the file that enters the state.
+ *
+ *   state            side    plain   peer    channel  timer                      made by
+ *   PROXY_HEADER     both    client  server  server   client: header; server: *  lifecycle
+ *   PROXY_LOCAL      both    client  server  server   client: 200 ms; server: *  lifecycle
+ *   ACCEPTED         server  -       open    yes      * (half-open time)         half_open
+ *   HANDSHAKE        server  -       open    yes      *                          half_open
+ *   UNAUTHENTICATED  server  -       open    -        *                          half_open
+ *   RESOLVING        both    client  server  server   connect time-out           connect
+ *   CONNECTING       both    open    open    server   share of the time-out      connect
+ *   RETRY_PAUSE      client  open    -       -        until the next round       connect
+ *   PEER_HANDSHAKE   client  open    open    yes      handshake time-out         lifecycle
+ *   UNCONFIRMED      both    open    open    yes      handshake time-out         timers
+ *   OPEN             both    open    open    yes      idle and ping              timers
+ *   VIOLATION        both    -       open    yes      2 s of silence             half_open
+ *   ENDED            both    -       -       -        none                       connection
+ *
+ *   server: [PROXY_*] → ACCEPTED → HANDSHAKE → RESOLVING ⇄ CONNECTING → UNCONFIRMED → OPEN → ENDED
+ *                            failed ↘ UNAUTHENTICATED → ENDED
+ *   client: [PROXY_*] → RESOLVING ⇄ CONNECTING → PEER_HANDSHAKE → UNCONFIRMED → OPEN → ENDED
+ *                            ↑ RETRY_PAUSE ↲        ↲ failed: next address
+ *   UNCONFIRMED, OPEN → VIOLATION → ENDED; any state → ENDED.
+ *
+ * The flags exist in UNCONFIRMED and OPEN only (they belong to relay.c), with these exceptions:
+ * is_recorded may be set from UNAUTHENTICATED and VIOLATION on. A connection in one of the first
+ * five states of a server is half-open: it stands in its tunnel's list of those and is not counted
+ * as open.
+ *
+ * Ownership. connection_end() ends a connection: its descriptors, channel, buffers and settings are
+ * released within the call, its memory by the loop after all callbacks of this turn. Every function
+ * that may end a connection says so. After calling one, return at once; touch nothing of it except
+ * its state, which is then CONNECTION_ENDED.
+ */
+
+enum { CONNECTION_DESCRIPTORS = 2 }; /* reserved for each from its start */
+
+/** The states, in an order that the tests below rely on. */
 enum connection_state {
-    CONNECTION_HANDSHAKE, /* a server's: the peer has not proven itself */
-    CONNECTION_STRANGER,  /* nor ever will: listened to in silence */
-    CONNECTION_DIALLING,
-    CONNECTION_GREETING, /* a client's: its peer is reached and proves itself */
+    CONNECTION_PROXY_HEADER, /* its PROXY header is to come first */
+    CONNECTION_PROXY_LOCAL,  /* the header named no source: a health check, or data follows */
+    CONNECTION_ACCEPTED,     /* no byte of the peer's handshake has come */
+    CONNECTION_HANDSHAKE,
+    CONNECTION_UNAUTHENTICATED, /* the handshake failed: read and dropped, never answered */
+    CONNECTION_RESOLVING,
+    CONNECTION_CONNECTING,
+    CONNECTION_RETRY_PAUSE,
+    CONNECTION_PEER_HANDSHAKE,
+    CONNECTION_UNCONFIRMED, /* open, but the peer's READY has not come */
     CONNECTION_OPEN,
-    CONNECTION_SPOILT /* a violation was met: listened to in silence for a while */
-};
-
-/** How it ended. */
-enum connection_end {
-    END_DONE,     /* both sides closed in order */
-    END_CUT,      /* it was open and is told to both sides as a cut */
-    END_REFUSED,  /* it never was open, for a reason of this side's or the target's */
-    END_STRANGER, /* the peer proved nothing */
-    END_UNREACHED /* no target could be reached */
+    CONNECTION_VIOLATION, /* read and dropped for a while, never answered */
+    CONNECTION_ENDED
 };
 
 /** Bytes on their way in one direction. */
 struct flow {
-    uint8_t *buffer; /* lent; NULL: none under way */
+    uint8_t *buffer; /* lent; NULL: no bytes are pending */
     uint32_t at, size;
-    uint64_t bytes;     /* handed on so far */
-    unsigned ended : 1; /* no more comes */
-    unsigned told : 1;  /* that end is handed on */
+    uint64_t bytes;          /* handed on so far */
+    unsigned ended : 1;      /* no more comes in */
+    unsigned end_passed : 1; /* and that end was passed on */
+};
+
+/** What connect.c remembers from RESOLVING to PEER_HANDSHAKE. */
+struct dial {
+    struct lookup *lookup;       /* of the target's name, under way; NULL: none */
+    struct addrinfo *list;       /* the target's addresses; NULL: not TCP, or all tried */
+    const struct addrinfo *next; /* the one to try next */
+    size_t target;               /* the number of the next target in the settings */
+    unsigned rounds;             /* how often all targets were tried */
+    uint64_t end_ms;
+    char cause[256]; /* why the last attempt failed */
 };
 
 struct connection {
     struct service *service;
     struct tunnel *tunnel;
-    struct generation *generation; /* the one it goes by */
-    struct generation *keys;       /* the one whose configuration its channel has */
+    struct generation *generation; /* of settings */
+    struct generation *keys;       /* of the channel's configuration */
     const struct tunnel_settings *settings;
-    struct endpoint *plain, *duet; /* NULL: not reached yet, or gone */
-    duet_channel *channel;         /* NULL: none yet, or a stranger */
-    struct dial *dial;             /* while dialling and greeting */
-    struct flow out, in;           /* to the peer, from the peer */
-    uv_timer_t timer;
-    void (*timed)(struct connection *connection); /* what its end calls */
+    struct endpoint *plain, *duet; /* NULL: not there yet, or closed */
+    duet_channel *channel;
+    struct dial *dial;   /* NULL: it is not dialling */
+    struct flow out, in; /* to the peer, from the peer */
+    uv_timer_t timer;    /* of the state */
     uint64_t id, since_ms, setup_ms;
-    uint64_t moved_ms, heard_ms; /* when bytes last moved; when the peer was last heard */
+    uint64_t moved_ms, heard_ms; /* when bytes last moved; when the peer last sent anything */
     TAILQ_ENTRY(connection) entry, half_open, ready;
     const char *target; /* the address that was reached, in the settings */
     struct sockaddr_storage from;
-    struct proxy_header *header; /* what a proxy told; NULL: nothing */
+    struct proxy_header *header; /* NULL: none is read */
     uint8_t state;               /* enum connection_state */
-    uint8_t is_half_open, is_ready, is_recorded;
-    uint8_t can;           /* set of enum relay_can */
-    int8_t result;         /* fatal, of the channel; DUET_OK: it lives */
-    unsigned flushing : 1; /* the channel has more to write */
-    unsigned starved : 1;  /* there was no memory for a buffer */
-    unsigned lost : 1;     /* the plain side is */
-    unsigned broken : 1;   /* the loop saw an error on it */
-    unsigned hung_up : 1;  /* it reads no more either, as far as its kind tells */
-    unsigned gone : 1;     /* the peer is, after its CLOSE */
-    unsigned unproven : 1; /* a client's peer, whose READY has not come */
-    unsigned spoke : 1;    /* a server's peer: something of its opening came */
-    unsigned pinged : 1;   /* it was asked whether it lives */
+    uint8_t can;                 /* set of enum relay_can */
+    int8_t result;               /* what killed the channel; DUET_OK: nothing */
+    unsigned is_ready : 1;       /* in the service's ready list */
+    unsigned is_recorded : 1;
+    unsigned flushing : 1;      /* the channel has more to write */
+    unsigned starved : 1;       /* there was no memory for a buffer */
+    unsigned plain_lost : 1;    /* the plain side failed */
+    unsigned plain_error : 1;   /* the loop reported an error there, not yet examined */
+    unsigned plain_hung_up : 1; /* it no longer reads either */
+    unsigned peer_gone : 1;     /* the peer's process ended after its CLOSE */
+    unsigned pinged : 1;        /* a PING is unanswered */
     uint64_t pinged_ms;
-    uint64_t pinged_bytes, heeded_bytes; /* sent before the last PING; before the last answer */
+    uint64_t pinged_bytes, answered_bytes; /* sent before the last PING; before its last answer */
+};
+
+/** The side that was accepted. */
+static inline struct endpoint *
+connection_accepted(const struct connection *c)
+{
+    return c->settings->side == TUNNEL_CLIENT ? c->plain : c->duet;
+}
+
+/** The side that is dialled. */
+static inline struct endpoint **
+connection_dialled(struct connection *c)
+{
+    return c->settings->side == TUNNEL_CLIENT ? &c->duet : &c->plain;
+}
+
+/** The calls upwards. Each may end the connection. */
+struct connection_hooks {
+    void (*on_event)(struct connection *connection, int is_plain, int events);
+    void (*on_timer)(struct connection *connection);
+    void (*on_authenticated)(struct connection *connection); /* a server's peer */
+    void (*on_dialled)(struct connection *connection);
+    void (*on_left)(struct tunnel *tunnel); /* a connection of it has ended */
 };
 
 /* ---- connection.c ---- */
 
-/** Take an accepted descriptor (owned). Returns 0, or -1 without memory. */
-int connection_accept(struct tunnel *tunnel, int fd, const struct sockaddr_storage *from);
+/** A new connection, in no list but the service's. NULL: no memory. */
+struct connection *connection_new(struct tunnel *tunnel, const struct sockaddr_storage *from);
 
-/** The peer or target was reached. */
-void connection_dialled(struct connection *connection);
+/** Put a descriptor (owned) on the loop as one of its sides. Returns 0, or -1: no memory. */
+int connection_attach(struct connection *connection, int fd, int is_plain);
 
-/** Call timed after ms; ms negative: never. */
-void connection_time(struct connection *connection, int ms,
-                     void (*timed)(struct connection *connection));
+/** Make its channel on the peer's side. Returns a result. */
+int connection_make_channel(struct connection *connection);
 
-/** Write its record, the first time; connection_end() does so by itself. */
-void connection_record(struct connection *connection, enum connection_end how, const char *reason);
+/** Watch the peer's side for what its handshake waits for. */
+void connection_watch_handshake(struct connection *connection);
 
-/** End it: record it, tell both sides, release what it holds. */
-void connection_end(struct connection *connection, enum connection_end how, const char *reason);
+enum { NO_TIMER = -1, KEEP_TIMER = -2 };
 
-/** Its state for a reader. */
+/** Enter a state; its timer fires after ms. KEEP_TIMER: the last state's goes on. */
+void connection_enter(struct connection *connection, enum connection_state state, int ms);
+
+/** Let the state's timer fire after ms, or never (NO_TIMER). */
+void connection_timer(struct connection *connection, int ms);
+
+/** Write its line in the access log; connection_end() does so unless it was done before. */
+void connection_record(struct connection *connection, enum record_outcome how, const char *reason);
+
+/** End it (see "Ownership"): log it, let both sides see the end, release what it holds. */
+void connection_end(struct connection *connection, enum record_outcome how, const char *reason);
+
+/** Undo connection_new() and what was attached. Nothing is logged or counted. */
+void connection_discard(struct connection *connection);
+
+/** Forget what connect.c remembers. */
+void connection_free_dial(struct connection *connection);
+
+/** Put it in the ready list, or take it out. */
+void connection_make_ready(struct connection *connection);
+void connection_unready(struct connection *connection);
+
+/** Put it in its tunnel's list of half-open connections, or take it out. */
+void connection_half_open(struct connection *connection);
+void connection_not_half_open(struct connection *connection);
+int connection_is_half_open(const struct connection *connection);
+
+/** 1 when a reload withdrew the tunnel. */
+int connection_is_retired(const struct connection *connection);
+
+/** 1 when a reload withdrew the tunnel, or what a server's peer authenticates with, as far as that
+ * is known. */
+int connection_is_withdrawn(const struct connection *connection);
+
+/** Use the tunnel's current settings. keys 1: those of the next channel too. */
+void connection_adopt(struct connection *connection, int keys);
+
+/** What `duet ctl sessions` prints as its state. */
 const char *connection_state_name(const struct connection *connection);
 
-/* ---- connect.c ---- */
-
-/** Reach the target, or the peer: connection_dialled() or connection_end() follows. */
-void dial_start(struct connection *connection);
-
-/** What was reached did not do: try the next one, or end the connection for this reason. */
-void dial_failed(struct connection *connection, const char *reason);
-
-/** Release it; a name that is being resolved is let go later. NULL is fine. */
-void dial_free(struct dial *dial);
+/** Settings with one holder; NULL: no memory. */
+struct generation *generation_new(struct settings *settings);
+void generation_release(struct generation *generation); /**< NULL is fine */
 
 /* ---- half_open.c ---- */
 
-/** Begin the handshake of an accepted peer. */
-void stranger_meet(struct connection *connection);
+/** Await the handshake of an accepted peer, whose channel is made. */
+void half_open_start(struct connection *connection);
 
-/** It is none that could prove itself: tell the reason now, and listen to it in silence. */
-void stranger_judge(struct connection *connection, const char *reason);
+/** Go on with the handshake. on_authenticated() may follow, which may end the connection. */
+void half_open_handshake(struct connection *connection);
 
-/** It is half-open no more. */
-void stranger_leave(struct connection *connection);
+/** The peer cannot authenticate any more: log the reason now, and go on in silence. */
+void half_open_reject(struct connection *connection, const char *reason);
 
-/** Make room: the oldest of the half-open goes. Returns 0, or -1: there is none, or it has not had
+/** Read and drop. */
+void half_open_drop(struct connection *connection);
+
+/** Its time is over. Ends the connection, at the latest a second later. */
+void half_open_timeout(struct connection *connection);
+
+/** Make room: end the oldest half-open connection. Returns 0; -1: there is none, or it has not had
  * the time that an honest peer takes. */
-int stranger_evict(struct tunnel *tunnel);
+int half_open_evict(struct tunnel *tunnel);
 
-/** The service ends: those that are half-open have a moment to prove themselves. */
-void stranger_drain(struct tunnel *tunnel);
+/** The service ends: give all of them a last moment. */
+void half_open_drain(struct tunnel *tunnel);
 
-/** After a violation: say nothing, drop what comes for a while, then end. */
-void stranger_spoil(struct connection *connection, const char *reason);
+/** A violation: say nothing, drop what comes for a while, then end. */
+void violation_start(struct connection *connection, const char *reason);
+void violation_drop(struct connection *connection);    /**< may end the connection */
+void violation_timeout(struct connection *connection); /**< ends the connection */
 
-/* ---- reload.c ---- */
+/* ---- connect.c: each of these may end the connection ---- */
 
-/** A reload was taken over: bring what is not open under the new settings. May end the connection.
- */
-void renewal_reach(struct connection *connection);
+/** Reach the target, or a client's peer; on_dialled() follows. */
+void connect_start(struct connection *connection);
 
-/** Has a reload withdrawn what a server's peer opens with, as far as that is known? */
-int renewal_refuses(const struct connection *connection);
+/** A connect(2) has finished, well or not. */
+void connect_finish(struct connection *connection);
 
-/** Go by the tunnel's settings of now; the channel stays as it is. */
-void renewal_adopt(struct connection *connection);
+/** The timer of RESOLVING, CONNECTING and RETRY_PAUSE. */
+void connect_timeout(struct connection *connection);
+
+/** What was reached is of no use: try the next address. */
+void connect_next(struct connection *connection, const char *reason);
 
 /* ---- relay.c ---- */
 
-/** What may be done at once on a side, as far as is known. */
+/** What can be done at once on a side, as far as is known. */
 enum relay_can { CAN_READ_PLAIN = 1, CAN_READ_DUET = 2, CAN_WRITE_DUET = 4 };
 
 /** Bytes of the largest frame that is sent and accepted: with its overhead half of Linux's receive
- * buffer, so that one that is not whole waits in the kernel. */
+ * buffer, so that a partial frame can wait in the kernel. */
 enum { RELAY_FRAME = 65536 - (int)DUET_FRAME_OVERHEAD };
 
-/** The connection is open: move bytes from now on. */
+/** Set the channel limits that the relay needs in a new configuration. Returns an exit code. */
+int relay_configure(struct settings *settings);
+
+/** Move bytes from now on. May end the connection. */
 void relay_start(struct connection *connection);
+
+/** Note what the loop reports of one side. */
+void relay_event(struct connection *connection, int is_plain, int events);
 
 /** Move the bytes of all that are ready; the loop's hook after polling. */
 void relay_run(uv_check_t *check);
 
-/** It is ready no more. */
-void relay_forget(struct connection *connection);
-
-/** Write what the session owes. */
-void relay_flush(struct connection *connection);
-
 /* ---- timers.c ---- */
 
-/** Watch over an open connection: that something moves, and that the peer lives. */
-void alive_start(struct connection *connection);
+/** Begin to watch a connection that is open. */
+void timers_start(struct connection *connection);
 
-/** Something came from a peer that was unproven. */
-void alive_heard(struct connection *connection);
+/** UNCONFIRMED: enter OPEN if the peer's READY has come. */
+void timers_confirm(struct connection *connection);
+
+/** The timers of UNCONFIRMED and OPEN. Both may end the connection. */
+void timers_unconfirmed(struct connection *connection);
+void timers_open(struct connection *connection);
+
+/* ---- lifecycle.c ---- */
+
+/** Take an accepted descriptor (owned). Returns 0, or -1: no memory. */
+int lifecycle_accept(struct tunnel *tunnel, int fd, const struct sockaddr_storage *from);
+
+void lifecycle_event(struct connection *connection, int is_plain, int events);
+void lifecycle_timer(struct connection *connection);
+void lifecycle_authenticated(struct connection *connection);
+void lifecycle_dialled(struct connection *connection);
+
+/** Bring a connection that is not open under the settings of a reload. */
+void lifecycle_reload(struct connection *connection);
 
 #endif

@@ -11,21 +11,22 @@
 
 #include <stdint.h>
 
-/** The tunnels that are configured, and as many that are no longer and have connections left. */
+/** The configured tunnels, and as many that are no longer configured but have connections left. */
 enum { TUNNEL_ROWS = 2 * TUNNELS_MOST };
 
 /** One tunnel in one worker. */
 struct counters {
     char name[TUNNEL_NAME_MOST + 1]; /* "": a free row */
     uint64_t accepted;               /* connections, ever */
-    uint64_t handshakes;             /* peers that proved themselves */
+    uint64_t handshakes;             /* peers that authenticated */
     uint64_t finished;               /* connections that both ends closed */
     uint64_t failed;                 /* those that ended otherwise once they were open */
-    uint64_t refused;                /* by a limit, an address or a policy */
-    uint64_t strangers;              /* who proved nothing */
+    uint64_t refused;                /* by a limit or a policy */
+    uint64_t unreached;              /* no target could be reached */
+    uint64_t unauthenticated;        /* peers that did not authenticate */
     uint64_t dial_failures;          /* attempts at one address of a target */
-    uint64_t bytes_in, bytes_out;    /* of the plain side: handed to it, taken from it */
-    uint64_t open, half_open;        /* now: connections, and who has proven nothing yet */
+    uint64_t bytes_in, bytes_out;    /* of the plain side: written to it, read from it */
+    uint64_t open, half_open;        /* now */
 };
 
 /** One process. */
@@ -33,8 +34,8 @@ struct process_counters {
     uint64_t pid; /* 0: not running */
     uint64_t started_unix_ms;
     uint64_t reloads, reload_failures;
-    uint64_t out_of_descriptors; /* how often accepting stopped for the lack of something */
-    uint64_t paused;             /* 1: it is stopped now */
+    uint64_t accept_pauses; /* how often accepting stopped for lack of descriptors or memory */
+    uint64_t accept_paused; /* 1: it is stopped now */
 };
 
 /** All of one worker's. */

@@ -1,5 +1,5 @@
 /*
- * Descriptors on the loop (see endpoint.h).
+ * Descriptors on the loop (see endpoint.h). What an event means is lifecycle.c's matter.
  */
 #include "endpoint.h"
 
@@ -9,42 +9,54 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ALIVE_AFTER_S = 60, ALIVE_EVERY_S = 15, ALIVE_TRIES = 4 }; /* a dead machine is noticed */
+/* Keep-alive: a dead machine is noticed after two minutes. */
+enum { KEEPALIVE_AFTER_S = 60, KEEPALIVE_EVERY_S = 15, KEEPALIVE_TRIES = 4 };
 
 static void
-release(uv_handle_t *handle)
+free_endpoint(uv_handle_t *handle)
 {
     free(handle->data);
 }
 
 static void
-came(uv_poll_t *poll, int status, int events)
+endpoint_polled(uv_poll_t *poll, int status, int events)
 {
     struct endpoint *endpoint = poll->data;
 
     if (status < 0) {
         endpoint->watched = 0; /* libuv has stopped it */
-        events = UV_READABLE | UV_WRITABLE | ENDPOINT_BROKEN;
+        events = UV_READABLE | UV_WRITABLE | ENDPOINT_ERROR;
     }
     if (endpoint->connection != NULL)
-        endpoint->event(endpoint->connection, events);
+        endpoint->on_event(endpoint->connection, endpoint->is_plain, events);
 }
 
 void
 endpoint_prepare(int fd, int is_far)
 {
-    const int one = 1, after = ALIVE_AFTER_S, every = ALIVE_EVERY_S, tries = ALIVE_TRIES;
+    const int one = 1;
+    const int after = KEEPALIVE_AFTER_S, every = KEEPALIVE_EVERY_S, tries = KEEPALIVE_TRIES;
 
     if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0 || !is_far)
-        return; /* a Unix socket, or another process of a machine that lives */
+        return; /* a Unix socket, or a process of this machine */
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &after, sizeof after);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof tries);
 }
 
+/** Choose what closing sends: RST, or FIN after all that was written. */
+static void
+reset_when_closed(int fd, int reset)
+{
+    const struct linger at_once = {.l_onoff = reset, .l_linger = 0};
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
 struct endpoint *
-endpoint_open(uv_loop_t *loop, struct connection *connection, int fd, endpoint_event *event)
+endpoint_new(uv_loop_t *loop, struct connection *connection, int fd, int is_plain,
+             endpoint_event *on_event)
 {
     struct endpoint *endpoint = calloc(1, sizeof *endpoint);
 
@@ -55,8 +67,11 @@ endpoint_open(uv_loop_t *loop, struct connection *connection, int fd, endpoint_e
     }
     endpoint->poll.data = endpoint;
     endpoint->connection = connection;
-    endpoint->event = event;
+    endpoint->on_event = on_event;
     endpoint->fd = fd;
+    endpoint->is_plain = is_plain;
+    if (is_plain)
+        reset_when_closed(fd, 1);
     return endpoint;
 }
 
@@ -69,23 +84,7 @@ endpoint_watch(struct endpoint *endpoint, int events)
     if (events == 0)
         uv_poll_stop(&endpoint->poll);
     else
-        uv_poll_start(&endpoint->poll, events, came);
-}
-
-/** Choose what closing sends: RST, or FIN behind all that was written. */
-static void
-reset_when_closed(const struct endpoint *endpoint, int reset)
-{
-    const struct linger at_once = {.l_onoff = reset, .l_linger = 0};
-
-    (void)setsockopt(endpoint->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-}
-
-void
-endpoint_is_plain(struct endpoint *endpoint)
-{
-    endpoint->plain = 1;
-    reset_when_closed(endpoint, 1);
+        uv_poll_start(&endpoint->poll, events, endpoint_polled);
 }
 
 void
@@ -94,8 +93,8 @@ endpoint_close(struct endpoint *endpoint, int reset)
     if (endpoint == NULL)
         return;
     endpoint->connection = NULL;
-    uv_close((uv_handle_t *)&endpoint->poll, release);
-    if (endpoint->plain && !reset)
-        reset_when_closed(endpoint, 0);
+    uv_close((uv_handle_t *)&endpoint->poll, free_endpoint);
+    if (endpoint->is_plain && !reset)
+        reset_when_closed(endpoint->fd, 0);
     close(endpoint->fd);
 }

@@ -1,7 +1,7 @@
 /*
- * A connection's descriptor on the loop: what it is watched for, and whom an event is told.
+ * A connection's descriptor on the loop: which events it is watched for, and who is called.
  *
- * The set of what is watched is changed only when it differs, as each change is a system call.
+ * The watched set is changed only when it differs, as each change is a system call.
  */
 #ifndef DUET_TUNNEL_ENDPOINT_H
 #define DUET_TUNNEL_ENDPOINT_H
@@ -10,38 +10,34 @@
 
 struct connection;
 
-/** What an endpoint tells: a set, beside UV_READABLE and UV_WRITABLE. */
-enum { ENDPOINT_BROKEN = 256 };
+/** An event of its own, beside UV_READABLE and so on: the loop met an error on the descriptor. */
+enum { ENDPOINT_ERROR = 256 };
 
-typedef void endpoint_event(struct connection *connection, int events);
+typedef void endpoint_event(struct connection *connection, int is_plain, int events);
 
 struct endpoint {
     uv_poll_t poll;
     struct connection *connection; /* NULL once it is closed */
-    endpoint_event *event;
+    endpoint_event *on_event;
     int fd; /* owned */
     int watched;
-    int plain; /* endpoint_is_plain() was called */
+    int is_plain;
 };
 
-/** Put a descriptor on the loop; it is closed with the endpoint, or at once on failure, which
- * returns NULL. */
-struct endpoint *endpoint_open(uv_loop_t *loop, struct connection *connection, int fd,
-                               endpoint_event *event);
+/** Put a descriptor on the loop, unwatched. A plain one is reset by whatever closes it, the death
+ * of this process included, so that the other end does not take a part for the whole;
+ * endpoint_close() can undo that. Returns NULL without memory; the descriptor is closed then. */
+struct endpoint *endpoint_new(uv_loop_t *loop, struct connection *connection, int fd, int is_plain,
+                              endpoint_event *on_event);
 
-/** Make a socket ready, before it connects or listens; what is accepted from it is so too. Nothing
- * waits for more bytes, and where the other end is another machine, is_far 1, the kernel asks it
- * now and then whether it lives. */
+/** Set a socket's options, before it connects or listens; accepted ones inherit them: no delay, and
+ * keep-alive where the other end is another machine (is_far 1). */
 void endpoint_prepare(int fd, int is_far);
 
 /** Watch for a set of UV_READABLE, UV_WRITABLE and so on; 0: for nothing. */
 void endpoint_watch(struct endpoint *endpoint, int events);
 
-/** From now on whoever closes it, this process's death included, cuts it: the other end sees a
- * reset and takes what has come for no whole. */
-void endpoint_is_plain(struct endpoint *endpoint);
-
-/** Take it off the loop and close it; reset 0: in order, as an end. NULL is fine. */
+/** Take it off the loop and close it; reset 0: with a FIN, as an end in order. NULL is fine. */
 void endpoint_close(struct endpoint *endpoint, int reset);
 
 #endif

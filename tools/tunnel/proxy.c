@@ -1,5 +1,6 @@
 /*
- * The PROXY protocol, version 2 (see proxy.h).
+ * The PROXY protocol, version 2 (see proxy.h): reading and writing a header in memory. Sockets are
+ * proxy_header.c's matter.
  */
 #include "proxy.h"
 
@@ -47,59 +48,57 @@ check_magic(const uint8_t *bytes, size_t size, const char **why)
     return refuse(why, "no PROXY header; have the proxy send version 2, or do not ask for it here");
 }
 
+/** The size of both addresses in a header; 0: the family is not known. */
+static size_t
+addresses_size(unsigned family)
+{
+    switch (family) {
+    case TCP4:
+        return TCP4_SIZE;
+    case TCP6:
+        return TCP6_SIZE;
+    case UNIX_STREAM:
+        return UNIX_SIZE;
+    default:
+        return 0;
+    }
+}
+
+/** Read one of both addresses: i is 0 for the source, 1 for the destination. */
 static void
-read_in4(struct sockaddr_storage *out, const uint8_t *address, const uint8_t *port)
+read_address(struct sockaddr_storage *out, unsigned family, const uint8_t *at, size_t i)
 {
     struct sockaddr_in in = {.sin_family = AF_INET};
-
-    memcpy(&in.sin_addr, address, sizeof in.sin_addr);
-    memcpy(&in.sin_port, port, sizeof in.sin_port);
-    memcpy(out, &in, sizeof in);
-}
-
-static void
-read_in6(struct sockaddr_storage *out, const uint8_t *address, const uint8_t *port)
-{
-    struct sockaddr_in6 in = {.sin6_family = AF_INET6};
-
-    memcpy(&in.sin6_addr, address, sizeof in.sin6_addr);
-    memcpy(&in.sin6_port, port, sizeof in.sin6_port);
-    memcpy(out, &in, sizeof in);
-}
-
-static void
-read_unix(struct sockaddr_storage *out, const uint8_t *path)
-{
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
     struct sockaddr_un un = {.sun_family = AF_UNIX};
 
-    memcpy(un.sun_path, path, sizeof un.sun_path);
-    un.sun_path[sizeof un.sun_path - 1] = 0;
-    memcpy(out, &un, sizeof un);
+    if (family == TCP4) {
+        memcpy(&in.sin_addr, at + i * 4, 4);
+        memcpy(&in.sin_port, at + 8 + i * 2, 2);
+        memcpy(out, &in, sizeof in);
+    } else if (family == TCP6) {
+        memcpy(&in6.sin6_addr, at + i * 16, 16);
+        memcpy(&in6.sin6_port, at + 32 + i * 2, 2);
+        memcpy(out, &in6, sizeof in6);
+    } else {
+        memcpy(un.sun_path, at + i * UNIX_PATH, sizeof un.sun_path - 1);
+        memcpy(out, &un, sizeof un);
+    }
 }
 
-/** The addresses. Returns their size in the header, or 0: it is too short for them, or they are
- * of a kind that is not known. */
+/** Read the addresses. Returns their size in the header, or 0: it is too short for them, or the
+ * family is not known. */
 static size_t
 read_addresses(struct proxy *proxy, unsigned family, const uint8_t *at, size_t size)
 {
+    size_t used = addresses_size(family);
+
+    if (used == 0 || size < used)
+        return 0;
     proxy->known = 1;
-    if (family == TCP4 && size >= TCP4_SIZE) {
-        read_in4(&proxy->source, at, at + 8);
-        read_in4(&proxy->destination, at + 4, at + 10);
-        return TCP4_SIZE;
-    }
-    if (family == TCP6 && size >= TCP6_SIZE) {
-        read_in6(&proxy->source, at, at + 32);
-        read_in6(&proxy->destination, at + 16, at + 34);
-        return TCP6_SIZE;
-    }
-    if (family == UNIX_STREAM && size >= UNIX_SIZE) {
-        read_unix(&proxy->source, at);
-        read_unix(&proxy->destination, at + UNIX_PATH);
-        return UNIX_SIZE;
-    }
-    proxy->known = 0;
-    return 0;
+    read_address(&proxy->source, family, at, 0);
+    read_address(&proxy->destination, family, at, 1);
+    return used;
 }
 
 /** Do the fields fill what is left exactly? */
@@ -152,40 +151,38 @@ proxy_parse(struct proxy *proxy, const uint8_t *bytes, size_t size, size_t *used
 
 /* ---- Writing ---- */
 
-/** Write both addresses. Returns their size; *family tells what they are. */
-static size_t
-write_addresses(uint8_t *at, uint8_t *family, const struct proxy *proxy)
+/** The header's family for a pair of addresses. */
+static uint8_t
+family_of(const struct proxy *proxy)
 {
-    const struct sockaddr_storage *ends[2] = {&proxy->source, &proxy->destination};
-
-    *family = UNSPEC;
-    if (!proxy->known || ends[0]->ss_family != ends[1]->ss_family)
-        return 0;
-    for (size_t i = 0; i < 2; i++) {
-        struct sockaddr_in in;
-        struct sockaddr_in6 in6;
-        switch (ends[i]->ss_family) {
-        case AF_INET:
-            *family = TCP4;
-            memcpy(&in, ends[i], sizeof in);
-            memcpy(at + i * 4, &in.sin_addr, 4);
-            memcpy(at + 8 + i * 2, &in.sin_port, 2);
-            break;
-        case AF_INET6:
-            *family = TCP6;
-            memcpy(&in6, ends[i], sizeof in6);
-            memcpy(at + i * 16, &in6.sin6_addr, 16);
-            memcpy(at + 32 + i * 2, &in6.sin6_port, 2);
-            break;
-        case AF_UNIX:
-            *family = UNIX_STREAM;
-            memcpy(at + i * UNIX_PATH, ((const struct sockaddr_un *)ends[i])->sun_path, UNIX_PATH);
-            break;
-        default:
-            return 0;
-        }
+    if (!proxy->known || proxy->source.ss_family != proxy->destination.ss_family)
+        return UNSPEC;
+    switch (proxy->source.ss_family) {
+    case AF_INET:
+        return TCP4;
+    case AF_INET6:
+        return TCP6;
+    case AF_UNIX:
+        return UNIX_STREAM;
+    default:
+        return UNSPEC;
     }
-    return *family == TCP4 ? TCP4_SIZE : *family == TCP6 ? TCP6_SIZE : UNIX_SIZE;
+}
+
+static void
+write_address(uint8_t *at, unsigned family, const struct sockaddr_storage *address, size_t i)
+{
+    const uint8_t *from = (const uint8_t *)address;
+
+    if (family == TCP4) {
+        memcpy(at + i * 4, from + offsetof(struct sockaddr_in, sin_addr), 4);
+        memcpy(at + 8 + i * 2, from + offsetof(struct sockaddr_in, sin_port), 2);
+    } else if (family == TCP6) {
+        memcpy(at + i * 16, from + offsetof(struct sockaddr_in6, sin6_addr), 16);
+        memcpy(at + 32 + i * 2, from + offsetof(struct sockaddr_in6, sin6_port), 2);
+    } else if (family == UNIX_STREAM) {
+        memcpy(at + i * UNIX_PATH, from + offsetof(struct sockaddr_un, sun_path), UNIX_PATH);
+    }
 }
 
 static size_t
@@ -206,7 +203,10 @@ proxy_write(uint8_t out[PROXY_MOST], const struct proxy *proxy)
 
     memcpy(out, magic, MAGIC_SIZE);
     out[12] = VERSION << 4 | PROXIED;
-    at += write_addresses(at, &out[13], proxy);
+    out[13] = family_of(proxy);
+    write_address(at, out[13], &proxy->source, 0);
+    write_address(at, out[13], &proxy->destination, 1);
+    at += addresses_size(out[13]);
     if (proxy->secret_id != NULL) {
         to_hex(id, proxy->secret_id, DUET_SECRET_ID_SIZE);
         at += write_field(at, PROXY_TLV_SECRET, id, sizeof id - 1);
@@ -226,16 +226,8 @@ proxy_write(uint8_t out[PROXY_MOST], const struct proxy *proxy)
 
 /* ---- Trust ---- */
 
-int
-proxy_network(const char *text)
-{
-    struct network network;
-
-    return network_parse(&network, text);
-}
-
 static int
-holds(const char *text, const uint8_t address[NETWORK_ADDRESS])
+network_text_holds(const char *text, const uint8_t address[NETWORK_ADDRESS])
 {
     struct network network;
 
@@ -250,9 +242,9 @@ proxy_trusted(const struct strlist *trusted, const struct sockaddr_storage *peer
     if (network_address(address, peer) != 0)
         return peer->ss_family == AF_UNIX;
     if (trusted->count == 0)
-        return holds("127.0.0.0/8", address) || holds("::1", address);
+        return network_text_holds("127.0.0.0/8", address) || network_text_holds("::1", address);
     for (size_t i = 0; i < trusted->count; i++)
-        if (holds(trusted->at[i], address))
+        if (network_text_holds(trusted->at[i], address))
             return 1;
     return 0;
 }

@@ -1,8 +1,8 @@
 /*
- * The PROXY protocol, version 2: who is behind a connection that a proxy hands on.
+ * The PROXY protocol, version 2: whose connection it is that a proxy hands on.
  *
- * Memory in, memory out. A header is read only where it is asked for and only from sources that are
- * trusted, as whoever sends one says who he is. The protocol's text is HAProxy's
+ * Memory in, memory out. A header is read only where the tunnel asks for it and only from trusted
+ * proxies, as its sender can claim any source. The protocol's text is HAProxy's
  * doc/proxy-protocol.txt, section 2.2.
  */
 #ifndef DUET_TUNNEL_PROXY_H
@@ -18,14 +18,14 @@ enum {
     PROXY_LEAST = 16,  /* bytes before the addresses */
     PROXY_MOST = 2048, /* bytes of the longest header that is taken */
 
-    /* duet's own fields behind the addresses, each a text without a final NUL: */
+    /* duet's own fields after the addresses, each a text without a final NUL: */
     PROXY_TLV_SECRET = 0xe0, /* the secret's id, 16 hex digits */
     PROXY_TLV_KEY = 0xe1,    /* the peer's public key in base64 */
     PROXY_TLV_NAME = 0xe2    /* its name in the peers file */
 };
 
 struct proxy {
-    int known; /* 1: the addresses are told; 0: they are not, and the socket's hold */
+    int known; /* 1: it names the addresses; 0: the socket's are used */
     struct sockaddr_storage source, destination; /* both of one family: IPv4, IPv6 or Unix */
     /* For proxy_write() alone; NULL: left out. */
     const uint8_t *secret_id; /* DUET_SECRET_ID_SIZE bytes */
@@ -36,8 +36,7 @@ struct proxy {
 /**
  * Read a header.
  *
- * bytes  what the stream began with so far, size bytes; all of it may be looked at without
- *         removing it from the socket, as *used tells what the header takes.
+ * bytes   the first bytes of the stream, size bytes. *used: out, how many the header takes.
  * why     out: a sentence when the bytes are none.
  *
  * Returns DUET_OK; DUET_AGAIN: it may become one; DUET_E_FORMAT.
@@ -51,8 +50,5 @@ size_t proxy_write(uint8_t out[PROXY_MOST], const struct proxy *proxy);
 /** May this peer send a header? trusted: networks as ADDRESS or ADDRESS/BITS; an empty list is
  * loopback's. Unix sockets are always trusted. Returns 1 or 0. */
 int proxy_trusted(const struct strlist *trusted, const struct sockaddr_storage *peer);
-
-/** Is the text a network, as ADDRESS or ADDRESS/BITS? Returns 0, or -1. */
-int proxy_network(const char *text);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * PROXY headers of connections: read before anything else of those that are accepted, and made for
- * what they are handed on to. What a header looks like is in proxy.h.
+ * The PROXY header of a connection: read before anything else of one that is accepted, or made for
+ * what it is handed on to. The format is in proxy.h.
  */
 #ifndef DUET_TUNNEL_PROXY_HEADER_H
 #define DUET_TUNNEL_PROXY_HEADER_H
@@ -10,22 +10,31 @@
 struct connection;
 struct proxy_header;
 
-/** What becomes of a connection whose header has been read. */
-struct proxy_header_ways {
-    void (*good)(struct connection *connection);
-    /* It has none, or one that is not meant to be taken. The reason is a sentence. */
-    void (*bad)(struct connection *connection, const char *reason);
+/** What reading came to; lifecycle.c acts on it. */
+enum proxy_header_result {
+    PROXY_HEADER_AGAIN,        /* more is to come */
+    PROXY_HEADER_DONE,         /* it is read; its source is the connection's now */
+    PROXY_HEADER_LOCAL,        /* it names no source: proxy_header_look() goes on */
+    PROXY_HEADER_HEALTH_CHECK, /* the proxy only checked whether this service is up */
+    PROXY_HEADER_BAD,          /* there is none, or a bad one */
+    PROXY_HEADER_LIMIT         /* its source has too many connections */
 };
 
-/** Room for one, which is free()'s later. NULL: no memory. */
+enum { PROXY_LOCAL_MS = 200 }; /* how long a client waits for what follows a header of no source */
+
+#define PROXY_SOURCE_FULL "its source has as many connections as one may have (max-from-source)"
+
+/** Room for one; free() releases it. NULL: no memory. */
 struct proxy_header *proxy_header_new(void);
 
-/** Read the header of an accepted connection, which has room for it; its source is then who the
- * header says. Nothing behind it is read. A proxy that only looks whether somebody is there is sent
- * away without a word. The time of a client's connection is limited here, a server's is anyway. */
-void proxy_header_await(struct connection *connection, const struct proxy_header_ways *ways);
+/** Read what has come of an accepted connection's header, and nothing after it. why: out, a
+ * sentence for BAD and LIMIT. */
+enum proxy_header_result proxy_header_read(struct connection *connection, const char **why);
 
-/** The proxy that told a connection's source; NULL: nobody did. */
+/** After LOCAL: does the proxy stay and send data (DONE), or close (HEALTH_CHECK)? */
+enum proxy_header_result proxy_header_look(struct connection *connection);
+
+/** The proxy that named a connection's source; NULL: none did. */
 const struct sockaddr_storage *proxy_header_via(const struct connection *connection);
 
 /** Make the header of an open connection. Returns its size. */

@@ -1,104 +1,85 @@
 /*
- * What a reload means for connections that are not open yet.
+ * Reloading the configuration of one process: everything that can fail first, then the change.
  *
- * Whoever has not proven itself is judged by what holds when it does, not by what held when it
- * came. A server's peer that has sent nothing gets a channel of the new keys. One whose opening is
- * under way goes on with the old ones, and is compared with the new settings before it is heard
- * again and once more when it has proven itself. A client begins again, with the new keys and
- * targets, where its peer has not proven itself. Open connections go on as they are.
+ * Open connections keep their settings. Those that are not open are brought under the new ones, as
+ * a peer is judged by what holds when it authenticates, not by what held when it connected
+ * (lifecycle_reload()). The supervisor's part is in workers.c.
  */
 #include "connection.h"
 
-int
-renewal_refuses(const struct connection *c)
+#include "log.h"
+#include "systemd.h"
+
+#include <stdlib.h>
+
+/** Make a generation of new settings, with its sockets and tunnels. On failure nothing has changed,
+ * and the settings are the caller's. */
+static int
+prepare(struct service *service, struct settings *settings, struct generation **generation)
 {
-    const struct tunnel *tunnel = c->tunnel;
-    duet_info info;
+    int code = relay_configure(settings);
 
-    if (tunnel->retired)
-        return 1;
-    if (c->generation == tunnel->generation)
-        return 0;
-    duet_session_info(duet_channel_session(c->channel), &info);
-    return !settings_admit(tunnel->settings, c->settings, &info);
-}
-
-void
-renewal_adopt(struct connection *c)
-{
-    struct tunnel *tunnel = c->tunnel;
-
-    tunnel->generation->holders++;
-    generation_release(c->generation);
-    c->generation = tunnel->generation;
-    c->settings = tunnel->settings;
-}
-
-/** Its channel is gone: the next one is made under the settings of now. */
-static void
-adopt_keys(struct connection *c)
-{
-    renewal_adopt(c);
-    c->generation->holders++;
-    generation_release(c->keys);
-    c->keys = c->generation;
-}
-
-/** A server's peer that has not proven itself. */
-static void
-reach_stranger(struct connection *c)
-{
-    int fd = c->duet->fd;
-
-    if (c->tunnel->retired) {
-        stranger_judge(c, "a reload withdrew the tunnel before it proved anything");
-        return;
-    }
-    if (c->spoke)
-        return;
-    duet_channel_free(c->channel);
-    c->channel = NULL;
-    adopt_keys(c);
-    if (duet_channel_open(&c->channel, c->settings->config, c->service->replay, DUET_BOTTOM, fd,
-                          fd) != DUET_OK)
-        stranger_judge(c, "no memory for a channel of the new keys");
-}
-
-/** A client's peer that was not reached yet, or has not proven itself. */
-static void
-begin_again(struct connection *c)
-{
-    connection_time(c, -1, NULL);
-    dial_free(c->dial);
-    c->dial = NULL;
-    duet_channel_free(c->channel);
-    c->channel = NULL;
-    endpoint_close(c->duet, 0);
-    c->duet = NULL;
-    c->target = NULL;
-    adopt_keys(c);
-    dial_start(c);
-}
-
-/** A client's connection; one whose PROXY header has not come has nothing to be begun again. */
-static void
-reach_client(struct connection *c)
-{
-    if (c->tunnel->retired)
-        connection_end(c, END_REFUSED, "a reload withdrew the tunnel before its peer was reached");
-    else if (c->state == CONNECTION_HANDSHAKE)
-        adopt_keys(c);
+    if (code == EXIT_DONE)
+        code = sockets_open(&service->sockets, settings, service->view.workers > 1, NULL);
+    if (code != EXIT_DONE)
+        return code;
+    *generation = generation_new(settings);
+    if (*generation == NULL)
+        code = log_error(EXIT_LIMIT, "no memory");
     else
-        begin_again(c);
+        code = tunnels_make(service, *generation);
+    if (code != EXIT_DONE) {
+        free(*generation);
+        sockets_keep(&service->sockets, service->generation->settings);
+    }
+    return code;
 }
 
-void
-renewal_reach(struct connection *c)
+/** Use a new generation. */
+static int
+take_over(struct service *service, struct generation *fresh)
 {
-    int is_client = c->settings->side == TUNNEL_CLIENT;
+    struct generation *old = service->generation;
+    struct connection *c, *next;
 
-    if (c->state == CONNECTION_HANDSHAKE && !is_client)
-        reach_stranger(c);
-    else if (is_client && c->state <= CONNECTION_GREETING)
-        reach_client(c);
+    service->generation = fresh;
+    service->view.settings = fresh->settings;
+    int code = tunnels_renew(service);
+    for (c = TAILQ_FIRST(&service->connections); c != NULL; c = next) {
+        next = TAILQ_NEXT(c, entry);
+        lifecycle_reload(c);
+    }
+    accept_resume(service); /* limits may be wider */
+    sockets_keep(&service->sockets, fresh->settings);
+    generation_release(old);
+    record_start(fresh->settings->log_format, fresh->settings->log_target);
+    return code;
+}
+
+int
+reload_service(struct service *service)
+{
+    struct generation *fresh = NULL;
+    struct settings *settings = NULL;
+
+    if (service->view.draining)
+        return log_error(EXIT_FAILED, "not reloaded: the service is ending");
+    systemd_notify("RELOADING=1");
+    int code = settings_reload(&settings, service->generation->settings);
+    if (code == EXIT_DONE)
+        code = prepare(service, settings, &fresh);
+    if (code == EXIT_DONE) {
+        code = take_over(service, fresh);
+        service_counters(service)->reloads++;
+        if (code == EXIT_DONE)
+            record_note(RECORD_INFO, "reloaded: new connections have the new configuration");
+        else
+            record_note(RECORD_ERROR, "reloaded, but not all of it is listened on: reload again");
+    } else {
+        settings_free(settings);
+        service_counters(service)->reload_failures++;
+        record_note(RECORD_ERROR, "not reloaded: the configuration from before stays");
+    }
+    systemd_notify("READY=1");
+    return code;
 }

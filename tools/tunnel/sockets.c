@@ -1,11 +1,11 @@
 /*
- * The listening sockets (see sockets.h).
+ * The listening sockets of a configuration (see sockets.h). Accepting from them is in accept.c.
  */
 #include "sockets.h"
 
 #include "endpoint.h"
 #include "log.h"
-#include "loopback.h"
+#include "network.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,8 +21,8 @@ find_listener(const struct sockets *sockets, const char *address)
     return NULL;
 }
 
-/** May it listen beyond this machine? A client's side is plain: whoever reaches it is through (see
- * --unsafe-listen). */
+/** May it listen beyond this machine? A client's listening side is plain: anyone who can reach it
+ * can use the tunnel (see --unsafe-listen). */
 static int
 may_be_exposed(const struct tunnel_settings *tunnel)
 {
@@ -37,11 +37,12 @@ check_exposure(const struct listener *listener, const struct tunnel_settings *tu
         struct sockaddr_storage at = {0};
         socklen_t size = sizeof at;
         if (may_be_exposed(tunnel) ||
-            getsockname(listener->fds[i], (struct sockaddr *)&at, &size) != 0 || is_local(&at))
+            getsockname(listener->fds[i], (struct sockaddr *)&at, &size) != 0 ||
+            network_is_loopback(&at))
             continue;
         return log_error(
             EXIT_USAGE,
-            "%s: %s is beyond this machine, and whoever reaches it is let through unasked; "
+            "%s: %s is beyond this machine, and anyone who reaches it can use the tunnel; "
             "listen on 127.0.0.1, or say --unsafe-listen if that is meant",
             tunnel->name, printable(address));
     }
@@ -103,8 +104,8 @@ close_entry(struct socket_entry *entry, int owner)
 
 /** Open one address, unless the set has it. */
 static int
-add(struct sockets *sockets, const struct tunnel_settings *tunnel, const char *address, int shared,
-    const struct sockets *first)
+add_entry(struct sockets *sockets, const struct tunnel_settings *tunnel, const char *address,
+          int shared, const struct sockets *first)
 {
     const struct listener *had = find_listener(sockets, address);
     if (had != NULL)
@@ -132,7 +133,7 @@ sockets_open(struct sockets *sockets, const struct settings *settings, int share
     for (size_t i = 0; i < settings->tunnel_count && code == EXIT_DONE; i++) {
         const struct tunnel_settings *tunnel = &settings->tunnels[i];
         for (size_t j = 0; j < tunnel->listen.count && code == EXIT_DONE; j++)
-            code = add(sockets, tunnel, tunnel->listen.at[j], shared, first);
+            code = add_entry(sockets, tunnel, tunnel->listen.at[j], shared, first);
     }
     while (code != EXIT_DONE && sockets->count > before)
         close_entry(&sockets->entries[--sockets->count], 1);
@@ -141,7 +142,7 @@ sockets_open(struct sockets *sockets, const struct settings *settings, int share
 
 /** The tunnel that listens on an address; NULL: none does. */
 static const struct tunnel_settings *
-find_named(const struct settings *settings, const char *address)
+find_tunnel_of(const struct settings *settings, const char *address)
 {
     for (size_t i = 0; i < settings->tunnel_count; i++)
         for (size_t j = 0; j < settings->tunnels[i].listen.count; j++)
@@ -150,22 +151,22 @@ find_named(const struct settings *settings, const char *address)
     return NULL;
 }
 
-/** Listen for a moment where nobody did, or by other rules. A path or a passed descriptor is one
- * for all workers, who could not open it each. */
+/** Try to listen on an address that is new, or has new rules. Workers share a path or a passed
+ * descriptor, so that these need a restart. */
 static int
 check_address(const struct tunnel_settings *tunnel, const char *address)
 {
     struct socket_entry entry;
 
     if (!is_shareable(address))
-        return log_error(EXIT_USAGE, "%s: with several workers it is listened on after a restart",
+        return log_error(EXIT_USAGE, "%s: with several workers this address needs a restart",
                          printable(address));
     int code = open_entry(&entry, tunnel, address, 1, NULL);
     close_entry(&entry, 1);
     return code;
 }
 
-/** 1 when a tunnel may go on with an address of the last one's: it asks no more of it. */
+/** 1 when a tunnel may keep the address that another had: its rules are no stricter. */
 static int
 may_keep(const struct tunnel_settings *tunnel, const struct tunnel_settings *last)
 {
@@ -180,7 +181,7 @@ sockets_check(const struct settings *settings, const struct settings *old)
     for (size_t i = 0; i < settings->tunnel_count && code == EXIT_DONE; i++) {
         const struct tunnel_settings *tunnel = &settings->tunnels[i];
         for (size_t j = 0; j < tunnel->listen.count && code == EXIT_DONE; j++)
-            if (!may_keep(tunnel, find_named(old, tunnel->listen.at[j])))
+            if (!may_keep(tunnel, find_tunnel_of(old, tunnel->listen.at[j])))
                 code = check_address(tunnel, tunnel->listen.at[j]);
     }
     return code;
@@ -192,7 +193,7 @@ sockets_keep(struct sockets *sockets, const struct settings *settings)
     size_t kept = 0;
 
     for (size_t i = 0; i < sockets->count; i++) {
-        if (find_named(settings, sockets->entries[i].address) != NULL)
+        if (find_tunnel_of(settings, sockets->entries[i].address) != NULL)
             sockets->entries[kept++] = sockets->entries[i];
         else
             close_entry(&sockets->entries[i], 1);

@@ -1,9 +1,9 @@
 /*
- * The listening sockets of a configuration: opened before privileges are dropped, kept over
- * reloads as long as an address stays, and shared or owned by each worker.
+ * The listening sockets of a configuration: opened before root is given up, kept over reloads as
+ * long as an address stays, shared by the workers or one for each.
  *
- * A worker's sockets are the supervisor's too, so that what waits in one of them outlives the
- * worker and is served by the next.
+ * The supervisor keeps a worker's sockets open too, so that what waits in one of them is served by
+ * the next worker if this one dies.
  */
 #ifndef DUET_TUNNEL_SOCKETS_H
 #define DUET_TUNNEL_SOCKETS_H
@@ -17,7 +17,7 @@
 struct socket_entry {
     char *address;
     struct listener listener;
-    int lent; /* 1: another set's descriptors; not to be closed or removed with this one */
+    int lent; /* 1: another set owns the descriptors, which closes and removes them */
 };
 
 struct sockets {
@@ -26,24 +26,24 @@ struct sockets {
 };
 
 /** Open what the settings name and the set lacks. shared 1: each worker has a socket of its own for
- * a port; what cannot be had twice is taken from first (NULL: none). Returns an exit code, and
+ * a port; what cannot be opened twice is taken from first (NULL: none). Returns an exit code, and
  * leaves the set as it was on failure. */
 int sockets_open(struct sockets *sockets, const struct settings *settings, int shared,
                  const struct sockets *first);
 
-/** Could workers listen on what these settings name and the old ones do not, and may they go on
- * with the rest? Returns an exit code. */
+/** Could workers listen on what these settings name and the old ones do not, and keep the rest?
+ * Returns an exit code. */
 int sockets_check(const struct settings *settings, const struct settings *old);
 
 /** Close those that the settings do not name. */
 void sockets_keep(struct sockets *sockets, const struct settings *settings);
 
 /** The sockets of an address, on which this tunnel may listen; NULL: there are none, or it may not,
- * which is told. */
+ * which is logged. */
 const struct listener *sockets_for(const struct sockets *sockets,
                                    const struct tunnel_settings *tunnel, const char *address);
 
-/** Close those that another set has not borrowed. */
+/** Close those that another set does not share. */
 void sockets_leave(struct sockets *sockets, const struct sockets *borrower);
 
 /** Close all; owner 1: and remove the files of Unix sockets. */

@@ -1,167 +1,74 @@
 /*
- * Connections by source (see source_limit.h): a hash table with open addressing, keyed by a random
- * number, so that nobody outside can choose addresses that meet in one place.
+ * The limit of connections for each source (see source_limit.h), in the balanced tree of
+ * tsearch(3): no choice of addresses makes it slow.
  */
 #include "source_limit.h"
 
 #include "network.h"
-#include "os/os.h"
 
+#include <search.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_SIZE = 64 }; /* entries, a power of two */
-
-struct entry {
-    uint64_t high, low; /* the address */
-    unsigned count;     /* 0: free */
+struct source {
+    uint8_t address[NETWORK_ADDRESS];
+    unsigned count;
 };
 
-struct sources {
-    struct entry *table;
-    size_t size, used; /* size: a power of two, never more than half used */
-    uint64_t key[2];
-};
-
-struct sources *
-sources_new(void)
+static int
+compare_sources(const void *a, const void *b)
 {
-    struct sources *sources = calloc(1, sizeof *sources);
-
-    if (sources == NULL)
-        return NULL;
-    sources->size = FIRST_SIZE;
-    sources->table = calloc(FIRST_SIZE, sizeof *sources->table);
-    if (sources->table == NULL ||
-        duet__os_random((uint8_t *)sources->key, sizeof sources->key) != 0) {
-        sources_free(sources);
-        return NULL;
-    }
-    return sources;
-}
-
-void
-sources_free(struct sources *sources)
-{
-    if (sources != NULL)
-        free(sources->table);
-    free(sources);
+    return memcmp(a, b, NETWORK_ADDRESS); /* public: addresses */
 }
 
 /** The source of an address. Returns 0, or -1: it is not counted. */
 static int
-source_of(struct entry *out, const struct sockaddr_storage *from)
+source_of(struct source *out, const struct sockaddr_storage *from)
 {
-    uint8_t address[NETWORK_ADDRESS];
-
     memset(out, 0, sizeof *out);
-    if (network_address(address, from) != 0)
+    if (network_address(out->address, from) != 0)
         return -1;
-    memcpy(&out->high, address, 8);
-    if (network_is_v4(address))
-        memcpy(&out->low, address + 8, 8);
-    return 0;
-}
-
-static uint64_t
-mix(uint64_t x)
-{
-    x = (x ^ x >> 32) * 0xd6e8feb86659fd93;
-    x = (x ^ x >> 32) * 0xd6e8feb86659fd93;
-    return x ^ x >> 32;
-}
-
-static size_t
-home_of(const struct sources *sources, const struct entry *entry)
-{
-    uint64_t x = mix(entry->high ^ sources->key[0]);
-
-    return (size_t)mix(x ^ entry->low ^ sources->key[1]) & (sources->size - 1);
-}
-
-/** The entry of a source, or the free one where it would be. */
-static struct entry *
-find(struct sources *sources, const struct entry *source)
-{
-    size_t at = home_of(sources, source);
-
-    while (sources->table[at].count != 0 &&
-           (sources->table[at].high != source->high || sources->table[at].low != source->low))
-        at = (at + 1) & (sources->size - 1);
-    return &sources->table[at];
-}
-
-/** Make room for one more. Returns 0, or -1. */
-static int
-grow(struct sources *sources)
-{
-    struct entry *old = sources->table;
-    size_t size = sources->size;
-
-    if (2 * (sources->used + 1) <= size)
-        return 0;
-    struct entry *table = calloc(2 * size, sizeof *table);
-    if (table == NULL)
-        return -1;
-    sources->table = table;
-    sources->size = 2 * size;
-    for (size_t i = 0; i < size; i++)
-        if (old[i].count != 0)
-            *find(sources, &old[i]) = old[i];
-    free(old);
+    if (!network_is_v4(out->address))
+        memset(out->address + NETWORK_ADDRESS / 2, 0, NETWORK_ADDRESS / 2);
     return 0;
 }
 
 int
-sources_take(struct sources *sources, const struct sockaddr_storage *from, unsigned most)
+source_limit_take(struct source_limit *limit, const struct sockaddr_storage *from, unsigned most)
 {
-    struct entry source;
+    struct source key;
 
-    if (source_of(&source, from) != 0)
+    if (source_of(&key, from) != 0)
         return 0;
-    struct entry *entry = find(sources, &source);
-    if (most != 0 && entry->count >= most)
+    struct source **at = tfind(&key, &limit->tree, compare_sources);
+    if (at != NULL && most != 0 && (*at)->count >= most)
         return -1;
-    if (entry->count == 0) {
-        if (grow(sources) != 0)
+    if (at == NULL) {
+        struct source *source = malloc(sizeof *source);
+        if (source != NULL)
+            *source = key;
+        at = source != NULL ? tsearch(source, &limit->tree, compare_sources) : NULL;
+        if (at == NULL) {
+            free(source);
             return -1;
-        entry = find(sources, &source);
-        *entry = source;
-        sources->used++;
+        }
     }
-    entry->count++;
+    (*at)->count++;
     return 0;
 }
 
-/** Free an entry, and move those behind it that it stood in the way of. */
-static void
-release(struct sources *sources, size_t hole)
-{
-    size_t mask = sources->size - 1;
-
-    sources->used--;
-    sources->table[hole].count = 0;
-    for (size_t at = (hole + 1) & mask; sources->table[at].count != 0; at = (at + 1) & mask) {
-        size_t home = home_of(sources, &sources->table[at]);
-        if (((at - home) & mask) < ((at - hole) & mask))
-            continue; /* its home lies behind the hole */
-        sources->table[hole] = sources->table[at];
-        sources->table[at].count = 0;
-        hole = at;
-    }
-}
-
 void
-sources_give(struct sources *sources, const struct sockaddr_storage *from)
+source_limit_give(struct source_limit *limit, const struct sockaddr_storage *from)
 {
-    struct entry source;
+    struct source key;
 
-    if (source_of(&source, from) != 0)
+    if (source_of(&key, from) != 0)
         return;
-    struct entry *entry = find(sources, &source);
-    if (entry->count > 1)
-        entry->count--;
-    else if (entry->count == 1)
-        release(sources, (size_t)(entry - sources->table));
+    struct source **at = tfind(&key, &limit->tree, compare_sources);
+    if (at == NULL || --(*at)->count > 0)
+        return;
+    struct source *source = *at;
+    tdelete(&key, &limit->tree, compare_sources);
+    free(source);
 }

@@ -1,26 +1,25 @@
 /*
- * How many connections each source has: one address of IPv4, or one network of 64 bits of IPv6, as
- * a single machine has all of that.
+ * The limit of connections for each source: one address of IPv4, or one network of 64 bits of IPv6,
+ * as a single machine has all of that.
  *
- * The memory follows the sources that have a connection now, not those that ever had one. Peers on
- * Unix sockets are not told apart and not counted.
+ * Only sources that have a connection now take memory. Peers on Unix sockets are not counted.
  */
 #ifndef DUET_TUNNEL_SOURCE_LIMIT_H
 #define DUET_TUNNEL_SOURCE_LIMIT_H
 
 #include <sys/socket.h>
 
-struct sources;
-
-/** NULL: no memory. */
-struct sources *sources_new(void);
-void sources_free(struct sources *sources); /**< NULL is fine */
+/** The sources that have connections. All zero at first. */
+struct source_limit {
+    void *tree; /* of tsearch(3) */
+};
 
 /** Count a connection. most: what one source may have; 0: any number. Returns 0; -1: it has them
  * already, or there is no memory to count it. */
-int sources_take(struct sources *sources, const struct sockaddr_storage *from, unsigned most);
+int source_limit_take(struct source_limit *limit, const struct sockaddr_storage *from,
+                      unsigned most);
 
-/** Count one less, of those that sources_take() counted. */
-void sources_give(struct sources *sources, const struct sockaddr_storage *from);
+/** Count one less, of those that source_limit_take() counted. */
+void source_limit_give(struct source_limit *limit, const struct sockaddr_storage *from);
 
 #endif

@@ -1,26 +1,13 @@
 /*
- * Tunnels as they are configured now (see tunnel.h): made, renewed by a reload, retired.
+ * Tunnels as they are configured now (see tunnel.h): made, renewed by a reload, retired. What a
+ * reload does to connections is reload.c's matter.
  */
-#include "tunnel.h"
-
 #include "connection.h"
-#include "gate.h"
+
 #include "log.h"
-#include "record.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- Generations ---- */
-
-void
-generation_release(struct generation *generation)
-{
-    if (generation == NULL || --generation->holders > 0)
-        return;
-    settings_free(generation->settings);
-    free(generation);
-}
 
 /** Let a tunnel go on under another generation. */
 static void
@@ -54,7 +41,7 @@ close_ports(struct tunnel *tunnel)
 }
 
 static int
-open_port(struct tunnel *tunnel, int fd)
+add_port(struct tunnel *tunnel, int fd)
 {
     struct port *port = calloc(1, sizeof *port);
 
@@ -69,9 +56,9 @@ open_port(struct tunnel *tunnel, int fd)
     return EXIT_DONE;
 }
 
-/** Listen on the sockets of all of a tunnel's addresses. */
+/** Accept on the sockets of all of a tunnel's addresses. */
 static int
-open_ports(struct tunnel *tunnel)
+add_ports(struct tunnel *tunnel)
 {
     const struct strlist *addresses = &tunnel->settings->listen;
 
@@ -79,23 +66,25 @@ open_ports(struct tunnel *tunnel)
         const struct listener *listener =
             sockets_for(&tunnel->service->sockets, tunnel->settings, addresses->at[i]);
         if (listener == NULL)
-            continue; /* it was told why */
+            continue; /* why was logged */
         for (unsigned j = 0; j < listener->count; j++)
-            if (open_port(tunnel, listener->fds[j]) != EXIT_DONE)
+            if (add_port(tunnel, listener->fds[j]) != EXIT_DONE)
                 return EXIT_LIMIT;
-        log_verbose("%s: listening on %s", tunnel->settings->name, printable(addresses->at[i]));
+        if (tunnel->service->view.worker == 0)
+            record_note(RECORD_INFO, "%s: listening on %s", tunnel->settings->name,
+                        printable(addresses->at[i]));
     }
     accept_watch(tunnel);
     return EXIT_DONE;
 }
 
-/* ---- Renewing ---- */
+/* ---- Making and releasing ---- */
 
-/** A row to count in: the name's own from before, or a free one. */
+/** A row to count in: the one of this name from before, or a free one. */
 static struct counters *
 find_counters(struct service *service, const char *name)
 {
-    struct counters *rows = service->counted[service->worker].tunnels;
+    struct counters *rows = service->counted[service->view.worker].tunnels;
     struct counters *spare = NULL;
 
     for (size_t i = 0; i < TUNNEL_ROWS; i++) {
@@ -111,33 +100,32 @@ find_counters(struct service *service, const char *name)
     return spare;
 }
 
+/** A new tunnel, retired until it is renewed. */
 static struct tunnel *
-make(struct service *service, struct generation *generation, const struct tunnel_settings *settings)
+new_tunnel(struct service *service, struct generation *generation,
+           const struct tunnel_settings *settings)
 {
     struct tunnel *tunnel = calloc(1, sizeof *tunnel);
 
     if (tunnel == NULL)
         return NULL;
     tunnel->service = service;
-    tunnel->sources = sources_new();
     tunnel->counters = find_counters(service, settings->name);
     LIST_INIT(&tunnel->ports);
     TAILQ_INIT(&tunnel->half_open);
-    if (tunnel->sources == NULL || tunnel->counters == NULL ||
-        silence_draw(&tunnel->drain_ms, settings->drain_least_ms, settings->drain_most_ms) !=
-            EXIT_DONE) {
-        sources_free(tunnel->sources);
+    if (tunnel->counters == NULL || gate_draw(&tunnel->drain_ms, settings->drain_least_ms,
+                                              settings->drain_most_ms) != EXIT_DONE) {
         free(tunnel);
         return NULL;
     }
     TAILQ_INSERT_TAIL(&service->tunnels, tunnel, entry);
     configure(tunnel, generation, settings);
-    tunnel->retired = 1; /* until it is renewed */
+    tunnel->retired = 1;
     return tunnel;
 }
 
 static struct tunnel *
-find(struct service *service, const struct tunnel_settings *settings)
+find_tunnel(struct service *service, const struct tunnel_settings *settings)
 {
     struct tunnel *tunnel;
 
@@ -161,34 +149,34 @@ free_counters(const struct service *service, struct counters *row)
 }
 
 static void
-release(struct tunnel *tunnel)
+free_tunnel(struct tunnel *tunnel)
 {
     TAILQ_REMOVE(&tunnel->service->tunnels, tunnel, entry);
     close_ports(tunnel);
     free_counters(tunnel->service, tunnel->counters);
-    sources_free(tunnel->sources);
     generation_release(tunnel->generation);
     free(tunnel);
 }
 
-/** 1 when nothing needs a tunnel any more. */
-static int
-is_over(const struct tunnel *tunnel)
+void
+tunnel_release_unused(struct tunnel *tunnel)
 {
-    return tunnel->retired && tunnel->open_count == 0 && tunnel->half_open_count == 0;
+    if (tunnel->retired && tunnel->open_count == 0 && tunnel->half_open_count == 0)
+        free_tunnel(tunnel);
 }
 
 static void
-release_over(struct service *service)
+release_all_unused(struct service *service)
 {
     struct tunnel *tunnel, *next;
 
     for (tunnel = TAILQ_FIRST(&service->tunnels); tunnel != NULL; tunnel = next) {
         next = TAILQ_NEXT(tunnel, entry);
-        if (is_over(tunnel))
-            release(tunnel);
+        tunnel_release_unused(tunnel);
     }
 }
+
+/* ---- All of a generation ---- */
 
 int
 tunnels_make(struct service *service, struct generation *generation)
@@ -197,14 +185,13 @@ tunnels_make(struct service *service, struct generation *generation)
 
     for (size_t i = 0; i < settings->tunnel_count; i++) {
         const struct tunnel_settings *t = &settings->tunnels[i];
-        if (find(service, t) != NULL || make(service, generation, t) != NULL)
+        if (find_tunnel(service, t) != NULL || new_tunnel(service, generation, t) != NULL)
             continue;
-        release_over(service);
-        return log_error(
-            EXIT_LIMIT,
-            "%s: this tunnel could not be made: no memory, or too many that are no longer "
-            "configured have connections left",
-            t->name);
+        release_all_unused(service);
+        return log_error(EXIT_LIMIT,
+                         "%s: this tunnel could not be made: no memory, or too many tunnels that "
+                         "are no longer configured have connections left",
+                         t->name);
     }
     return EXIT_DONE;
 }
@@ -221,12 +208,12 @@ tunnels_renew(struct service *service)
         close_ports(tunnel);
     }
     for (size_t i = 0; i < settings->tunnel_count; i++) {
-        tunnel = find(service, &settings->tunnels[i]);
+        tunnel = find_tunnel(service, &settings->tunnels[i]);
         configure(tunnel, service->generation, &settings->tunnels[i]);
-        if (open_ports(tunnel) != EXIT_DONE)
+        if (add_ports(tunnel) != EXIT_DONE)
             code = EXIT_LIMIT;
     }
-    release_over(service);
+    release_all_unused(service);
     return code;
 }
 
@@ -240,23 +227,8 @@ tunnels_close_ports(struct service *service)
 }
 
 void
-tunnel_left(struct tunnel *tunnel)
-{
-    struct service *service = tunnel->service;
-
-    if (is_over(tunnel))
-        release(tunnel);
-    accept_resume(service);
-    service_left(service);
-}
-
-void
 tunnels_free(struct service *service)
 {
-    struct tunnel *tunnel, *next;
-
-    for (tunnel = TAILQ_FIRST(&service->tunnels); tunnel != NULL; tunnel = next) {
-        next = TAILQ_NEXT(tunnel, entry);
-        release(tunnel);
-    }
+    while (!TAILQ_EMPTY(&service->tunnels))
+        free_tunnel(TAILQ_FIRST(&service->tunnels));
 }

@@ -4,7 +4,7 @@
 #ifndef DUET_TUNNEL_USER_H
 #define DUET_TUNNEL_USER_H
 
-/** Become a user, with his groups. NULL: stay. Returns an exit code. */
+/** Become a user, with its groups. NULL: stay. Returns an exit code. */
 int user_become(const char *name);
 
 #endif

@@ -1,21 +1,18 @@
 /*
  * The supervisor and its workers (see workers.h).
  *
- * The supervisor keeps the settings, to start a worker that died anew, and does nothing else: it
- * sleeps until a signal. A worker sees by the end of a pipe that its supervisor is gone, and ends.
+ * The supervisor keeps the settings, to restart a worker that died, and otherwise sleeps until a
+ * signal. A worker notices by the end of a pipe (the leash) that its supervisor is gone, and ends.
  */
 #include "workers.h"
 
+#include "connection.h"
 #include "log.h"
 #include "os/os.h"
 #include "os/socket.h"
-#include "record.h"
 #include "systemd.h"
-#include "tunnel.h"
 #include "user.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,46 +27,45 @@ struct worker {
     struct sockets sockets;
     uint64_t started_ms;
     uint64_t due_ms;   /* when it is started again; 0: it is not to be */
-    unsigned pause_ms; /* before the next start */
+    unsigned pause_ms; /* before the next start: doubled while it keeps dying */
 };
 
-struct crew {
+struct supervisor {
     struct service *service;
     struct worker workers[WORKERS_MOST];
-    pid_t supervisor;
+    pid_t pid;
     int leash[2]; /* a pipe whose writing end is the supervisor's alone */
     sigset_t signals, before;
-    uint64_t watchdog_ms; /* how often systemd is given a sign; 0: never */
+    uint64_t watchdog_ms; /* how often systemd is notified; 0: never */
     int ending;
 };
 
 /* ---- A worker ---- */
 
-/** The sockets of the others: what they share with this one stays open. */
+/** Close the sockets of the other workers, except those that this one shares. */
 static void
-close_others(struct crew *crew, unsigned mine)
+close_other_sockets(struct supervisor *s, unsigned mine)
 {
-    for (unsigned i = crew->service->workers; i-- > 0;)
-        if (i != mine && i != 0)
-            sockets_close(&crew->workers[i].sockets, 0);
+    for (unsigned i = s->service->view.workers; i-- > 1;)
+        if (i != mine)
+            sockets_close(&s->workers[i].sockets, 0);
     if (mine != 0)
-        sockets_leave(&crew->workers[0].sockets, &crew->workers[mine].sockets);
+        sockets_leave(&s->workers[0].sockets, &s->workers[mine].sockets);
 }
 
-/** The child's life. */
 static int
-work(struct crew *crew, unsigned number)
+worker_main(struct supervisor *s, unsigned number)
 {
-    struct service *service = crew->service;
+    struct service *service = s->service;
 
-    close(crew->leash[1]);
-    close_others(crew, number);
-    unsetenv("NOTIFY_SOCKET");     /* the supervisor speaks for all */
-    service->mask = &crew->before; /* a signal that came by now is heeded then */
-    service->worker = number;
-    service->supervisor = crew->supervisor;
-    service->leash = crew->leash[0];
-    service->sockets = crew->workers[number].sockets;
+    close(s->leash[1]);
+    close_other_sockets(s, number);
+    unsetenv("NOTIFY_SOCKET"); /* the supervisor speaks for all */
+    service->mask = &s->before;
+    service->view.worker = number;
+    service->view.supervisor = s->pid;
+    service->leash = s->leash[0];
+    service->sockets = s->workers[number].sockets;
     return service_serve(service);
 }
 
@@ -77,16 +73,14 @@ work(struct crew *crew, unsigned number)
 
 /** Start a worker. Returns 1 in the worker itself. */
 static int
-start(struct crew *crew, unsigned number)
+start_worker(struct supervisor *s, unsigned number)
 {
-    struct worker *worker = &crew->workers[number];
-    struct service *service = crew->service;
+    struct worker *worker = &s->workers[number];
 
     worker->started_ms = duet__os_now_ms();
     worker->due_ms = 0;
-    /* What a reload brought is opened now; what cannot be is told, and tried at the next start. */
-    (void)sockets_open(&worker->sockets, service->generation->settings, 1,
-                       &crew->workers[0].sockets);
+    /* Opens what a reload added. What cannot be opened is logged, and tried at the next start. */
+    (void)sockets_open(&worker->sockets, s->service->view.settings, 1, &s->workers[0].sockets);
     worker->pid = fork();
     if (worker->pid == 0)
         return 1;
@@ -98,12 +92,10 @@ start(struct crew *crew, unsigned number)
     return 0;
 }
 
-/** Nothing of a dead worker is open, and tunnels that are no more are told of no more. */
+/** Reset the gauges of a dead worker, and drop rows of tunnels that are no longer configured. */
 static void
-forget_open(const struct service *service, struct worker_counters *counted)
+reset_counters(const struct settings *settings, struct worker_counters *counted)
 {
-    const struct settings *settings = service->generation->settings;
-
     memset(&counted->process, 0, sizeof counted->process);
     for (size_t row = 0; row < TUNNEL_ROWS; row++) {
         struct counters *c = &counted->tunnels[row];
@@ -116,65 +108,75 @@ forget_open(const struct service *service, struct worker_counters *counted)
     }
 }
 
-/** Say what became of a worker, and when it is started again. */
+/** A worker has died: log it, and let it be started again after a pause. */
 static void
-bury(struct crew *crew, unsigned number, int status)
+worker_died(struct supervisor *s, unsigned number, int status)
 {
-    struct worker *worker = &crew->workers[number];
+    struct worker *worker = &s->workers[number];
     uint64_t now = duet__os_now_ms();
 
     worker->pid = 0;
-    forget_open(crew->service, &crew->service->counted[number]);
-    if (crew->ending)
+    reset_counters(s->service->view.settings, &s->service->counted[number]);
+    if (s->ending)
         return;
-    worker->pause_ms = now >= worker->started_ms + STEADY_MS || worker->pause_ms == 0
-                           ? PAUSE_LEAST_MS
-                           : 2 * worker->pause_ms;
-    if (worker->pause_ms > PAUSE_MOST_MS)
+    if (now >= worker->started_ms + STEADY_MS || worker->pause_ms == 0)
+        worker->pause_ms = PAUSE_LEAST_MS;
+    else if (worker->pause_ms <= PAUSE_MOST_MS / 2)
+        worker->pause_ms *= 2;
+    else
         worker->pause_ms = PAUSE_MOST_MS;
     worker->due_ms = now + worker->pause_ms;
-    record_note(RECORD_ERROR, "worker %u died %s %d: it is started again in %u ms", number,
-                WIFSIGNALED(status) ? "of signal" : "with exit code",
-                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), worker->pause_ms);
+    if (WIFSIGNALED(status))
+        record_note(RECORD_ERROR, "worker %u died of signal %d: it is restarted in %u ms", number,
+                    WTERMSIG(status), worker->pause_ms);
+    else
+        record_note(RECORD_ERROR, "worker %u died with exit code %d: it is restarted in %u ms",
+                    number, WEXITSTATUS(status), worker->pause_ms);
 }
 
 static void
-reap(struct crew *crew)
+reap_workers(struct supervisor *s)
 {
     int status;
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        for (unsigned i = 0; i < crew->service->workers; i++)
-            if (crew->workers[i].pid == pid)
-                bury(crew, i, status);
+        for (unsigned i = 0; i < s->service->view.workers; i++)
+            if (s->workers[i].pid == pid)
+                worker_died(s, i, status);
 }
 
-static void
-tell_all(const struct crew *crew, int number)
+/** Send a signal to all workers. Returns how many run. */
+static unsigned
+signal_workers(const struct supervisor *s, int number)
 {
-    for (unsigned i = 0; i < crew->service->workers; i++)
-        if (crew->workers[i].pid > 0)
-            kill(crew->workers[i].pid, number);
+    unsigned running = 0;
+
+    for (unsigned i = 0; i < s->service->view.workers; i++)
+        if (s->workers[i].pid > 0) {
+            (void)kill(s->workers[i].pid, number);
+            running++;
+        }
+    return running;
 }
 
-/** Start those whose pause is over, and be woken for the next. Returns 1 in a worker. */
+/** Start those whose pause is over, and set an alarm for the next. Returns 1 in a worker. */
 static int
-start_due(struct crew *crew, unsigned *number)
+start_due(struct supervisor *s, unsigned *number)
 {
     struct itimerval timer = {0};
     uint64_t now = duet__os_now_ms(), next = 0;
 
-    for (unsigned i = 0; i < crew->service->workers && !crew->ending; i++) {
-        struct worker *worker = &crew->workers[i];
+    for (unsigned i = 0; i < s->service->view.workers && !s->ending; i++) {
+        struct worker *worker = &s->workers[i];
         *number = i;
-        if (worker->due_ms != 0 && worker->due_ms <= now && start(crew, i))
+        if (worker->due_ms != 0 && worker->due_ms <= now && start_worker(s, i))
             return 1;
         if (worker->due_ms != 0 && (next == 0 || worker->due_ms < next))
             next = worker->due_ms;
     }
-    if (crew->watchdog_ms != 0 && (next == 0 || next > now + crew->watchdog_ms))
-        next = now + crew->watchdog_ms;
+    if (s->watchdog_ms != 0 && (next == 0 || next > now + s->watchdog_ms))
+        next = now + s->watchdog_ms;
     if (next != 0) {
         uint64_t left = next > now ? next - now : 1;
         timer.it_value.tv_sec = (time_t)(left / 1000);
@@ -184,25 +186,26 @@ start_due(struct crew *crew, unsigned *number)
     return 0;
 }
 
-/** Check what the workers will read, and keep it for those that are started later. */
+/** Check what the workers will read, tell them to reload, and keep it for later starts. */
 static void
-reload(struct crew *crew)
+supervisor_reload(struct supervisor *s)
 {
-    struct service *service = crew->service;
+    struct service *service = s->service;
     struct settings *settings = NULL;
 
     systemd_notify("RELOADING=1");
-    int code = settings_reload(&settings, service->generation->settings);
+    int code = settings_reload(&settings, service->view.settings);
     if (code == EXIT_DONE)
-        code = service_check(settings);
+        code = relay_configure(settings);
     if (code == EXIT_DONE)
-        code = sockets_check(settings, service->generation->settings);
+        code = sockets_check(settings, service->view.settings);
     if (code == EXIT_DONE) {
         settings_free(service->generation->settings);
         service->generation->settings = settings;
-        tell_all(crew, SIGHUP);
-        for (unsigned i = 0; i < service->workers; i++)
-            sockets_keep(&crew->workers[i].sockets, settings);
+        service->view.settings = settings;
+        signal_workers(s, SIGHUP);
+        for (unsigned i = 0; i < service->view.workers; i++)
+            sockets_keep(&s->workers[i].sockets, settings);
     } else {
         settings_free(settings);
         record_note(RECORD_ERROR, "not reloaded: the configuration from before stays");
@@ -211,95 +214,83 @@ reload(struct crew *crew)
 }
 
 static void
-end(struct crew *crew)
-{
-    crew->ending = 1;
-    systemd_notify("STOPPING=1");
-    tell_all(crew, SIGTERM);
-}
-
-static int
-is_running(const struct crew *crew)
-{
-    for (unsigned i = 0; i < crew->service->workers; i++)
-        if (crew->workers[i].pid > 0)
-            return 1;
-    return 0;
-}
-
-static void
-heed(struct crew *crew, int number)
+supervisor_signal(struct supervisor *s, int number)
 {
     if (number == SIGCHLD)
-        reap(crew);
-    if (number == SIGHUP && !crew->ending)
-        reload(crew);
-    if (number == SIGTERM || number == SIGINT)
-        end(crew);
+        reap_workers(s);
+    if (number == SIGHUP && !s->ending)
+        supervisor_reload(s);
+    if (number == SIGTERM || number == SIGINT) {
+        s->ending = 1;
+        systemd_notify("STOPPING=1");
+        signal_workers(s, SIGTERM);
+    }
 }
 
-/** Watch until all is over. Returns 1 in a worker. */
+/** Watch over the workers until all have ended. Returns 1 in a worker. */
 static int
-supervise(struct crew *crew, unsigned *number)
+supervise(struct supervisor *s, unsigned *number)
 {
-    int came;
+    int signal;
 
-    while (!crew->ending || is_running(crew)) {
-        if (start_due(crew, number))
+    while (!s->ending || signal_workers(s, 0) > 0) {
+        if (start_due(s, number))
             return 1;
-        if (sigwait(&crew->signals, &came) == 0)
-            heed(crew, came);
-        if (crew->watchdog_ms != 0)
+        if (sigwait(&s->signals, &signal) == 0)
+            supervisor_signal(s, signal);
+        if (s->watchdog_ms != 0)
             systemd_notify("WATCHDOG=1");
     }
     return 0;
 }
 
+/** Open all sockets, give up root, and block the signals that are waited for. */
 static int
-prepare(struct crew *crew)
+prepare_supervisor(struct supervisor *s)
 {
-    const struct settings *settings = crew->service->generation->settings;
     static const int numbers[] = {SIGCHLD, SIGHUP, SIGTERM, SIGINT, SIGALRM};
+    const struct settings *settings = s->service->view.settings;
+    unsigned workers = s->service->view.workers;
     int code = EXIT_DONE;
 
-    for (unsigned i = 0; i < crew->service->workers && code == EXIT_DONE; i++) {
-        crew->workers[i].due_ms = 1;
-        code = sockets_open(&crew->workers[i].sockets, settings, 1,
-                            i > 0 ? &crew->workers[0].sockets : NULL);
+    for (unsigned i = 0; i < workers && code == EXIT_DONE; i++) {
+        s->workers[i].due_ms = 1;
+        code = sockets_open(&s->workers[i].sockets, settings, 1,
+                            i > 0 ? &s->workers[0].sockets : NULL);
     }
     if (code == EXIT_DONE)
         code = user_become(settings->user);
     if (code == EXIT_DONE)
-        code = oversight_check(crew->service);
-    if (code == EXIT_DONE && duet__os_pipe(crew->leash, DUET__OS_WAITS) != 0)
+        code = admin_check(settings, workers);
+    if (code == EXIT_DONE && duet__os_pipe(s->leash, DUET__OS_WAITS) != 0)
         code = log_error(EXIT_LIMIT, "pipe: %s", errno_text());
-    sigemptyset(&crew->signals);
+    sigemptyset(&s->signals);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        sigaddset(&crew->signals, numbers[i]);
-    sigprocmask(SIG_BLOCK, &crew->signals, &crew->before);
+        sigaddset(&s->signals, numbers[i]);
+    sigprocmask(SIG_BLOCK, &s->signals, &s->before);
     return code;
 }
 
 int
 workers_run(struct service *service)
 {
-    struct crew *crew = calloc(1, sizeof *crew);
+    struct supervisor *s = calloc(1, sizeof *s);
     unsigned number = 0;
 
-    if (crew == NULL)
+    if (s == NULL)
         return log_error(EXIT_LIMIT, "no memory");
-    crew->service = service;
-    crew->supervisor = getpid();
-    crew->watchdog_ms = systemd_watchdog_ms();
-    int code = prepare(crew);
+    s->service = service;
+    s->pid = getpid();
+    s->watchdog_ms = systemd_watchdog_ms();
+    int code = prepare_supervisor(s);
     if (code == EXIT_DONE)
         systemd_notify("READY=1");
-    if (code == EXIT_DONE && supervise(crew, &number)) {
-        code = work(crew, number);
+    if (code == EXIT_DONE && supervise(s, &number)) {
+        code = worker_main(s, number);
     } else {
-        for (unsigned i = service->workers; i-- > 0;)
-            sockets_close(&crew->workers[i].sockets, 1);
+        for (unsigned i = service->view.workers; i-- > 0;)
+            sockets_close(&s->workers[i].sockets, 1);
     }
-    free(crew);
+    free(s);
     return code;
 }

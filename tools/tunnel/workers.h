@@ -1,17 +1,17 @@
 /*
- * Several processes that serve the same tunnels, and the one that watches over them.
+ * Several processes that serve the same tunnels, and the supervisor that restarts those that die.
  *
- * The workers share the replay cache and the counters, made before they are. Each has a socket
- * of its own for each port (SO_REUSEPORT), held open by the supervisor too, so what waits in one
- * outlives its worker.
+ * The workers share the replay cache and the counters, made before them. Each has a socket of its
+ * own for each port (SO_REUSEPORT), which the supervisor keeps open too, so that what waits in it
+ * is served by the next worker if this one dies.
  */
 #ifndef DUET_TUNNEL_WORKERS_H
 #define DUET_TUNNEL_WORKERS_H
 
 struct service;
 
-/** Open the sockets, drop privileges, and serve by the service's number of workers until told to
- * end. In a worker it returns too. Returns an exit code. */
+/** Open the sockets, give up root, and serve with the service's number of workers until told to
+ * end. It returns in each worker too. Returns an exit code. */
 int workers_run(struct service *service);
 
 #endif

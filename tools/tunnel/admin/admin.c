@@ -1,5 +1,6 @@
 /*
- * Being watched over (see admin.h).
+ * The admin parts of a process (see admin.h). How the control socket works is in control.c, what it
+ * answers in answer.c.
  */
 #include "admin.h"
 
@@ -11,104 +12,84 @@
 #include <stdio.h>
 
 static void
-pat(uv_timer_t *timer)
+notify_watchdog(uv_timer_t *timer)
 {
     (void)timer;
     systemd_notify("WATCHDOG=1");
 }
 
+enum { PATH_MOST = 256 }; /* bytes; a longer one is no socket's path, and refused by control.c */
+
+/** Each of several workers has a socket of its own. */
 static void
-start_watchdog(struct oversight *oversight, struct service *service)
+control_path(char out[PATH_MOST], const char *path, unsigned worker, unsigned workers)
 {
-    uint64_t ms = systemd_watchdog_ms(); /* 0 in a worker: its supervisor gives the sign */
-
-    uv_timer_init(service_loop(service), &oversight->watchdog);
-    uv_unref((uv_handle_t *)&oversight->watchdog);
-    if (ms > 0)
-        uv_timer_start(&oversight->watchdog, pat, 0, ms);
-}
-
-enum { PATH_MOST = 256 }; /* bytes; a socket's path is shorter, and refused where it is not */
-
-/** Each worker has a socket of its own. */
-static void
-control_path(char out[PATH_MOST], const struct service *service, unsigned worker)
-{
-    const char *path = service_settings(service)->control;
-
-    if (service_workers(service) > 1)
+    if (workers > 1)
         snprintf(out, PATH_MOST, "%s.%u", path, worker);
     else
         snprintf(out, PATH_MOST, "%s", path);
 }
 
 static int
-start_control(struct oversight *oversight, struct service *service)
+start_control(struct admin *admin, struct admin_view *view)
 {
     char path[PATH_MOST];
 
-    control_path(path, service, service_worker(service));
-    int code = control_open(&oversight->control, service_loop(service), path, service);
-    if (code == EXIT_DONE || service_workers(service) == 1)
+    control_path(path, view->settings->control, view->worker, view->workers);
+    int code = control_open(&admin->control, path, view);
+    if (code == EXIT_DONE || view->workers == 1)
         return code;
-    log_warning("worker %u: duet ctl does not reach it until it is started anew",
-                service_worker(service));
+    log_warning("worker %u: duet ctl cannot reach it until it is restarted", view->worker);
     return EXIT_DONE;
 }
 
-/** What a service of another number of workers may have left. */
-static void
-sweep(const struct service *service)
-{
-    const char *control = service_settings(service)->control;
-    unsigned workers = service_workers(service);
-    char path[PATH_MOST];
-
-    if (workers > 1)
-        control_sweep(control);
-    for (unsigned i = workers > 1 ? workers : 0; i < WORKERS_MOST; i++) {
-        snprintf(path, sizeof path, "%s.%u", control, i);
-        control_sweep(path);
-    }
-}
-
 int
-oversight_check(const struct service *service)
+admin_check(const struct settings *settings, unsigned workers)
 {
     char path[PATH_MOST];
     int code = EXIT_DONE;
 
-    if (service_settings(service)->control == NULL)
+    if (settings->control == NULL)
         return EXIT_DONE;
-    for (unsigned i = 0; i < service_workers(service) && code == EXIT_DONE; i++) {
-        control_path(path, service, i);
+    for (unsigned i = 0; i < workers && code == EXIT_DONE; i++) {
+        control_path(path, settings->control, i, workers);
         code = control_check(path);
     }
-    if (code == EXIT_DONE)
-        sweep(service);
-    return code;
+    if (code != EXIT_DONE)
+        return code;
+    /* A service with another number of workers may have left others: duet ctl would ask there. */
+    if (workers > 1)
+        control_remove_dead(settings->control);
+    for (unsigned i = workers > 1 ? workers : 0; i < WORKERS_MOST; i++) {
+        control_path(path, settings->control, i, WORKERS_MOST);
+        control_remove_dead(path);
+    }
+    return EXIT_DONE;
 }
 
 int
-oversight_start(struct oversight *oversight, struct service *service)
+admin_start(struct admin *admin, struct admin_view *view)
 {
-    const struct settings *settings = service_settings(service);
+    const struct settings *settings = view->settings;
+    uint64_t watchdog_ms = systemd_watchdog_ms(); /* 0 in a worker: its supervisor notifies */
     int code = EXIT_DONE;
 
-    start_watchdog(oversight, service);
+    uv_timer_init(view->loop, &admin->watchdog);
+    uv_unref((uv_handle_t *)&admin->watchdog);
+    if (watchdog_ms > 0)
+        uv_timer_start(&admin->watchdog, notify_watchdog, 0, watchdog_ms);
     if (settings->control != NULL)
-        code = start_control(oversight, service);
-    if (code == EXIT_DONE && settings->metrics_file != NULL && service_worker(service) == 0)
-        code = metrics_start(&oversight->metrics, service, settings->metrics_file,
-                             settings->metrics_ms);
+        code = start_control(admin, view);
+    if (code == EXIT_DONE && settings->metrics_file != NULL && view->worker == 0)
+        code = metrics_start(&admin->metrics, view, settings->metrics_file, settings->metrics_ms);
     return code;
 }
 
 void
-oversight_stop(struct oversight *oversight)
+admin_stop(struct admin *admin)
 {
-    control_close(oversight->control);
-    metrics_stop(oversight->metrics);
-    oversight->control = NULL;
-    oversight->metrics = NULL;
+    control_close(admin->control);
+    metrics_stop(admin->metrics);
+    admin->control = NULL;
+    admin->metrics = NULL;
 }

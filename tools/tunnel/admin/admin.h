@@ -1,32 +1,29 @@
 /*
- * What a process of the service offers to who watches over it: the control socket, the metrics
- * file, and the sign of life that systemd asks for.
+ * The admin parts of a process: its control socket, the metrics file, and systemd's watchdog.
  */
 #ifndef DUET_TUNNEL_ADMIN_H
 #define DUET_TUNNEL_ADMIN_H
 
-#include <uv.h>
+#include "view.h"
 
 struct control;
 struct metrics;
-struct service;
 
-struct oversight {
+struct admin {
     struct control *control; /* NULL: none */
     struct metrics *metrics; /* NULL: none */
     uv_timer_t watchdog;
 };
 
-/** Could every process have its control socket? Removes those that dead ones left. Returns an exit
- * code, the cause told. */
-int oversight_check(const struct service *service);
+/** Could each of the workers have its control socket? Removes those that dead processes left.
+ * Returns an exit code, the cause logged. */
+int admin_check(const struct settings *settings, unsigned workers);
 
-/** Begin all that the service's settings ask for. Returns an exit code; what was begun before a
- * failure is there, and oversight_stop() ends it. A worker that can have no control socket, though
- * it could when the service began, goes on without: it would be started anew for ever. */
-int oversight_start(struct oversight *oversight, struct service *service);
+/** Begin what the settings ask for. Returns an exit code; admin_stop() in any case. A worker that
+ * cannot have its control socket goes on without: otherwise it would be restarted for ever. */
+int admin_start(struct admin *admin, struct admin_view *view);
 
 /** End it; the loop releases it. */
-void oversight_stop(struct oversight *oversight);
+void admin_stop(struct admin *admin);
 
 #endif

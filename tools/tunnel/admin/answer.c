@@ -1,5 +1,5 @@
 /*
- * Answers to requests (see answer.h).
+ * Answers to requests (see answer.h): a function for each, in a table. The words are in request.h.
  */
 #include "answer.h"
 
@@ -16,9 +16,17 @@
 #include <string.h>
 #include <unistd.h>
 
+/** What a request did: an exit code, and a reason unless it is EXIT_DONE. */
+struct outcome {
+    int code;
+    const char *reason;
+};
+
+static const struct outcome done;
+
 /* ---- Texts ---- */
 
-/** A line; what could not be made is told as that. */
+/** Print an object as a line. */
 static void
 put_json(FILE *out, json_t *object)
 {
@@ -29,7 +37,7 @@ put_json(FILE *out, json_t *object)
 }
 
 static json_t *
-json_of(const char *text)
+json_text(const char *text)
 {
     char room[1024];
 
@@ -37,202 +45,210 @@ json_of(const char *text)
 }
 
 static json_t *
-json_list(const struct strlist *words)
+json_words(const struct strlist *words)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; i < words->count; i++)
-        (void)json_array_append_new(list, json_of(words->at[i]));
+        (void)json_array_append_new(list, json_text(words->at[i]));
     return list;
 }
 
-/* ---- Status ---- */
+/* ---- Status and health ---- */
 
 static const char *
-state_of(const struct service *service)
+process_state(const struct admin_view *view)
 {
-    const struct process_counters *process = service_process(service, service_worker(service));
-
-    return service_draining(service) ? "draining" : process->paused ? "paused" : "serving";
+    if (view->draining)
+        return "draining";
+    return view->counted[view->worker].process.accept_paused ? "paused" : "serving";
 }
 
 static void
-put_process(FILE *out, const struct service *service)
+put_process(FILE *out, const struct admin_view *view)
 {
-    unsigned worker = service_worker(service);
-    const struct process_counters *p = service_process(service, worker);
+    const struct process_counters *p = &view->counted[view->worker].process;
     uint64_t now = duet__os_unix_ms();
+    double uptime = now > p->started_unix_ms ? (double)(now - p->started_unix_ms) / 1000 : 0.0;
 
-    put_json(out,
-             json_pack("{ss, si, si, sI, ss, sf, sI, sI, sI, sb}", "version", DUET_VERSION,
-                       "worker", (int)worker, "workers", (int)service_workers(service), "pid",
-                       (json_int_t)p->pid, "state", state_of(service), "uptime",
-                       now > p->started_unix_ms ? (double)(now - p->started_unix_ms) / 1000 : 0.0,
-                       "reloads", (json_int_t)p->reloads, "reload_failures",
-                       (json_int_t)p->reload_failures, "accept_pauses",
-                       (json_int_t)p->out_of_descriptors, "accept_paused", p->paused != 0));
+    put_json(out, json_pack("{ss, si, si, sI, ss, sf, sI, sI, sI, sb}", "version", DUET_VERSION,
+                            "worker", (int)view->worker, "workers", (int)view->workers, "pid",
+                            (json_int_t)p->pid, "state", process_state(view), "uptime", uptime,
+                            "reloads", (json_int_t)p->reloads, "reload_failures",
+                            (json_int_t)p->reload_failures, "accept_pauses",
+                            (json_int_t)p->accept_pauses, "accept_paused", p->accept_paused != 0));
 }
 
-static const struct counters *
-counters_of(const struct service *service, const char *name)
+static void
+put_tunnel(FILE *out, const struct admin_view *view, const struct tunnel_settings *t)
 {
     static const struct counters none;
+    const struct counters *c = &none, *rows = view->counted[view->worker].tunnels;
 
-    for (size_t row = 0; row < TUNNEL_ROWS; row++) {
-        const struct counters *c = service_counters(service, service_worker(service), row);
-        if (c != NULL && strcmp(c->name, name) == 0)
-            return c;
-    }
-    return &none;
-}
-
-static void
-put_tunnel(FILE *out, const struct service *service, const struct tunnel_settings *t)
-{
-    const struct counters *c = counters_of(service, t->name);
-
+    for (size_t row = 0; row < TUNNEL_ROWS; row++)
+        if (strcmp(rows[row].name, t->name) == 0)
+            c = &rows[row];
     put_json(out,
-             json_pack("{ss, ss, so, so, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI}",
+             json_pack("{ss, ss, so, so, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI}",
                        "tunnel", t->name, "side", t->side == TUNNEL_CLIENT ? "client" : "server",
-                       "listen", json_list(&t->listen), "target", json_list(&t->targets), "open",
+                       "listen", json_words(&t->listen), "target", json_words(&t->targets), "open",
                        (json_int_t)c->open, "half_open", (json_int_t)c->half_open, "accepted",
                        (json_int_t)c->accepted, "handshakes", (json_int_t)c->handshakes, "finished",
                        (json_int_t)c->finished, "failed", (json_int_t)c->failed, "refused",
-                       (json_int_t)c->refused, "strangers", (json_int_t)c->strangers,
-                       "dial_failures", (json_int_t)c->dial_failures, "bytes_in",
-                       (json_int_t)c->bytes_in, "bytes_out", (json_int_t)c->bytes_out, "octets_in",
-                       (json_int_t)c->bytes_in, "octets_out", (json_int_t)c->bytes_out));
+                       (json_int_t)c->refused, "unreached", (json_int_t)c->unreached, "strangers",
+                       (json_int_t)c->unauthenticated, "dial_failures",
+                       (json_int_t)c->dial_failures, "bytes_in", (json_int_t)c->bytes_in,
+                       "bytes_out", (json_int_t)c->bytes_out, "octets_in", (json_int_t)c->bytes_in,
+                       "octets_out", (json_int_t)c->bytes_out));
 }
 
-static void
-put_status(FILE *out, const struct service *service)
+static struct outcome
+answer_status(FILE *out, struct admin_view *view, uint64_t id)
 {
-    const struct settings *settings = service_settings(service);
-
-    put_process(out, service);
-    for (size_t i = 0; i < settings->tunnel_count; i++)
-        put_tunnel(out, service, &settings->tunnels[i]);
+    (void)id;
+    put_process(out, view);
+    for (size_t i = 0; i < view->settings->tunnel_count; i++)
+        put_tunnel(out, view, &view->settings->tunnels[i]);
+    return done;
 }
 
-static void
-put_health(FILE *out, const struct service *service)
+static struct outcome
+answer_health(FILE *out, struct admin_view *view, uint64_t id)
 {
-    if (service_workers(service) > 1)
-        fprintf(out, "worker %u of %u: ", service_worker(service), service_workers(service));
-    fprintf(out, "%s\n", state_of(service));
+    (void)id;
+    if (view->workers > 1)
+        fprintf(out, "worker %u of %u: ", view->worker, view->workers);
+    fprintf(out, "%s\n", process_state(view));
+    return done;
+}
+
+static struct outcome
+answer_metrics(FILE *out, struct admin_view *view, uint64_t id)
+{
+    (void)id;
+    metrics_put(out, view);
+    return done;
 }
 
 /* ---- Sessions ---- */
 
 static void
-put_session(const struct service_session *s, void *context)
+put_session(const struct session_row *s, void *out)
 {
-    char from[RECORD_ADDRESS], id[2 * DUET_SECRET_ID_SIZE + 1] = "", key[DUET_KEY_TEXT_SIZE] = "";
+    char from[RECORD_ADDRESS], secret[2 * DUET_SECRET_ID_SIZE + 1], key[DUET_KEY_TEXT_SIZE];
+    const char *secret_text = NULL, *key_text = NULL;
 
-    if (s->secret_id != NULL)
-        to_hex(id, s->secret_id, DUET_SECRET_ID_SIZE);
-    if (s->peer_key != NULL)
+    if (s->secret_id != NULL) {
+        to_hex(secret, s->secret_id, DUET_SECRET_ID_SIZE);
+        secret_text = secret;
+    }
+    if (s->peer_key != NULL) {
         duet_key_text(key, s->peer_key);
-    put_json(context,
+        key_text = key;
+    }
+    put_json(out,
              json_pack("{sI, ss, ss, so, so, so, so, sI, sI, sI, sI, sf, sf}", "id",
                        (json_int_t)s->id, "tunnel", s->tunnel, "state", s->state, "from",
-                       json_of(record_address(from, s->from)), "target", json_of(s->target),
-                       "secret", json_of(id[0] != 0 ? id : NULL), "identity",
-                       json_of(key[0] != 0 ? key : NULL), "bytes_in", (json_int_t)s->bytes_in,
-                       "bytes_out", (json_int_t)s->bytes_out, "octets_in", (json_int_t)s->bytes_in,
-                       "octets_out", (json_int_t)s->bytes_out, "age", (double)s->age_ms / 1000,
-                       "idle", (double)s->idle_ms / 1000));
+                       json_text(record_address(from, s->from)), "target", json_text(s->target),
+                       "secret", json_text(secret_text), "identity", json_text(key_text),
+                       "bytes_in", (json_int_t)s->bytes_in, "bytes_out", (json_int_t)s->bytes_out,
+                       "octets_in", (json_int_t)s->bytes_in, "octets_out", (json_int_t)s->bytes_out,
+                       "age", (double)s->age_ms / 1000, "idle", (double)s->idle_ms / 1000));
+}
+
+static struct outcome
+answer_sessions(FILE *out, struct admin_view *view, uint64_t id)
+{
+    (void)id;
+    view->each_session(view->service, put_session, out);
+    return done;
+}
+
+static struct outcome
+answer_kill(FILE *out, struct admin_view *view, uint64_t id)
+{
+    (void)out;
+    if (view->kill(view->service, id) == 0)
+        return done;
+    return (struct outcome){EXIT_FAILED, "there is no connection of this number"};
+}
+
+/* ---- The whole service ---- */
+
+/** Signal the supervisor, or else this process. Nothing is signalled in the place of a supervisor
+ * that is gone: the parent would be init. Returns 0, or -1. */
+static int
+signal_service(const struct admin_view *view, int number)
+{
+    if (view->supervisor == 0)
+        return kill(getpid(), number);
+    return getppid() == view->supervisor ? kill(view->supervisor, number) : -1;
+}
+
+/** Among workers the supervisor reloads, for all of them; whether it will work is found out here
+ * first, so that the answer can say so. */
+static int
+reload_by_supervisor(struct admin_view *view)
+{
+    struct settings *settings;
+    int code = settings_reload(&settings, view->settings);
+
+    if (code == EXIT_DONE)
+        code = sockets_check(settings, view->settings);
+    settings_free(settings);
+    if (code == EXIT_DONE && signal_service(view, SIGHUP) != 0)
+        code = log_error(EXIT_FAILED, "not reloaded: the supervisor is gone");
+    return code;
+}
+
+static struct outcome
+answer_reload(FILE *out, struct admin_view *view, uint64_t id)
+{
+    int code = view->workers == 1 ? view->reload(view->service) : reload_by_supervisor(view);
+
+    (void)out;
+    (void)id;
+    return (struct outcome){code, "the old configuration stays; the log says why"};
+}
+
+static struct outcome
+answer_drain(FILE *out, struct admin_view *view, uint64_t id)
+{
+    (void)out;
+    (void)id;
+    if (signal_service(view, SIGTERM) == 0) /* it ends once the answer has gone */
+        return done;
+    return (struct outcome){EXIT_FAILED, "the supervisor is gone"};
 }
 
 /* ---- Answers ---- */
 
-static void
-put_error(FILE *out, int code, const char *reason)
+static struct outcome (*const answers[REQUESTS])(FILE *, struct admin_view *, uint64_t) = {
+    [REQUEST_STATUS] = answer_status, [REQUEST_SESSIONS] = answer_sessions,
+    [REQUEST_RELOAD] = answer_reload, [REQUEST_DRAIN] = answer_drain,
+    [REQUEST_KILL] = answer_kill,     [REQUEST_METRICS] = answer_metrics,
+    [REQUEST_HEALTH] = answer_health};
+
+char *
+answer(struct admin_view *view, const char *line, size_t line_size, size_t *size)
 {
-    fprintf(out, "error %d %s\n", code, reason);
-}
+    struct outcome outcome = {.code = EXIT_USAGE};
+    struct request request;
+    char *text = NULL;
+    FILE *out = open_memstream(&text, size);
 
-/** Signal who rules: the supervisor, or else this process. Nobody is signalled in the place of a
- * supervisor that is gone: the parent would be init. Returns 0, or -1. */
-static int
-signal_ruler(const struct service *service, int number)
-{
-    pid_t supervisor = service_supervisor(service);
-
-    if (supervisor == 0)
-        return kill(getpid(), number);
-    return getppid() == supervisor ? kill(supervisor, number) : -1;
-}
-
-/** Read all anew. Among workers it is the supervisor who does so, for all of them; whether it will
- * work is found out here, so that it can be told. Returns an exit code. */
-static int
-reload(struct service *service)
-{
-    struct settings *settings;
-
-    if (service_workers(service) == 1)
-        return service_reload(service);
-    int code = settings_reload(&settings, service_settings(service));
-    if (code == EXIT_DONE)
-        code = sockets_check(settings, service_settings(service));
-    settings_free(settings);
-    if (code == EXIT_DONE && signal_ruler(service, SIGHUP) != 0)
-        code = log_error(EXIT_FAILED, "reload: the supervisor is not there");
-    return code;
-}
-
-static void
-put_answer(FILE *out, struct service *service, const struct request *request)
-{
-    int code = EXIT_DONE;
-
-    switch (request->kind) {
-    case REQUEST_RELOAD:
-        code = reload(service);
-        if (code != EXIT_DONE) {
-            put_error(out, code, "the old configuration stays; the log tells why");
-            return;
-        }
-        break;
-    case REQUEST_KILL:
-        if (service_kill(service, request->id) != 0) {
-            put_error(out, EXIT_FAILED, "there is no connection of this number");
-            return;
-        }
-        break;
-    case REQUEST_DRAIN:
-        if (signal_ruler(service, SIGTERM) != 0) { /* all workers end, once the answer has gone */
-            put_error(out, EXIT_FAILED, "the supervisor is not there");
-            return;
-        }
-        break;
-    default:
-        break;
-    }
-    fprintf(out, "ok\n");
-    if (request->kind == REQUEST_STATUS)
-        put_status(out, service);
-    if (request->kind == REQUEST_SESSIONS)
-        service_each(service, put_session, out);
-    if (request->kind == REQUEST_METRICS)
-        metrics_put(out, service);
-    if (request->kind == REQUEST_HEALTH)
-        put_health(out, service);
-}
-
-void
-answer(struct service *service, const struct request *request, char **text, size_t *size)
-{
-    *text = NULL;
-    *size = 0;
-    FILE *out = open_memstream(text, size);
     if (out == NULL)
-        return;
-    put_answer(out, service, request);
+        return NULL;
+    fprintf(out, "ok\n");
+    if (request_parse(&request, line, line_size, &outcome.reason) == 0)
+        outcome = answers[request.kind](out, view, request.id);
+    if (outcome.code != EXIT_DONE) {
+        rewind(out); /* it printed nothing else */
+        fprintf(out, "error %d %s\n", outcome.code, outcome.reason);
+    }
     int bad = ferror(out);
     if (fclose(out) == 0 && !bad)
-        return;
-    free(*text);
-    *text = NULL;
+        return text;
+    free(text);
+    return NULL;
 }

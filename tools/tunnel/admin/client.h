@@ -1,5 +1,5 @@
 /*
- * The other end of the control socket: ask a service, or each of its workers, and take the answers.
+ * The client of the control socket: asks a service, or each of its workers, and takes the answers.
  */
 #ifndef DUET_TUNNEL_CLIENT_H
 #define DUET_TUNNEL_CLIENT_H
@@ -10,26 +10,22 @@
 #include <stddef.h>
 
 struct reply {
-    char *text; /* owned: the whole answer, with a final NUL */
-    char *body; /* what follows its first line */
-    int code;   /* 0, or the exit code that it names */
-    char reason[256];
+    char *text;         /* owned: the whole answer, with a final NUL */
+    char *body;         /* what follows its first line */
+    int code;           /* 0, or the exit code that it names */
+    const char *reason; /* of the code; from outside, not yet printable */
 };
 
 struct replies {
     struct reply list[WORKERS_MOST];
-    unsigned count;   /* who answered */
-    unsigned missing; /* who did not, though its socket is there */
+    unsigned count;   /* processes that answered */
+    unsigned missing; /* those that did not, though their socket is there */
 };
 
-/**
- * Ask at PATH, or where that is not there at PATH.0, PATH.1 and so on.
- *
- * first_only   1: whoever answers first is enough.
- *
- * Returns an exit code; who is missing is told. replies_free() in any case.
- */
-int ask(struct replies *replies, const char *path, const struct request *request, int first_only);
+/** Ask at PATH, or where that is not there at PATH.0, PATH.1 and so on; where one worker answers
+ * for all, only the first. Returns an exit code; those that are missing are logged. replies_free()
+ * in any case. */
+int client_ask(struct replies *replies, const char *path, const struct request *request);
 
 void replies_free(struct replies *replies);
 

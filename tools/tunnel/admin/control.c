@@ -1,18 +1,18 @@
 /*
- * The control socket (see control.h).
+ * The control socket (see control.h). What a request does is answer.c's matter.
  *
- * A client is who may be root or who runs this process: the socket's mode says so, and the kernel
- * is asked again, as a mode can be changed. Its handles do not keep the loop running.
+ * It serves root, and the user who runs or started this process: the socket's mode says so, and the
+ * kernel is asked again, as a mode can be changed. Its handles do not keep the loop
+ * running.
  */
 #include "control.h"
 
 #include "answer.h"
+#include "dial.h"
 #include "log.h"
-
 #include "os/socket.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,9 +30,9 @@ enum {
 
 struct control {
     uv_pipe_t pipe;
-    struct service *service;
-    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-    uid_t owner;               /* who began this process */
+    struct admin_view *view;
+    struct sockaddr_un un;
+    uid_t owner;               /* who started this process */
     unsigned clients, handles; /* open ones; released with the last */
     struct client *list;
 };
@@ -91,46 +91,34 @@ close_client(struct client *client)
 /* ---- One client ---- */
 
 static void
-written(uv_write_t *write, int status)
+answer_written(uv_write_t *write, int status)
 {
-    (void)status; /* who went away has lost his answer */
+    (void)status; /* a client that went away has lost its answer */
     close_client(write->data);
 }
 
-/** Write the answer; the connection ends with it. */
 static void
-reply(struct client *client, char *text, size_t size)
+client_timeout(uv_timer_t *timer)
 {
-    uv_buf_t piece = uv_buf_init(text, (unsigned)size);
-
-    client->answer = text;
-    if (client->closing)
-        return; /* what was asked ended the service */
-    client->write.data = client;
-    uv_read_stop((uv_stream_t *)&client->pipe);
-    uv_timer_start(&client->timer, client->timer.timer_cb, TIME_MS, 0);
-    if (text == NULL || size > UINT32_MAX ||
-        uv_write(&client->write, (uv_stream_t *)&client->pipe, &piece, 1, written) != 0)
-        close_client(client);
+    close_client(timer->data);
 }
 
+/** Do what the line asks for and write the answer; the connection ends with it. */
 static void
-ask(struct client *client, size_t size)
+answer_client(struct client *client, size_t line_size)
 {
-    struct request request;
-    const char *why;
-    char *text = NULL;
+    size_t size;
 
-    if (request_parse(&request, client->line, size, &why) != 0) {
-        size = sizeof "error  \n" + 10 + strlen(why);
-        text = malloc(size);
-        if (text != NULL)
-            size = (size_t)snprintf(text, size, "error %d %s\n", EXIT_USAGE, why);
-        reply(client, text, size);
-        return;
-    }
-    answer(client->control->service, &request, &text, &size);
-    reply(client, text, size);
+    client->answer = answer(client->control->view, client->line, line_size, &size);
+    if (client->closing)
+        return; /* the request ended the service */
+    uv_buf_t piece = uv_buf_init(client->answer, (unsigned)size);
+    client->write.data = client;
+    uv_read_stop((uv_stream_t *)&client->pipe);
+    uv_timer_start(&client->timer, client_timeout, TIME_MS, 0);
+    if (client->answer == NULL || size > UINT32_MAX ||
+        uv_write(&client->write, (uv_stream_t *)&client->pipe, &piece, 1, answer_written) != 0)
+        close_client(client);
 }
 
 static void
@@ -143,11 +131,11 @@ give_room(uv_handle_t *handle, size_t wanted, uv_buf_t *out)
 }
 
 static void
-took(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
+client_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
 {
     struct client *client = stream->data;
 
-    (void)buffer; /* it lies in client->line */
+    (void)buffer; /* it is in client->line */
     if (n < 0) {
         close_client(client);
         return;
@@ -155,18 +143,11 @@ took(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
     client->size += (size_t)n;
     const char *end = memchr(client->line, '\n', client->size);
     if (end != NULL)
-        ask(client, (size_t)(end - client->line));
+        answer_client(client, (size_t)(end - client->line));
     else if (client->size == sizeof client->line)
-        ask(client, client->size); /* too long, and told so */
+        answer_client(client, client->size); /* too long, and answered so */
 }
 
-static void
-late(uv_timer_t *timer)
-{
-    close_client(timer->data);
-}
-
-/** Is it root, or who runs or began this process? */
 static int
 is_allowed(const struct control *control, uv_pipe_t *pipe)
 {
@@ -179,7 +160,7 @@ is_allowed(const struct control *control, uv_pipe_t *pipe)
 }
 
 static void
-arrived(uv_stream_t *stream, int status)
+client_connected(uv_stream_t *stream, int status)
 {
     struct control *control = stream->data;
     struct client *client = status == 0 ? calloc(1, sizeof *client) : NULL;
@@ -197,18 +178,24 @@ arrived(uv_stream_t *stream, int status)
     client->pipe.data = client->timer.data = client;
     if (uv_accept(stream, (uv_stream_t *)&client->pipe) != 0 || control->clients > CLIENTS_MOST ||
         !is_allowed(control, &client->pipe) ||
-        uv_read_start((uv_stream_t *)&client->pipe, give_room, took) != 0) {
+        uv_read_start((uv_stream_t *)&client->pipe, give_room, client_read) != 0) {
         close_client(client);
         return;
     }
-    uv_timer_start(&client->timer, late, TIME_MS, 0);
+    uv_timer_start(&client->timer, client_timeout, TIME_MS, 0);
     uv_unref((uv_handle_t *)&client->pipe);
     uv_unref((uv_handle_t *)&client->timer);
 }
 
 /* ---- The socket ---- */
 
-/** May nobody but its owner write in the folder of the path? Returns an exit code. */
+static int
+socket_error(const char *path, int code, const char *why)
+{
+    return log_error(code, "control socket %s: %s", printable(path), why);
+}
+
+/** Check that only the owner can write in the folder of the path. Returns an exit code. */
 static int
 check_folder(const char *path)
 {
@@ -218,14 +205,14 @@ check_folder(const char *path)
     snprintf(copy, sizeof copy, "%s", path);
     const char *folder = dirname(copy);
     if (stat(folder, &status) != 0)
-        return log_error(
-            EXIT_LOCAL,
-            "control socket %s: folder %s: %s; make it, or let systemd (RuntimeDirectory=)",
-            printable(path), printable(folder), errno_text());
+        return log_error(EXIT_LOCAL,
+                         "control socket %s: folder %s: %s; make it, or let systemd "
+                         "(RuntimeDirectory=)",
+                         printable(path), printable(folder), errno_text());
     if ((status.st_mode & 022) != 0 || (status.st_uid != 0 && status.st_uid != geteuid()))
         return log_error(EXIT_POLICY,
-                         "control socket %s: others may write in %s; give it a folder that is its "
-                         "owner's alone (chmod go-w)",
+                         "control socket %s: others may write in %s; use a folder where only its "
+                         "owner may write (chmod go-w)",
                          printable(path), printable(folder));
     return EXIT_DONE;
 }
@@ -234,40 +221,31 @@ check_folder(const char *path)
 static int
 is_dead(const struct sockaddr_un *un)
 {
-    int fd = duet__os_socket(AF_UNIX, SOCK_STREAM, DUET__OS_NO_WAITS);
-    int dead = fd >= 0 && connect(fd, (const struct sockaddr *)un, sizeof *un) != 0 &&
-               errno == ECONNREFUSED;
+    int fd = dial_once((const struct sockaddr *)un, sizeof *un, 0);
 
     if (fd >= 0)
         close(fd);
-    return dead;
+    return fd < 0 && errno == ECONNREFUSED;
 }
 
-/** Remove what an earlier process left. Returns an exit code. */
+/** Remove the socket of a dead process. Returns an exit code. */
 static int
-clear(const struct sockaddr_un *un)
+make_way(const struct sockaddr_un *un)
 {
     struct stat status;
+    const char *path = un->sun_path;
 
-    if (lstat(un->sun_path, &status) != 0)
-        return errno == ENOENT ? EXIT_DONE
-                               : log_error(EXIT_LOCAL, "control socket %s: %s",
-                                           printable(un->sun_path), errno_text());
+    if (lstat(path, &status) != 0)
+        return errno == ENOENT ? EXIT_DONE : socket_error(path, EXIT_LOCAL, errno_text());
     if (!S_ISSOCK(status.st_mode))
-        return log_error(EXIT_LOCAL,
-                         "control socket %s: something else is there; choose another path",
-                         printable(un->sun_path));
+        return socket_error(path, EXIT_LOCAL, "something else is there; choose another path");
     if (!is_dead(un))
-        return log_error(
-            EXIT_LOCAL,
-            "control socket %s: another process serves it; end that, or choose another path",
-            printable(un->sun_path));
-    return unlink(un->sun_path) == 0 ? EXIT_DONE
-                                     : log_error(EXIT_LOCAL, "control socket %s: %s",
-                                                 printable(un->sun_path), errno_text());
+        return socket_error(path, EXIT_LOCAL,
+                            "another process serves it; end that, or choose another path");
+    return unlink(path) == 0 ? EXIT_DONE : socket_error(path, EXIT_LOCAL, errno_text());
 }
 
-/** Bind a socket that is its owner's alone from its first moment. Returns it, or -1. */
+/** Bind a socket that only its owner can use from its first moment on. Returns it, or -1. */
 static int
 bind_socket(const struct sockaddr_un *un)
 {
@@ -286,52 +264,29 @@ bind_socket(const struct sockaddr_un *un)
     return -1;
 }
 
-/** Put the socket on the loop. Returns an exit code. */
+/** Bind a socket at a path where that is safe. Returns an exit code; *fd: -1 unless EXIT_DONE. */
 static int
-serve(struct control *control, uv_loop_t *loop, int fd)
+bind_safely(int *fd, struct sockaddr_un *un, const char *path)
 {
-    uv_pipe_init(loop, &control->pipe, 0);
-    control->pipe.data = control;
-    control->handles = 1;
-    int result = uv_pipe_open(&control->pipe, fd);
-    if (result != 0)
-        close(fd);
-    else
-        result = uv_listen((uv_stream_t *)&control->pipe, BACKLOG, arrived);
-    if (result != 0) {
-        log_error(EXIT_LOCAL, "control socket %s: %s", printable(control->path),
-                  uv_strerror(result));
-        control_close(control);
-        return EXIT_LOCAL;
-    }
-    uv_unref((uv_handle_t *)&control->pipe);
-    return EXIT_DONE;
-}
-
-/** Bind a socket at a path where that is safe. Returns an exit code; *fd: -1 but for EXIT_DONE. */
-static int
-take_place(int *fd, const char *path)
-{
-    struct sockaddr_un un = {.sun_family = AF_UNIX};
-
+    *un = (struct sockaddr_un){.sun_family = AF_UNIX};
     *fd = -1;
-    if (strlen(path) >= sizeof un.sun_path)
-        return log_error(EXIT_USAGE, "control socket %s: the path is too long", printable(path));
-    memcpy(un.sun_path, path, strlen(path) + 1);
+    if (strlen(path) >= sizeof un->sun_path)
+        return socket_error(path, EXIT_USAGE, "the path is too long");
+    memcpy(un->sun_path, path, strlen(path) + 1);
     int code = check_folder(path);
     if (code == EXIT_DONE)
-        code = clear(&un);
+        code = make_way(un);
     if (code != EXIT_DONE)
         return code;
-    *fd = bind_socket(&un);
-    return *fd >= 0 ? EXIT_DONE
-                    : log_error(EXIT_LOCAL, "control socket %s: %s", printable(path), errno_text());
+    *fd = bind_socket(un);
+    return *fd >= 0 ? EXIT_DONE : socket_error(path, EXIT_LOCAL, errno_text());
 }
 
 int
 control_check(const char *path)
 {
-    int fd, code = take_place(&fd, path);
+    struct sockaddr_un un;
+    int fd, code = bind_safely(&fd, &un, path);
 
     if (code != EXIT_DONE)
         return code;
@@ -341,7 +296,7 @@ control_check(const char *path)
 }
 
 void
-control_sweep(const char *path)
+control_remove_dead(const char *path)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
     struct stat status;
@@ -353,7 +308,7 @@ control_sweep(const char *path)
 }
 
 int
-control_open(struct control **control, uv_loop_t *loop, const char *path, struct service *service)
+control_open(struct control **control, const char *path, struct admin_view *view)
 {
     struct control *made = calloc(1, sizeof *made);
     int fd;
@@ -361,18 +316,28 @@ control_open(struct control **control, uv_loop_t *loop, const char *path, struct
     *control = NULL;
     if (made == NULL)
         return log_error(EXIT_LIMIT, "no memory");
-    int code = take_place(&fd, path);
+    int code = bind_safely(&fd, &made->un, path);
     if (code != EXIT_DONE) {
         free(made);
         return code;
     }
-    snprintf(made->path, sizeof made->path, "%s", path);
     made->owner = geteuid();
-    made->service = service;
-    code = serve(made, loop, fd);
-    if (code == EXIT_DONE)
-        *control = made;
-    return code;
+    made->view = view;
+    made->pipe.data = made;
+    made->handles = 1;
+    uv_pipe_init(view->loop, &made->pipe, 0);
+    int result = uv_pipe_open(&made->pipe, fd);
+    if (result != 0)
+        close(fd);
+    else
+        result = uv_listen((uv_stream_t *)&made->pipe, BACKLOG, client_connected);
+    if (result != 0) {
+        control_close(made);
+        return socket_error(path, EXIT_LOCAL, uv_strerror(result));
+    }
+    uv_unref((uv_handle_t *)&made->pipe);
+    *control = made;
+    return EXIT_DONE;
 }
 
 static void
@@ -386,7 +351,7 @@ control_close(struct control *control)
 {
     if (control == NULL)
         return;
-    unlink(control->path);
+    unlink(control->un.sun_path);
     while (control->list != NULL)
         close_client(control->list);
     uv_close((uv_handle_t *)&control->pipe, control_closed);

@@ -1,6 +1,6 @@
 /*
- * Metrics (see metrics.h): two tables, of what is counted for a tunnel and for a process, say name,
- * kind and meaning once.
+ * Metrics (see metrics.h): one table of what is counted for a tunnel, one for a process. Names and
+ * labels are an interface; what is counted is in counters.h.
  */
 #include "metrics.h"
 
@@ -26,32 +26,32 @@ struct metric {
 
 /* Lines of one name stand together. */
 static const struct metric of_tunnels[] = {
-    {"duet_connections_accepted_total", "counter", "Connections taken.", "", ROW(accepted)},
-    {"duet_handshakes_total", "counter", "Peers that proved themselves.", "", ROW(handshakes)},
+    {"duet_connections_accepted_total", "counter", "Connections accepted.", "", ROW(accepted)},
+    {"duet_handshakes_total", "counter", "Peers that authenticated.", "", ROW(handshakes)},
     {"duet_connections_finished_total", "counter", "Connections that both ends closed.", "",
      ROW(finished)},
     {"duet_connections_failed_total", "counter",
      "Connections that ended otherwise once they were open.", "", ROW(failed)},
     {"duet_connections_refused_total", "counter", "Connections refused by a limit or a policy.", "",
      ROW(refused)},
-    {"duet_strangers_total", "counter", "Connections that proved nothing.", "", ROW(strangers)},
+    {"duet_connections_unreached_total", "counter", "Connections for which no target was reached.",
+     "", ROW(unreached)},
+    {"duet_strangers_total", "counter", "Unauthenticated peers.", "", ROW(unauthenticated)},
     {"duet_dial_failures_total", "counter", "Attempts at an address of a target that failed.", "",
      ROW(dial_failures)},
     {"duet_plain_bytes_total", "counter", "Bytes of the plain side.", ",direction=\"in\"",
      ROW(bytes_in)},
     {"duet_plain_bytes_total", NULL, NULL, ",direction=\"out\"", ROW(bytes_out)},
     {"duet_connections_open", "gauge", "Connections now.", "", ROW(open)},
-    {"duet_connections_half_open", "gauge", "Connections now that have proven nothing yet.", "",
-     ROW(half_open)}};
+    {"duet_connections_half_open", "gauge", "Half-open connections now.", "", ROW(half_open)}};
 
 static const struct metric of_processes[] = {
     {"duet_reloads_total", "counter", "Configurations taken over.", "", OWN(reloads)},
     {"duet_reload_failures_total", "counter", "Configurations refused, so that the old one stayed.",
      "", OWN(reload_failures)},
     {"duet_accept_pauses_total", "counter",
-     "How often accepting stopped for the lack of descriptors or memory.", "",
-     OWN(out_of_descriptors)},
-    {"duet_accept_paused", "gauge", "1 while it is stopped.", "", OWN(paused)}};
+     "How often accepting stopped for the lack of descriptors or memory.", "", OWN(accept_pauses)},
+    {"duet_accept_paused", "gauge", "1 while it is stopped.", "", OWN(accept_paused)}};
 
 /* ---- The text ---- */
 
@@ -72,92 +72,78 @@ put_head(FILE *out, const struct metric *metric)
                 metric->kind);
 }
 
-/** Was this row's name among the workers before it, or in a row of its own before it? */
+/** Is this the first row of its name? */
 static int
-is_told(const struct metrics_worker *workers, unsigned worker, size_t row)
+is_first(const struct admin_view *view, unsigned worker, size_t row)
 {
-    const char *name = workers[worker].rows[row].name;
+    const char *name = view->counted[worker].tunnels[row].name;
 
     for (unsigned w = 0; w <= worker; w++)
         for (size_t r = 0; r < TUNNEL_ROWS && !(w == worker && r == row); r++)
-            if (strcmp(workers[w].rows[r].name, name) == 0)
-                return 1;
-    return 0;
+            if (strcmp(view->counted[w].tunnels[r].name, name) == 0)
+                return 0;
+    return 1;
 }
 
 static uint64_t
-sum_of(const struct metrics_worker *workers, unsigned count, const char *name, size_t at)
+sum_of(const struct admin_view *view, const char *name, size_t at)
 {
     uint64_t sum = 0;
 
-    for (unsigned w = 0; w < count; w++)
+    for (unsigned w = 0; w < view->workers; w++)
         for (size_t r = 0; r < TUNNEL_ROWS; r++)
-            if (strcmp(workers[w].rows[r].name, name) == 0)
-                sum += number_at(&workers[w].rows[r], at);
+            if (strcmp(view->counted[w].tunnels[r].name, name) == 0)
+                sum += number_at(&view->counted[w].tunnels[r], at);
     return sum;
 }
 
 static void
-put_tunnels(FILE *out, const struct metric *metric, const struct metrics_worker *workers,
-            unsigned count)
+put_tunnels(FILE *out, const struct metric *metric, const struct admin_view *view)
 {
     put_head(out, metric);
-    for (unsigned w = 0; w < count; w++)
+    for (unsigned w = 0; w < view->workers; w++)
         for (size_t r = 0; r < TUNNEL_ROWS; r++) {
-            const char *name = workers[w].rows[r].name;
-            if (name[0] == 0 || is_told(workers, w, r))
-                continue;
-            fprintf(out, "%s{tunnel=\"%s\"%s} %llu\n", metric->name, name, metric->label,
-                    (unsigned long long)sum_of(workers, count, name, metric->at));
+            const char *name = view->counted[w].tunnels[r].name;
+            if (name[0] != 0 && is_first(view, w, r))
+                fprintf(out, "%s{tunnel=\"%s\"%s} %llu\n", metric->name, name, metric->label,
+                        (unsigned long long)sum_of(view, name, metric->at));
         }
 }
 
 static void
-put_processes(FILE *out, const struct metrics_worker *workers, unsigned count)
+put_processes(FILE *out, const struct admin_view *view)
 {
     for (size_t i = 0; i < sizeof of_processes / sizeof of_processes[0]; i++) {
         put_head(out, &of_processes[i]);
-        for (unsigned w = 0; w < count; w++)
+        for (unsigned w = 0; w < view->workers; w++)
             fprintf(out, "%s{worker=\"%u\"} %llu\n", of_processes[i].name, w,
-                    (unsigned long long)number_at(workers[w].process, of_processes[i].at));
+                    (unsigned long long)number_at(&view->counted[w].process, of_processes[i].at));
     }
     fprintf(out, "# HELP duet_worker_up 1 while the process runs.\n# TYPE duet_worker_up gauge\n");
-    for (unsigned w = 0; w < count; w++)
-        fprintf(out, "duet_worker_up{worker=\"%u\"} %d\n", w, workers[w].process->pid != 0);
+    for (unsigned w = 0; w < view->workers; w++)
+        fprintf(out, "duet_worker_up{worker=\"%u\"} %d\n", w, view->counted[w].process.pid != 0);
     fprintf(out, "# HELP duet_start_time_seconds When the process began, in Unix time.\n"
                  "# TYPE duet_start_time_seconds gauge\n");
-    for (unsigned w = 0; w < count; w++)
+    for (unsigned w = 0; w < view->workers; w++)
         fprintf(out, "duet_start_time_seconds{worker=\"%u\"} %.3f\n", w,
-                (double)workers[w].process->started_unix_ms / 1000);
+                (double)view->counted[w].process.started_unix_ms / 1000);
 }
 
 void
-metrics_format(FILE *out, const struct metrics_worker *workers, unsigned count)
+metrics_put(FILE *out, const struct admin_view *view)
 {
     fprintf(out, "# HELP duet_build_info The program.\n# TYPE duet_build_info gauge\n"
                  "duet_build_info{version=\"" DUET_VERSION "\"} 1\n");
     for (size_t i = 0; i < sizeof of_tunnels / sizeof of_tunnels[0]; i++)
-        put_tunnels(out, &of_tunnels[i], workers, count);
-    put_processes(out, workers, count);
-}
-
-void
-metrics_put(FILE *out, const struct service *service)
-{
-    struct metrics_worker workers[WORKERS_MOST];
-    unsigned count = 0;
-
-    for (unsigned w = 0; w < service_workers(service) && w < WORKERS_MOST; w++)
-        workers[count++] =
-            (struct metrics_worker){service_process(service, w), service_counters(service, w, 0)};
-    metrics_format(out, workers, count);
+        put_tunnels(out, &of_tunnels[i], view);
+    put_processes(out, view);
 }
 
 /* ---- The file ---- */
 
 /** Write a new file, which nobody made before. Returns 0, or -1. */
 static int
-write_new(const char *path, const struct service *service)
+write_new(const char *path, const struct admin_view *view)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
@@ -167,13 +153,13 @@ write_new(const char *path, const struct service *service)
             close(fd);
         return -1;
     }
-    metrics_put(file, service);
+    metrics_put(file, view);
     int bad = ferror(file);
     return fclose(file) != 0 || bad ? -1 : 0;
 }
 
 int
-metrics_write(const char *path, const struct service *service)
+metrics_write(const char *path, const struct admin_view *view)
 {
     char other[PATH_MOST];
 
@@ -183,7 +169,7 @@ metrics_write(const char *path, const struct service *service)
         return -1;
     }
     unlink(other); /* what a process that died left */
-    if (write_new(other, service) == 0 && rename(other, path) == 0)
+    if (write_new(other, view) == 0 && rename(other, path) == 0)
         return 0;
     int error = errno;
     unlink(other);
@@ -193,16 +179,16 @@ metrics_write(const char *path, const struct service *service)
 
 struct metrics {
     uv_timer_t timer;
-    struct service *service;
+    const struct admin_view *view;
     char *path;
-    int failing; /* 1: told already */
+    int failing; /* 1: it was logged */
 };
 
 static void
 refresh(uv_timer_t *timer)
 {
     struct metrics *metrics = timer->data;
-    int bad = metrics_write(metrics->path, metrics->service) != 0;
+    int bad = metrics_write(metrics->path, metrics->view) != 0;
 
     if (bad && !metrics->failing)
         log_warning("metrics file %s: %s; it is tried again", printable(metrics->path),
@@ -211,7 +197,7 @@ refresh(uv_timer_t *timer)
 }
 
 int
-metrics_start(struct metrics **metrics, struct service *service, const char *path, int interval_ms)
+metrics_start(struct metrics **metrics, struct admin_view *view, const char *path, int interval_ms)
 {
     struct metrics *made = calloc(1, sizeof *made);
     char *copy = strdup(path);
@@ -222,10 +208,10 @@ metrics_start(struct metrics **metrics, struct service *service, const char *pat
         free(copy);
         return log_error(EXIT_LIMIT, "no memory");
     }
-    made->service = service;
+    made->view = view;
     made->path = copy;
     made->timer.data = made;
-    uv_timer_init(service_loop(service), &made->timer);
+    uv_timer_init(view->loop, &made->timer);
     uv_timer_start(&made->timer, refresh, 0, (uint64_t)interval_ms);
     uv_unref((uv_handle_t *)&made->timer); /* does not keep the service running */
     *metrics = made;

@@ -4,31 +4,22 @@
 #ifndef DUET_TUNNEL_METRICS_H
 #define DUET_TUNNEL_METRICS_H
 
-#include "service.h"
+#include "view.h"
 
 #include <stdio.h>
 
-/** What one worker counted. */
-struct metrics_worker {
-    const struct process_counters *process;
-    const struct counters *rows; /* TUNNEL_ROWS */
-};
-
 /** Write the text: a line for each tunnel with the sum of all workers, and one for each worker. */
-void metrics_format(FILE *out, const struct metrics_worker *workers, unsigned count);
+void metrics_put(FILE *out, const struct admin_view *view);
 
-/** Write a service's text, whichever of its workers is asked. */
-void metrics_put(FILE *out, const struct service *service);
-
-/** Write it into a file as a whole or not at all: under another name first. Returns 0, or -1 with
+/** Write it into a file, as a whole or not at all: under another name first. Returns 0, or -1 with
  * errno. */
-int metrics_write(const char *path, const struct service *service);
+int metrics_write(const char *path, const struct admin_view *view);
 
 struct metrics;
 
-/** Write the service's metrics into a file, now and each interval_ms; a failure is told once until
+/** Write the service's metrics into a file, now and each interval_ms; a failure is logged once until
  * it is over. Returns an exit code; *metrics is NULL unless it is EXIT_DONE. */
-int metrics_start(struct metrics **metrics, struct service *service, const char *path,
+int metrics_start(struct metrics **metrics, struct admin_view *view, const char *path,
                   int interval_ms);
 
 /** Write a last time, and stop; the loop releases it. NULL is fine. */

@@ -1,5 +1,6 @@
 /*
- * The log (see record.h). A line is a list of fields first, which three writers put into words.
+ * The log (see record.h). A line is a list of fields first, which one of three writers formats. The
+ * names of fields and the words of outcomes are an interface.
  */
 #include "record.h"
 
@@ -21,12 +22,12 @@ enum { FIELDS_MOST = 24, NOTE_MOST = 2048 };
 
 struct field {
     const char *name;
-    const char *text; /* harmless UTF-8; NULL: the number counts */
+    const char *text; /* printable UTF-8; NULL: the number counts */
     uint64_t number;
-    int is_ms; /* 1: the number is milliseconds, to be told in seconds */
+    int is_ms; /* 1: the number is milliseconds, printed in seconds */
 };
 
-/** A line on its way, with room for the texts that are made for it. */
+/** A line under construction, with room for the texts that are made for it. */
 struct line {
     struct field fields[FIELDS_MOST];
     size_t count;
@@ -38,14 +39,14 @@ struct line {
 static struct {
     enum log_format format;
     enum log_target target;
-    uint64_t lost; /* lines that nobody took */
+    uint64_t lost; /* lines that nobody read */
 } state;
 
-static const char *const outcomes[] = {[RECORD_DONE] = "done",
-                                       [RECORD_CUT] = "cut",
-                                       [RECORD_REFUSED] = "refused",
-                                       [RECORD_STRANGER] = "stranger",
-                                       [RECORD_UNREACHED] = "unreached"};
+static const char *const outcomes[] = {[END_DONE] = "done",
+                                       [END_CUT] = "cut",
+                                       [END_REFUSED] = "refused",
+                                       [END_UNAUTHENTICATED] = "stranger",
+                                       [END_UNREACHED] = "unreached"};
 static const char *const levels[] = {
     [RECORD_ERROR] = "error", [RECORD_WARNING] = "warning", [RECORD_INFO] = "info"};
 
@@ -64,9 +65,9 @@ add_number(struct line *line, const char *name, uint64_t number, int is_ms)
     line->fields[line->count++] = (struct field){name, NULL, number, is_ms};
 }
 
-/** A text from outside, made harmless; NULL stays NULL. */
+/** A text from outside, made printable; NULL stays NULL. */
 static const char *
-keep(char *room, size_t cap, const char *text)
+printable_field(char *room, size_t cap, const char *text)
 {
     return text != NULL ? printable_copy(room, cap, text) : NULL;
 }
@@ -107,7 +108,7 @@ add_connection(struct line *line, const struct record *r, int for_program)
     add_number(line, "id", r->id, 0);
     add_text(line, "from", record_address(line->from, r->from));
     add_text(line, "via", record_address(line->via, r->via));
-    add_text(line, "target", keep(line->target, sizeof line->target, r->target));
+    add_text(line, "target", printable_field(line->target, sizeof line->target, r->target));
     if (r->secret_id != NULL) {
         to_hex(line->secret, r->secret_id, DUET_SECRET_ID_SIZE);
         add_text(line, "secret", line->secret);
@@ -116,7 +117,7 @@ add_connection(struct line *line, const struct record *r, int for_program)
         duet_key_text(line->key, r->peer_key);
         add_text(line, "identity", line->key);
     }
-    add_text(line, "peer", keep(line->name, sizeof line->name, r->peer_name));
+    add_text(line, "peer", printable_field(line->name, sizeof line->name, r->peer_name));
     add_number(line, "bytes_in", r->bytes_in, 0);
     add_number(line, "bytes_out", r->bytes_out, 0);
     if (for_program) { /* names that 0.1.0 had */
@@ -127,12 +128,12 @@ add_connection(struct line *line, const struct record *r, int for_program)
     if (r->setup_ms > 0)
         add_number(line, "setup", r->setup_ms, 1);
     add_text(line, "outcome", outcomes[r->outcome]);
-    add_text(line, "reason", keep(line->reason, sizeof line->reason, r->reason));
+    add_text(line, "reason", printable_field(line->reason, sizeof line->reason, r->reason));
 }
 
-/* ---- Words ---- */
+/* ---- Formats ---- */
 
-/** Put text behind what is there, as far as there is room. */
+/** Append, as far as there is room. */
 static void __attribute__((format(printf, 3, 4)))
 put(char out[RECORD_LINE], size_t *size, const char *format, ...)
 {
@@ -207,7 +208,7 @@ format_json(char out[RECORD_LINE], const struct line *line)
         size = json_dumpb(object, out, RECORD_LINE - 1, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(object);
     if (bad || size >= RECORD_LINE)
-        return format_logfmt(out, line); /* no memory, or no room: better so than not at all */
+        return format_logfmt(out, line); /* no memory, or no room */
     out[size] = 0;
     return size;
 }
@@ -255,15 +256,15 @@ record_format(char out[RECORD_LINE], enum log_format format, uint64_t unix_ms,
     if (record != NULL)
         add_connection(&line, record, format != LOG_TEXT);
     else
-        add_text(&line, "message", keep(line.reason, sizeof line.reason, note));
-    return format == LOG_JSON     ? format_json(out, &line)
-           : format == LOG_LOGFMT ? format_logfmt(out, &line)
-                                  : format_text(out, &line);
+        add_text(&line, "message", printable_field(line.reason, sizeof line.reason, note));
+    if (format == LOG_JSON)
+        return format_json(out, &line);
+    return format == LOG_LOGFMT ? format_logfmt(out, &line) : format_text(out, &line);
 }
 
 /* ---- Writing ---- */
 
-/** Hand a line to standard error if it takes it now. Returns 0, or -1. */
+/** Write a line to standard error if that would not block. Returns 0, or -1. */
 static int
 write_line(char text[RECORD_LINE], size_t size)
 {
@@ -276,39 +277,56 @@ write_line(char text[RECORD_LINE], size_t size)
 }
 
 static void
-tell(enum record_level level, const struct record *record, const char *note)
+log_to_syslog(enum record_level level, const struct record *record, const char *note)
 {
     static const int priorities[] = {
         [RECORD_ERROR] = LOG_ERR, [RECORD_WARNING] = LOG_WARNING, [RECORD_INFO] = LOG_INFO};
-    char text[RECORD_LINE], lost[64];
-    int error = errno;
+    char text[RECORD_LINE];
 
-    if (state.target == LOG_SYSTEM) {
-        record_format(text, state.format, 0, level, record, note);
-        syslog(priorities[level], "%s", text);
-        errno = error;
-        return;
-    }
-    if (state.lost > 0) {
-        snprintf(lost, sizeof lost, "%llu lines were lost, as nobody took them",
-                 (unsigned long long)state.lost);
-        size_t size =
-            record_format(text, state.format, duet__os_unix_ms(), RECORD_WARNING, NULL, lost);
-        if (write_line(text, size) == 0)
-            state.lost = 0;
-    }
-    size_t size = record_format(text, state.format, duet__os_unix_ms(), level, record, note);
-    state.lost += write_line(text, size) != 0;
-    errno = error;
+    record_format(text, state.format, 0, level, record, note);
+    syslog(priorities[level], "%s", text);
 }
 
 static void
-take_line(enum log_kind kind, const char *text)
+log_to_stderr(enum record_level level, const struct record *record, const char *note)
 {
-    tell(kind == LOG_AS_ERROR     ? RECORD_ERROR
-         : kind == LOG_AS_WARNING ? RECORD_WARNING
-                                  : RECORD_INFO,
-         NULL, text);
+    char text[RECORD_LINE];
+    size_t size = record_format(text, state.format, duet__os_unix_ms(), level, record, note);
+
+    state.lost += write_line(text, size) != 0;
+}
+
+/** Log a connection, or a note where record is NULL. errno stays. */
+static void
+log_record(enum record_level level, const struct record *record, const char *note)
+{
+    char lost[64];
+    int error = errno;
+    uint64_t count = state.lost;
+
+    if (state.target == LOG_SYSTEM) {
+        log_to_syslog(level, record, note);
+    } else {
+        if (count > 0) {
+            snprintf(lost, sizeof lost, "%llu lines were lost, as nobody read them",
+                     (unsigned long long)count);
+            log_to_stderr(RECORD_WARNING, NULL, lost);
+            state.lost = state.lost == count ? 0 : count;
+        }
+        log_to_stderr(level, record, note);
+    }
+    errno = error;
+}
+
+/** Take a line of log.h. */
+static void
+log_note(enum log_kind kind, const char *text)
+{
+    static const enum record_level level[] = {[LOG_AS_ERROR] = RECORD_ERROR,
+                                              [LOG_AS_WARNING] = RECORD_WARNING,
+                                              [LOG_AS_INFO] = RECORD_INFO};
+
+    log_record(level[kind], NULL, text);
 }
 
 void
@@ -318,14 +336,14 @@ record_start(enum log_format format, enum log_target target)
     state.target = target;
     if (target == LOG_SYSTEM)
         openlog("duet", LOG_PID, LOG_DAEMON);
-    log_line = take_line;
+    log_line = log_note;
 }
 
 void
 record_write(const struct record *record)
 {
     if (log_level >= 0)
-        tell(record->outcome == RECORD_DONE ? RECORD_INFO : RECORD_WARNING, record, NULL);
+        log_record(record->outcome == END_DONE ? RECORD_INFO : RECORD_WARNING, record, NULL);
 }
 
 void
@@ -339,5 +357,5 @@ record_note(enum record_level level, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    tell(level, NULL, text);
+    log_record(level, NULL, text);
 }

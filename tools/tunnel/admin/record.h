@@ -1,9 +1,9 @@
 /*
- * The log: one line for each connection at its end, and what the process itself has to say, as
- * text, logfmt or JSON, on standard error or to syslog.
+ * The log: the access log, with one line for each connection at its end, and notes of the process,
+ * as text, logfmt or JSON, on standard error or to syslog.
  *
- * Never a secret, only its id. What came from outside is made harmless. A line is one write; where
- * nobody takes it, it is dropped and counted, as a log must not stop a tunnel.
+ * A secret is never logged, only its id. What came from outside is made printable. A line is one
+ * write; where nobody reads it, it is dropped and counted, as a log must not stop a tunnel.
  */
 #ifndef DUET_TUNNEL_RECORD_H
 #define DUET_TUNNEL_RECORD_H
@@ -19,20 +19,21 @@ enum {
     RECORD_ADDRESS = 160 /* bytes of an address's text */
 };
 
+/** How a connection ended. Its words in the log are in record.c. */
 enum record_outcome {
-    RECORD_DONE,     /* both directions closed */
-    RECORD_CUT,      /* it ended otherwise, after the peer had proven itself */
-    RECORD_REFUSED,  /* a limit or a policy of this end */
-    RECORD_STRANGER, /* the peer has not proven itself */
-    RECORD_UNREACHED /* no target could be reached */
+    END_DONE,            /* both sides closed in order */
+    END_CUT,             /* it was open and ended otherwise */
+    END_REFUSED,         /* a limit or a policy of this end */
+    END_UNAUTHENTICATED, /* the peer did not authenticate */
+    END_UNREACHED        /* no target could be reached */
 };
 
-/** A connection, told at its end. What is not known is NULL. */
+/** A connection at its end. What is not known is NULL. */
 struct record {
     const char *tunnel;
     uint64_t id;
-    const struct sockaddr_storage *from; /* who it came from */
-    const struct sockaddr_storage *via;  /* the proxy that said so */
+    const struct sockaddr_storage *from; /* where it came from */
+    const struct sockaddr_storage *via;  /* the proxy that named that source */
     const char *target;
     const uint8_t *secret_id; /* DUET_SECRET_ID_SIZE bytes */
     const uint8_t *peer_key;  /* DUET_KEY_SIZE bytes */
@@ -47,17 +48,18 @@ struct record {
 
 enum record_level { RECORD_ERROR, RECORD_WARNING, RECORD_INFO };
 
-/** Say from now on how and where lines are written; log_error() and its siblings go there too. */
+/** Set how and where lines are written from now on, those of log.h included. */
 void record_start(enum log_format format, enum log_target target);
 
-/** Tell of a connection. */
+/** Log a connection. */
 void record_write(const struct record *record);
 
-/** Tell something of the process; INFO is left out under -q. */
+/** Log a note of the process; INFO is left out under -q. */
 void record_note(enum record_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/** Say an address as 192.0.2.1:99, [2001:db8::1]:99 or unix. NULL stays NULL. Returns the text. */
+/** Format an address as 192.0.2.1:99, [2001:db8::1]:99 or unix. NULL stays NULL. Returns the text.
+ */
 const char *record_address(char room[RECORD_ADDRESS], const struct sockaddr_storage *address);
 
 /** Make the line of a connection, or of a note when record is NULL, without its end. unix_ms: its

@@ -1,5 +1,5 @@
 /*
- * Requests (see request.h).
+ * Requests (see request.h). What they do is in answer.c.
  */
 #include "request.h"
 
@@ -7,38 +7,55 @@
 
 #include <string.h>
 
-static const char *const names[REQUESTS] = {"status", "sessions", "reload", "drain",
-                                            "kill",   "metrics",  "health"};
+#define REQUEST_ROW(name, word, argument, for_one) {word, argument, for_one},
+static const struct {
+    const char *word, *argument;
+    int is_for_one;
+} rows[REQUESTS] = {REQUEST_ROWS(REQUEST_ROW)};
 
 const char *
 request_name(enum request_kind kind)
 {
-    return names[kind];
+    return rows[kind].word;
+}
+
+const char *
+request_argument(enum request_kind kind)
+{
+    return rows[kind].argument;
+}
+
+int
+request_is_for_one(enum request_kind kind)
+{
+    return rows[kind].is_for_one;
 }
 
 int
 request_parse(struct request *request, const char *line, size_t size, const char **why)
 {
-    char text[REQUEST_MOST + 1];
+    const char *space = memchr(line, ' ', size);
+    size_t word = space != NULL ? (size_t)(space - line) : size;
+    char number[REQUEST_MOST + 1];
 
     *request = (struct request){REQUESTS, 0};
     *why = "the request is too long";
     if (size > REQUEST_MOST)
         return -1;
-    memcpy(text, line, size);
-    text[size] = 0;
-    char *number = strchr(text, ' ');
-    if (number != NULL)
-        *number++ = 0;
     for (unsigned i = 0; i < REQUESTS; i++)
-        if (strlen(text) + (number != NULL ? strlen(number) + 1 : 0) == size &&
-            strcmp(text, names[i]) == 0)
+        if (strlen(rows[i].word) == word && memcmp(line, rows[i].word, word) == 0) /* public */
             request->kind = (enum request_kind)i;
     *why = "there is no such request";
     if (request->kind == REQUESTS)
         return -1;
     *why = "kill takes a connection's number, the others take nothing";
-    if ((request->kind == REQUEST_KILL) != (number != NULL))
+    if ((*rows[request->kind].argument != 0) != (space != NULL))
         return -1;
-    return number == NULL ? 0 : parse_number(&request->id, number, 0, INT64_MAX);
+    if (space == NULL)
+        return 0;
+    memcpy(number, space + 1, size - word - 1);
+    number[size - word - 1] = 0;
+    if (strlen(number) != size - word - 1)
+        return -1;
+    return parse_number(&request->id, number, 0, INT64_MAX);
 }

@@ -1,6 +1,6 @@
 /*
- * What the control socket is asked: a line with a word, for kill with a number behind it. Memory
- * in, memory out.
+ * Requests at the control socket: a line with a word, for some with a number after it. Memory in,
+ * memory out. A new verb of `duet ctl` is a row here and a function in answer.c.
  */
 #ifndef DUET_TUNNEL_REQUEST_H
 #define DUET_TUNNEL_REQUEST_H
@@ -10,24 +10,34 @@
 
 enum { REQUEST_MOST = 64 }; /* bytes of a line */
 
-enum request_kind {
-    REQUEST_STATUS,
-    REQUEST_SESSIONS,
-    REQUEST_RELOAD,
-    REQUEST_DRAIN,
-    REQUEST_KILL,
-    REQUEST_METRICS,
-    REQUEST_HEALTH,
-    REQUESTS
-};
+/* X(name, word, what its argument is; "" none, 1: one worker answers or acts for all) */
+#define REQUEST_ROWS(X)                                                                            \
+    X(STATUS, "status", "", 0)                                                                     \
+    X(SESSIONS, "sessions", "", 0)                                                                 \
+    X(RELOAD, "reload", "", 1)                                                                     \
+    X(DRAIN, "drain", "", 1)                                                                       \
+    X(KILL, "kill", "ID", 0)                                                                       \
+    X(METRICS, "metrics", "", 1)                                                                   \
+    X(HEALTH, "health", "", 0)
+
+/** The same for a reader. */
+#define REQUEST_USAGE "status|sessions|reload|drain|kill ID|metrics|health"
+
+#define REQUEST_ENUM(name, word, argument, for_one) REQUEST_##name,
+enum request_kind { REQUEST_ROWS(REQUEST_ENUM) REQUESTS };
+#undef REQUEST_ENUM
 
 struct request {
-    enum request_kind kind;
-    uint64_t id; /* of kill */
+    enum request_kind kind; /* REQUESTS: none */
+    uint64_t id;            /* where it has an argument */
 };
 
-/** The word of a request. */
+/** The word of a request, and its argument's name ("": none). */
 const char *request_name(enum request_kind kind);
+const char *request_argument(enum request_kind kind);
+
+/** 1 when one worker answers or acts for all of them. */
+int request_is_for_one(enum request_kind kind);
 
 /** Read a line without its end, size bytes. Returns 0; -1 with a reason. */
 int request_parse(struct request *request, const char *line, size_t size, const char **why);

@@ -1,5 +1,5 @@
 /*
- * Telling systemd (see systemd.h): one datagram to the socket that $NOTIFY_SOCKET names.
+ * Notifying systemd (see systemd.h): one datagram to the socket that $NOTIFY_SOCKET names.
  */
 #include "systemd.h"
 

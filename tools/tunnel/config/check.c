@@ -6,7 +6,7 @@
 
 #include "address.h"
 #include "log.h"
-#include "loopback.h"
+#include "network.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -84,7 +84,7 @@ is_far(const char *target)
         return 0;
     memcpy(&at, list->ai_addr, list->ai_addrlen);
     freeaddrinfo(list);
-    return !is_local(&at);
+    return !network_is_loopback(&at);
 }
 
 /** A server's targets are plain: none is on another machine unless that is meant. */

@@ -1,11 +1,11 @@
 /*
  * Networks, as ADDRESS or ADDRESS/BITS, and what kind of address a socket's is.
  *
- * Every address is taken as IPv6; one of IPv4 as what is mapped into it, so that a socket that
- * takes both families and one that takes IPv4 alone are treated alike.
+ * Every address is taken as IPv6, one of IPv4 in its mapped form, so that sockets of one family and
+ * of both are treated alike.
  */
-#ifndef DUET_TUNNEL_NETWORK_H
-#define DUET_TUNNEL_NETWORK_H
+#ifndef DUET_TOOL_NETWORK_H
+#define DUET_TOOL_NETWORK_H
 
 #include <stdint.h>
 #include <sys/socket.h>
@@ -28,5 +28,8 @@ int network_address(uint8_t out[NETWORK_ADDRESS], const struct sockaddr_storage 
 
 /** Is it an address of IPv4? Returns 1 or 0. */
 int network_is_v4(const uint8_t address[NETWORK_ADDRESS]);
+
+/** 1 for an address that does not leave this machine: a Unix socket's, or of loopback. */
+int network_is_loopback(const struct sockaddr_storage *address);
 
 #endif

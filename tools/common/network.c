@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum { V4_AT = 12, V4_BITS = 96 }; /* where an address of IPv4 lies in one of IPv6 */
+enum { LOOPBACK = 127 };           /* the first byte of its network in IPv4 */
 
 static const uint8_t mapped[V4_AT] = {[10] = 0xff, [11] = 0xff};
 
@@ -73,4 +74,17 @@ network_holds(const struct network *network, const uint8_t address[NETWORK_ADDRE
     if (memcmp(network->at, address, whole) != 0) /* public: an address */
         return 0;
     return rest == 0 || ((network->at[whole] ^ address[whole]) & mask) == 0;
+}
+
+int
+network_is_loopback(const struct sockaddr_storage *address)
+{
+    static const uint8_t v6[NETWORK_ADDRESS] = {[NETWORK_ADDRESS - 1] = 1};
+    uint8_t at[NETWORK_ADDRESS];
+
+    if (network_address(at, address) != 0)
+        return address->ss_family == AF_UNIX;
+    if (network_is_v4(at))
+        return at[V4_AT] == LOOPBACK;
+    return memcmp(at, v6, sizeof v6) == 0; /* public: an address */
 }

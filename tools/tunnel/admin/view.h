@@ -1,0 +1,45 @@
+/*
+ * What the admin parts see of a process of the service, and may ask of it. They know nothing of
+ * tunnels and connections beyond this, so that they can be tested without.
+ */
+#ifndef DUET_TUNNEL_VIEW_H
+#define DUET_TUNNEL_VIEW_H
+
+#include "counters.h"
+#include "settings.h"
+
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <uv.h>
+
+/** One connection, as a row of `duet ctl sessions`. Valid during the call that hands it out. */
+struct session_row {
+    uint64_t id;
+    const char *tunnel;
+    const char *state; /* connection_state_name() */
+    const struct sockaddr_storage *from;
+    const char *target;       /* NULL: not chosen yet */
+    const uint8_t *secret_id; /* DUET_SECRET_ID_SIZE bytes; NULL: not known yet */
+    const uint8_t *peer_key;  /* DUET_KEY_SIZE bytes; NULL: none */
+    uint64_t bytes_in, bytes_out;
+    uint64_t age_ms, idle_ms;
+};
+
+typedef void session_printer(const struct session_row *row, void *out);
+
+struct admin_view {
+    uv_loop_t *loop;
+    const struct settings *settings;       /* current */
+    const struct worker_counters *counted; /* of all workers */
+    unsigned worker, workers;              /* this process's number, and how many there are */
+    pid_t supervisor;                      /* 0: there is none */
+    int draining;
+
+    void *service; /* the argument of these: */
+    void (*each_session)(void *service, session_printer *print, void *out);
+    int (*kill)(void *service, uint64_t id); /* 0, or -1: no such connection */
+    int (*reload)(void *service);            /* an exit code, the cause logged */
+};
+
+#endif

@@ -1,0 +1,299 @@
+/*
+ * A connection's life from accept(2) to its end, the one file that knows the order:
+ *
+ *   server: accept → PROXY header → handshake → dial the target → relay
+ *   client: accept → PROXY header → dial the peer → handshake → relay
+ *
+ * How each step works is in the file that bears its name; the states are drawn in connection.h.
+ */
+#include "connection.h"
+
+#include "log.h"
+
+#include <unistd.h>
+
+static int
+is_client(const struct connection *c)
+{
+    return c->settings->side == TUNNEL_CLIENT;
+}
+
+/* ---- PROXY header: first where the tunnel asks for one ---- */
+
+static void
+header_done(struct connection *c)
+{
+    if (is_client(c)) {
+        endpoint_watch(c->plain, 0); /* what follows waits until the peer is reached */
+        connect_start(c);
+    } else {
+        half_open_handshake(c);
+    }
+}
+
+static void
+header_refused(struct connection *c, const char *why)
+{
+    if (is_client(c))
+        connection_end(c, END_REFUSED, why);
+    else
+        half_open_reject(c, why);
+}
+
+/** Read what has come of it. May end the connection. */
+static void
+header_event(struct connection *c)
+{
+    const char *why = "";
+
+    switch (c->state == CONNECTION_PROXY_LOCAL ? proxy_header_look(c)
+                                               : proxy_header_read(c, &why)) {
+    case PROXY_HEADER_DONE:
+        header_done(c);
+        break;
+    case PROXY_HEADER_LOCAL:
+        connection_enter(c, CONNECTION_PROXY_LOCAL, is_client(c) ? PROXY_LOCAL_MS : KEEP_TIMER);
+        break;
+    case PROXY_HEADER_BAD:
+        header_refused(c, why);
+        break;
+    case PROXY_HEADER_LIMIT:
+        connection_end(c, END_REFUSED, why);
+        break;
+    case PROXY_HEADER_HEALTH_CHECK:
+        c->is_recorded = 1; /* health checks are not logged */
+        connection_end(c, END_UNAUTHENTICATED, "");
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- Accept ---- */
+
+static int
+accept_plain(struct connection *c, int fd)
+{
+    if (connection_attach(c, fd, 1) != 0)
+        return -1;
+    c->tunnel->counters->open = ++c->tunnel->open_count;
+    if (c->header == NULL) {
+        connect_start(c);
+        return 0;
+    }
+    connection_enter(c, CONNECTION_PROXY_HEADER, c->settings->handshake_ms);
+    endpoint_watch(c->plain, UV_READABLE);
+    return 0;
+}
+
+static int
+accept_peer(struct connection *c, int fd)
+{
+    if (connection_attach(c, fd, 0) != 0 || connection_make_channel(c) != DUET_OK)
+        return -1;
+    half_open_start(c);
+    if (c->header != NULL)
+        connection_enter(c, CONNECTION_PROXY_HEADER, KEEP_TIMER);
+    return 0;
+}
+
+int
+lifecycle_accept(struct tunnel *tunnel, int fd, const struct sockaddr_storage *from)
+{
+    struct connection *c = connection_new(tunnel, from);
+
+    if (c == NULL) {
+        close(fd);
+        return -1;
+    }
+    if ((is_client(c) ? accept_plain(c, fd) : accept_peer(c, fd)) == 0)
+        return 0;
+    connection_discard(c);
+    return -1;
+}
+
+void
+lifecycle_authenticated(struct connection *c)
+{
+    struct tunnel *tunnel = c->tunnel;
+
+    connection_adopt(c, 0);
+    connection_not_half_open(c);
+    connection_enter(c, CONNECTION_RESOLVING, NO_TIMER);
+    tunnel->counters->handshakes++;
+    tunnel->counters->open = ++tunnel->open_count;
+    if (tunnel->open_count > c->settings->most_connections)
+        connection_end(c, END_REFUSED, "max-connections is reached");
+    else
+        connect_start(c);
+}
+
+/* ---- A client's peer is reached: its handshake ---- */
+
+/** Go on with it. May end the connection. */
+static void
+peer_handshake(struct connection *c)
+{
+    int result = duet_handshake(c->channel, 0);
+
+    if (result == DUET_AGAIN) {
+        connection_watch_handshake(c);
+    } else if (result == DUET_OK) {
+        c->tunnel->counters->handshakes++;
+        relay_start(c);
+    } else if (result == DUET_E_UNTRUSTED) {
+        connection_end(c, END_REFUSED, channel_error(c->channel));
+    } else {
+        connect_next(c, channel_error(c->channel));
+    }
+}
+
+void
+lifecycle_dialled(struct connection *c)
+{
+    if (!is_client(c)) {
+        relay_start(c);
+        return;
+    }
+    int result = connection_make_channel(c);
+    if (result != DUET_OK) {
+        connection_end(c, END_REFUSED, duet_explain(result)->sentence);
+        return;
+    }
+    connection_enter(c, CONNECTION_PEER_HANDSHAKE, c->settings->handshake_ms);
+    peer_handshake(c);
+}
+
+/* ---- Events and timers, by state ---- */
+
+void
+lifecycle_event(struct connection *c, int is_plain, int events)
+{
+    struct endpoint *endpoint = is_plain ? c->plain : c->duet;
+
+    switch ((enum connection_state)c->state) {
+    case CONNECTION_PROXY_HEADER:
+    case CONNECTION_PROXY_LOCAL:
+        header_event(c);
+        break;
+    case CONNECTION_ACCEPTED:
+    case CONNECTION_HANDSHAKE:
+        half_open_handshake(c);
+        break;
+    case CONNECTION_UNAUTHENTICATED:
+        half_open_drop(c);
+        break;
+    case CONNECTION_CONNECTING:
+        if (endpoint == *connection_dialled(c)) {
+            connect_finish(c);
+            break;
+        }
+        /* fall through */
+    case CONNECTION_RESOLVING:
+    case CONNECTION_RETRY_PAUSE:
+        endpoint_watch(endpoint,
+                       0); /* backpressure: what comes while dialling waits in the kernel */
+        break;
+    case CONNECTION_PEER_HANDSHAKE:
+        peer_handshake(c);
+        break;
+    case CONNECTION_UNCONFIRMED:
+    case CONNECTION_OPEN:
+        relay_event(c, is_plain, events);
+        break;
+    case CONNECTION_VIOLATION:
+        violation_drop(c);
+        break;
+    case CONNECTION_ENDED:
+        break;
+    }
+}
+
+void
+lifecycle_timer(struct connection *c)
+{
+    switch ((enum connection_state)c->state) {
+    case CONNECTION_PROXY_HEADER:
+    case CONNECTION_PROXY_LOCAL:
+        if (!is_client(c))
+            half_open_timeout(c);
+        else if (c->state == CONNECTION_PROXY_LOCAL)
+            header_done(c);
+        else
+            header_refused(c, "no PROXY header came in time; configure the proxy to send one");
+        break;
+    case CONNECTION_ACCEPTED:
+    case CONNECTION_HANDSHAKE:
+    case CONNECTION_UNAUTHENTICATED:
+        half_open_timeout(c);
+        break;
+    case CONNECTION_RESOLVING:
+    case CONNECTION_CONNECTING:
+    case CONNECTION_RETRY_PAUSE:
+        connect_timeout(c);
+        break;
+    case CONNECTION_PEER_HANDSHAKE:
+        connect_next(c, "the peer stayed silent: " SILENCE_CAUSES);
+        break;
+    case CONNECTION_UNCONFIRMED:
+        timers_unconfirmed(c);
+        break;
+    case CONNECTION_OPEN:
+        timers_open(c);
+        break;
+    case CONNECTION_VIOLATION:
+        violation_timeout(c);
+        break;
+    case CONNECTION_ENDED:
+        break;
+    }
+}
+
+/* ---- A reload ---- */
+
+/** A server's peer that has sent nothing gets a channel of the new keys. One whose handshake is
+ * under way keeps the old ones; half_open.c compares it with the new settings as it goes on. */
+static void
+reload_half_open(struct connection *c)
+{
+    if (connection_is_retired(c)) {
+        half_open_reject(c, "a reload withdrew the tunnel before the peer had authenticated");
+        return;
+    }
+    if (c->state == CONNECTION_HANDSHAKE)
+        return;
+    duet_channel_free(c->channel);
+    c->channel = NULL;
+    connection_adopt(c, 1);
+    if (connection_make_channel(c) != DUET_OK)
+        half_open_reject(c, "no memory for a channel of the new keys");
+}
+
+/** A client whose peer has not authenticated begins again with the new keys and targets. */
+static void
+reload_client(struct connection *c)
+{
+    if (connection_is_retired(c)) {
+        connection_end(c, END_REFUSED, "a reload withdrew the tunnel before its peer was reached");
+        return;
+    }
+    connection_adopt(c, 1);
+    if (c->state <= CONNECTION_PROXY_LOCAL)
+        return;
+    connection_free_dial(c);
+    duet_channel_free(c->channel);
+    c->channel = NULL;
+    endpoint_close(c->duet, 0);
+    c->duet = NULL;
+    c->target = NULL;
+    connect_start(c);
+}
+
+void
+lifecycle_reload(struct connection *c)
+{
+    if (is_client(c) && c->state <= CONNECTION_PEER_HANDSHAKE)
+        reload_client(c);
+    else if (!is_client(c) && c->state <= CONNECTION_HANDSHAKE)
+        reload_half_open(c);
+}
