@@ -2,7 +2,7 @@
  * What the control socket answers: one text for one request.
  *
  * An answer begins with the line "ok", or "error CODE REASON" with an exit code. After "ok" comes a
- * JSON object on each line for status and sessions, Prometheus' text for metrics, a word for health,
+ * JSON object a line for status and sessions, Prometheus' text for metrics, a word for health,
  * and nothing for the others.
  */
 #ifndef DUET_TUNNEL_ANSWER_H

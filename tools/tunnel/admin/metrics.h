@@ -17,8 +17,8 @@ int metrics_write(const char *path, const struct admin_view *view);
 
 struct metrics;
 
-/** Write the service's metrics into a file, now and each interval_ms; a failure is logged once until
- * it is over. Returns an exit code; *metrics is NULL unless it is EXIT_DONE. */
+/** Write the service's metrics into a file, now and each interval_ms; a failure is logged once
+ * until it is over. Returns an exit code; *metrics is NULL unless it is EXIT_DONE. */
 int metrics_start(struct metrics **metrics, struct admin_view *view, const char *path,
                   int interval_ms);
 
