@@ -56,9 +56,10 @@ int
 bench_limit(const struct bench *bench)
 {
     static const char *const ratios[] = {"one/two", "one/four", NULL};
-    static const struct bench_contender contenders[] = {{"one", run_one, NULL, 1.0 * STEPS},
-                                                        {"two", run_two, NULL, 2.0 * STEPS},
-                                                        {"four", run_four, NULL, 4.0 * STEPS}};
+    static const struct bench_contender contenders[] = {
+        {"one", run_one, NULL, (double)STEPS},
+        {"two", run_two, NULL, 2 * (double)STEPS},
+        {"four", run_four, NULL, 4 * (double)STEPS}};
     struct bench_race race = {.bench = "limit",
                               .what = "sha256rnds2, chains",
                               .clock = bench_processor_ns,

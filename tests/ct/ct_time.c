@@ -192,7 +192,7 @@ add(struct moments *m, double value)
 static double
 welch(const struct moments m[2])
 {
-    if (m[0].count < LEAST / 10.0 || m[1].count < LEAST / 10.0)
+    if (m[0].count < LEAST / 10 || m[1].count < LEAST / 10)
         return 0;
     double spread =
         m[0].square / (m[0].count - 1) / m[0].count + m[1].square / (m[1].count - 1) / m[1].count;
@@ -274,7 +274,7 @@ main(int argc, char **argv)
     }
     for (size_t i = 0; i < sizeof matters / sizeof *matters; i++) {
         double samples, t = judge(&matters[i], seconds, &samples);
-        int found = t > LIMIT;
+        int found = t > (double)LIMIT;
         const char *verdict = found == matters[i].leaks ? "as it should be" : "WRONG";
         printf("%-20s t = %8.2f over %8.0f samples: %s, %s\n", matters[i].name, t, samples,
                found ? "differs" : "does not show", verdict);

@@ -6,6 +6,7 @@
 #include "log.h"
 
 #include "session/config.h"
+#include "support/between.h"
 
 #include <openssl/crypto.h>
 #include <setjmp.h>
@@ -83,7 +84,7 @@ all_or_nothing(void **state)
         if (!reached)
             break;
     }
-    assert_in_range(failures, 1, 1000);
+    assert_between(failures, 1, 1000);
     assert_int_equal(unlink("secret") + unlink("identity") + chdir("/") + rmdir(folder), 0);
 }
 
