@@ -3,10 +3,10 @@
  */
 #include "folder.h"
 #include "fuzz.h"
+#include "walk.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,25 +17,25 @@ enum { PATH = 256 };
 static char root[PATH];
 static int before = -1; /* the working folder outside of a run */
 
-static void
-remove_all(char *path, int itself)
+/** walk_tree()'s call for each entry: the folder itself (depth 0) goes only if *itself. */
+static int
+remove_entry(void *itself, const struct walk_entry *entry)
 {
-    char *const paths[] = {path, NULL};
-    FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-    FTSENT *entry;
+    if (entry->depth == 0 && !*(const int *)itself)
+        return 0;
+    if (entry->kind == WALK_FOLDER)
+        chmod(entry->path, 0700);
+    else if (entry->kind == WALK_FOLDER_DONE)
+        rmdir(entry->path);
+    else
+        unlink(entry->path);
+    return 0;
+}
 
-    need(walk != NULL);
-    while ((entry = fts_read(walk)) != NULL) {
-        if (entry->fts_level == 0 && !itself)
-            continue;
-        if (entry->fts_info == FTS_DP)
-            rmdir(entry->fts_accpath);
-        else if (entry->fts_info != FTS_D)
-            unlink(entry->fts_accpath);
-        else
-            chmod(entry->fts_accpath, 0700);
-    }
-    fts_close(walk);
+static void
+remove_all(const char *path, int itself)
+{
+    need(walk_tree(path, remove_entry, &itself) == 0);
 }
 
 static void

@@ -8,7 +8,7 @@
  */
 #include "fuzz.h"
 
-#include <fts.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -102,24 +102,29 @@ replay_file(const char *path)
     return 0;
 }
 
+static unsigned long files;
+
+/** nftw()'s call for each entry. Returns 1 at a file that cannot be read, which ends the walk. */
+static int
+replay_entry(const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+    (void)status;
+    (void)place;
+    if (kind != FTW_F)
+        return 0;
+    files++;
+    if (replay_file(path) == 0)
+        return 0;
+    fprintf(stderr, "replay: cannot read %s\n", path);
+    return 1;
+}
+
 int
 main(int count, char **arguments)
 {
-    FTS *walk = count > 1 ? fts_open(arguments + 1, FTS_PHYSICAL | FTS_NOCHDIR, NULL) : NULL;
-    unsigned long files = 0;
-    FTSENT *entry;
-
-    while (walk != NULL && (entry = fts_read(walk)) != NULL) {
-        if (entry->fts_info != FTS_F)
-            continue;
-        if (replay_file(entry->fts_path) != 0) {
-            fprintf(stderr, "replay: cannot read %s\n", entry->fts_path);
+    for (int i = 1; i < count; i++)
+        if (nftw(arguments[i], replay_entry, 16, FTW_PHYS) != 0)
             return 1;
-        }
-        files++;
-    }
-    if (walk != NULL)
-        fts_close(walk);
     printf("%lu files, each %d times\n", files, 1 + CHANGED);
     return files > 0 ? 0 : 1;
 }

@@ -86,7 +86,7 @@ duet__os_read(int fd, enum duet__os_kind kind, const struct duet__os_piece *piec
               size_t *got)
 {
     struct iovec vector[DUET__OS_PIECES];
-    struct msghdr message = {.msg_iov = vector, .msg_iovlen = count};
+    struct msghdr message = {.msg_iov = vector, .msg_iovlen = (uint8_t)count};
 
     *got = 0;
     for (unsigned i = 0; i < count; i++) {

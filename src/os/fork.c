@@ -1,8 +1,9 @@
 /*
  * Detects a fork: gives a number that differs between a process and its children.
  *
- * On Linux it lies in a page that the kernel clears in every child, which works even where fork()
- * was bypassed; elsewhere pthread_atfork() clears it. Reading it costs a load and no system call.
+ * pthread_atfork() clears it in the child. On Linux it also lies in a page that the kernel clears,
+ * which works where fork() was bypassed; emulators accept that request and ignore it, so both are
+ * used. Reading the number costs a load and no system call.
  */
 #include "os/os.h"
 
@@ -31,10 +32,9 @@ set_up_mark(void)
     if (page != MAP_FAILED && madvise(page, size, MADV_WIPEONFORK) == 0) {
         mark = page;
         atomic_store(mark, 1);
-        return;
-    }
-    if (page != MAP_FAILED)
+    } else if (page != MAP_FAILED) {
         munmap(page, size);
+    }
 #endif
     pthread_atfork(NULL, NULL, clear_in_child);
 }

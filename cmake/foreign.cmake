@@ -1,0 +1,16 @@
+# Cross-building on Debian for the processor that scripts/foreign names in the environment, against
+# the libraries that it has unpacked; programs run under qemu-user.
+set(triplet $ENV{DUET_FOREIGN_TRIPLET})
+set(root $ENV{DUET_FOREIGN_ROOT})
+set(CMAKE_SYSTEM_NAME Linux)
+string(REGEX REPLACE "-.*" "" CMAKE_SYSTEM_PROCESSOR "${triplet}")
+string(REPLACE "i386" "i686" compiler "${triplet}")
+set(CMAKE_C_COMPILER ${compiler}-gcc)
+set(CMAKE_SYSROOT ${root})
+set(CMAKE_LIBRARY_ARCHITECTURE ${triplet})
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_CROSSCOMPILING_EMULATOR qemu-$ENV{DUET_FOREIGN_QEMU}-static;-L;${root})
+set(ENV{PKG_CONFIG_LIBDIR} ${root}/usr/lib/${triplet}/pkgconfig:${root}/usr/share/pkgconfig)
+set(ENV{PKG_CONFIG_SYSROOT_DIR} ${root})
