@@ -82,7 +82,7 @@ static void
 ask(struct client *c)
 {
     size_t most = run.task->bytes;
-    size_t size = most > 1 && run.samples == NULL ? 1 + draw(c) % most : most;
+    size_t size = most > 1 && run.samples == NULL ? 1 + (size_t)(draw(c) % most) : most;
 
     load_exchange_ask(&c->exchange, c->number * UINT64_C(4099) + run.trips, size);
     run.bytes += size;
