@@ -70,15 +70,6 @@ duet__channel_set_detail(duet_channel *channel, const char *what, int reason)
     snprintf(channel->detail, DETAIL_SIZE, "%s: %s", what, text);
 }
 
-int
-duet__channel_set_low_water(duet_channel *channel, size_t size)
-{
-    int result = duet__os_low_water(channel->io.rfd, size);
-
-    channel->low_water = result == 0;
-    return result;
-}
-
 void
 duet__channel_clear_low_water(duet_channel *channel)
 {
@@ -163,36 +154,27 @@ construct(duet_channel **channel, const duet_stream *stream, int rfd, int wfd)
     return DUET_OK;
 }
 
-/** Make the channel's session, which will do the handshake. */
-static int
-new_session(duet_channel *channel, const duet_config *config, enum duet_role role)
-{
-    uint8_t random[DUET_RANDOM_SIZE];
-
-    if (duet__os_random(random, sizeof random) != 0)
-        return DUET_E_IO;
-    int result = duet_session_new(&channel->session, config, role, random, duet__os_unix_ms());
-    /* TOP's nonce is stored before it is sent, so that it cannot be sent back to a listener of this
-     * program (docs/protocol.md §4 "Replay"). */
-    if (result == DUET_OK && role == DUET_TOP && channel->replay != NULL)
-        duet__replay_take(channel->replay, random, duet__os_now_ms(), channel->keep_ms);
-    duet_wipe(random, sizeof random);
-    return result;
-}
-
-/** Complete a constructed channel, or free it. */
+/** Give a constructed channel its session, which will do the handshake; on failure free it. */
 static int
 complete(duet_channel **channel, const duet_config *config, duet_replay *replay,
          enum duet_role role)
 {
     duet_channel *made = *channel;
+    uint8_t random[DUET_RANDOM_SIZE] = {0};
     int result = DUET_E_MISUSE;
 
     made->replay = replay;
     made->frame_size = config->frame_size;
     made->keep_ms = 2 * config->max_skew_ms;
     if (role == DUET_TOP || replay != NULL)
-        result = new_session(made, config, role);
+        result = duet__os_random(random, sizeof random) == 0 ? DUET_OK : DUET_E_IO;
+    if (result == DUET_OK)
+        result = duet_session_new(&made->session, config, role, random, duet__os_unix_ms());
+    /* TOP's nonce is stored before it is sent, so that it cannot be sent back to a listener of this
+     * program (docs/protocol.md §4 "Replay"). */
+    if (result == DUET_OK && role == DUET_TOP && replay != NULL)
+        duet__replay_take(replay, random, duet__os_now_ms(), made->keep_ms);
+    duet_wipe(random, sizeof random);
     if (result == DUET_OK)
         return DUET_OK;
     duet_channel_free(made);

@@ -154,10 +154,6 @@ int duet__channel_misuse(duet_channel *channel);
 /** Keep a detail: what failed, and the system's reason. The first one stays. */
 void duet__channel_set_detail(duet_channel *channel, const char *what, int reason);
 
-/** Have poll() wait for size bytes (SO_RCVLOWAT). Returns 0; -1: the kernel would not hold so
- * many. */
-int duet__channel_set_low_water(duet_channel *channel, size_t size);
-
 /** Have poll() report any byte again. */
 void duet__channel_clear_low_water(duet_channel *channel);
 

@@ -63,20 +63,16 @@ int
 duet_exchange(duet_channel *channel, duet_exchange_io *io, int timeout_ms)
 {
     struct duet__deadline deadline = {.timeout_ms = timeout_ms};
-    struct exchange both = {.sent = DUET_AGAIN, .received = DUET_AGAIN};
+    struct exchange both = {
+        .tx = {.data = io->data, .size = io->size, .sent = io->sent, .due = io->sent < io->size},
+        .rx = {.buffer = io->buffer, .size = io->room, .got = io->got, .polled = timeout_ms == 0},
+        .sent = DUET_AGAIN,
+        .received = DUET_AGAIN};
     uint8_t phase = channel->send_phase;
 
-    if (io->sent > io->size || io->got > io->room)
+    if (io->sent > io->size || io->got > io->room || phase == DUET__SEND_MESSAGE ||
+        phase == DUET__SEND_FRAME || (phase == DUET__SEND_CLOSING && both.tx.due))
         return duet__channel_misuse(channel);
-    if (phase == DUET__SEND_MESSAGE || phase == DUET__SEND_FRAME ||
-        (phase == DUET__SEND_CLOSING && io->sent < io->size))
-        return duet__channel_misuse(channel);
-    both.tx = (struct duet__tx){.kind = DUET__TX_STREAM, .data = io->data, .size = io->size};
-    both.tx.sent = io->sent;
-    both.tx.due = io->sent < io->size;
-    both.rx = (struct duet__rx){.kind = DUET__RX_STREAM, .buffer = io->buffer, .size = io->room};
-    both.rx.got = io->got;
-    both.rx.polled = timeout_ms == 0;
     if (io->got == io->room)
         both.received = DUET_OK;
     int result = exchange_run(channel, &both, &deadline);

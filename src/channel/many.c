@@ -139,12 +139,12 @@ rx_lane_end(struct rx_lane *lane, int result)
     lane->job = NULL;
 }
 
-/** Go on to the lane's next frame that can be opened. */
+/** Go on to the lane's next frame that can be opened, unless the last step failed. */
 static void
-rx_lane_advance(struct rx_lane *lane)
+rx_lane_advance(struct rx_lane *lane, int result)
 {
-    int result = duet__peek_next(lane->job->channel, &lane->rx, &lane->peek, &lane->step);
-
+    if (result == DUET_OK)
+        result = duet__peek_next(lane->job->channel, &lane->rx, &lane->peek, &lane->step);
     if (result != DUET_OK || lane->step.in == NULL)
         rx_lane_end(lane, result);
 }
@@ -166,24 +166,12 @@ rx_lane_begin(struct rx_lane *lane, duet_recv_job *job)
         if (duet__send_pending(channel))
             duet__send_step(channel, NULL);
         if (duet__peek_begin(channel, &lane->rx, &lane->peek) == DUET_OK) {
-            rx_lane_advance(lane);
+            rx_lane_advance(lane, DUET_OK);
             return;
         }
         lane->peek.asked = lane->peek.size = 0;
     }
     rx_lane_end(lane, DUET_OK);
-}
-
-/** The lane's frame is opened. */
-static void
-rx_lane_opened(struct rx_lane *lane, const struct duet__opening *opening)
-{
-    int result = duet__peek_opened(lane->job->channel, &lane->rx, &lane->peek, &opening->step,
-                                   opening->result);
-    if (result == DUET_OK)
-        rx_lane_advance(lane);
-    else
-        rx_lane_end(lane, result);
 }
 
 void
@@ -209,6 +197,8 @@ duet_recv_many(duet_recv_job *jobs, size_t count)
         }
         (void)duet__session_recv_many(openings, n);
         for (size_t i = 0; i < n; i++)
-            rx_lane_opened(active[i], &openings[i]);
+            rx_lane_advance(active[i], duet__peek_opened(active[i]->job->channel, &active[i]->rx,
+                                                         &active[i]->peek, &openings[i].step,
+                                                         openings[i].result));
     } while (n > 0);
 }

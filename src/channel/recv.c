@@ -48,44 +48,38 @@ answer_random(duet_channel *channel)
     return result;
 }
 
-/** Move to the phase that an event leads to. */
-static int
-handle_event(duet_channel *channel, const struct duet_step *step)
+int
+duet__recv_handle(duet_channel *channel, const struct duet_step *step, int result)
 {
-    uint8_t before = channel->recv_phase;
+    enum duet_event event = result == DUET_OK ? step->event : DUET_EVENT_NONE;
 
-    channel->recv_phase = DUET__RECV_BOUNDARY;
-    switch (step->event) {
-    case DUET_EVENT_NONE: /* more bytes are needed */
-        channel->recv_phase = before == DUET__RECV_BEGUN ? DUET__RECV_BEGUN : DUET__RECV_LIBRARY;
-        return DUET_OK;
+    channel->need = step->need;
+    if (event != DUET_EVENT_NONE)
+        channel->recv_phase = DUET__RECV_BOUNDARY;
+    else if (result == DUET_OK && channel->recv_phase == DUET__RECV_BOUNDARY)
+        channel->recv_phase = DUET__RECV_LIBRARY; /* its header, or more, is still to come */
+    switch (event) {
     case DUET_EVENT_BEGIN:
         channel->recv_phase = DUET__RECV_BEGUN;
         channel->rx_code = step->code;
         channel->rx_length = step->length;
         channel->rx_done = 0;
-        return DUET_OK;
+        break;
     case DUET_EVENT_FRAME:
         channel->recv_phase = DUET__RECV_VERIFIED;
-        return DUET_OK;
+        break;
     case DUET_EVENT_CLOSE:
         channel->recv_phase = DUET__RECV_CLOSED;
-        return DUET_OK;
+        break;
     case DUET_EVENT_NONCE:
-        return answer_nonce(channel, step->nonce);
+        result = answer_nonce(channel, step->nonce);
+        break;
     case DUET_EVENT_RANDOM:
-        return answer_random(channel);
+        result = answer_random(channel);
+        break;
     default:
-        return DUET_OK;
+        break;
     }
-}
-
-int
-duet__recv_handle(duet_channel *channel, const struct duet_step *step, int result)
-{
-    channel->need = step->need;
-    if (result == DUET_OK)
-        result = handle_event(channel, step);
     /* The bytes are not in the kernel any more: without memory for them the channel is lost. */
     if (result == DUET_E_MEMORY)
         return duet__channel_fail(channel, result, NULL, 0);

@@ -3,7 +3,7 @@
  *
  * One flat piece of memory that forked workers share: a ring of entries, oldest first, and a hash
  * table over them whose links are indices. Look-up and store are one step under one lock. The hash
- * is keyed, so that whoever holds the secret cannot pile entries up in one chain either.
+ * is keyed, so that a holder of the secret cannot pile up entries in one chain either.
  */
 #include "channel/replay.h"
 
@@ -15,15 +15,15 @@
 #include <string.h>
 
 enum { WORDS = DUET_NONCE_SIZE / 4 };
-static const size_t most = (size_t)1 << 24; /* entries: 900 MiB of memory */
+enum { ENTRIES_MOST = 1 << 24 }; /* 900 MiB of memory */
 
 struct entry {
     uint8_t nonce[DUET_NONCE_SIZE];
-    uint64_t until; /* ms; 0: until it is pushed out */
+    uint64_t until; /* ms; 0: until newer ones push it out */
     uint32_t next;  /* in its chain: index + 1, 0 ends it */
 };
 
-/* Links and counts are written so that a death at any place leaves what mend() can put right. */
+/* Links and counts are written in such an order that repair() can mend them after a crash. */
 struct duet_replay {
     struct duet__os_lock lock;
     uint64_t keys[WORDS + 1];
@@ -44,7 +44,7 @@ duet_replay_new(size_t entries)
 {
     uint32_t slots = 1;
 
-    if (entries < 1 || entries > most)
+    if (entries < 1 || entries > ENTRIES_MOST)
         return NULL;
     while (slots < entries)
         slots *= 2;
@@ -98,15 +98,16 @@ drop_oldest(duet_replay *replay)
         link = &replay->entries[*link - 1].next;
     if (*link != 0)
         *link = replay->entries[index].next;
-    /* In this order: who dies in between leaves one entry too many, never the newest lost. */
+    /* In this order: a process that dies in between leaves one entry too many, and never
+     * loses the newest. */
     replay->first = (index + 1) % replay->capacity;
     atomic_signal_fence(memory_order_seq_cst);
     replay->count--;
 }
 
-/** The holder of the lock died in the middle: link every entry of the ring anew. */
+/** A process died while it held the lock: link every entry of the ring again. */
 static void
-mend(duet_replay *replay)
+repair(duet_replay *replay)
 {
     memset(chains(replay), 0, ((size_t)replay->mask + 1) * sizeof(uint32_t));
     for (uint32_t i = 0; i < replay->count; i++)
@@ -126,42 +127,32 @@ known(duet_replay *replay, const uint8_t *nonce)
     return 0;
 }
 
-static void
-drop_expired(duet_replay *replay, uint64_t now_ms)
-{
-    while (replay->count > 0) {
-        const struct entry *oldest = &replay->entries[replay->first];
-        if (oldest->until == 0 || oldest->until > now_ms)
-            return;
-        drop_oldest(replay);
-    }
-}
-
-static void
-store(duet_replay *replay, const uint8_t *nonce, uint64_t until)
-{
-    if (replay->count == replay->capacity)
-        drop_oldest(replay);
-    uint32_t index = (replay->first + replay->count) % replay->capacity;
-    memcpy(replay->entries[index].nonce, nonce, DUET_NONCE_SIZE);
-    replay->entries[index].until = until;
-    replay->count++;
-    link_entry(replay, index);
-}
-
 int
 duet__replay_take(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t now_ms,
                   uint64_t keep_ms)
 {
-    int taken = duet__os_lock(&replay->lock);
-    if (taken < 0)
+    int locked = duet__os_lock(&replay->lock);
+
+    if (locked < 0)
         return 1;
-    if (taken > 0)
-        mend(replay);
-    drop_expired(replay, now_ms);
+    if (locked > 0)
+        repair(replay);
+    while (replay->count > 0) {
+        uint64_t until = replay->entries[replay->first].until;
+        if (until == 0 || until > now_ms)
+            break;
+        drop_oldest(replay);
+    }
     int was_known = known(replay, nonce);
-    if (!was_known)
-        store(replay, nonce, keep_ms == 0 ? 0 : now_ms + keep_ms);
+    if (!was_known) {
+        if (replay->count == replay->capacity)
+            drop_oldest(replay);
+        uint32_t index = (replay->first + replay->count) % replay->capacity;
+        memcpy(replay->entries[index].nonce, nonce, DUET_NONCE_SIZE);
+        replay->entries[index].until = keep_ms == 0 ? 0 : now_ms + keep_ms;
+        replay->count++;
+        link_entry(replay, index);
+    }
     duet__os_unlock(&replay->lock);
     return was_known;
 }

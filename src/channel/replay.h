@@ -12,8 +12,8 @@
  * now_ms    duet__os_now_ms().
  * keep_ms   how long it must be known; 0: until newer ones push it out.
  *
- * Returns 0 when it was not known, and is now; 1 when it was, or when the memory is broken: what
- * cannot be told fresh is not fresh.
+ * Returns 0 when it was not known, and is now; 1 when it was, or when the cache cannot be locked:
+ * then no nonce counts as fresh.
  */
 int duet__replay_take(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t now_ms,
                       uint64_t keep_ms);

@@ -33,50 +33,39 @@ duet__send_payload(const duet_channel *channel, const struct duet__tx *job)
     return duet__min(job->size - job->sent, frame_most(channel));
 }
 
-/** Seal frames of a stream or a message, as many as fit into the batch. */
+/** Seal frames, as many as fit into the batch: each of a stream's or message's next bytes, or, of a
+ * batch of messages, one whole message. */
 static int
 seal_frames(duet_channel *channel, struct duet__tx *job, struct batch *batch)
 {
     size_t most = frame_most(channel);
 
     while (job->due) {
-        size_t n = duet__min(job->size - job->sent, most);
-        int last = job->sent + n == job->size;
-        uint32_t code = last || job->kind == DUET__TX_STREAM ? job->code : DUET_CODE_MORE;
+        size_t n = duet__min(job->size - job->sent, most), count = n;
+        const uint8_t *data = n > 0 && job->data != NULL ? job->data + job->sent : NULL;
+        int last = job->kind == DUET__TX_STREAM || job->sent + n == job->size;
+        uint32_t code = last ? job->code : DUET_CODE_MORE;
+        if (job->kind == DUET__TX_BATCH) {
+            const duet_message *message = &job->messages[job->sent];
+            code = message->code;
+            data = message->data;
+            n = message->size;
+            count = 1;
+            if (code == 0 || code > DUET_CODE_APP_MAX)
+                return DUET_E_MISUSE;
+            if (n > most)
+                return DUET_E_LENGTH;
+        }
         if (sizeof batch->bytes - batch->used < n + DUET_FRAME_OVERHEAD)
             return DUET_OK;
-        int result = duet_session_send(channel->session, batch->bytes + batch->used,
-                                       n > 0 ? job->data + job->sent : NULL, n, code);
+        int result = duet_session_send(channel->session, batch->bytes + batch->used, data, n, code);
         if (result != DUET_OK)
             return duet__channel_check(channel, result);
         batch->used += n + DUET_FRAME_OVERHEAD;
-        job->sent += n;
-        job->due = !last;
+        job->sent += count;
+        job->due = job->sent < job->size;
         channel->send_phase = code == DUET_CODE_MORE ? DUET__SEND_MESSAGE : DUET__SEND_IDLE;
         channel->tx_code = job->code;
-    }
-    return DUET_OK;
-}
-
-/** Seal messages, each as one frame, as many as fit into the batch. */
-static int
-seal_messages(duet_channel *channel, struct duet__tx *job, struct batch *batch)
-{
-    while (job->due) {
-        const duet_message *message = &job->messages[job->sent];
-        if (message->code == 0 || message->code > DUET_CODE_APP_MAX)
-            return DUET_E_MISUSE;
-        if (message->size > frame_most(channel))
-            return DUET_E_LENGTH;
-        if (sizeof batch->bytes - batch->used < message->size + DUET_FRAME_OVERHEAD)
-            return DUET_OK;
-        int result = duet_session_send(channel->session, batch->bytes + batch->used, message->data,
-                                       message->size, message->code);
-        if (result != DUET_OK)
-            return duet__channel_check(channel, result);
-        batch->used += message->size + DUET_FRAME_OVERHEAD;
-        job->sent++;
-        job->due = job->sent < job->size;
     }
     return DUET_OK;
 }
@@ -165,8 +154,6 @@ send_batch(duet_channel *channel, struct duet__tx *job)
         sealed = duet__channel_check(channel, sealed);
     else if (job != NULL && job->kind == DUET__TX_FRAME)
         sealed = seal_piece(channel, job, &batch);
-    else if (job != NULL && job->kind == DUET__TX_BATCH)
-        sealed = seal_messages(channel, job, &batch);
     else if (job != NULL)
         sealed = seal_frames(channel, job, &batch);
     if (channel->result != DUET_OK)
