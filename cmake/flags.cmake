@@ -25,6 +25,11 @@ target_compile_options(duet_flags INTERFACE
     -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
     -Wcast-qual -Wundef $<$<BOOL:${DUET_WERROR}>:-Werror> -fstack-protector-strong)
 
+# gcc remarks on how 32-bit x86 passes vectors, which matters between libraries alone.
+if(CMAKE_C_COMPILER_ID STREQUAL GNU)
+    target_compile_options(duet_flags INTERFACE -Wno-psabi)
+endif()
+
 check_c_compiler_flag(-fcf-protection DUET_HAS_CF_PROTECTION)
 if(DUET_HAS_CF_PROTECTION)
     target_compile_options(duet_flags INTERFACE -fcf-protection)
