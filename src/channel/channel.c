@@ -130,7 +130,7 @@ duet__channel_misuse(duet_channel *channel)
 
 /** Make a channel without a session, on a stream or (stream NULL) on descriptors. */
 static int
-construct(duet_channel **channel, const duet_stream *stream, int rfd, int wfd)
+channel_construct(duet_channel **channel, const duet_stream *stream, int rfd, int wfd)
 {
     enum duet__os_kind rkind = DUET__OS_POLLED, wkind = DUET__OS_POLLED;
 
@@ -138,9 +138,11 @@ construct(duet_channel **channel, const duet_stream *stream, int rfd, int wfd)
     duet_channel *made = calloc(1, sizeof *made);
     if (made == NULL)
         return DUET_E_MEMORY;
-    int fits = stream != NULL
-                   ? stream->read != NULL && stream->write != NULL && stream->wait != NULL
-                   : duet__os_kind(&rkind, rfd) == 0 && duet__os_kind(&wkind, wfd) == 0;
+    int fits;
+    if (stream != NULL)
+        fits = stream->read != NULL && stream->write != NULL && stream->wait != NULL;
+    else
+        fits = duet__os_kind(&rkind, rfd) == 0 && duet__os_kind(&wkind, wfd) == 0;
     if (!fits) {
         free(made);
         return DUET_E_MISUSE;
@@ -156,8 +158,8 @@ construct(duet_channel **channel, const duet_stream *stream, int rfd, int wfd)
 
 /** Give a constructed channel its session, which will do the handshake; on failure free it. */
 static int
-complete(duet_channel **channel, const duet_config *config, duet_replay *replay,
-         enum duet_role role)
+channel_complete(duet_channel **channel, const duet_config *config, duet_replay *replay,
+                 enum duet_role role)
 {
     duet_channel *made = *channel;
     uint8_t random[DUET_RANDOM_SIZE] = {0};
@@ -186,23 +188,23 @@ int
 duet_channel_open(duet_channel **channel, const duet_config *config, duet_replay *replay,
                   enum duet_role role, int rfd, int wfd)
 {
-    int result = construct(channel, NULL, rfd, wfd);
-    return result == DUET_OK ? complete(channel, config, replay, role) : result;
+    int result = channel_construct(channel, NULL, rfd, wfd);
+    return result == DUET_OK ? channel_complete(channel, config, replay, role) : result;
 }
 
 int
 duet_channel_open_stream(duet_channel **channel, const duet_config *config, duet_replay *replay,
                          enum duet_role role, const duet_stream *stream)
 {
-    int result = construct(channel, stream, -1, -1);
-    return result == DUET_OK ? complete(channel, config, replay, role) : result;
+    int result = channel_construct(channel, stream, -1, -1);
+    return result == DUET_OK ? channel_complete(channel, config, replay, role) : result;
 }
 
 int
 duet_channel_open_preset(duet_channel **channel, duet_session *session, const duet_stream *stream,
                          int rfd, int wfd)
 {
-    int result = construct(channel, stream, rfd, wfd);
+    int result = channel_construct(channel, stream, rfd, wfd);
     if (result != DUET_OK)
         return result;
     (*channel)->session = session;

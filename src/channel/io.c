@@ -139,7 +139,7 @@ duet__io_write(duet_channel *channel, const uint8_t *data, size_t size, size_t *
 
 /** How long poll() may wait. Returns DUET_OK, or the result of a call whose time is over. */
 static int
-time_left(struct duet__deadline *deadline, int *ms)
+deadline_left(struct duet__deadline *deadline, int *ms)
 {
     *ms = -1;
     if (deadline->timeout_ms < 0)
@@ -164,7 +164,7 @@ duet__io_wait(duet_channel *channel, struct duet__deadline *deadline, unsigned w
     unsigned events = 0;
     int ms;
 
-    int result = time_left(deadline, &ms);
+    int result = deadline_left(deadline, &ms);
     if (result != DUET_OK)
         return result;
     if (io->stream.wait != NULL) {

@@ -88,7 +88,7 @@ duet__recv_handle(duet_channel *channel, const struct duet_step *step, int resul
 
 /** Give the session bytes as they came; payload among them is decrypted in place. */
 static int
-feed(duet_channel *channel, uint8_t *bytes, size_t size)
+recv_feed(duet_channel *channel, uint8_t *bytes, size_t size)
 {
     size_t used = 0;
 
@@ -119,7 +119,7 @@ duet__recv_library(duet_channel *channel)
     struct duet__os_piece piece = {scratch, duet__min(channel->need, sizeof scratch)};
     int result = duet__io_read(channel, &piece, 1, &got);
     if (result == DUET_OK)
-        result = feed(channel, scratch, got);
+        result = recv_feed(channel, scratch, got);
     duet_wipe(scratch, got);
     return result;
 }
@@ -204,13 +204,13 @@ duet__recv_piece(duet_channel *channel, struct duet__rx *job)
     n = duet__min(n, got);
     mac = duet__min(mac, got - n);
     channel->rx_done += (uint32_t)n;
-    result = feed(channel, payload, n);
+    result = recv_feed(channel, payload, n);
     if (result == DUET_OK)
-        result = feed(channel, after, mac);
+        result = recv_feed(channel, after, mac);
     if (result != DUET_OK || channel->recv_phase != DUET__RECV_VERIFIED || channel->partial != NULL)
         return result;
     duet__recv_deliver(channel, job);
-    return feed(channel, after + mac, got - n - mac);
+    return recv_feed(channel, after + mac, got - n - mac);
 }
 
 int

@@ -23,7 +23,7 @@ struct entry {
     uint32_t next;  /* in its chain: index + 1, 0 ends it */
 };
 
-/* Links and counts are written in such an order that repair() can mend them after a crash. */
+/* Links and counts are written in such an order that replay_repair() can mend them after a crash. */
 struct duet_replay {
     struct duet__os_lock lock;
     uint64_t keys[WORDS + 1];
@@ -34,7 +34,7 @@ struct duet_replay {
 };
 
 static uint32_t *
-chains(duet_replay *replay)
+replay_chains(duet_replay *replay)
 {
     return (uint32_t *)(void *)(replay->entries + replay->capacity);
 }
@@ -78,11 +78,11 @@ chain_of(duet_replay *replay, const uint8_t *nonce)
     uint64_t sum = replay->keys[WORDS];
     for (size_t i = 0; i < WORDS; i++)
         sum += replay->keys[i] * duet__load32(nonce + 4 * i);
-    return &chains(replay)[(uint32_t)(sum >> 32) & replay->mask];
+    return &replay_chains(replay)[(uint32_t)(sum >> 32) & replay->mask];
 }
 
 static void
-link_entry(duet_replay *replay, uint32_t index)
+replay_link(duet_replay *replay, uint32_t index)
 {
     uint32_t *chain = chain_of(replay, replay->entries[index].nonce);
     replay->entries[index].next = *chain;
@@ -90,7 +90,7 @@ link_entry(duet_replay *replay, uint32_t index)
 }
 
 static void
-drop_oldest(duet_replay *replay)
+replay_drop_oldest(duet_replay *replay)
 {
     uint32_t index = replay->first;
     uint32_t *link = chain_of(replay, replay->entries[index].nonce);
@@ -107,15 +107,15 @@ drop_oldest(duet_replay *replay)
 
 /** A process died while it held the lock: link every entry of the ring again. */
 static void
-repair(duet_replay *replay)
+replay_repair(duet_replay *replay)
 {
-    memset(chains(replay), 0, ((size_t)replay->mask + 1) * sizeof(uint32_t));
+    memset(replay_chains(replay), 0, ((size_t)replay->mask + 1) * sizeof(uint32_t));
     for (uint32_t i = 0; i < replay->count; i++)
-        link_entry(replay, (replay->first + i) % replay->capacity);
+        replay_link(replay, (replay->first + i) % replay->capacity);
 }
 
 static int
-known(duet_replay *replay, const uint8_t *nonce)
+nonce_known(duet_replay *replay, const uint8_t *nonce)
 {
     uint32_t at = *chain_of(replay, nonce);
     while (at != 0) {
@@ -136,22 +136,22 @@ duet__replay_take(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uin
     if (locked < 0)
         return 1;
     if (locked > 0)
-        repair(replay);
+        replay_repair(replay);
     while (replay->count > 0) {
         uint64_t until = replay->entries[replay->first].until;
         if (until == 0 || until > now_ms)
             break;
-        drop_oldest(replay);
+        replay_drop_oldest(replay);
     }
-    int was_known = known(replay, nonce);
+    int was_known = nonce_known(replay, nonce);
     if (!was_known) {
         if (replay->count == replay->capacity)
-            drop_oldest(replay);
+            replay_drop_oldest(replay);
         uint32_t index = (replay->first + replay->count) % replay->capacity;
         memcpy(replay->entries[index].nonce, nonce, DUET_NONCE_SIZE);
         replay->entries[index].until = keep_ms == 0 ? 0 : now_ms + keep_ms;
         replay->count++;
-        link_entry(replay, index);
+        replay_link(replay, index);
     }
     duet__os_unlock(&replay->lock);
     return was_known;
