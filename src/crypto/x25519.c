@@ -8,7 +8,7 @@
 
 #include "base/equal.h"
 #include "base/public.h"
-#include "kernel/lent.h"
+#include "kernel/pool.h"
 
 #include <duet/secret.h>
 #include <openssl/core_names.h>
@@ -19,9 +19,9 @@
 
 enum { KEY = 32 };
 
-/* Objects for peers' public keys, made once by duet_init() and lent for one exchange. Making one
+/* Objects for peers' public keys, a pool that duet_init() fills. Making one
  * costs a fifteenth of the exchange, putting other bytes into one nothing. */
-static struct duet__lent peers;
+static struct duet__pool peers;
 
 static EVP_PKEY *any; /* never changed: contexts made from it need not look the curve up */
 
@@ -38,10 +38,10 @@ duet__x25519_init(void)
 {
     any = new_public_key();
     int ok = any != NULL;
-    for (size_t i = 0; ok && i < DUET__LENT; i++) {
+    for (size_t i = 0; ok && i < DUET__POOL_SIZE; i++) {
         atomic_flag_clear(&peers.busy[i]);
-        peers.thing[i] = new_public_key();
-        ok = peers.thing[i] != NULL;
+        peers.item[i] = new_public_key();
+        ok = peers.item[i] != NULL;
     }
     return ok ? DUET_OK : DUET_E_CRYPTO;
 }
@@ -103,10 +103,10 @@ duet__x25519(uint8_t out[KEY], const struct duet__x25519_pair *mine, const uint8
     size_t size = KEY;
     int result = DUET_E_CRYPTO;
     EVP_PKEY *ours = import_private_key(mine->private_key, mine->public_key);
-    EVP_PKEY *theirs = duet__lent_take(&peers);
+    EVP_PKEY *theirs = duet__pool_take(&peers);
     EVP_PKEY_CTX *context = ours != NULL ? EVP_PKEY_CTX_new_from_pkey(NULL, ours, NULL) : NULL;
 
-    if (theirs == NULL) /* all are lent */
+    if (theirs == NULL) /* all are in use */
         theirs = new_public_key();
     /* Any 32 bytes are a public key (RFC 7748 §5): there is nothing to validate. */
     if (context == NULL || theirs == NULL ||
@@ -129,7 +129,7 @@ out:
     if (result != DUET_OK)
         duet_wipe(out, KEY);
     EVP_PKEY_CTX_free(context);
-    if (!duet__lent_return(&peers, theirs))
+    if (!duet__pool_return(&peers, theirs))
         EVP_PKEY_free(theirs);
     EVP_PKEY_free(ours);
     return result;

@@ -19,8 +19,7 @@ enum { KEY_WORDS = 8, ALL_WORDS = 4 * (ROUNDS + 1) };
 
 /* ---- AES-256 (FIPS 197) in counter mode ---- */
 
-/** SubWord: four times the same word is a state whose columns are alike, so that moving its rows
- * moves nothing. */
+/** SubWord: in a state of four times the same word ShiftRows has no effect. */
 static inline uint32_t
 substitute(uint32_t word)
 {
@@ -50,13 +49,13 @@ set_key(struct duet__key *key, const uint8_t raw[32])
     duet__wipe_small(w, sizeof w);
 }
 
-/** A run under way. */
+/** One stream. */
 struct lane {
     const uint8_t *round;  /* 15 round keys */
     uint64_t high, low;    /* the next counter block */
     uint32x4_t abcd, efgh; /* SHA-256's state */
-    const uint8_t *text;   /* what is hashed next */
-    const uint8_t *in;     /* what is enciphered next, and to where */
+    const uint8_t *text;   /* the next to hash */
+    const uint8_t *in;     /* the next to encrypt, and where to */
     uint8_t *out;
 };
 

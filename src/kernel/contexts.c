@@ -1,5 +1,5 @@
 /*
- * Libcrypto's cipher contexts, made once and lent.
+ * The pool of libcrypto's cipher contexts (see contexts.h).
  */
 #include "kernel/contexts.h"
 
@@ -9,7 +9,7 @@
 static const uint8_t zeros[32]; /* a key, or an IV */
 
 static EVP_CIPHER_CTX *
-make(const EVP_CIPHER *cipher)
+make_context(const EVP_CIPHER *cipher)
 {
     EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
 
@@ -20,32 +20,32 @@ make(const EVP_CIPHER *cipher)
 }
 
 int
-duet__contexts_init(struct duet__contexts *pool, const char *cipher)
+duet__contexts_init(struct duet__contexts *contexts, const char *cipher)
 {
-    pool->cipher = EVP_CIPHER_fetch(NULL, cipher, NULL);
-    int ok = pool->cipher != NULL;
+    contexts->cipher = EVP_CIPHER_fetch(NULL, cipher, NULL);
+    int ok = contexts->cipher != NULL;
 
-    for (size_t i = 0; ok && i < DUET__LENT; i++) {
-        atomic_flag_clear(&pool->lent.busy[i]);
-        pool->lent.thing[i] = make(pool->cipher);
-        ok = pool->lent.thing[i] != NULL;
+    for (size_t i = 0; ok && i < DUET__POOL_SIZE; i++) {
+        atomic_flag_clear(&contexts->pool.busy[i]);
+        contexts->pool.item[i] = make_context(contexts->cipher);
+        ok = contexts->pool.item[i] != NULL;
     }
     return ok ? 0 : -1;
 }
 
 EVP_CIPHER_CTX *
-duet__contexts_borrow(struct duet__contexts *pool)
+duet__contexts_borrow(struct duet__contexts *contexts)
 {
-    EVP_CIPHER_CTX *context = duet__lent_take(&pool->lent);
-    return context != NULL ? context : make(pool->cipher);
+    EVP_CIPHER_CTX *context = duet__pool_take(&contexts->pool);
+    return context != NULL ? context : make_context(contexts->cipher);
 }
 
 void
-duet__contexts_give_back(struct duet__contexts *pool, EVP_CIPHER_CTX *context)
+duet__contexts_give_back(struct duet__contexts *contexts, EVP_CIPHER_CTX *context)
 {
     if (context == NULL)
         return;
     (void)EVP_CipherInit_ex2(context, NULL, zeros, zeros, 1, NULL);
-    if (!duet__lent_return(&pool->lent, context))
+    if (!duet__pool_return(&contexts->pool, context))
         EVP_CIPHER_CTX_free(context);
 }

@@ -1,29 +1,29 @@
 /*
- * Libcrypto's cipher contexts: few, made once, lent to whoever calls.
+ * A pool of libcrypto's cipher contexts.
  *
- * A context for each direction or each message would cost memory or an allocation that nothing else
- * of a session needs. One is keyed anew by each borrower and holds a key of zeros in between.
+ * A context for each direction would cost memory, one for each message an allocation. A caller sets
+ * the key of one that it takes; between calls its key is zeros.
  */
 #ifndef DUET_KERNEL_CONTEXTS_H
 #define DUET_KERNEL_CONTEXTS_H
 
-#include "kernel/lent.h"
+#include "kernel/pool.h"
 
 #include <openssl/evp.h>
 
 struct duet__contexts {
     EVP_CIPHER *cipher;
-    struct duet__lent lent; /* EVP_CIPHER_CTX */
+    struct duet__pool pool; /* of EVP_CIPHER_CTX */
 };
 
 /** Make the contexts of a cipher with a 32-byte key. Called once. Returns 0, or -1. */
-int duet__contexts_init(struct duet__contexts *pool, const char *cipher);
+int duet__contexts_init(struct duet__contexts *contexts, const char *cipher);
 
-/** Borrow one, which is keyed by EVP_CipherInit_ex2() without a cipher. NULL: all are busy, and
- * there is no memory for one more. */
-EVP_CIPHER_CTX *duet__contexts_borrow(struct duet__contexts *pool);
+/** Take one, whose key EVP_CipherInit_ex2() sets without a cipher. NULL: all are busy and there is
+ * no memory for another. */
+EVP_CIPHER_CTX *duet__contexts_borrow(struct duet__contexts *contexts);
 
-/** Give it back, its key overwritten; NULL is accepted. */
-void duet__contexts_give_back(struct duet__contexts *pool, EVP_CIPHER_CTX *context);
+/** Return it, with its key overwritten; NULL is fine. */
+void duet__contexts_give_back(struct duet__contexts *contexts, EVP_CIPHER_CTX *context);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * What a 64-bit ARM processor has of what the kernels need. The instructions that would tell are
- * not for programs, so the system is asked, unless the compiler's target has it all in any case.
+ * The features of a 64-bit ARM processor. The instructions that read them are privileged, so they are
+ * taken from the system, unless the compiler's target has them in any case.
  */
 #include "kernel/kernel.h"
 
@@ -18,18 +18,18 @@ duet__cpu(void)
 
 #include <sys/auxv.h>
 
-/* Of AT_HWCAP, as the kernel's interface for ARM fixes them. */
+/* Bits of AT_HWCAP in Linux's ABI for ARM. */
 enum { HWCAP_WITH_AES = 1 << 3, HWCAP_WITH_SHA2 = 1 << 6 };
 
 unsigned
 duet__cpu(void)
 {
-    unsigned long told = getauxval(AT_HWCAP);
+    unsigned long hwcap = getauxval(AT_HWCAP);
     unsigned has = 0;
 
-    if (told & HWCAP_WITH_AES)
+    if (hwcap & HWCAP_WITH_AES)
         has |= DUET__CPU_AES;
-    if (told & HWCAP_WITH_SHA2)
+    if (hwcap & HWCAP_WITH_SHA2)
         has |= DUET__CPU_SHA;
     return has;
 }

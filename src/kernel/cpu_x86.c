@@ -1,6 +1,6 @@
 /*
- * What an x86-64 processor has of what the kernels need, as cpuid tells it. Wide registers count
- * only where the system saves them at a change of task (OSXSAVE, then XCR0).
+ * The features of an x86-64 processor, by cpuid. Wide registers count only if the system saves them
+ * when it switches tasks (OSXSAVE, then XCR0).
  */
 #include "kernel/kernel.h"
 

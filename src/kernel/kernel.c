@@ -1,6 +1,7 @@
 /*
- * The choice of a kernel: the first of the table that this CPU can run and that gives the portable
- * answer on a fixed group. DUET_KERNEL=name in the environment overrides the order (not setuid).
+ * The choice of a kernel: the first of the table that this CPU can run and that passes a self-test,
+ * in which it must give the portable kernel's results for fixed input. DUET_KERNEL=name in the
+ * environment selects one by name (not setuid).
  */
 #include "kernel/kernel.h"
 
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In order of preference, the fastest first; the portable one is last and always fits. On a Xeon
+/* The fastest first; the portable one is last and runs everywhere. On a Xeon
  * with AMX a single stream is as fast as SHA-256 alone by both x86 kernels; two streams together
  * are 1.22 times as fast by x86_vaes, 1.19 by x86_ni, where two of SHA-256 alone are 1.30. */
 static const struct duet__kernel_entry table[] = {
@@ -34,72 +35,73 @@ duet__cpu(void)
 }
 #endif
 
-/* ---- A kernel's answers ---- */
+/* ---- The self-test ---- */
 
-enum { TRIED = 3, SIZE = TRIED * 64 }; /* groups of a lane, bytes */
+enum { GROUPS = 3, SIZE = GROUPS * 64 }; /* of a lane; bytes */
 
-/** What a kernel made of the fixed lanes: each sealed alone, then both together. */
-struct answer {
+/** The results for fixed input: two lanes sealed one by one, two together. */
+struct results {
     uint32_t chain[4][8];
     uint8_t sealed[4][SIZE];
     uint8_t stream[64];
 };
 
 static struct duet__run
-run_of(const struct duet__key *key, uint32_t *chain, uint8_t *out, const uint8_t *in, size_t groups)
+self_test_run(const struct duet__key *key, uint32_t *chain, uint8_t *out, const uint8_t *in,
+              size_t groups)
 {
     static const uint8_t block[16] = {4, 5, [8] = 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe};
     struct duet__run run = {key, block, chain, out, in, groups};
     return run;
 }
 
-/** Open what was sealed, singly and in twos: 1 when that gives the same bytes and chains again. */
+/** 1 when opening what was sealed, one by one and together, gives the same bytes and chains. */
 static int
-opens(const struct duet__kernel *kernel, const struct duet__key *key, const struct answer *answer,
-      const uint8_t *in)
+self_test_open(const struct duet__kernel *kernel, const struct duet__key *key,
+               const struct results *results, const uint8_t *in)
 {
     uint32_t chain[4][8] = {{0}};
     uint8_t opened[4][SIZE] = {{0}};
     struct duet__run run[4];
 
     for (size_t i = 0; i < 4; i++)
-        run[i] = run_of(key, chain[i], opened[i], answer->sealed[i], TRIED - i % 2);
+        run[i] = self_test_run(key, chain[i], opened[i], results->sealed[i], GROUPS - i % 2);
     if (kernel->open(&run[0]) != 0 || kernel->open(&run[1]) != 0 || kernel->open2(&run[2]) != 0)
         return 0;
     for (size_t i = 0; i < 4; i++)
-        /* public: bytes that are fixed */
+        /* public: fixed input */
         if (memcmp(opened[i], in, run[i].groups * 64) != 0)
             return 0;
-    /* public: what they hash to */
-    return memcmp(chain, answer->chain, sizeof chain) == 0;
+    /* public: its hash */
+    return memcmp(chain, results->chain, sizeof chain) == 0;
 }
 
-/** 1 when the kernel could answer, and opens what it sealed. */
+/** 1 when the kernel seals, and opens what it sealed. */
 static int
-answers(const struct duet__kernel *kernel, struct answer *answer)
+self_test(const struct duet__kernel *kernel, struct results *results)
 {
     static const uint8_t raw[32] = {1, 2, 3};
     static const uint8_t in[SIZE] = {6, 7, [100] = 8};
     struct duet__key key;
     struct duet__run run[4];
 
-    memset(answer, 0, sizeof *answer);
+    memset(results, 0, sizeof *results);
     kernel->set_key(&key, raw);
     for (size_t i = 0; i < 4; i++)
-        run[i] = run_of(&key, answer->chain[i], answer->sealed[i], in, TRIED - i % 2);
-    return kernel->keystream(&key, run[0].block, answer->stream) == 0 &&
+        run[i] = self_test_run(&key, results->chain[i], results->sealed[i], in, GROUPS - i % 2);
+    return kernel->keystream(&key, run[0].block, results->stream) == 0 &&
            kernel->seal(&run[0]) == 0 && kernel->seal(&run[1]) == 0 &&
-           kernel->seal2(&run[2]) == 0 && opens(kernel, &key, answer, in);
+           kernel->seal2(&run[2]) == 0 && self_test_open(kernel, &key, results, in);
 }
 
 static int
-agrees(const struct duet__kernel *kernel)
+is_correct(const struct duet__kernel *kernel)
 {
-    struct answer mine, portable;
+    struct results mine, portable;
 
-    if (!answers(kernel, &mine) || !answers(&duet__kernel_portable, &portable))
+    if (!self_test(kernel, &mine) || !self_test(&duet__kernel_portable, &portable))
         return 0;
-    /* public: the answers to bytes that are fixed */
+    /* public: results for fixed input */
     return memcmp(&mine, &portable, sizeof mine) == 0;
 }
 
@@ -113,7 +115,7 @@ duet__kernel_pick(const struct duet__kernel_entry *from, size_t count, unsigned 
         const struct duet__kernel *kernel = from[i].kernel;
         if (name != NULL && strcmp(name, kernel->name) != 0)
             continue;
-        if ((from[i].needs & ~features) == 0 && agrees(kernel))
+        if ((from[i].needs & ~features) == 0 && is_correct(kernel))
             return kernel;
     }
     return NULL;
@@ -126,8 +128,8 @@ duet__kernel_choose(void)
         return -1;
     const char *name = duet__os_environment("DUET_KERNEL");
     duet__kernel_chosen = duet__kernel_pick(table, KERNELS, duet__cpu(), name);
-    if (duet__kernel_chosen == NULL && agrees(&duet__kernel_portable))
-        duet__kernel_chosen = &duet__kernel_portable; /* the one that was named is not here */
+    if (duet__kernel_chosen == NULL && is_correct(&duet__kernel_portable))
+        duet__kernel_chosen = &duet__kernel_portable; /* DUET_KERNEL names none that works here */
     return duet__kernel_chosen == NULL ? -1 : 0;
 }
 

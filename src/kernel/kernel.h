@@ -1,8 +1,9 @@
 /*
  * The kernels: AES-256-CTR and the SHA-256 compression for each CPU, behind one table.
  *
- * A kernel sees whole groups of 64 bytes (one block of SHA-256, four counter blocks) and nothing
- * else: heads, tails and padding live once, in frame/. Libcrypto's objects are fetched here, once.
+ * A kernel works on whole groups of 64 bytes (one block of SHA-256, four counter blocks) alone: heads,
+ * tails and padding are in frame/, once. A new kernel is a file of its own, a line here and a line in
+ * kernel.c.
  */
 #ifndef DUET_KERNEL_H
 #define DUET_KERNEL_H
@@ -10,12 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** An AES-256 key as the chosen kernel wants it: 15 round keys, or the key alone. */
+/** An AES-256 key in the form of the chosen kernel: 15 round keys, or the key alone. */
 struct duet__key {
     _Alignas(16) uint8_t bytes[240];
 };
 
-/** A run of whole groups of one direction: where they come from and where they go. */
+/** Whole groups of one direction: where they are read and written. */
 struct duet__run {
     const struct duet__key *key;
     const uint8_t *block; /* the first counter block, 16 bytes */
@@ -26,8 +27,8 @@ struct duet__run {
 };
 
 /**
- * One kernel. Each function that uses the cipher returns 0, or -1 when libcrypto failed; then what
- * it wrote means nothing. No kernel branches on data or keys, or looks anything up by them.
+ * One kernel. Each function that uses the cipher returns 0, or -1 when libcrypto failed; then its
+ * output is undefined. No branch and no index depends on data or keys.
  */
 struct duet__kernel {
     const char *name;
@@ -40,13 +41,13 @@ struct duet__kernel {
     /** Compress groups of 64 bytes into the chain (FIPS 180-4 §6.2.2). */
     void (*compress)(uint32_t chain[8], const uint8_t *in, size_t groups);
 
-    /** Hash the plaintext `in` into the chain and encipher it to `out`. */
+    /** Hash the plaintext `in` into the chain and encrypt it to `out`. */
     int (*seal)(const struct duet__run *run);
 
-    /** Decipher `in` to `out` and hash that into the chain. */
+    /** Decrypt `in` to `out` and hash that into the chain. */
     int (*open)(const struct duet__run *run);
 
-    /** As seal and open for two directions at once, which share nothing; lengths may differ. */
+    /** seal and open for two independent directions at once; lengths may differ. */
     int (*seal2)(const struct duet__run run[2]);
     int (*open2)(const struct duet__run run[2]);
 };
@@ -68,12 +69,12 @@ extern const struct duet__kernel duet__kernel_x86_vaes;
 extern const struct duet__kernel duet__kernel_arm_ce;
 #endif
 
-/** What a processor can have, as bits. */
+/** Features of a processor, as bits. */
 enum duet__cpu_feature {
     DUET__CPU_AES = 1,  /* AES-NI, or ARMv8's AES */
     DUET__CPU_SHA = 2,  /* SHA-NI, or ARMv8's SHA2 */
     DUET__CPU_SSE4 = 4, /* SSSE3 and SSE4.1 */
-    DUET__CPU_VAES = 8  /* VAES on the 256-bit registers of AVX-512VL, which the system saves */
+    DUET__CPU_VAES = 8  /* VAES on 256-bit registers of AVX-512VL, saved by the system */
 };
 
 /** The features of this processor. */
@@ -85,15 +86,15 @@ struct duet__kernel_entry {
     unsigned needs;
 };
 
-/** The first of count entries that these features carry and that answers as the portable kernel
- * does; with a name only the one of that name. NULL: none. */
+/** The first of count entries that has the features it needs and passes the self-test against the
+ * portable kernel; with a name only that one. NULL: none. */
 const struct duet__kernel *duet__kernel_pick(const struct duet__kernel_entry *from, size_t count,
                                              unsigned features, const char *name);
 
-/** The kernels that this build holds and this processor can run, best first: the i-th, or NULL. */
+/** The i-th of the kernels that this build has and this processor can run, fastest first; or NULL. */
 const struct duet__kernel *duet__kernel_at(size_t i);
 
-/** Prepare the portable kernel. Returns 0, or -1 without libcrypto's AES-256-CTR. Called once. */
+/** Set up the portable kernel. Returns 0, or -1 without libcrypto's AES-256-CTR. Called once. */
 int duet__kernel_portable_init(void);
 
 /** Choose a kernel. Returns 0, or -1 when not even the portable one works. Called once, by

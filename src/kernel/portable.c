@@ -1,9 +1,9 @@
 /*
  * The portable kernel: AES-256-CTR by libcrypto's EVP, SHA-256's compression in plain C.
  *
- * There is no AES in C here: table look-ups leak keys through the cache. The compression is ours
- * because libcrypto does not let a hash start from a chain of the caller's but by deprecated calls,
- * which serve the tests as oracle.
+ * There is no AES in C here, as table look-ups leak keys through the cache. The compression is in C
+ * because libcrypto lets a hash start from a given chain by deprecated calls alone, which the tests
+ * use as oracle.
  */
 #include "kernel/contexts.h"
 #include "kernel/kernel.h"
@@ -21,7 +21,7 @@ duet__kernel_portable_init(void)
     return duet__contexts_init(&pool, "AES-256-CTR");
 }
 
-/* EVP counts in int: longer runs go in parts of 2^30 bytes, a whole number of groups. */
+/* EVP has sizes of int: longer runs are split into parts of 2^30 bytes, whole groups. */
 enum { PART = 1 << 30 };
 
 static int
@@ -69,7 +69,7 @@ const _Alignas(16) uint32_t duet__sha256_constants[64] = {
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
 static inline uint32_t
-turn(uint32_t x, unsigned n)
+rotr(uint32_t x, unsigned n)
 {
     return x >> n | x << (32 - n);
 }
@@ -81,19 +81,19 @@ extend(uint32_t w[16])
     for (unsigned i = 0; i < 16; i++) {
         uint32_t a = w[(i + 1) & 15];
         uint32_t b = w[(i + 14) & 15];
-        w[i] += (turn(a, 7) ^ turn(a, 18) ^ a >> 3) + w[(i + 9) & 15] +
-                (turn(b, 17) ^ turn(b, 19) ^ b >> 10);
+        w[i] += (rotr(a, 7) ^ rotr(a, 18) ^ a >> 3) + w[(i + 9) & 15] +
+                (rotr(b, 17) ^ rotr(b, 19) ^ b >> 10);
     }
 }
 
-/* FIPS 180-4 §6.2.2 step 3: one round; the caller turns the letters instead of moving the words. */
+/* FIPS 180-4 §6.2.2 step 3: one round; the caller rotates the letters, so no word is moved. */
 #define ROUND(a, b, c, d, e, f, g, h, kw)                                                          \
     do {                                                                                           \
         (h) +=                                                                                     \
-            (turn((e), 6) ^ turn((e), 11) ^ turn((e), 25)) + ((g) ^ ((e) & ((f) ^ (g)))) + (kw);   \
+            (rotr((e), 6) ^ rotr((e), 11) ^ rotr((e), 25)) + ((g) ^ ((e) & ((f) ^ (g)))) + (kw);   \
         (d) += (h);                                                                                \
         (h) +=                                                                                     \
-            (turn((a), 2) ^ turn((a), 13) ^ turn((a), 22)) + (((a) & (b)) | ((c) & ((a) | (b))));  \
+            (rotr((a), 2) ^ rotr((a), 13) ^ rotr((a), 22)) + (((a) & (b)) | ((c) & ((a) | (b))));  \
     } while (0)
 
 static inline void

@@ -1,16 +1,16 @@
 /*
- * How a kernel weaves AES-256 into SHA-256: a group of 64 bytes in sixteen steps, each four rounds
- * of the hash beside one of the cipher for the group's four blocks.
+ * How a kernel interleaves AES-256 with SHA-256: a group of 64 bytes takes sixteen steps, each four
+ * rounds of the hash and one round of the cipher for the group's four blocks.
  */
 #ifndef DUET_KERNEL_STEPS_H
 #define DUET_KERNEL_STEPS_H
 
 #define ALWAYS inline __attribute__((always_inline))
 
-/* AES-256's rounds, a group's counter blocks, and its fours of SHA-256's rounds. */
+/* AES-256's rounds, a group's counter blocks, and its steps of four SHA-256 rounds. */
 enum { ROUNDS = 14, BLOCKS = 4, QUADS = 16 };
 
-/* Sixteen steps, each with a constant number, so that nothing of the loops is left. */
+/* Sixteen steps with constant numbers, so that they are unrolled. */
 #define SIXTEEN(STEP)                                                                              \
     do {                                                                                           \
         STEP(0);                                                                                   \

@@ -1,13 +1,13 @@
 /*
- * What the kernels for x86-64 share: SHA-256 by the SHA extensions, the counter, and the passes
- * that weave both into the cipher. The file that includes this brings aes_step(), and is compiled
- * with flags of its own.
+ * What the kernels for x86-64 share: SHA-256 by the SHA extensions, the counter, and the passes that
+ * interleave both with the cipher. The file that includes this defines aes_step() and
+ * wipe_registers(), and is compiled with flags of its own.
  *
- * SHA-256's rounds wait for each other, so they alone decide the speed of one stream; a step of AES
- * for the four blocks of a group stands beside each four rounds of SHA and fills the slots that
- * these leave. AES-256 has 14 rounds, a group of SHA-256 sixteen times four. Sealing hashes what it
- * reads; opening hashes the group before the one that it deciphers. Two streams, a lane each, take
- * turns step by step: while one waits for its rounds the other has its own.
+ * SHA-256's rounds depend on each other, so their latency alone limits the speed of one stream; a
+ * step of AES for the four blocks of a group runs beside each four rounds of SHA, in slots that are
+ * free. AES-256 has 14 rounds, a group of SHA-256 sixteen times four. Sealing hashes what it reads;
+ * opening hashes the group before the one that it decrypts. Two streams, a lane each, are interleaved
+ * step by step: while one waits for its rounds the other runs.
  */
 #ifndef DUET_KERNEL_X86_H
 #define DUET_KERNEL_X86_H
@@ -20,30 +20,30 @@
 
 enum { LANES = 2 };
 
-/** SHA-256's state in the order that the instructions want. */
+/** SHA-256's state in the order of the instructions. */
 struct state {
     __m128i abef, cdgh;
 };
 
-/** One stream under way. */
+/** One stream. */
 struct lane {
     __m128i counter; /* of the next block, its halves as words, the low one first */
     struct state state;
     const __m128i *round; /* AES: 15 round keys */
-    const uint8_t *text;  /* what is hashed next */
-    const uint8_t *in;    /* what is enciphered next, and to where */
+    const uint8_t *text;  /* the next to hash */
+    const uint8_t *in;    /* the next to encrypt, and where to */
     uint8_t *out;
 };
 
 /**
  * One step of sixteen of the cipher for the four blocks of lane l, which is 0 or 1: 0 is the
  * whitening of the counters in b, 1 to 13 a round, ROUNDS the last one, 15 the xor of in to out.
- * Between 0 and 15 the blocks may stand elsewhere than in b.
+ * Between 0 and 15 the blocks may be elsewhere than in b.
  */
 static inline void aes_step(unsigned l, unsigned step, __m128i b[BLOCKS], const struct lane *lane);
 
-/** Wipe what aes_step() leaves in registers that the compiler does not know of. */
-static inline void forget(void);
+/** Zeroize what aes_step() leaves in registers that the compiler does not use. */
+static inline void wipe_registers(void);
 
 static inline __m128i
 load(const uint8_t *p)
@@ -59,7 +59,7 @@ store(uint8_t *p, __m128i v)
 
 /* ---- AES-256 (FIPS 197) in counter mode ---- */
 
-/** The key expansion's step: word is what is added, spread. */
+/** A step of the key expansion; word: what is added to each column. */
 static inline __m128i
 expand(__m128i key, __m128i word)
 {
@@ -68,8 +68,8 @@ expand(__m128i key, __m128i word)
     return _mm_xor_si128(key, word);
 }
 
-/* A last round substitutes; where all columns are alike it moves nothing, and what it adds is the
- * round constant. The word is b's last, turned for the even keys. */
+/* SubWord by AES's last round, whose ShiftRows has no effect as all columns are equal; it also adds
+ * the round constant. The word is b's last, rotated for the even keys. */
 #define EXPAND_EVEN(a, b, constant)                                                                \
     expand((a), _mm_aesenclast_si128(_mm_shuffle_epi8((b), _mm_set1_epi32(0x0c0f0e0d)),            \
                                      _mm_set1_epi32(constant)))
@@ -148,7 +148,7 @@ chain_of(uint32_t chain[8], struct state s)
     _mm_storeu_si128((__m128i *)(void *)(chain + 4), _mm_alignr_epi8(dchg, feba, 8));
 }
 
-/** Four rounds, and the message schedule that keeps four words ahead of them. */
+/** Four rounds, and the message schedule four words ahead of them. */
 static ALWAYS void
 sha_step(unsigned q, struct state *s, __m128i m[4], const uint8_t *text)
 {
@@ -210,7 +210,7 @@ fused_step(unsigned q, struct lane *lane, unsigned n, __m128i m[LANES][4], __m12
     }
 }
 
-/** Hash and encipher a group of each of n lanes. All of a lane's text is read before its out is
+/** Hash and encrypt a group of each of n lanes. All of a lane's text is read before its out is
  * written. */
 static ALWAYS void
 fused_group(struct lane *lane, unsigned n)
@@ -251,7 +251,7 @@ pass2(struct lane lane[LANES], size_t groups)
     lane[1] = local[1];
 }
 
-/** What both have together, then the rest of the longer one. */
+/** As many groups as both lanes have, then the rest of the longer one. */
 static void
 pass_both(struct lane lane[LANES], const size_t groups[LANES])
 {
@@ -286,7 +286,7 @@ keystream(const struct duet__key *key, const uint8_t block[16], uint8_t out[64])
                         .out = out};
 
     cipher_group(&lane);
-    forget();
+    wipe_registers();
     return 0;
 }
 
@@ -306,7 +306,7 @@ seal(const struct duet__run *run)
     struct lane lane = lane_of(run, run->in);
 
     pass(&lane, run->groups);
-    forget();
+    wipe_registers();
     chain_of(run->chain, lane.state);
     return 0;
 }
@@ -318,7 +318,7 @@ seal2(const struct duet__run run[LANES])
     const size_t groups[LANES] = {run[0].groups, run[1].groups};
 
     pass_both(lane, groups);
-    forget();
+    wipe_registers();
     chain_of(run[0].chain, lane[0].state);
     chain_of(run[1].chain, lane[1].state);
     return 0;
@@ -333,7 +333,7 @@ open(const struct duet__run *run)
         return 0;
     cipher_group(&lane);
     pass(&lane, run->groups - 1);
-    forget();
+    wipe_registers();
     hash_group(&lane.state, lane.text);
     chain_of(run->chain, lane.state);
     return 0;
@@ -350,7 +350,7 @@ open2(const struct duet__run run[LANES])
     cipher_group(&lane[0]);
     cipher_group(&lane[1]);
     pass_both(lane, groups);
-    forget();
+    wipe_registers();
     for (unsigned l = 0; l < LANES; l++) {
         hash_group(&lane[l].state, lane[l].text);
         chain_of(run[l].chain, lane[l].state);

@@ -1,6 +1,6 @@
 /*
- * The kernel for x86-64 processors with AES-NI and the SHA extensions: both in one pass, as x86.h
- * says. This file brings the cipher's steps, a round for each of the four blocks in turn.
+ * The kernel for x86-64 processors with AES-NI and the SHA extensions: encryption and hash in one
+ * pass (see x86.h). This file has the cipher's steps, a round for each of the four blocks.
  */
 #if defined(__x86_64__)
 
@@ -9,7 +9,7 @@
 static ALWAYS void
 aes_step(unsigned l, unsigned step, __m128i b[BLOCKS], const struct lane *lane)
 {
-    (void)l; /* a lane's blocks stand in b all the time */
+    (void)l; /* a lane's blocks are in b all the time */
     for (size_t i = 0; i < BLOCKS; i++) {
         if (step == 0)
             b[i] = _mm_xor_si128(b[i], lane->round[0]);
@@ -23,7 +23,7 @@ aes_step(unsigned l, unsigned step, __m128i b[BLOCKS], const struct lane *lane)
 }
 
 static inline void
-forget(void)
+wipe_registers(void)
 {
 }
 

@@ -2,13 +2,12 @@
  * The kernel for x86-64 processors with VAES on 256-bit registers and the SHA extensions: as
  * x86_ni, with half the instructions for the cipher.
  *
- * The SHA instructions have no form that leaves the upper halves of registers 0 to 15 alone: once
- * such a half was written, each change between them and 256-bit instructions costs some processors
- * 50 ns. Registers 16 to 31 cost nothing. No compiler can be told to use these alone, so the steps
- * are in assembler, and the file is compiled without AVX-512: the compiler does not know of those
- * registers, so they keep what they hold from one step to the next. Others' code does know them,
- * libc's memcpy() for one, so nothing outside this file may run between two steps: the object calls
- * nothing, which scripts/symbols holds it to.
+ * The SHA instructions have no form that preserves the upper halves of registers 0 to 15: once such
+ * a half was written, each change between them and 256-bit instructions costs some processors 50 ns.
+ * Registers 16 to 31 have no such cost. No compiler can be told to use these alone, so the steps are
+ * in assembler, and the file is compiled without AVX-512: the compiler does not know those registers,
+ * so they keep their contents from one step to the next. Other code does use them, such as libc's
+ * memcpy(), so the object calls nothing, which scripts/symbols checks.
  */
 #if defined(__x86_64__)
 
@@ -78,7 +77,7 @@ aes_step(unsigned l, unsigned step, __m128i b[BLOCKS], const struct lane *lane)
 }
 
 static inline void
-forget(void)
+wipe_registers(void)
 {
     __asm__ volatile("vpxord %xmm16, %xmm16, %xmm16\n\t"
                      "vpxord %xmm17, %xmm17, %xmm17\n\t"

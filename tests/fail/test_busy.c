@@ -7,7 +7,7 @@
 #include "crypto/aead.h"
 #include "crypto/x25519.h"
 #include "kernel/kernel.h"
-#include "kernel/lent.h"
+#include "kernel/pool.h"
 
 #include <duet/duet.h>
 #include <openssl/evp.h>
@@ -20,7 +20,7 @@
 
 #include <cmocka.h>
 
-enum { DEEP = DUET__LENT + 4, SECONDS = 100 /* after which a call hangs */ };
+enum { DEEP = DUET__POOL_SIZE + 4, SECONDS = 100 /* after which a call hangs */ };
 
 static int (*call)(void); /* what is called within itself: 0, or -1 when its answer is wrong */
 static int depth;         /* calls that are under way */
