@@ -4,8 +4,8 @@
  * Includes everything. Most programs need channel.h (a channel on a descriptor) and secret.h (key
  * files); session.h is the same without I/O; frame.h is the lowest layer.
  *
- * Before 1.0 structs may grow and calls may change with each minor version: the shared library's
- * name, libduet.so.0.1, tells for which one a program was built. A patch version changes neither.
+ * Before 1.0 structs and calls may change with each minor version, so the shared library's name has
+ * the minor version: libduet.so.0.1. A patch version changes neither.
  */
 #ifndef DUET_DUET_H
 #define DUET_DUET_H
@@ -26,8 +26,8 @@ extern "C" {
 #endif
 
 /**
- * Set the library up: choose the CPU kernel, fetch libcrypto's objects. Done once;
- * duet_config_new() and duet_cipher_init_raw() call it by themselves. Any thread, any time.
+ * Set up the library, once: choose the CPU kernel, fetch libcrypto's objects. duet_config_new() and
+ * duet_cipher_init_raw() call it. May be called by any thread at any time.
  *
  * Returns DUET_OK, DUET_E_CRYPTO.   Since 0.1.
  */

@@ -1,9 +1,9 @@
 /*
  * What two peers hold: the text forms of a secret, an identity, a list of peers and a profile.
  *
- * Memory in, memory out: no file is opened here. Reading is strict: an unknown name, a value out of
- * range or a line that is no line is refused with its number and a sentence in `where`.
- * Source: docs/protocol.md, sections 2 and 6.
+ * These calls work on memory and open no file. Reading is strict: an unknown name, a value out of
+ * range or a malformed line is refused, with its number and a sentence in `where`. See
+ * docs/protocol.md, sections 2 and 6.
  */
 #ifndef DUET_SECRET_H
 #define DUET_SECRET_H
@@ -28,7 +28,7 @@ extern "C" {
 
 /** Where and why a text was refused. Never quotes a secret. */
 typedef struct duet_where {
-    unsigned line;    /**< from 1; 0 when no line is at fault */
+    unsigned line;    /**< from 1; 0: the whole text */
     char reason[160]; /**< a sentence */
 } duet_where;
 
@@ -47,7 +47,7 @@ typedef struct duet_secret {
     size_t size;                     /**< bytes, even */
     uint8_t id[DUET_SECRET_ID_SIZE]; /**< SHA-256("duet/1 id" ‖ bytes)[0:8] */
     int64_t not_after; /**< Unix seconds of the end of the named day (UTC); 0: no limit */
-    int allow_keylog;  /**< 1: `AllowKeylog = yes`. Reserved: nothing acts on it yet */
+    int allow_keylog;  /**< 1: `AllowKeylog = yes`. Reserved, without effect */
 } duet_secret;
 
 /** An identity: an X25519 key pair. */
@@ -68,31 +68,25 @@ typedef struct duet_peers {
     size_t count;
 } duet_peers;
 
-/** How writes are padded. */
-enum duet_pad { DUET_PAD_NONE, DUET_PAD_BLOCK, DUET_PAD_POWER2 };
-
-/** A profile: what both parties agreed on beside the secret. Plain values; copy it as you like. */
+/** A profile: what both parties agree on beside the secret. Plain values, which may be copied. */
 typedef struct duet_profile {
     uint8_t label[DUET_LABEL_MOST]; /**< UTF-8 */
     size_t label_size;
     uint8_t prelude[2][DUET_PRELUDE_MOST]; /**< [DUET_TOP], [DUET_BOTTOM] */
     size_t prelude_size[2];
     uint32_t hello_pad_least, hello_pad_most; /**< bytes, both included, 16,000 at most */
-    enum duet_pad pad;                        /**< reserved: nothing acts on it yet */
-    uint32_t pad_block;                       /**< reserved; bytes, for DUET_PAD_BLOCK */
-    uint32_t cover_ms;                        /**< reserved: nothing acts on it yet; 0: off */
-    uint32_t cover_size;                      /**< reserved; bytes of payload */
     unsigned rotate_frames, rotate_blocks;    /**< exponents, 1 to 30 */
+    int unsupported; /**< 1: the text asks for Pad or Cover, which this version ignores */
 } duet_profile;
 
 /**
- * Tell what a text is by its first section, without reading further.
+ * The kind of a text, by its first section alone.
  * text: size bytes.  Returns a DUET_KIND_.  Since 0.1.
  */
 DUET_API enum duet_kind duet_kind_of(const char *text, size_t size);
 
 /**
- * Take a secret's bytes as they are; id is computed.
+ * Make a secret of random bytes; the id is computed.
  *
  * secret   out: owns a copy of bytes; wipe it with duet_secret_wipe().
  * bytes   in: size bytes, uniformly random.
@@ -113,20 +107,20 @@ DUET_API DUET_CHECKED int duet_secret_parse(duet_secret *secret, const char *tex
  * out    out: the text, no final NUL; NULL with cap 0 asks for the size only.
  * size   out: bytes written, or needed.
  *
- * Returns DUET_OK, DUET_E_ROOM (*size tells the need).   Since 0.1.
+ * Returns DUET_OK, DUET_E_ROOM (*size is what is needed).   Since 0.1.
  */
 DUET_API int duet_secret_format(char *out, size_t cap, size_t *size, const duet_secret *secret);
 
-/** Wipe and release; NULL is fine.   Since 0.1. */
+/** Zeroize and free; NULL is fine.   Since 0.1. */
 DUET_API void duet_secret_wipe(duet_secret *secret);
 
-/** Make an identity of 32 random bytes, or of a private key that exists. Returns DUET_OK,
+/** Make an identity of 32 random bytes, or of an existing private key. Returns DUET_OK,
  * DUET_E_CRYPTO.   Since 0.1. */
 DUET_API DUET_CHECKED int duet_identity_init(duet_identity *identity,
                                              const uint8_t private_key[DUET_KEY_SIZE]);
 
-/** Read an identity's text. Returns DUET_OK, DUET_E_FORMAT (see where; a PublicKey that does not
- * belong too), DUET_E_CRYPTO; *identity is wiped on failure.   Since 0.1. */
+/** Read an identity's text. Returns DUET_OK, DUET_E_FORMAT (see where; also a PublicKey that
+ * does not belong to PrivateKey), DUET_E_CRYPTO; *identity is wiped on failure.   Since 0.1. */
 DUET_API DUET_CHECKED int duet_identity_parse(duet_identity *identity, const char *text,
                                               size_t size, duet_where *where);
 
@@ -136,7 +130,7 @@ DUET_API DUET_CHECKED int duet_identity_parse(duet_identity *identity, const cha
  * out    out: the text, no final NUL; NULL with cap 0 asks for the size only.
  * size   out: bytes written, or needed.
  *
- * Returns DUET_OK, DUET_E_ROOM (*size tells the need).   Since 0.1.
+ * Returns DUET_OK, DUET_E_ROOM (*size is what is needed).   Since 0.1.
  */
 DUET_API int duet_identity_format(char *out, size_t cap, size_t *size,
                                   const duet_identity *identity);
@@ -149,10 +143,10 @@ DUET_API void duet_key_text(char out[DUET_KEY_TEXT_SIZE], const uint8_t public_k
 DUET_API DUET_CHECKED int duet_peers_parse(duet_peers *peers, const char *text, size_t size,
                                            duet_where *where);
 
-/** Release; NULL is fine.   Since 0.1. */
+/** Free; NULL is fine.   Since 0.1. */
 DUET_API void duet_peers_free(duet_peers *peers);
 
-/** The profile of no file: every default of protocol.md §6.   Since 0.1. */
+/** Set every default of protocol.md §6.   Since 0.1. */
 DUET_API void duet_profile_init(duet_profile *profile);
 
 /** Read a profile's text over the defaults. Returns DUET_OK, DUET_E_FORMAT (see where).
@@ -160,8 +154,7 @@ DUET_API void duet_profile_init(duet_profile *profile);
 DUET_API DUET_CHECKED int duet_profile_parse(duet_profile *profile, const char *text, size_t size,
                                              duet_where *where);
 
-/** Wipe memory so that no compiler leaves it out. p: size bytes, NULL when size is 0.   Since 0.1.
- */
+/** Zeroize memory, which no compiler removes. p: size bytes; NULL when size is 0.   Since 0.1. */
 DUET_API void duet_wipe(void *p, size_t size);
 
 #ifdef __cplusplus

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Compilers do not see through a loop or a sum of bytes reliably; this they do. */
+/* Compilers make one instruction of this, which they do not reliably of a sum of shifted bytes. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define DUET__BIG(bits, v) __builtin_bswap##bits(v)
 #else
@@ -69,8 +69,8 @@ duet__store64(uint8_t *p, uint64_t v)
     memcpy(p, &v, sizeof v);
 }
 
-/** Sixteen bytes in one register. What was stored as such a whole is read again without waiting;
- * a processor that must put it together from parts waits until these have reached its cache. */
+/** Sixteen bytes in one register. Loading what was stored as one whole is fast (store forwarding);
+ * loading what was stored in parts waits until the parts have reached the cache. */
 typedef uint64_t duet__wide __attribute__((vector_size(16)));
 
 static inline duet__wide

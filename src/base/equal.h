@@ -1,5 +1,5 @@
 /*
- * Comparison in constant time, for whatever a secret made. Nothing else compares such bytes.
+ * Comparison in constant time, for all bytes that a secret or a peer may have made.
  */
 #ifndef DUET_BASE_EQUAL_H
 #define DUET_BASE_EQUAL_H

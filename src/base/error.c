@@ -1,14 +1,14 @@
 /*
- * The list of results as a table; the list itself is in <duet/error.h>.
+ * duet_explain(): the list of results in <duet/error.h> as a table.
  */
 #include <duet/error.h>
 
 #include <stddef.h>
 
-#define LINE(name, number, class, sentence, cure)                                                  \
+#define RESULT_LINE(name, number, class, sentence, cure)                                           \
     {number, DUET_CLASS_##class, "DUET_" #name, sentence, cure},
 
-static const duet_result_info table[] = {DUET_RESULTS(LINE)};
+static const duet_result_info table[] = {DUET_RESULTS(RESULT_LINE)};
 
 const duet_result_info *
 duet_explain(int result)

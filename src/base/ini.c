@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SHOWN = 40 }; /* characters of a name that a message quotes */
-
 struct duet__ini
 duet__ini(const char *text, size_t size)
 {
@@ -61,16 +59,7 @@ duet__text_number(uint64_t *number, struct duet__text text, uint64_t most)
     return 0;
 }
 
-int
-duet__ini_once(const struct duet__ini *ini, duet_where *where, unsigned *seen, unsigned bit)
-{
-    if (*seen & bit)
-        return duet__ini_refuse(ini, where, "%.*s is given twice: delete one",
-                                (int)(ini->name.size < SHOWN ? ini->name.size : SHOWN),
-                                ini->name.at);
-    *seen |= bit;
-    return DUET_OK;
-}
+/* ---- Lines ---- */
 
 /** Compare a byte that may be a secret's; whether it is one of these two is public. */
 static int
@@ -193,4 +182,75 @@ duet__ini_next(struct duet__ini *ini, duet_where *where)
     }
     ini->kind = DUET__INI_END;
     return DUET_OK;
+}
+
+/* ---- Sections ---- */
+
+/** Refuse a name that the section does not have, and list those that it has. */
+static int
+refuse_unknown(const struct duet__ini *ini, duet_where *where, const struct duet__ini_field *field)
+{
+    char names[sizeof where->reason] = "";
+    size_t size = 0;
+
+    for (; field->name != NULL && size < sizeof names; field++)
+        size += (size_t)snprintf(names + size, sizeof names - size, "%s%s", size > 0 ? ", " : "",
+                                 field->name);
+    return duet__ini_refuse(ini, where, "an unknown name; there are %s", names);
+}
+
+int
+duet__ini_section(struct duet__ini *ini, duet_where *where, const struct duet__ini_field *fields,
+                  void *into, unsigned *seen)
+{
+    const struct duet__ini_field *field = fields;
+    int result;
+
+    *seen = 0;
+    while ((result = duet__ini_next(ini, where)) == DUET_OK) {
+        if (ini->kind == DUET__INI_END || ini->kind == DUET__INI_SECTION)
+            break;
+        if (ini->kind == DUET__INI_VALUE) {
+            for (field = fields; field->name != NULL && !duet__text_is(ini->name, field->name);)
+                field++;
+            if (field->name == NULL)
+                return refuse_unknown(ini, where, fields);
+            if (*seen & 1u << (field - fields))
+                return duet__ini_refuse(ini, where, "%s is given twice: delete one", field->name);
+            *seen |= 1u << (field - fields);
+        }
+        result = field->read(into, ini, where);
+        if (result != DUET_OK)
+            break;
+    }
+    for (field = fields; result == DUET_OK && field->name != NULL; field++)
+        if (field->needed && !(*seen & 1u << (field - fields)))
+            return duet__ini_refuse(ini, where, "%s is missing: is the file complete?",
+                                    field->name);
+    return result;
+}
+
+int
+duet__ini_only_section(struct duet__ini *ini, duet_where *where, const char *section,
+                       const struct duet__ini_field *fields, void *into, unsigned *seen)
+{
+    int result = duet__ini_next(ini, where);
+
+    if (result != DUET_OK)
+        return result;
+    if (ini->kind != DUET__INI_SECTION || !duet__text_is(ini->name, section))
+        return duet__ini_refuse(ini, where, "it must begin with [%s]", section);
+    result = duet__ini_section(ini, where, fields, into, seen);
+    if (result == DUET_OK && ini->kind != DUET__INI_END)
+        return duet__ini_refuse(ini, where, "only Name = value may follow [%s]", section);
+    return result;
+}
+
+int
+duet__ini_version(void *into, struct duet__ini *ini, duet_where *where)
+{
+    (void)into;
+    return duet__text_is(ini->value, "1")
+               ? DUET_OK
+               : duet__ini_refuse(ini, where, "Version is not 1: made by a later duet?");
 }

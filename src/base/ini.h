@@ -43,14 +43,29 @@ int duet__ini_next(struct duet__ini *ini, duet_where *where);
 int duet__ini_refuse(const struct duet__ini *ini, duet_where *where, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/** A name of a section, with the function that reads its value into the format's struct. */
+struct duet__ini_field {
+    const char *name; /* NULL: the list ends */
+    int needed;       /* 1: the section must have it */
+    int (*read)(void *into, struct duet__ini *ini, duet_where *where);
+};
+
+/** Read the fields of a section, each once at most, up to the next section or the end. *seen: a bit
+ * for each field that is there. Returns DUET_OK, DUET_E_FORMAT, or what a field's reader returns. */
+int duet__ini_section(struct duet__ini *ini, duet_where *where,
+                      const struct duet__ini_field *fields, void *into, unsigned *seen);
+
+/** The same for a text that has this one section and nothing else. */
+int duet__ini_only_section(struct duet__ini *ini, duet_where *where, const char *section,
+                           const struct duet__ini_field *fields, void *into, unsigned *seen);
+
+/** The reader of `Version`, which is 1. */
+int duet__ini_version(void *into, struct duet__ini *ini, duet_where *where);
+
 /** 1 when the text equals a word. */
 int duet__text_is(struct duet__text text, const char *word);
 
 /** A decimal number without sign, at most `most`. Returns 0, or -1. */
 int duet__text_number(uint64_t *number, struct duet__text text, uint64_t most);
-
-/** Set a name's bit in *seen; refuse the name when the bit is set already. Returns DUET_OK,
- * DUET_E_FORMAT. */
-int duet__ini_once(const struct duet__ini *ini, duet_where *where, unsigned *seen, unsigned bit);
 
 #endif

@@ -1,8 +1,9 @@
 /*
- * Where a value that secrets made is told: an outcome, or what a verified frame says of itself.
+ * Marks where a value that was computed from secrets becomes public: a result, or a field of a
+ * verified frame.
  *
- * Costs nothing. tests/ct/ builds with DUET_CT, keeps secrets as undefined memory and is told by
- * this which values may be branched on; any other branch or index that a secret decides is a fault.
+ * Costs nothing. tests/ct/ builds with DUET_CT and keeps secrets as undefined memory; this marks the
+ * values that may be branched on, and any other branch or index that depends on a secret is reported.
  */
 #ifndef DUET_BASE_PUBLIC_H
 #define DUET_BASE_PUBLIC_H

@@ -1,8 +1,8 @@
 /*
- * The bounded reader and writer: the only way in which messages are taken apart and put together.
+ * The bounded reader and writer: all messages are parsed and composed by them.
  *
- * Both are sticky: one byte too many and they are bad from then on, give zeros and write nothing,
- * so a caller may run through a whole message and ask once at its end.
+ * Both keep an error: after one access out of bounds they are bad, return zeros and write nothing,
+ * so that a caller may go through a whole message and check once at its end.
  */
 #ifndef DUET_BASE_READER_H
 #define DUET_BASE_READER_H
@@ -14,7 +14,7 @@
 struct duet__reader {
     const uint8_t *at;
     size_t left; /* bytes */
-    int bad;     /* 1: more was asked for than there was */
+    int bad;     /* 1: an access was out of bounds */
 };
 
 static inline struct duet__reader
@@ -24,7 +24,7 @@ duet__reader(const uint8_t *data, size_t size)
     return r;
 }
 
-/** Take n bytes; NULL when there are not so many. */
+/** Read n bytes; NULL when fewer are left. */
 static inline const uint8_t *
 duet__read(struct duet__reader *r, size_t n)
 {
@@ -71,7 +71,7 @@ struct duet__writer {
     uint8_t *start;
     size_t size; /* bytes of room */
     size_t used; /* bytes written */
-    int bad;     /* 1: more was to be written than there was room */
+    int bad;     /* 1: there was no room for all */
 };
 
 static inline struct duet__writer
@@ -81,7 +81,7 @@ duet__writer(uint8_t *data, size_t size)
     return w;
 }
 
-/** Room for n bytes, counted as written; NULL when there is not so much. */
+/** Room for n bytes, counted as written; NULL when there is less. */
 static inline uint8_t *
 duet__room(struct duet__writer *w, size_t n)
 {

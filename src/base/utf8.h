@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-/** Bytes of the character that begins the text, of which size bytes are there. 0: these are no
+/** Bytes of the character that begins the text, of which size bytes are there. 0: they are no
  * character: a form longer than need be, a surrogate, beyond U+10FFFF, or incomplete. */
 static inline size_t
 duet__utf8_size(const char *text, size_t size)

@@ -1,8 +1,8 @@
 /*
- * Wiping: memory that held a secret is overwritten, and no compiler may leave it out.
+ * Zeroizing (wiping) memory that held a secret.
  *
- * The call goes through a volatile pointer, so that no compiler can tell that the memory is dead
- * afterwards; explicit_bzero would need a system's header, and this layer has none.
+ * The call goes through a volatile pointer, so that no compiler removes it as a write to dead memory;
+ * explicit_bzero() is not everywhere.
  */
 #include <duet/secret.h>
 

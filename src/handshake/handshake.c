@@ -1,10 +1,75 @@
 /*
- * Initiation's messages, one function to write and one to read each part, and the session secret
+ * The handshake's messages, one function to write and one to read each part, and the session secret
  * (docs/protocol.md §4).
+ *
+ * Patterns 1 and 2 are Noise (noise.c); pattern 0 exchanges params alone and takes the session
+ * secret from the shared secret. No frames here: see session/handshake.c.
  */
 #include "handshake/handshake.h"
 
 #include "base/public.h"
+
+enum { THIRD = 2 }; /* m3, whose payload is empty; that of m1 and m2 is params */
+enum { VERSION = 1, FLAGS = 0, EXTENSION_TYPES = 65536 };
+
+/* ---- Params ---- */
+
+void
+duet__params_write(struct duet__writer *to, const struct duet__params *params,
+                   struct duet__bytes extensions)
+{
+    duet__write8(to, VERSION);
+    duet__write8(to, FLAGS);
+    duet__write8(to, params->rotate_frames);
+    duet__write8(to, params->rotate_blocks);
+    duet__write32(to, params->max_payload);
+    duet__write64(to, params->time_ms);
+    duet__write(to, extensions.data, extensions.size);
+}
+
+/** Skip extensions: this version knows none. Each type may come once. */
+static int
+skip_extensions(struct duet__reader *from)
+{
+    uint8_t seen[EXTENSION_TYPES / 8] = {0};
+
+    while (from->left > 0 && !from->bad) {
+        unsigned type = duet__read16(from);
+        duet__read(from, duet__read16(from));
+        uint8_t bit = (uint8_t)(1u << type % 8);
+        if (seen[type / 8] & bit)
+            return DUET_E_PROTOCOL;
+        seen[type / 8] |= bit;
+    }
+    return from->bad ? DUET_E_PROTOCOL : DUET_OK;
+}
+
+static int
+is_exponent(unsigned value)
+{
+    return value >= WIRE_ROTATE_LEAST && value <= WIRE_ROTATE_MOST;
+}
+
+int
+duet__params_read(struct duet__params *params, struct duet__bytes bytes)
+{
+    struct duet__reader from = duet__reader(bytes.data, bytes.size);
+
+    DUET__PUBLIC(bytes.data, bytes.size);
+    int version = duet__read8(&from);
+    int flags = duet__read8(&from);
+    params->rotate_frames = duet__read8(&from);
+    params->rotate_blocks = duet__read8(&from);
+    params->max_payload = duet__read32(&from);
+    params->time_ms = duet__read64(&from);
+    if (from.bad || version != VERSION || flags != FLAGS)
+        return DUET_E_PROTOCOL;
+    if (!is_exponent(params->rotate_frames) || !is_exponent(params->rotate_blocks))
+        return DUET_E_PROTOCOL;
+    if (params->max_payload < WIRE_MAX_PAYLOAD_LEAST)
+        return DUET_E_PROTOCOL;
+    return skip_extensions(&from);
+}
 
 /* ---- psk and prologue ---- */
 
@@ -14,7 +79,7 @@ make_psk(struct duet__handshake *handshake)
 {
     struct duet__info info = duet__info("noise", handshake->label);
 
-    duet__hkdf_expand_by(&handshake->psk->psk, (struct duet__bytes){info.bytes, info.size},
+    duet__hkdf_expand_by(&handshake->psk->noise, (struct duet__bytes){info.bytes, info.size},
                          DUET__NO_BYTES, handshake->noise.psk, sizeof handshake->noise.psk);
 }
 
@@ -51,20 +116,13 @@ duet__handshake_begin(struct duet__handshake *handshake, enum duet_pattern patte
 
 /* ---- Messages: pattern(1) ‖ length(2) ‖ body(length) ---- */
 
-/** The Noise payload of m1 and m2 is params, of m3 nothing. */
-static int
-third(const struct duet__handshake *handshake)
-{
-    return handshake->noise.message == 2;
-}
-
 static int
 write_noise(struct duet__handshake *handshake, struct duet__writer *to)
 {
     uint8_t params[DUET__MESSAGE_MOST];
     struct duet__writer payload = duet__writer(params, sizeof params);
 
-    if (!third(handshake))
+    if (handshake->noise.message < THIRD)
         duet__params_write(&payload, &handshake->mine, handshake->extensions);
     return duet__noise_write(&handshake->noise, to, (struct duet__bytes){params, payload.used});
 }
@@ -73,7 +131,7 @@ static int
 read_noise(struct duet__handshake *handshake, uint8_t *body, size_t size)
 {
     struct duet__bytes payload;
-    int last = third(handshake);
+    int last = handshake->noise.message == THIRD;
     int result = duet__noise_read(&handshake->noise, &payload, body, size);
 
     if (result != DUET_OK)

@@ -1,15 +1,28 @@
 /*
- * Initiation: the messages m1, m2 and m3 that HELLOs carry, and the session secret S that they give
- * (docs/protocol.md §4).
+ * The handshake: the messages m1, m2 and m3 that HELLOs carry, and the session secret S that they
+ * give (docs/protocol.md §4).
  *
- * Knows messages, not frames or the wire: session/ seals and opens the HELLOs around them.
+ * Knows messages, not frames: session/ seals and opens the HELLOs around them.
  */
-#ifndef DUET_HANDSHAKE_SHAKE_H
-#define DUET_HANDSHAKE_SHAKE_H
+#ifndef DUET_HANDSHAKE_HANDSHAKE_H
+#define DUET_HANDSHAKE_HANDSHAKE_H
 
 #include "handshake/noise.h"
-#include "handshake/params.h"
 #include "handshake/psk.h"
+
+/** The params of a HELLO: what a party announces. */
+struct duet__params {
+    uint8_t rotate_frames, rotate_blocks; /* exponents, of the sender's direction */
+    uint32_t max_payload;                 /* bytes that the sender of this accepts */
+    uint64_t time_ms;                     /* Unix milliseconds, 0 without a clock */
+};
+
+/** Write params, and extensions as they are. */
+void duet__params_write(struct duet__writer *to, const struct duet__params *params,
+                        struct duet__bytes extensions);
+
+/** Read params; unknown extensions are skipped. Returns DUET_OK, DUET_E_PROTOCOL. */
+int duet__params_read(struct duet__params *params, struct duet__bytes bytes);
 
 enum { DUET__MESSAGE_MOST = 512 }; /* bytes of a message of ours, extensions included */
 
@@ -24,12 +37,12 @@ struct duet__handshake {
     uint8_t nonces[2 * WIRE_NONCE]; /* N_t ‖ N_b */
     struct duet__sha256 transcript; /* pattern 0: of m1 ‖ m2 */
     struct duet__noise noise;       /* patterns 1 and 2; its ephemeral key is set from the start */
-    uint8_t message[DUET__MESSAGE_MOST]; /* ours, to be sent in the next HELLO */
+    uint8_t message[DUET__MESSAGE_MOST]; /* ours, pending for the next HELLO */
     size_t message_size;                 /* bytes; 0: none */
     uint8_t secret[WIRE_SESSION_SECRET]; /* S */
 };
 
-/** Begin with a pattern: TOP of its own choice, BOTTOM with m1's. role, psk, label, identity,
+/** Begin with a pattern, which TOP chooses and BOTTOM finds in m1. role, psk, label, identity,
  * mine, nonces and noise.e are set before. Returns DUET_OK, DUET_E_CRYPTO. */
 int duet__handshake_begin(struct duet__handshake *handshake, enum duet_pattern pattern);
 
@@ -37,15 +50,15 @@ int duet__handshake_begin(struct duet__handshake *handshake, enum duet_pattern p
  * peer's gives an all-zero result); DUET_E_CRYPTO. */
 int duet__handshake_write(struct duet__handshake *handshake);
 
-/** Look at a HELLO's pattern, padding aside. Returns DUET_OK, DUET_E_PROTOCOL (shorter than it
- * says). */
+/** Peek at the pattern of a HELLO. Returns DUET_OK, DUET_E_PROTOCOL (the HELLO is shorter than its
+ * length field). */
 int duet__handshake_peek(const uint8_t *hello, size_t size, unsigned *pattern);
 
 /** Read the peer's next message, deciphering in place. Returns DUET_OK; DUET_E_PROTOCOL,
  * DUET_E_FORGED; DUET_E_CRYPTO. */
 int duet__handshake_read(struct duet__handshake *handshake, uint8_t *hello, size_t size);
 
-/** 1 when all messages are written and read, so that S can be had. */
+/** 1 when all messages are written and read, so that S can be derived. */
 int duet__handshake_done(const struct duet__handshake *handshake);
 
 /** Derive S, and X of the exporter. */

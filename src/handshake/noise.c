@@ -1,7 +1,9 @@
 /*
- * Noise: the symmetric state and the tokens of each message, as tables (revision 34, §5 and §9).
+ * The Noise Protocol Framework: the symmetric state, and the tokens of each message as a table
+ * (revision 34, §5 and §9).
  *
- * Names are the specification's: MixKey, EncryptAndHash and so on.
+ * Names are the specification's: MixKey, EncryptAndHash and so on. What the messages carry is
+ * handshake.c's.
  */
 #include "handshake/noise.h"
 
@@ -85,7 +87,7 @@ mix_key_and_hash(struct duet__noise *noise, const uint8_t ikm[DUET__NOISE_KEY])
     duet_wipe(out, sizeof out);
 }
 
-/** What the next en- or decryption uses; its nonce is used up. */
+/** The key, nonce and associated data of the next encryption or decryption; counts the nonce. */
 static struct duet__aead
 next_cipher(struct duet__noise *noise)
 {
@@ -112,7 +114,7 @@ encrypt_and_hash(struct duet__noise *noise, struct duet__writer *to, struct duet
     return result;
 }
 
-/** Decrypt size bytes in place; *plain bytes are left. */
+/** Decrypt size bytes in place; *plain: the size of the plaintext. */
 static int
 decrypt_and_hash(struct duet__noise *noise, uint8_t *bytes, size_t size, size_t *plain)
 {
@@ -176,7 +178,7 @@ write_token(struct duet__noise *noise, struct duet__writer *to, enum token token
     }
 }
 
-/** The bytes of a message that are still to be read. */
+/** The rest of a message. */
 struct rest {
     uint8_t *at;
     size_t size;
@@ -229,7 +231,7 @@ duet__noise_begin(struct duet__noise *noise, enum duet__noise_kind kind, int ini
     noise->initiator = initiator;
     noise->message = 0;
     noise->has_key = 0;
-    /* Names of 32 bytes at most stand for themselves, filled with zeros. */
+    /* A name of at most 32 bytes is h itself, padded with zeros (§5.2, InitializeSymmetric). */
     memcpy(noise->h, kinds[kind].name, sizeof noise->h);
     memcpy(noise->ck, noise->h, sizeof noise->ck);
     mix_hash(noise, prologue.data, prologue.size);

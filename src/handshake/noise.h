@@ -1,8 +1,8 @@
 /*
- * The Noise Protocol Framework, revision 34, for the four handshakes that are used or tested here.
+ * The Noise Protocol Framework, revision 34, for four handshake patterns.
  *
- * NNpsk0 and XXpsk3 serve initiation (docs/protocol.md §4); NN and XX are the same tokens without a
- * psk, for which vectors are published. Curve 25519, AESGCM, SHA256.
+ * NNpsk0 and XXpsk3 are the protocol's (docs/protocol.md §4); NN and XX are the same tokens without a
+ * psk, for which test vectors are published. Curve 25519, AESGCM, SHA256.
  */
 #ifndef DUET_HANDSHAKE_NOISE_H
 #define DUET_HANDSHAKE_NOISE_H
@@ -36,12 +36,12 @@ int duet__noise_begin(struct duet__noise *noise, enum duet__noise_kind kind, int
                       struct duet__bytes prologue);
 
 /** WriteMessage. Returns DUET_OK; DUET_E_PROTOCOL (an all-zero X25519 result); DUET_E_ROOM;
- * DUET_E_CRYPTO. After a failure the state is of no use. */
+ * DUET_E_CRYPTO. After a failure the state must not be used. */
 int duet__noise_write(struct duet__noise *noise, struct duet__writer *to,
                       struct duet__bytes payload);
 
 /** ReadMessage, in place: *payload lies within message. Returns DUET_OK; DUET_E_PROTOCOL (too
- * short, an all-zero result); DUET_E_FORGED; DUET_E_CRYPTO. After a failure the state is of no use.
+ * short, an all-zero result); DUET_E_FORGED; DUET_E_CRYPTO. After a failure the state must not be used.
  */
 int duet__noise_read(struct duet__noise *noise, struct duet__bytes *payload, uint8_t *message,
                      size_t size);

@@ -1,9 +1,12 @@
 /*
- * A shared secret and what is derived of it once (docs/protocol.md §2, §3, §4).
+ * The shared secret's derived keys (docs/protocol.md §2, §3, §4).
+ *
+ * A configuration derives them once for each secret; every handshake then uses them. The session
+ * secret is handshake.c's.
  */
 #include "handshake/psk.h"
 
-#include "base/copy.h"
+#include "base/wipe.h"
 #include "frame/cipher.h"
 
 #include <stdlib.h>
@@ -12,7 +15,7 @@
 int
 duet__psk_init(struct duet__psk *psk, const uint8_t *bytes, size_t size)
 {
-    static const char psk_salt[] = WIRE_VERSION_TEXT " psk";
+    static const char salt[] = WIRE_VERSION_TEXT " psk";
     uint8_t prk[WIRE_DIGEST];
 
     memset(psk, 0, sizeof *psk);
@@ -26,9 +29,9 @@ duet__psk_init(struct duet__psk *psk, const uint8_t *bytes, size_t size)
     duet__secret_id(psk->id, bytes, size);
     duet__cipher_prepare(&psk->half[DUET_TOP], DUET_TOP, bytes, size / 2);
     duet__cipher_prepare(&psk->half[DUET_BOTTOM], DUET_BOTTOM, bytes + size / 2, size / 2);
-    duet__hkdf_extract(prk, (struct duet__bytes){psk_salt, sizeof psk_salt - 1},
+    duet__hkdf_extract(prk, (struct duet__bytes){salt, sizeof salt - 1},
                        (struct duet__bytes){bytes, size});
-    duet__hmac_set_key(&psk->psk, prk, sizeof prk);
+    duet__hmac_set_key(&psk->noise, prk, sizeof prk);
     duet_wipe(prk, sizeof prk);
     return DUET_OK;
 }

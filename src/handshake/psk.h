@@ -1,9 +1,9 @@
 /*
- * One shared secret W as initiation uses it: with the derivations that no connection changes done
- * once (docs/protocol.md §2, §3 "the inner Extract", §4 psk).
+ * One shared secret W with the keys derived from it that are the same for every connection
+ * (docs/protocol.md §2, §3 "the inner Extract", §4 psk).
  */
-#ifndef DUET_HANDSHAKE_REALM_H
-#define DUET_HANDSHAKE_REALM_H
+#ifndef DUET_HANDSHAKE_PSK_H
+#define DUET_HANDSHAKE_PSK_H
 
 #include "crypto/sha256.h"
 #include "wire/wire.h"
@@ -12,9 +12,8 @@ struct duet__psk {
     uint8_t *secret; /* owned: W */
     size_t size;     /* bytes */
     uint8_t id[DUET_SECRET_ID_SIZE];
-    /* HMAC keys of these, their pads taken in: */
-    struct duet__hmac_key half[2]; /* the inner Extract of start(), [DUET_TOP] and [DUET_BOTTOM] */
-    struct duet__hmac_key psk;     /* the inner Extract of the psk */
+    struct duet__hmac_key half[2]; /* of start()'s inner Extract, [DUET_TOP] and [DUET_BOTTOM] */
+    struct duet__hmac_key noise;   /* of the Extract that gives Noise's psk */
 };
 
 /** Copy a secret and derive. Returns DUET_OK, DUET_E_LENGTH, DUET_E_MEMORY. */

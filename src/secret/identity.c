@@ -1,16 +1,23 @@
 /*
- * Identities: X25519 key pairs as text, and keys in base64 (docs/protocol.md §4 "Identities").
+ * Identities, which are X25519 key pairs, and lists of trusted peers, as text (docs/protocol.md §4
+ * "Identities").
+ *
+ * An identity is either an [Identity] or one bare private key, as `wg genkey` prints it. In a list of
+ * peers names and keys are unique, so that a key has one name.
  */
 #include "secret/base64.h"
-#include "secret/key.h"
 
 #include "base/equal.h"
+#include "base/ini.h"
 #include "crypto/x25519.h"
 
 #include <duet/duet.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { VERSION = 1, PRIVATE = 2, PUBLIC = 4 }; /* what a text has shown */
+enum { PEERS_MOST = 4096 };
+
+/* ---- Keys ---- */
 
 /** Read 44 digits of base64 into a key. Returns 0, or -1. */
 static int
@@ -23,8 +30,9 @@ read_key(uint8_t key[DUET_KEY_SIZE], struct duet__text text)
     return put == DUET_KEY_SIZE ? 0 : -1;
 }
 
-int
-duet__key_read_public(uint8_t key[DUET_KEY_SIZE], const struct duet__ini *ini, duet_where *where)
+/** Read the value of a PublicKey, which has the one form that X25519 gives. */
+static int
+read_public_key(uint8_t key[DUET_KEY_SIZE], const struct duet__ini *ini, duet_where *where)
 {
     if (read_key(key, ini->value) != 0)
         return duet__ini_refuse(ini, where, "PublicKey is not 44 digits of base64");
@@ -48,49 +56,36 @@ duet_identity_init(duet_identity *identity, const uint8_t private_key[DUET_KEY_S
 
     if (result != DUET_OK)
         return result;
-    memmove(identity->private_key, private_key, DUET_KEY_SIZE); /* which it may be */
+    memmove(identity->private_key, private_key, DUET_KEY_SIZE); /* they may be the same */
     return duet__x25519_public(identity->public_key, identity->private_key);
 }
 
+/* ---- Identities ---- */
+
 static int
-read_name(duet_identity *identity, struct duet__ini *ini, duet_where *where, unsigned *seen)
+read_private(void *into, struct duet__ini *ini, duet_where *where)
 {
-    if (duet__text_is(ini->name, "Version")) {
-        if (!duet__text_is(ini->value, "1"))
-            return duet__ini_refuse(ini, where, "Version is not 1: made by a later duet?");
-        return duet__ini_once(ini, where, seen, VERSION);
-    }
-    if (duet__text_is(ini->name, "PrivateKey")) {
-        if (read_key(identity->private_key, ini->value) != 0)
-            return duet__ini_refuse(ini, where, "PrivateKey is not 44 digits of base64");
-        return duet__ini_once(ini, where, seen, PRIVATE);
-    }
-    if (duet__text_is(ini->name, "PublicKey")) {
-        int result = duet__key_read_public(identity->public_key, ini, where);
-        return result == DUET_OK ? duet__ini_once(ini, where, seen, PUBLIC) : result;
-    }
-    return duet__ini_refuse(ini, where,
-                            "an unknown name: an identity has Version, PrivateKey and PublicKey");
+    duet_identity *identity = into;
+
+    if (read_key(identity->private_key, ini->value) == 0)
+        return DUET_OK;
+    return duet__ini_refuse(ini, where, "PrivateKey is not 44 digits of base64");
 }
 
 static int
-read_lines(duet_identity *identity, struct duet__ini *ini, duet_where *where, unsigned *seen)
+read_identity_public(void *into, struct duet__ini *ini, duet_where *where)
 {
-    int result = duet__ini_next(ini, where);
+    duet_identity *identity = into;
 
-    if (result == DUET_OK &&
-        (ini->kind != DUET__INI_SECTION || !duet__text_is(ini->name, "Identity")))
-        return duet__ini_refuse(ini, where, "no identity: it begins with [Identity]");
-    while (result == DUET_OK) {
-        result = duet__ini_next(ini, where);
-        if (result != DUET_OK || ini->kind == DUET__INI_END)
-            return result;
-        if (ini->kind != DUET__INI_VALUE)
-            return duet__ini_refuse(ini, where, "only Name = value may stand here");
-        result = read_name(identity, ini, where, seen);
-    }
-    return result;
+    return read_public_key(identity->public_key, ini, where);
 }
+
+enum { PUBLIC = 1u << 2 }; /* of the third field */
+
+static const struct duet__ini_field identity_fields[] = {{"Version", 1, duet__ini_version},
+                                                         {"PrivateKey", 1, read_private},
+                                                         {"PublicKey", 0, read_identity_public},
+                                                         {NULL, 0, NULL}};
 
 /** The text of `wg genkey`: 44 digits alone. */
 static int
@@ -106,7 +101,7 @@ static int
 parse(duet_identity *identity, const char *text, size_t size, duet_where *where)
 {
     struct duet__ini ini = duet__ini(text, size);
-    uint8_t shown[DUET_KEY_SIZE];
+    uint8_t written[DUET_KEY_SIZE]; /* the PublicKey of the text */
     unsigned seen = 0;
 
     if (is_bare((struct duet__text){text, size})) {
@@ -116,15 +111,13 @@ parse(duet_identity *identity, const char *text, size_t size, duet_where *where)
             return duet__ini_refuse(&ini, where, "not 44 digits of base64");
         return duet_identity_init(identity, identity->private_key);
     }
-    int result = read_lines(identity, &ini, where, &seen);
+    int result = duet__ini_only_section(&ini, where, "Identity", identity_fields, identity, &seen);
     if (result != DUET_OK)
         return result;
-    if ((seen & (VERSION | PRIVATE)) != (VERSION | PRIVATE))
-        return duet__ini_refuse(&ini, where, "Version or PrivateKey is missing: is it truncated?");
-    memcpy(shown, identity->public_key, sizeof shown);
+    memcpy(written, identity->public_key, sizeof written);
     result = duet_identity_init(identity, identity->private_key);
     if (result == DUET_OK && seen & PUBLIC &&
-        !duet__equal(shown, identity->public_key, sizeof shown))
+        !duet__equal(written, identity->public_key, sizeof written))
         return duet__ini_refuse(&ini, where, "PublicKey does not belong to PrivateKey");
     return result;
 }
@@ -158,4 +151,95 @@ duet_identity_format(char *out, size_t cap, size_t *size, const duet_identity *i
     duet__base64_encode(out, identity->public_key, DUET_KEY_SIZE);
     out[digits] = '\n';
     return DUET_OK;
+}
+
+/* ---- Peers ---- */
+
+static int
+read_peer_public(void *into, struct duet__ini *ini, duet_where *where)
+{
+    duet_peer *peer = into;
+
+    return read_public_key(peer->public_key, ini, where);
+}
+
+static const struct duet__ini_field peer_fields[] = {{"PublicKey", 1, read_peer_public},
+                                                     {NULL, 0, NULL}};
+
+/** Add a peer of this name, whose key is to be read. */
+static int
+add_peer(duet_peers *peers, struct duet__text name, const struct duet__ini *ini, duet_where *where)
+{
+    if (name.size >= DUET_PEER_NAME_SIZE)
+        return duet__ini_refuse(ini, where, "a peer's name is %u bytes at most",
+                                DUET_PEER_NAME_SIZE - 1);
+    for (size_t i = 0; i < name.size; i++)
+        if ((unsigned char)name.at[i] < ' ' || name.at[i] == 0x7f)
+            return duet__ini_refuse(ini, where, "a peer's name holds a control character");
+    for (size_t i = 0; i < peers->count; i++)
+        if (duet__text_is(name, peers->list[i].name))
+            return duet__ini_refuse(ini, where, "this peer is given twice: delete one");
+    if (peers->count == PEERS_MOST)
+        return duet__ini_refuse(ini, where, "more than %d peers", PEERS_MOST);
+    if ((peers->count & (peers->count - 1)) == 0) { /* full at each power of two */
+        size_t room = peers->count > 0 ? 2 * peers->count : 1;
+        duet_peer *list = realloc(peers->list, room * sizeof *list);
+        if (list == NULL)
+            return DUET_E_MEMORY;
+        peers->list = list;
+    }
+    duet_peer *peer = &peers->list[peers->count++];
+    memset(peer, 0, sizeof *peer);
+    memcpy(peer->name, name.at, name.size);
+    return DUET_OK;
+}
+
+/** Read the section that ini has begun. */
+static int
+read_peer(duet_peers *peers, struct duet__ini *ini, duet_where *where)
+{
+    unsigned seen;
+
+    /* public: a section's name */
+    if (ini->kind != DUET__INI_SECTION || ini->name.size <= 5 ||
+        memcmp(ini->name.at, "Peer ", 5) != 0)
+        return duet__ini_refuse(ini, where, "a list of peers has sections like [Peer alice] only");
+    int result =
+        add_peer(peers, (struct duet__text){ini->name.at + 5, ini->name.size - 5}, ini, where);
+    if (result != DUET_OK)
+        return result;
+    duet_peer *last = &peers->list[peers->count - 1];
+    result = duet__ini_section(ini, where, peer_fields, last, &seen);
+    for (duet_peer *peer = peers->list; result == DUET_OK && peer < last; peer++)
+        if (duet__equal(peer->public_key, last->public_key, DUET_KEY_SIZE))
+            return duet__ini_refuse(ini, where, "[Peer %s] and [Peer %s] have the same PublicKey",
+                                    peer->name, last->name);
+    return result;
+}
+
+int
+duet_peers_parse(duet_peers *peers, const char *text, size_t size, duet_where *where)
+{
+    struct duet__ini ini = duet__ini(text, size);
+
+    memset(peers, 0, sizeof *peers);
+    memset(where, 0, sizeof *where);
+    int result = duet__ini_next(&ini, where);
+    while (result == DUET_OK && ini.kind != DUET__INI_END)
+        result = read_peer(peers, &ini, where);
+    if (result == DUET_OK && peers->count == 0)
+        result =
+            duet__ini_refuse(&ini, where, "no peer: nobody would be let in; add a [Peer NAME]");
+    if (result != DUET_OK)
+        duet_peers_free(peers);
+    return result;
+}
+
+void
+duet_peers_free(duet_peers *peers)
+{
+    if (peers == NULL)
+        return;
+    free(peers->list);
+    memset(peers, 0, sizeof *peers);
 }

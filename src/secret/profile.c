@@ -1,5 +1,7 @@
 /*
- * Profiles: what both parties agreed on beside the secret (docs/protocol.md §6).
+ * Profiles: what both parties agree on beside the secret (docs/protocol.md §6).
+ *
+ * Pad and Cover are names of a later version: they are checked, and reported as unsupported.
  */
 #include "base/ini.h"
 #include "base/utf8.h"
@@ -34,8 +36,9 @@ is_utf8(struct duet__text text)
 }
 
 static int
-read_label(duet_profile *profile, const struct duet__ini *ini, duet_where *where)
+read_label(void *into, struct duet__ini *ini, duet_where *where)
 {
+    duet_profile *profile = into;
     if (ini->text.size > DUET_LABEL_MOST)
         return duet__ini_refuse(ini, where, "Label is longer than %u bytes", DUET_LABEL_MOST);
     if (!is_utf8(ini->text))
@@ -55,8 +58,7 @@ hex(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/** One byte of a prelude: itself, \\ or \xNN. Returns the characters that it took, 0: malformed.
- */
+/** One byte of a prelude: itself, \\ or \xNN. Returns the characters read; 0: malformed. */
 static size_t
 unescape(uint8_t *byte, const char *at, size_t left)
 {
@@ -75,20 +77,31 @@ static int
 read_prelude(duet_profile *profile, enum duet_role role, const struct duet__ini *ini,
              duet_where *where)
 {
-    size_t size = 0;
+    size_t size = 0, taken;
 
-    for (size_t at = 0; at < ini->text.size;) {
+    for (size_t at = 0; at < ini->text.size; at += taken) {
         uint8_t byte;
-        size_t took = unescape(&byte, ini->text.at + at, ini->text.size - at);
-        if (took == 0)
+        taken = unescape(&byte, ini->text.at + at, ini->text.size - at);
+        if (taken == 0)
             return duet__ini_refuse(ini, where, "a \\ must be followed by \\ or by xNN");
         if (size == DUET_PRELUDE_MOST)
             return duet__ini_refuse(ini, where, "a prelude is %u bytes at most", DUET_PRELUDE_MOST);
         profile->prelude[role][size++] = byte;
-        at += took;
     }
     profile->prelude_size[role] = size;
     return DUET_OK;
+}
+
+static int
+read_prelude_top(void *into, struct duet__ini *ini, duet_where *where)
+{
+    return read_prelude(into, DUET_TOP, ini, where);
+}
+
+static int
+read_prelude_bottom(void *into, struct duet__ini *ini, duet_where *where)
+{
+    return read_prelude(into, DUET_BOTTOM, ini, where);
 }
 
 /** Two numbers with blanks between them. Returns 0, or -1. */
@@ -107,8 +120,9 @@ two_numbers(uint64_t out[2], struct duet__text text, uint64_t most)
 }
 
 static int
-read_hello_pad(duet_profile *profile, const struct duet__ini *ini, duet_where *where)
+read_hello_pad(void *into, struct duet__ini *ini, duet_where *where)
 {
+    duet_profile *profile = into;
     uint64_t bounds[2];
 
     if (two_numbers(bounds, ini->value, WIRE_HELLO_PAD_MOST) != 0 || bounds[0] > bounds[1])
@@ -120,18 +134,14 @@ read_hello_pad(duet_profile *profile, const struct duet__ini *ini, duet_where *w
 }
 
 static int
-read_pad(duet_profile *profile, const struct duet__ini *ini, duet_where *where)
+read_pad(void *into, struct duet__ini *ini, duet_where *where)
 {
-    uint64_t block;
+    duet_profile *profile = into;
+    uint64_t block = 1;
 
-    profile->pad_block = 0;
-    profile->pad = DUET_PAD_NONE;
-    if (duet__text_is(ini->value, "none"))
+    profile->unsupported |= !duet__text_is(ini->value, "none");
+    if (duet__text_is(ini->value, "none") || duet__text_is(ini->value, "power2"))
         return DUET_OK;
-    profile->pad = DUET_PAD_POWER2;
-    if (duet__text_is(ini->value, "power2"))
-        return DUET_OK;
-    profile->pad = DUET_PAD_BLOCK;
     /* public: a profile's word */
     if (ini->value.size <= 6 || memcmp(ini->value.at, "block:", 6) != 0 ||
         duet__text_number(&block, (struct duet__text){ini->value.at + 6, ini->value.size - 6},
@@ -139,24 +149,24 @@ read_pad(duet_profile *profile, const struct duet__ini *ini, duet_where *where)
         block < 1)
         return duet__ini_refuse(ini, where, "Pad is not none, power2, or block:N with N up to %d",
                                 PAD_MOST);
-    profile->pad_block = (uint32_t)block;
     return DUET_OK;
 }
 
 static int
-read_cover(duet_profile *profile, const struct duet__ini *ini, duet_where *where)
+read_cover(void *into, struct duet__ini *ini, duet_where *where)
 {
-    uint64_t numbers[2] = {0, 0};
+    duet_profile *profile = into;
+    uint64_t numbers[2];
 
-    if (!duet__text_is(ini->value, "off") &&
-        (two_numbers(numbers, ini->value, COVER_MS_MOST) != 0 || numbers[0] < COVER_MS_LEAST ||
-         numbers[1] > PAD_MOST))
-        return duet__ini_refuse(ini, where,
-                                "Cover is not off, or milliseconds from %d and bytes up to %d",
-                                COVER_MS_LEAST, PAD_MOST);
-    profile->cover_ms = (uint32_t)numbers[0];
-    profile->cover_size = (uint32_t)numbers[1];
-    return DUET_OK;
+    if (duet__text_is(ini->value, "off"))
+        return DUET_OK;
+    profile->unsupported = 1;
+    if (two_numbers(numbers, ini->value, COVER_MS_MOST) == 0 && numbers[0] >= COVER_MS_LEAST &&
+        numbers[1] <= PAD_MOST)
+        return DUET_OK;
+    return duet__ini_refuse(ini, where,
+                            "Cover is not off, or milliseconds from %d and bytes up to %d",
+                            COVER_MS_LEAST, PAD_MOST);
 }
 
 static int
@@ -171,64 +181,39 @@ read_exponent(unsigned *exponent, const struct duet__ini *ini, duet_where *where
     return DUET_OK;
 }
 
-static const char *const names[] = {"Label", "PreludeTop", "PreludeBottom", "HelloPad",
-                                    "Pad",   "Cover",      "RotateFrames",  "RotateBlocks"};
-enum name { LABEL, PRELUDE_TOP, PRELUDE_BOTTOM, HELLO_PAD, PAD, COVER, FRAMES, BLOCKS, NAMES };
-
 static int
-read_value(duet_profile *profile, enum name name, const struct duet__ini *ini, duet_where *where)
+read_rotate_frames(void *into, struct duet__ini *ini, duet_where *where)
 {
-    switch (name) {
-    case LABEL:
-        return read_label(profile, ini, where);
-    case PRELUDE_TOP:
-        return read_prelude(profile, DUET_TOP, ini, where);
-    case PRELUDE_BOTTOM:
-        return read_prelude(profile, DUET_BOTTOM, ini, where);
-    case HELLO_PAD:
-        return read_hello_pad(profile, ini, where);
-    case PAD:
-        return read_pad(profile, ini, where);
-    case COVER:
-        return read_cover(profile, ini, where);
-    case FRAMES:
-        return read_exponent(&profile->rotate_frames, ini, where);
-    case BLOCKS:
-        return read_exponent(&profile->rotate_blocks, ini, where);
-    default:
-        return duet__ini_refuse(ini, where, "an unknown name: see \"Profiles\" in duet(1)");
-    }
+    duet_profile *profile = into;
+
+    return read_exponent(&profile->rotate_frames, ini, where);
 }
 
 static int
-read_name(duet_profile *profile, const struct duet__ini *ini, duet_where *where, unsigned *seen)
+read_rotate_blocks(void *into, struct duet__ini *ini, duet_where *where)
 {
-    unsigned name = 0;
+    duet_profile *profile = into;
 
-    while (name < NAMES && !duet__text_is(ini->name, names[name]))
-        name++;
-    int result = duet__ini_once(ini, where, seen, name < NAMES ? 1u << name : 0);
-    return result == DUET_OK ? read_value(profile, (enum name)name, ini, where) : result;
+    return read_exponent(&profile->rotate_blocks, ini, where);
 }
+
+static const struct duet__ini_field fields[] = {{"Label", 0, read_label},
+                                                {"PreludeTop", 0, read_prelude_top},
+                                                {"PreludeBottom", 0, read_prelude_bottom},
+                                                {"HelloPad", 0, read_hello_pad},
+                                                {"Pad", 0, read_pad},
+                                                {"Cover", 0, read_cover},
+                                                {"RotateFrames", 0, read_rotate_frames},
+                                                {"RotateBlocks", 0, read_rotate_blocks},
+                                                {NULL, 0, NULL}};
 
 int
 duet_profile_parse(duet_profile *profile, const char *text, size_t size, duet_where *where)
 {
     struct duet__ini ini = duet__ini(text, size);
-    unsigned seen = 0;
+    unsigned seen;
 
     memset(where, 0, sizeof *where);
     duet_profile_init(profile);
-    int result = duet__ini_next(&ini, where);
-    if (result == DUET_OK && (ini.kind != DUET__INI_SECTION || !duet__text_is(ini.name, "Profile")))
-        return duet__ini_refuse(&ini, where, "no profile: it begins with [Profile]");
-    while (result == DUET_OK) {
-        result = duet__ini_next(&ini, where);
-        if (result != DUET_OK || ini.kind == DUET__INI_END)
-            return result;
-        if (ini.kind != DUET__INI_VALUE)
-            return duet__ini_refuse(&ini, where, "only Name = value may stand here");
-        result = read_name(profile, &ini, where, &seen);
-    }
-    return result;
+    return duet__ini_only_section(&ini, where, "Profile", fields, profile, &seen);
 }

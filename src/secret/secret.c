@@ -4,9 +4,9 @@
 #include "base/ini.h"
 #include "secret/base64.h"
 
-#include "base/copy.h"
-#include "base/equal.h"
+#include "base/ini.h"
 #include "base/public.h"
+#include "base/wipe.h"
 #include "crypto/hkdf.h"
 
 #include <duet/duet.h>
@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VERSION = 1, ID = 2, SECRET = 4, NOT_AFTER = 8, KEYLOG = 16 }; /* what a text has shown */
 enum { DIGITS_MOST = (int)DUET__BASE64_SIZE(DUET_SECRET_MOST) };
+enum { ID_DIGITS = 2 * DUET_SECRET_ID_SIZE };
 enum { DAY = 24 * 3600 }; /* seconds */
 
 /* ---- The bytes ---- */
@@ -50,45 +50,16 @@ duet_secret_wipe(duet_secret *secret)
 
 /* ---- Dates ---- */
 
-/** Days from 1970-01-01 to a date of the Gregorian calendar, 1970 or later. */
+/** Days from 1970-01-01 to a date. Years begin in March here, so that a leap day comes last. */
 static int64_t
 days_to(int64_t year, int64_t month, int64_t day)
 {
-    static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
-    int64_t y = month > 2 ? year + 1 : year; /* leap days of the years before it */
+    int64_t y = month < 3 ? year - 1 : year, m = month < 3 ? month + 9 : month - 3;
 
-    return (year - 1970) * 365 + before[month - 1] + day - 1 + ((y - 1) / 4 - 1969 / 4) -
-           ((y - 1) / 100 - 1969 / 100) + ((y - 1) / 400 - 1969 / 400);
+    return y * 365 + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 719469;
 }
 
-static int
-days_of_month(unsigned year, unsigned month)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    int leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-    return days[month - 1] + (month == 2 && leap);
-}
-
-/** Read YYYY-MM-DD as the last second of that day, UTC. Returns 0, or -1. */
-static int
-read_date(int64_t *seconds, struct duet__text text)
-{
-    uint64_t year, month, day;
-
-    if (text.size != 10 || text.at[4] != '-' || text.at[7] != '-' ||
-        duet__text_number(&year, (struct duet__text){text.at, 4}, 9999) != 0 ||
-        duet__text_number(&month, (struct duet__text){text.at + 5, 2}, 12) != 0 ||
-        duet__text_number(&day, (struct duet__text){text.at + 8, 2}, 31) != 0)
-        return -1;
-    if (year < 1970 || month < 1 || day < 1 ||
-        (int)day > days_of_month((unsigned)year, (unsigned)month))
-        return -1;
-    *seconds = (days_to((int64_t)year, (int64_t)month, (int64_t)day) + 1) * DAY - 1;
-    return 0;
-}
-
-/** Write it again. */
+/** Write the day of a time as YYYY-MM-DD. */
 static void
 write_date(char out[11], int64_t seconds)
 {
@@ -103,130 +74,120 @@ write_date(char out[11], int64_t seconds)
              (unsigned)(days - days_to(year, month, 1) + 1) % 100);
 }
 
+/** Read YYYY-MM-DD as the last second of that day, UTC. Returns 0, or -1. */
+static int
+read_date(int64_t *seconds, struct duet__text text)
+{
+    uint64_t year, month, day;
+    char back[11];
+
+    if (text.size != 10 || duet__text_number(&year, (struct duet__text){text.at, 4}, 9999) != 0 ||
+        duet__text_number(&month, (struct duet__text){text.at + 5, 2}, 12) != 0 ||
+        duet__text_number(&day, (struct duet__text){text.at + 8, 2}, 31) != 0 || year < 1970)
+        return -1;
+    *seconds = (days_to((int64_t)year, (int64_t)month, (int64_t)day) + 1) * DAY - 1;
+    write_date(back, *seconds); /* which is another date where the calendar has no such day */
+    return memcmp(back, text.at, 10) == 0 ? 0 : -1;
+}
+
 /* ---- Reading the text ---- */
 
 struct reading {
     duet_secret *secret;
-    duet_where *where;
     char *digits; /* the secret's lines joined; owned, wiped */
     size_t size;
-    unsigned seen;
-    uint8_t id[DUET_SECRET_ID_SIZE];
+    char id[ID_DIGITS + 1]; /* as the text has it */
 };
 
-static int
-read_id(struct reading *r, const struct duet__ini *ini)
+static void
+write_id(char out[ID_DIGITS + 1], const uint8_t *id)
 {
-    if (ini->value.size != 2 * sizeof r->id)
-        return duet__ini_refuse(ini, r->where, "Id is not 16 hex digits");
-    for (size_t i = 0; i < 2 * sizeof r->id; i++) {
-        char c = ini->value.at[i];
-        int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-        if (digit < 0)
-            return duet__ini_refuse(ini, r->where, "Id is not 16 hex digits");
-        r->id[i / 2] = (uint8_t)(r->id[i / 2] << 4 | digit);
-    }
-    return duet__ini_once(ini, r->where, &r->seen, ID);
+    for (size_t i = 0; i < DUET_SECRET_ID_SIZE; i++)
+        snprintf(out + 2 * i, 3, "%02x", id[i]);
 }
 
 static int
-add_digits(struct reading *r, const struct duet__ini *ini)
+read_id(void *into, struct duet__ini *ini, duet_where *where)
 {
+    struct reading *r = into;
+
+    if (ini->value.size != ID_DIGITS)
+        return duet__ini_refuse(ini, where, "Id is not 16 hex digits");
+    memcpy(r->id, ini->value.at, ID_DIGITS);
+    if (strspn(r->id, "0123456789abcdef") != ID_DIGITS)
+        return duet__ini_refuse(ini, where, "Id is not 16 hex digits");
+    return DUET_OK;
+}
+
+static int
+read_digits(void *into, struct duet__ini *ini, duet_where *where)
+{
+    struct reading *r = into;
+
+    ini->continues = 1;
     if (ini->value.size > (size_t)DIGITS_MOST - r->size)
-        return duet__ini_refuse(ini, r->where, "the secret is longer than %u bytes",
-                                DUET_SECRET_MOST);
+        return duet__ini_refuse(ini, where, "the secret is longer than %u bytes", DUET_SECRET_MOST);
     memcpy(r->digits + r->size, ini->value.at, ini->value.size);
     r->size += ini->value.size;
     return DUET_OK;
 }
 
 static int
-read_name(struct reading *r, struct duet__ini *ini)
+read_not_after(void *into, struct duet__ini *ini, duet_where *where)
 {
-    if (duet__text_is(ini->name, "Secret")) {
-        ini->continues = 1;
-        int result = duet__ini_once(ini, r->where, &r->seen, SECRET);
-        return result == DUET_OK ? add_digits(r, ini) : result;
-    }
-    if (duet__text_is(ini->name, "Version")) {
-        if (!duet__text_is(ini->value, "1"))
-            return duet__ini_refuse(ini, r->where, "Version is not 1: made by a later duet?");
-        return duet__ini_once(ini, r->where, &r->seen, VERSION);
-    }
-    if (duet__text_is(ini->name, "Id"))
-        return read_id(r, ini);
-    if (duet__text_is(ini->name, "NotAfter")) {
-        if (read_date(&r->secret->not_after, ini->value) != 0)
-            return duet__ini_refuse(ini, r->where, "NotAfter is no date like 2027-10-01");
-        return duet__ini_once(ini, r->where, &r->seen, NOT_AFTER);
-    }
-    if (duet__text_is(ini->name, "AllowKeylog")) {
-        r->secret->allow_keylog = duet__text_is(ini->value, "yes");
-        if (!r->secret->allow_keylog && !duet__text_is(ini->value, "no"))
-            return duet__ini_refuse(ini, r->where, "AllowKeylog is neither yes nor no");
-        return duet__ini_once(ini, r->where, &r->seen, KEYLOG);
-    }
-    return duet__ini_refuse(
-        ini, r->where,
-        "an unknown name: a secret has Version, Id, Secret, NotAfter and AllowKeylog");
+    struct reading *r = into;
+
+    if (read_date(&r->secret->not_after, ini->value) == 0)
+        return DUET_OK;
+    return duet__ini_refuse(ini, where, "NotAfter is not a date like 2027-10-01");
 }
 
 static int
-read_lines(struct reading *r, struct duet__ini *ini)
+read_keylog(void *into, struct duet__ini *ini, duet_where *where)
 {
-    int result = duet__ini_next(ini, r->where);
+    struct reading *r = into;
 
-    if (result == DUET_OK &&
-        (ini->kind != DUET__INI_SECTION || !duet__text_is(ini->name, "Secret")))
-        return duet__ini_refuse(ini, r->where, "no secret: it begins with [Secret]");
-    while (result == DUET_OK) {
-        result = duet__ini_next(ini, r->where);
-        if (result != DUET_OK || ini->kind == DUET__INI_END)
-            return result;
-        if (ini->kind == DUET__INI_VALUE)
-            result = read_name(r, ini);
-        else if (ini->kind == DUET__INI_CONTINUED)
-            result = add_digits(r, ini);
-        else
-            return duet__ini_refuse(ini, r->where, "only Name = value may stand here");
-    }
-    return result;
+    r->secret->allow_keylog = duet__text_is(ini->value, "yes");
+    if (!r->secret->allow_keylog && !duet__text_is(ini->value, "no"))
+        return duet__ini_refuse(ini, where, "AllowKeylog is neither yes nor no");
+    return DUET_OK;
 }
 
-/** The digits are all here: make the secret of them, and hold its id against the one that is told.
- */
+static const struct duet__ini_field fields[] = {
+    {"Version", 1, duet__ini_version}, {"Id", 1, read_id},
+    {"Secret", 1, read_digits},        {"NotAfter", 0, read_not_after},
+    {"AllowKeylog", 0, read_keylog},   {NULL, 0, NULL}};
+
+/** Make the secret of its digits, and compare its id with the text's. */
 static int
-decode(struct reading *r, const struct duet__ini *ini)
+decode(struct reading *r, const struct duet__ini *ini, duet_where *where)
 {
-    const unsigned all = VERSION | ID | SECRET;
+    char id[ID_DIGITS + 1];
     duet_secret made;
     size_t size;
 
-    if ((r->seen & all) != all)
-        return duet__ini_refuse(ini, r->where,
-                                "Version, Id or Secret is missing: is the file truncated?");
     uint8_t *bytes = malloc(DUET_SECRET_MOST);
     if (bytes == NULL)
         return DUET_E_MEMORY;
-    int result = duet__base64_decode(bytes, DUET_SECRET_MOST, &size, r->digits, r->size) == 0
-                     ? duet_secret_init(&made, bytes, size)
-                     : DUET_E_FORMAT;
+    int result = DUET_E_FORMAT;
+    if (duet__base64_decode(bytes, DUET_SECRET_MOST, &size, r->digits, r->size) == 0)
+        result = duet_secret_init(&made, bytes, size);
     duet_wipe(bytes, DUET_SECRET_MOST);
     free(bytes);
     if (result == DUET_E_FORMAT)
-        return duet__ini_refuse(ini, r->where, "Secret is not base64: is the file damaged?");
+        return duet__ini_refuse(ini, where, "Secret is not base64: is the file damaged?");
     if (result == DUET_E_LENGTH)
-        return duet__ini_refuse(ini, r->where,
-                                "not an even number of bytes from 64 to 65536: is the file cut?");
+        return duet__ini_refuse(
+            ini, where, "Secret is not an even number of bytes from 64 to 65536: is the file cut?");
     if (result != DUET_OK)
         return result;
     r->secret->bytes = made.bytes;
     r->secret->size = made.size;
     memcpy(r->secret->id, made.id, sizeof made.id);
     DUET__PUBLIC(made.id, sizeof made.id); /* it names the secret, and is shown */
-    if (!duet__equal(r->id, made.id, sizeof made.id))
-        return duet__ini_refuse(ini, r->where,
-                                "Id is not that of the Secret: is the file damaged?");
+    write_id(id, made.id);
+    if (strcmp(r->id, id) != 0) /* public */
+        return duet__ini_refuse(ini, where, "Id is not that of the Secret: is the file damaged?");
     return DUET_OK;
 }
 
@@ -234,16 +195,17 @@ int
 duet_secret_parse(duet_secret *secret, const char *text, size_t size, duet_where *where)
 {
     struct duet__ini ini = duet__ini(text, size);
-    struct reading r = {.secret = secret, .where = where};
+    struct reading r = {.secret = secret};
+    unsigned seen;
 
     memset(secret, 0, sizeof *secret);
     memset(where, 0, sizeof *where);
     r.digits = malloc((size_t)DIGITS_MOST);
     if (r.digits == NULL)
         return DUET_E_MEMORY;
-    int result = read_lines(&r, &ini);
+    int result = duet__ini_only_section(&ini, where, "Secret", fields, &r, &seen);
     if (result == DUET_OK)
-        result = decode(&r, &ini);
+        result = decode(&r, &ini, where);
     duet_wipe(r.digits, r.size);
     free(r.digits);
     if (result != DUET_OK)
@@ -253,21 +215,18 @@ duet_secret_parse(duet_secret *secret, const char *text, size_t size, duet_where
 
 /* ---- Writing it ---- */
 
-/** What stands before the digits; returns its size. */
+/** Write what stands before the digits; returns its size. */
 static size_t
 write_head(char *out, size_t cap, const duet_secret *secret)
 {
-    char date[32] = "", day[11];
-    const uint8_t *id = secret->id;
+    char id[ID_DIGITS + 1], date[32] = "", day[11];
 
+    write_id(id, secret->id);
     if (secret->not_after != 0) {
         write_date(day, secret->not_after);
         snprintf(date, sizeof date, "NotAfter = %s\n", day);
     }
-    return (size_t)snprintf(out, cap,
-                            "[Secret]\nVersion = 1\nId = %02x%02x%02x%02x%02x%02x%02x%02x\n"
-                            "%s%sSecret = ",
-                            id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7], date,
+    return (size_t)snprintf(out, cap, "[Secret]\nVersion = 1\nId = %s\n%s%sSecret = ", id, date,
                             secret->allow_keylog ? "AllowKeylog = yes\n" : "");
 }
 
@@ -298,7 +257,7 @@ duet_secret_format(char *out, size_t cap, size_t *size, const duet_secret *secre
     return DUET_OK;
 }
 
-/* ---- What a text is ---- */
+/* ---- The kind of a text ---- */
 
 enum duet_kind
 duet_kind_of(const char *text, size_t size)

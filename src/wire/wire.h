@@ -1,9 +1,9 @@
 /*
- * The protocol on one screen: every size, code, offset and string that is on the wire or in a
- * derivation.
+ * The constants of the protocol: every size, code, offset and string that is on the wire or in a
+ * key derivation. docs/protocol.md explains them.
  *
- * Nothing but constants; docs/protocol.md says what they mean. What the public headers already name
- * (header and MAC sizes, the application's last code, MORE) is taken from there.
+ * Those that the public headers name (header and MAC sizes, the application's last code, MORE) are
+ * there.
  */
 #ifndef DUET_WIRE_H
 #define DUET_WIRE_H
@@ -37,7 +37,7 @@ enum { WIRE_ROTATE_LEAST = 1, WIRE_ROTATE_MOST = 30 };     /* exponents */
 enum { WIRE_ROTATE_FRAMES = 16, WIRE_ROTATE_BLOCKS = 22 }; /* by default */
 enum { WIRE_SALT_LEAST = 16, WIRE_SALT_MOST = 1024 };      /* bytes of a preset salt */
 
-/* §4 initiation */
+/* §4 the handshake */
 enum {
     WIRE_NONCE = DUET_NONCE_SIZE,
     WIRE_HELLO_MOST = 16384, /* bytes of a HELLO's payload */
@@ -48,12 +48,12 @@ enum {
     WIRE_SESSION_SECRET = 1024,
     WIRE_MAX_PAYLOAD_LEAST = 256,
     WIRE_OPENING_MOST = 65536, /* bytes of prelude, nonce, HELLOs and READY of one direction */
-    /* ... so that what is left for READY after the longest of the others is */
+    /* what is left of that for READY after the longest of the others */
     WIRE_READY_MOST = WIRE_OPENING_MOST - (int)DUET_PRELUDE_MOST - WIRE_NONCE -
                       2 * (WIRE_HELLO_MOST + (int)DUET_FRAME_OVERHEAD) - (int)DUET_FRAME_OVERHEAD
 };
 
-/* §5 refresh: the payload's first byte */
+/* §5 REFRESH (the DH ratchet): the payload's first byte */
 enum { WIRE_REFRESH_ASK = 1, WIRE_REFRESH_ANSWER = 2, WIRE_REFRESH_DONE = 3 };
 
 #endif

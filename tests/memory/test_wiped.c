@@ -42,7 +42,7 @@ open_both(void)
         const struct duet__noise *noise = &pair.end[i].session->handshake->messages.noise;
         scan_add("W", psk->secret, psk->size);
         scan_add("what comes of W", &psk->half, sizeof psk->half);
-        scan_add("what comes of W", &psk->psk, sizeof psk->psk);
+        scan_add("what comes of W", &psk->noise, sizeof psk->noise);
         if (config->has_identity)
             scan_add("identity", config->identity.private_key, DUET_KEY_SIZE);
         scan_add("initiation", noise->e, sizeof noise->e);

@@ -131,7 +131,7 @@ secret_refusals(void **state)
     edit("Version", "Version =\n"), assert_refused(2, "without a value");
     edit("Version", "Versions = 1\n"), assert_refused(2, "unknown name");
     edit("Version", "version = 1\n"), assert_refused(2, "unknown name");
-    edit("Version", "Version = 1\n[Peer x]\n"), assert_refused(3, "Name = value");
+    edit("Version", "Version = 1\n[Peer x]\n"), assert_refused(3, "missing");
     edit("Version", "Version = 1\n  more\n"), assert_refused(3, "Name = value");
     edit("Version", "  Version\n"), assert_refused(2, "Name = value");
     edit("Version", "Ver sion = 1\n"), assert_refused(2, "Name = value");
@@ -314,8 +314,8 @@ peers_lists(void **state)
 {
     static const struct refusal bad[] = {
         {"", 0, "no peer"},
-        {"[Peer a]\n", 0, "has no PublicKey"},
-        {"[Peer a]\n[Peer b]\n", 2, "has no PublicKey"},
+        {"[Peer a]\n", 0, "PublicKey is missing"},
+        {"[Peer a]\n[Peer b]\n", 2, "PublicKey is missing"},
         {"[Peer a]\nPublicKey = " PUBLIC "\n[Peer a]\n", 3, "twice"},
         {"[Peer a]\nPublicKey = " PUBLIC "\nPublicKey = " PUBLIC "\n", 3, "twice"},
         {"[Peer a]\nPublicKey = " PUBLIC "\n[Peer b]\nPublicKey = " PUBLIC "\n", 0, "same"},
@@ -324,7 +324,7 @@ peers_lists(void **state)
         {"[Peer a]\nPublicKey = " PUBLIC "\n[Peer b]\nPublicKey = " LAST_BIT "\n", 4,
          "never gives"},
         {"[Peer a]\nKey = " PUBLIC "\n", 2, "unknown name"},
-        {"PublicKey = " PUBLIC "\n", 1, "must come first"},
+        {"PublicKey = " PUBLIC "\n", 1, "sections like"},
         {"[Friend a]\n", 1, "sections like"},
         {"[Peer ]\n", 1, "sections like"},
         {"[Peer a\x1b]\n", 1, "control"},
@@ -383,10 +383,7 @@ profiles(void **state)
     assert_int_equal(profile.prelude_size[DUET_BOTTOM], 1);
     assert_int_equal(profile.hello_pad_least, 7);
     assert_int_equal(profile.hello_pad_most, 16000);
-    assert_int_equal(profile.pad, DUET_PAD_BLOCK);
-    assert_int_equal(profile.pad_block, 512);
-    assert_int_equal(profile.cover_ms, 500);
-    assert_int_equal(profile.cover_size, 100);
+    assert_int_equal(profile.unsupported, 1); /* Pad and Cover */
     assert_int_equal(profile.rotate_frames, 1);
     assert_int_equal(profile.rotate_blocks, 30);
     assert_int_equal(profile_of("Label = a ; b # c\nPreludeTop = x ;\nPad = power2 ; a comment\n",
@@ -394,7 +391,10 @@ profiles(void **state)
                      DUET_OK);
     assert_int_equal(profile.label_size, 9); /* free text is the whole line */
     assert_int_equal(profile.prelude_size[DUET_TOP], 3);
-    assert_int_equal(profile.pad, DUET_PAD_POWER2);
+    assert_int_equal(profile.unsupported, 1);
+    assert_int_equal(profile_of("Pad = none ; a comment\nCover = off\n", &profile, &where),
+                     DUET_OK);
+    assert_int_equal(profile.unsupported, 0);
 }
 
 static void

@@ -404,7 +404,7 @@ add_profile(duet_config *config, struct key_facts *facts, const char *path)
     text_free(&text);
     if (result != DUET_OK)
         return keys_refuse(EXIT_USAGE, path, result, &where);
-    if (profile->pad != DUET_PAD_NONE || profile->cover_ms != 0)
+    if (profile->unsupported)
         log_warning("%s: Pad and Cover are not done yet; the rest of the profile is",
                     printable(path));
     result = duet_config_set_profile(config, profile);
