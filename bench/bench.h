@@ -1,8 +1,8 @@
 /*
- * The benchmarks: each measures duet and its peers in one run and hands its figures over.
+ * The benchmarks: each measures duet and its peers in one run and reports its figures.
  *
- * Returns 0, or -1 when a contender failed or gave other bytes than it was given. What each row
- * of figures means is told in docs/performance.md.
+ * Returns 0, or -1 when a contender failed or returned wrong bytes. docs/performance.md explains each
+ * row of figures.
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
@@ -14,14 +14,13 @@
  * SHA-256. */
 int bench_kernel(const struct bench *bench);
 
-/** How many SHA-256 instructions the processor begins, one after the other and beside each other;
- * x86-64 alone. */
+/** How many SHA-256 instructions the processor starts, dependent and independent; x86-64 alone. */
 int bench_limit(const struct bench *bench);
 
 /** Messages sealed at one end of a session and opened at the other. peers: up to NULL. */
 int bench_frame(const struct bench *bench, const struct peer *const *peers);
 
-/** Initiation: the processor's time for both ends, the bytes and the flights. */
+/** Handshakes: the processor's time for both ends, the bytes and the flights. */
 int bench_handshake(const struct bench *bench, const struct peer *const *peers);
 
 /** Bytes on the heap for each established session, one end. */

@@ -1,7 +1,7 @@
 /*
- * Frames: a message sealed at one end of a session and opened at the other, beside the records of
- * other libraries, from 16 bytes to 1 MiB; and beside the hash alone on as many blocks as both
- * ends have to hash, which is as fast as the protocol can be.
+ * Measures frames: a message sealed at one end of a session and opened at the other, beside the
+ * records of other libraries, from 16 bytes to 1 MiB; and beside the hash alone on as many blocks as
+ * both ends have to hash, which is the limit of the protocol's speed.
  */
 #include "bench/bench.h"
 #include "kernel/kernel.h"
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ODD = 167 }; /* the pattern of a message repeats at no power of two */
+enum { ODD = 167 }; /* so that a message repeats at no power of two */
 enum { GROUP = 64, PADDING_LEAST = 9, ENDS = 2 };
 
 struct work {
@@ -37,7 +37,7 @@ carry(void *context, uint64_t times)
     return 0;
 }
 
-/* The blocks of SHA-256 that a frame's header, payload and padding are, at both ends. */
+/* Hash as many blocks as a frame's header, payload and padding have, at both ends. */
 static int
 hash_alone(void *context, uint64_t times)
 {
@@ -49,9 +49,9 @@ hash_alone(void *context, uint64_t times)
     return 0;
 }
 
-/* What comes out is what went in, before anything is measured. */
+/* Before measuring: what is opened is what was sealed. */
 static int
-proves(struct work *work)
+frame_is_right(struct work *work)
 {
     memset(work->out, 0, work->size);
     if (carry(work, 1) == 0 && memcmp(work->in, work->out, work->size) == 0)
@@ -61,13 +61,13 @@ proves(struct work *work)
 }
 
 static int
-race(const struct bench *bench, struct work *works, size_t count, size_t size)
+frame_race(const struct bench *bench, struct work *works, size_t count, size_t size)
 {
     struct bench_contender contenders[BENCH_CONTENDERS_MOST];
     for (size_t i = 0; i < count; i++) {
         const struct peer *peer = works[i].peer;
         works[i].size = size;
-        if (!proves(&works[i]))
+        if (!frame_is_right(&works[i]))
             return -1;
         contenders[i] = (struct bench_contender){
             .name = peer->name, .run = carry, .context = &works[i], .works = peer->streams};
@@ -84,9 +84,9 @@ race(const struct bench *bench, struct work *works, size_t count, size_t size)
     return bench_race(bench, &race);
 }
 
-/* Open a pair of each peer that carries messages. Returns how many, or 0 when one failed. */
+/* Set up a pair of each peer that carries messages. Returns how many, or 0 when one failed. */
 static size_t
-open_all(struct work *works, const struct peer *const *peers, uint8_t *in, uint8_t *out)
+set_up_all(struct work *works, const struct peer *const *peers, uint8_t *in, uint8_t *out)
 {
     size_t count = 0;
     for (; *peers != NULL && count < BENCH_CONTENDERS_MOST - 1; peers++) {
@@ -112,10 +112,10 @@ bench_frame(const struct bench *bench, const struct peer *const *peers)
         goto out;
     for (size_t i = 0; i < PEER_MESSAGE_MOST; i++)
         in[i] = (uint8_t)(i % ODD);
-    size_t count = open_all(works, peers, in, out);
+    size_t count = set_up_all(works, peers, in, out);
     result = count > 0 ? 0 : -1;
     for (size_t i = 0; result == 0 && i < sizeof sizes / sizeof *sizes; i++)
-        result = race(bench, works, count, sizes[i]);
+        result = frame_race(bench, works, count, sizes[i]);
 out:
     for (size_t i = 0; i < BENCH_CONTENDERS_MOST && works[i].pair != NULL; i++)
         works[i].peer->close(works[i].pair);

@@ -1,6 +1,6 @@
 /*
- * Handshakes: both ends of a connection made, initiated and released, and what that puts on the
- * wire.
+ * Measures handshakes: both ends of a connection are created, shake hands and are freed; and counts
+ * the bytes and flights on the wire.
  */
 #include "bench/bench.h"
 
@@ -28,7 +28,7 @@ initiate(void *context, uint64_t times)
     return 0;
 }
 
-/* Initiate once, and count what goes over the wire. */
+/* Shake hands once, and count what is on the wire. */
 static int
 count_once(const struct peer *peer, double *bytes, double *flights)
 {

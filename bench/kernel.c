@@ -1,6 +1,6 @@
 /*
- * Kernels: what each one does to groups of 64 bytes, beside the hash alone, which no stream can
- * pass, and beside libcrypto's AES-256-CTR and SHA-256 one after the other.
+ * Measures each kernel on groups of 64 bytes, beside the hash alone, which is the limit for one
+ * stream, and beside libcrypto's AES-256-CTR and SHA-256 one after the other.
  */
 #include "kernel/kernel.h"
 #include "bench/bench.h"
@@ -131,7 +131,7 @@ run_libcrypto(void *context, uint64_t times)
 
 /* ---- The race ---- */
 
-/* Let all streams go over groups of the current size, from the same chains. */
+/* Set all streams to groups of the current size and the same chains. */
 static void
 set_runs(struct work *work)
 {
@@ -146,9 +146,9 @@ set_runs(struct work *work)
     }
 }
 
-/* Two streams sealed and opened again, each as it was, and libcrypto enciphers to the same. */
+/* Before measuring: two streams are sealed and opened again, and libcrypto encrypts to the same. */
 static int
-proves(struct work *work)
+kernel_is_right(struct work *work)
 {
     uint32_t sealed[STREAMS][8];
     uint8_t enciphered[GROUP];
@@ -172,7 +172,7 @@ proves(struct work *work)
 }
 
 static int
-race(const struct bench *bench, struct work *work)
+kernel_race(const struct bench *bench, struct work *work)
 {
     const struct bench_contender contenders[] = {
         {"sha", run_sha, work, 0},
@@ -192,7 +192,7 @@ race(const struct bench *bench, struct work *work)
                               .contenders = contenders,
                               .count = sizeof contenders / sizeof *contenders,
                               .ratios = ratios};
-    if (proves(work))
+    if (kernel_is_right(work))
         return bench_race(bench, &race);
     fprintf(stderr, "bench: kernel %s: what was opened is not what was sealed\n",
             work->kernel->name);
@@ -227,7 +227,7 @@ bench_kernel(const struct bench *bench)
         work.kernel->set_key(&work.key, raw_key);
         for (size_t i = 0; result == 0 && i < sizeof sizes / sizeof *sizes; i++) {
             work.size = sizes[i];
-            result = race(bench, &work);
+            result = kernel_race(bench, &work);
         }
     }
     for (int i = 0; i < STREAMS; i++) {

@@ -1,9 +1,9 @@
 /*
- * The processor's own limit: how often it can begin sha256rnds2, of which SHA-256 needs 32 one
- * after the other for each 64 bytes.
+ * Measures the processor's limit: how often it can start sha256rnds2, of which SHA-256 needs 32
+ * dependent ones for each 64 bytes.
  *
- * One chain waits for each instruction's end, as one stream does. Two chains beside each other
- * tell what two streams can gain at most, whatever the kernel.
+ * One chain waits for the result of each instruction, as one stream does. Two independent chains show
+ * what two streams can gain at most, with any kernel.
  */
 #include "bench/bench.h"
 #include "kernel/kernel.h"
@@ -13,7 +13,7 @@
 
 enum { STEPS = 4096, CHAINS = 4 };
 
-static volatile int sink; /* keeps the chains from being left out */
+static volatile int sink; /* keeps the compiler from removing the chains */
 
 /* STEPS instructions in each of n chains; n is a constant where this is inlined. */
 static inline __attribute__((always_inline, target("sha,sse4.1"))) int

@@ -1,9 +1,9 @@
 /*
- * Memory: what many established sessions, 1,000 unless in a hurry, keep on the heap at one end, by
- * what the allocator says is in use, its own headers included.
+ * Measures memory: the heap that many established sessions use at one end, 1,000 unless --quick, by
+ * the allocator's own count, its headers included.
  *
- * The far ends are released and so is what lies between, so that the near ends are as they would
- * be beside idle sockets. The bench's own record of each pair is taken off.
+ * The far ends and the buffers between are freed, so that the near ends are as with idle sockets. The
+ * benchmark's own record of each pair is subtracted.
  */
 #include "bench/bench.h"
 
@@ -19,9 +19,9 @@ in_use(void)
     return info.uordblks + info.hblkhd;
 }
 
-/* Open so many; returns how many there are, fewer if one failed. */
+/* Set up so many pairs; returns how many there are, fewer if one failed. */
 static size_t
-open_all(const struct peer *peer, void **pairs, size_t most)
+set_up_pairs(const struct peer *peer, void **pairs, size_t most)
 {
     size_t n = 0;
     for (; n < most; n++) {
@@ -34,12 +34,12 @@ open_all(const struct peer *peer, void **pairs, size_t most)
 }
 
 static int
-measure(const struct peer *peer, size_t sessions, double *bytes)
+measure_memory(const struct peer *peer, size_t sessions, double *bytes)
 {
     static void *pairs[SESSIONS_MOST];
     size_t own = 0;
     size_t begin = in_use();
-    size_t n = open_all(peer, pairs, sessions);
+    size_t n = set_up_pairs(peer, pairs, sessions);
     size_t end = in_use();
     for (size_t i = 0; i < n; i++) {
         own += malloc_usable_size(pairs[i]) + sizeof(size_t);
@@ -68,9 +68,9 @@ bench_memory(const struct bench *bench, const struct peer *const *peers)
     double duet = 0; /* of the first peer, which the others are compared with */
     for (size_t i = 0; peers[i] != NULL; i++) {
         double bytes;
-        /* The first time pays for what is made once, and for what the allocator keeps aside. */
-        if (measure(peers[i], SESSIONS_A_ROUND, &bytes) != 0 ||
-            measure(peers[i], (size_t)SESSIONS_A_ROUND * bench->rounds, &bytes) != 0) {
+        /* The first run pays for what is made once and for what the allocator caches. */
+        if (measure_memory(peers[i], SESSIONS_A_ROUND, &bytes) != 0 ||
+            measure_memory(peers[i], (size_t)SESSIONS_A_ROUND * bench->rounds, &bytes) != 0) {
             fprintf(stderr, "bench: %s: could not be set up\n", peers[i]->name);
             return -1;
         }

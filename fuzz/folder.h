@@ -1,6 +1,6 @@
 /*
  * A temporary folder for a target that writes files: made once for the process, emptied after each
- * run, removed at the end. In memory where the system has a place for that.
+ * run, removed at the end. It is in /dev/shm if there is one.
  */
 #ifndef FUZZ_FOLDER_H
 #define FUZZ_FOLDER_H
@@ -15,9 +15,9 @@ void folder_end(void);
 void folder_make(const char *path, const void *content, size_t size);
 void folder_link(const char *path, const char *to);
 
-/** 1 when a file is there with just that content. */
+/** 1 when the file exists and has exactly that content. */
 int folder_is(const char *path, const void *content, size_t size);
-/** A file's size in bytes; -1: there is none, or no plain file. */
+/** A file's size in bytes; -1: it does not exist, or is no regular file. */
 long folder_size(const char *path);
 /** How many entries a folder has. */
 unsigned folder_count(const char *path);

@@ -1,10 +1,10 @@
 /*
- * What the targets share: a promise that ends the program when it does not hold, and the input as a
- * script of instructions that a target carries out with valid keys.
+ * What the targets share: an assertion that ends the program, and the input as a script of
+ * instructions that a target carries out with valid keys.
  *
  * A script is two bytes for the set-up, then instructions: op(1) ‖ arg(1) ‖ size(2) ‖
  * payload(size), the last one's payload being cut where the input ends. It is plaintext: a target
- * seals what it sends, so that a changed byte reaches the inside and does not fail at the MAC.
+ * seals what it sends, so that a changed byte reaches the parsers instead of failing at the MAC.
  * script.c mutates it by instructions (LLVMFuzzerCustomMutator).
  */
 #ifndef FUZZ_FUZZ_H
@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed);
 
-/** End the program, as a crash that the fuzzer keeps the input of. */
+/** Abort unless it holds; the fuzzer then keeps the input. */
 static inline void
 need(int holds)
 {
@@ -26,7 +26,7 @@ need(int holds)
         abort();
 }
 
-/** What is left of an input; past its end there are zeros. */
+/** The rest of an input; past its end it reads as zeros. */
 struct input {
     const uint8_t *at;
     size_t left;

@@ -1,6 +1,6 @@
 /*
- * Any line, given to the reader of the control socket's requests: refused with a reason, or one of
- * the words that are known, a number behind kill alone.
+ * Fuzzes the parser of the control socket's requests: any line is refused with a reason, or is one of
+ * the known words; only kill has a number.
  */
 #include "fuzz.h"
 #include "request.h"

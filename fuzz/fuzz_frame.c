@@ -1,9 +1,9 @@
 /*
- * The lowest layer: frames of any content sealed in any pieces and opened in others, altered or
- * not, and every kernel of this build against the portable one on the same bytes.
+ * Fuzzes the lowest layer: frames of any content sealed in any pieces and opened in others, altered
+ * or not; and every kernel of this build against the portable one on the same bytes.
  *
- * Unaltered they open to what was sealed; altered, the first call that can know it says so and the
- * direction is dead.
+ * Unaltered frames open to what was sealed. Of an altered one the first call that can detect it fails,
+ * and the direction is dead.
  */
 #include "fuzz.h"
 #include "kernel/kernel.h"
@@ -34,7 +34,7 @@ try_kernel(const struct duet__kernel *kernel, struct outcome *out, const uint8_t
     kernel->compress(out->chains[0], data, groups);
     struct duet__run run = {&key, block, out->chains[1], out->sealed, data, groups};
     need(kernel->seal(&run) == 0);
-    memcpy(out->opened, out->sealed, groups * GROUP); /* and in place */
+    memcpy(out->opened, out->sealed, groups * GROUP); /* opened in place */
     run.chain = out->chains[2];
     run.out = out->opened;
     run.in = out->opened;
@@ -44,7 +44,7 @@ try_kernel(const struct duet__kernel *kernel, struct outcome *out, const uint8_t
     need(memcmp(out->chains[0], out->chains[2], sizeof out->chains[0]) == 0);
 }
 
-/** All kernels give what the portable one gives. */
+/** All kernels have the same output as the portable one. */
 static void
 compare_kernels(const uint8_t setup[80], const uint8_t *data, size_t size)
 {
@@ -124,7 +124,7 @@ send_frame(duet_cipher *tx, duet_cipher *rx, const struct instruction *i, uint8_
     return 0;
 }
 
-/** Bytes that nobody sealed. */
+/** Open bytes that were never sealed. */
 static void
 open_noise(const uint8_t setup[80], const uint8_t *data, size_t size)
 {

@@ -1,8 +1,8 @@
 /*
- * The messages within HELLOs: params as they are, and the Noise messages of both patterns, read by
- * either role, with any params and extensions inside them and any bytes of them changed.
+ * Fuzzes the messages within HELLOs: params alone, and the Noise messages of both patterns, read by
+ * either role, with any params and extensions and with any bytes changed.
  *
- * Unchanged they lead both ends to the same session secret; params come out as they went in.
+ * Unchanged messages give both ends the same session secret and the params that were written.
  */
 #include "fuzz.h"
 #include "handshake/handshake.h"

@@ -1,13 +1,14 @@
 /*
- * First bytes: any at all for either role, and any payload within a HELLO that the secret sealed,
- * behind a prelude. Nobody has proven anything, so nobody is ever ready and nothing is handed over.
+ * Fuzzes the first bytes of a connection for either role, and any payload within a HELLO sealed with
+ * the secret, after a prelude. The peer is never authenticated, so that no session becomes ready and
+ * no data is returned.
  */
 #include "fuzz.h"
 #include "session/session.h"
 
 #include <string.h>
 
-static const uint8_t secret[2][64] = {{1}, {2}}; /* the second is the one that opens */
+static const uint8_t secret[2][64] = {{1}, {2}}; /* the second opens the HELLO */
 
 static duet_config *
 config(unsigned prelude)
@@ -30,7 +31,7 @@ config(unsigned prelude)
     return made[prelude];
 }
 
-/** Give a new session all of the wire. */
+/** Feed the wire to a new session. */
 static void
 take(const duet_config *with, enum duet_role role, const uint8_t *wire, size_t size)
 {

@@ -1,11 +1,11 @@
 /*
- * The calls for many channels, and for many messages, beside the single ones: four pairs of
- * channels on wires in memory (wires.h) that a script has send, receive, close, rotate and refresh,
- * while it decides how bytes are cut between calls, which are changed and where a stream ends.
+ * Fuzzes the calls for many channels and many messages, mixed with the single ones: four pairs of
+ * channels on wires in memory (wires.h). A script makes them send, receive, close, rekey and refresh,
+ * and decides where bytes are split between calls, which are changed and where a stream ends.
  *
- * What a channel tells is what its peer sent, frame by frame, and all of it that has come whole;
- * nothing behind a changed byte is told, nothing unverified is left in a buffer, whoever else had
- * that buffer meanwhile; a fault and an end are of their own channel alone; and who waits is woken.
+ * A channel returns what its peer sent, frame by frame, and all of it that arrived whole; nothing
+ * after a changed byte; no unverified byte stays in a buffer, even one that other channels used
+ * meanwhile; an error or an end concerns its own channel alone; and a waiting call wakes up.
  */
 #include "fuzz.h"
 #include "ledger.h"
@@ -15,9 +15,9 @@
 #include <string.h>
 
 enum {
-    SOURCE = 1 << 16,  /* bytes that are sent from, over and over */
+    SOURCE = 1 << 16,  /* bytes of data to send, used repeatedly */
     BUDGET = 400000,   /* bytes that one script may send */
-    INSTRUCTIONS = 64, /* of one script: one call passes over so many library frames */
+    INSTRUCTIONS = 64, /* of one script, as one call skips so many library frames */
     MESSAGES = 300,    /* in one call */
     TIME = 100,        /* milliseconds of a call that waits */
 };

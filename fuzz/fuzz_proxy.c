@@ -1,6 +1,6 @@
 /*
- * Any first bytes, given to the reader of PROXY headers: what it takes is within its bounds, every
- * shorter beginning waits, and what it read is written and read again alike.
+ * Fuzzes the parser of PROXY headers: what it accepts is within its bounds, every shorter prefix makes
+ * it wait, and what it read can be written and read again.
  */
 #include "fuzz.h"
 #include "proxy.h"

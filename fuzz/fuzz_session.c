@@ -1,10 +1,9 @@
 /*
- * A peer that holds the secret and says anything, from the first byte on: a session of either role
- * and any pattern against a script (see fuzz.h) whose frames are sealed with the peer's own keys of
- * that moment.
+ * Fuzzes a session against a peer that holds the secret and sends anything: either role, any pattern,
+ * and a script (see fuzz.h) whose frames are sealed with the peer's current keys.
  *
- * Whatever comes, only what was sealed as a frame of the application's is ever told as one, byte
- * for byte; a dead session says the same to every call; nothing is written beyond its room.
+ * Only what was sealed as an application frame is ever returned as one, byte for byte; a dead session
+ * returns the same from every call; nothing is written beyond its buffer.
  */
 #include "fuzz.h"
 #include "session/session.h"

@@ -1,6 +1,6 @@
 /*
- * Any text, given to the reader of duet run's file: refused with faults of one line each that name
- * the file, or read into settings that hold to their bounds.
+ * Fuzzes the reader of duet.conf: any text is refused with errors of one line each that name the
+ * file, or gives settings within their bounds.
  */
 #include "fuzz.h"
 #include "record.h"

@@ -1,10 +1,10 @@
 /*
- * The file transfer with a peer that holds the secret and says anything: duet recv against a
- * hostile sender, duet send against a hostile receiver, each message sealed as it should be.
+ * Fuzzes the file transfer with a peer that holds the secret and sends anything: duet recv against a
+ * hostile sender, duet send against a hostile receiver, each message sealed correctly.
  *
- * Whatever comes, nothing outside the target folder is made, changed or removed, what was there
- * before is not replaced without --force, and what is sent is left as it is. The commands' own code
- * runs; link.c and interrupt.c are replaced by what is below.
+ * Nothing outside the target folder is created, changed or removed; existing files are not replaced
+ * without --force; what is sent stays as it is. The commands' own code runs; link.c and interrupt.c
+ * are replaced by the functions below.
  */
 #include "commands.h"
 #include "exits.h"

@@ -1,10 +1,10 @@
 /*
- * The calls for many sessions beside the single ones: of three pairs of sessions there are twins,
- * one of which goes by duet__session_send_many() and duet__session_recv_many(), the other singly,
- * through the same script of frames, cuts, changed bytes, rotations and closes.
+ * Fuzzes the calls for many sessions against the single ones: of three pairs of sessions there are
+ * twins, one of which uses duet__session_send_many() and duet__session_recv_many(), the other the
+ * single calls, through the same script of frames, splits, changed bytes, rekeys and closes.
  *
- * Twins say and give the same at every step, byte for byte; a frame that is told is the one that
- * was sealed, and none is told behind a changed byte of its own wire.
+ * Twins return the same at every step, byte for byte; a frame that is returned is the one that was
+ * sealed, and none is returned after a changed byte of its own wire.
  */
 #include "fuzz.h"
 #include "session/many.h"

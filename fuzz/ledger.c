@@ -1,6 +1,6 @@
 /*
- * The ledger of fuzz_many.c (see ledger.h): what was sealed, what was told, and whether a call's
- * result is one that it may have.
+ * The ledger of fuzz_many.c (see ledger.h): what was sealed, what was returned, and whether a call's
+ * result is one of those that it may have.
  */
 #include "ledger.h"
 #include "fuzz.h"

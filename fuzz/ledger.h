@@ -1,7 +1,7 @@
 /*
- * What the channels of fuzz_many.c have sealed and told: a record of each frame, with the place
- * where it ends on the wire, so that it is known what must be told, what must not, and what a call
- * may say.
+ * What the channels of fuzz_many.c have sealed and returned: a record of each frame with the place
+ * where it ends on the wire, from which follows what must be returned, what must not, and which
+ * results a call may have.
  */
 #ifndef FUZZ_LEDGER_H
 #define FUZZ_LEDGER_H

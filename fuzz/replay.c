@@ -1,10 +1,10 @@
 /*
- * Runs a target over files, without a fuzzer: what ctest does with fuzz/seeds and fuzz/cases.
+ * Runs a target over files without a fuzzer, as ctest does with fuzz/seeds and fuzz/cases.
  *
  *   replay_TARGET FILE-OR-FOLDER...
  *
- * Each file is given as it is, and then changed a little in always the same ways, so that a plain
- * build and one under the sanitizers both see some of what a fuzzer would try.
+ * Each file is run as it is and then with small changes, always the same ones, so that a plain build
+ * and one with sanitizers both try some of what a fuzzer would.
  */
 #include "fuzz.h"
 
@@ -26,7 +26,7 @@ next(void)
     return state >> 8;
 }
 
-/** The smallest of mutators, for a target's own to call: some bytes change, come or go. */
+/** A minimal mutator, which a target's own mutator calls: changes, adds or removes some bytes. */
 size_t
 LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most)
 {
@@ -54,7 +54,7 @@ LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most)
     }
 }
 
-/** Run a copy of just this size, so that a sanitizer sees a step beyond its end. */
+/** Run a copy of exactly this size, so that a sanitizer finds an access beyond its end. */
 static void
 run(const uint8_t *data, size_t size)
 {
@@ -97,7 +97,7 @@ replay_file(const char *path)
         return -1;
     state = (unsigned)size;
     printf("%s\n", path);
-    fflush(stdout); /* so that a crash tells which it was */
+    fflush(stdout); /* so that a crash shows which file it was */
     replay(data, size);
     return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * The mutator of scripts (see fuzz.h): whole instructions come, go, change places and change their
- * code, so that most of what is tried is a conversation and not noise.
+ * The mutator of scripts (see fuzz.h): adds, removes, swaps and changes whole instructions, so that
+ * most inputs are conversations and not noise.
  */
 #include "fuzz.h"
 

@@ -1,6 +1,6 @@
 /*
- * Wires in memory (see wires.h). The functions are those of src/os/os.h, all of the four files' of
- * src/os that the library uses, so that the linker never takes these.
+ * Wires in memory (see wires.h). Defines all functions of the four files of src/os that the library
+ * uses, so that the linker never links those.
  */
 #include "wires.h"
 #include "fuzz.h"

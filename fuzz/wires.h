@@ -1,10 +1,10 @@
 /*
- * Wires in memory, in the place of src/os/descriptor.c and tcp.c, so that a target decides what
- * each read, look and write of a channel meets; random bytes and a clock that are the same
- * each time; and an allocation that fails when it says so.
+ * Wires in memory, which replace src/os/descriptor.c and tcp.c, so that a target decides the result of
+ * each read, peek and write of a channel; reproducible random bytes and time; and an allocation that
+ * fails on demand.
  *
- * A descriptor is a number below WIRES: what is written to it comes in at its far end, n ^ 1, as
- * far as it was carried.
+ * A descriptor is a number below WIRES: what is written to n arrives at n ^ 1, as far as the script
+ * carried it.
  */
 #ifndef FUZZ_WIRES_H
 #define FUZZ_WIRES_H

@@ -1,8 +1,8 @@
 /*
- * A peer: one way to protect a connection, duet's own or another library's, behind one table.
+ * A peer: one way to protect a connection, duet's or another library's, behind one table.
  *
- * A pair is both ends of one connection over memory: established when it is opened, and then
- * carrying messages from one end to the other. Each peer is one file of this folder.
+ * A pair is both ends of one connection over memory: open() establishes it, and it then carries
+ * messages from one end to the other. Each peer is one file of this folder.
  */
 #ifndef BENCH_PEERS_PEER_H
 #define BENCH_PEERS_PEER_H
@@ -12,7 +12,7 @@
 
 enum { PEER_MESSAGE_MOST = 1 << 20 };
 
-/** What initiation put on the wire. A flight: what one end sends before it has to wait. */
+/** What the handshake put on the wire. A flight: what one end sends before it has to wait. */
 struct peer_wire {
     size_t bytes;
     unsigned flights;
@@ -20,24 +20,23 @@ struct peer_wire {
 
 struct peer {
     const char *name;
-    const void *variety; /* what the peer's file tells its varieties apart by */
+    const void *variety; /* for the peer's file: which variety this is */
     double streams;      /* messages that one carry() takes across; 0: one */
 
-    /** Initiate, at both ends. wire: NULL, or where to count. NULL: it failed. */
+    /** Do the handshake at both ends. wire: NULL, or where to count. NULL: it failed. */
     void *(*open)(const struct peer *peer, struct peer_wire *wire);
 
     /** Seal n bytes, PEER_MESSAGE_MOST at most, at the near end and open them at the far end, to
      * out. Returns 0, or -1. NULL: this peer has no such messages. */
     int (*carry)(void *pair, uint8_t *out, const uint8_t *in, size_t n);
 
-    /** Release the far end and whatever lies between; the near end stays as it would live beside
-     * a socket. */
+    /** Free the far end and the buffers between; the near end stays as it would be with a socket. */
     void (*drop_far)(void *pair);
 
     void (*close)(void *pair);
 };
 
-/** Count a flight of so many bytes; none is no flight. */
+/** Count a flight of so many bytes; 0 bytes are no flight. */
 static inline void
 peer_flight(struct peer_wire *wire, size_t bytes)
 {

@@ -1,5 +1,5 @@
 /*
- * Races: warming up, rounds, medians (see race.h).
+ * Races: warm-up, rounds, medians (see race.h).
  */
 #include "bench/support/race.h"
 
@@ -72,7 +72,7 @@ run_rounds(const struct bench *bench, const struct bench_race *race, struct samp
             return -1;
     for (unsigned round = 0; round < bench->rounds; round++) {
         for (size_t k = 0; k < race->count; k++) {
-            size_t i = (k + round) % race->count; /* nobody always comes first */
+            size_t i = (k + round) % race->count; /* so that none is always first */
             double works = race->contenders[i].works > 0 ? race->contenders[i].works : 1;
             uint64_t ns;
             if (measure(race, i, times[i], &ns) != 0)
@@ -105,8 +105,8 @@ bench_series(const struct bench *bench, const struct bench_row *row, double *val
 }
 
 static void
-hand_over(const struct bench *bench, const struct bench_race *race, const char *contender,
-          const char *unit, double *values)
+report_series(const struct bench *bench, const struct bench_race *race, const char *contender,
+              const char *unit, double *values)
 {
     struct bench_row row = {.bench = race->bench,
                             .what = race->what,
@@ -128,8 +128,8 @@ find(const struct bench_race *race, const char *name, size_t size)
 }
 
 static void
-hand_over_ratio(const struct bench *bench, const struct bench_race *race, const char *ratio,
-                const struct samples *samples)
+report_ratio(const struct bench *bench, const struct bench_race *race, const char *ratio,
+             const struct samples *samples)
 {
     double values[BENCH_ROUNDS_MOST];
     const char *slash = strchr(ratio, '/');
@@ -141,7 +141,7 @@ hand_over_ratio(const struct bench *bench, const struct bench_race *race, const 
         return;
     for (unsigned round = 0; round < bench->rounds; round++)
         values[round] = samples->ns[over][round] / samples->ns[under][round];
-    hand_over(bench, race, ratio, "ratio", values);
+    report_series(bench, race, ratio, "ratio", values);
 }
 
 int
@@ -153,9 +153,9 @@ bench_race(const struct bench *bench, const struct bench_race *race)
     if (run_rounds(bench, race, &samples) != 0)
         return -1;
     for (size_t i = 0; race->ratios != NULL && race->ratios[i] != NULL; i++)
-        hand_over_ratio(bench, race, race->ratios[i], &samples);
+        report_ratio(bench, race, race->ratios[i], &samples);
     for (size_t i = 0; i < race->count; i++)
-        hand_over(bench, race, race->contenders[i].name, "ns", samples.ns[i]);
+        report_series(bench, race, race->contenders[i].name, "ns", samples.ns[i]);
     return 0;
 }
 

@@ -1,8 +1,8 @@
 /*
- * A race: the same work done by several contenders in turn, many times, and what came of it.
+ * A race: several contenders do the same work in turn, in many rounds; medians and quartiles.
  *
- * Every round runs each contender once, so that a change of clock or load meets all of them alike;
- * ratios are taken within a round before their median is. A single run is never reported.
+ * Each round runs each contender once, so that a change of clock rate or load affects all of them;
+ * ratios are computed within a round, and then their median. A single run is never reported.
  */
 #ifndef BENCH_SUPPORT_RACE_H
 #define BENCH_SUPPORT_RACE_H
@@ -17,13 +17,13 @@ struct bench_row {
     const char *bench;     /* which benchmark */
     const char *what;      /* which case of it */
     uint64_t size;         /* bytes of a message, 0 where there is none */
-    const char *contender; /* who; for a ratio "a/b", a's time to b's */
+    const char *contender; /* its name; for a ratio "a/b", a's time to b's */
     const char *unit;      /* "ns", "bytes", "flights" or "ratio" */
     double median, low, high;
     unsigned rounds; /* 1: counted, not measured */
 };
 
-/** How long and how often is measured, and who takes the figures. */
+/** How long and how often is measured, and where the figures go. */
 struct bench {
     unsigned rounds;   /* odd, BENCH_ROUNDS_MOST at most */
     uint64_t slice_ns; /* of each contender in each round */
@@ -48,17 +48,17 @@ struct bench_race {
     const char *const *ratios; /* "a/b", up to NULL; those with an absent contender are left out */
 };
 
-/** Nanoseconds that this thread has had a processor. */
+/** Nanoseconds of processor time of this thread. */
 uint64_t bench_processor_ns(void);
 
-/** Nanoseconds of a clock that never goes back. */
+/** Nanoseconds of the monotonic clock. */
 uint64_t bench_wall_ns(void);
 
-/** Warm up, find how many times fill a slice, run all rounds, and hand the figures over: the time
- * of one work of each contender, then the ratios. Returns 0, or -1 when a contender failed. */
+/** Warm up, find how many times fill a slice, run all rounds, and report the ratios and the time of
+ * one work of each contender. Returns 0, or -1 when a contender failed. */
 int bench_race(const struct bench *bench, const struct bench_race *race);
 
-/** Hand over a figure that was counted, once or bench->rounds times; values are sorted. */
+/** Report a figure that was counted, once or bench->rounds times; values are sorted. */
 void bench_count(const struct bench *bench, const struct bench_row *row);
 void bench_series(const struct bench *bench, const struct bench_row *row, double *values);
 
