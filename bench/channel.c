@@ -1,8 +1,8 @@
 /*
- * Channels: loopback TCP between two processes, plain and protected, by the clock on the wall.
+ * Measures channels: loopback TCP between two processes, plain and protected, in wall-clock time.
  *
- * One way (bulk, messages) the far end receives so many bytes and then says so beside the
- * connection; in ping-pong it sends each message back.
+ * One way (bulk, messages) the far end receives a number of bytes and then confirms on the control
+ * socket; in ping-pong it sends each message back.
  */
 #include "bench/bench.h"
 #include "bench/peers/carrier.h"
@@ -15,7 +15,7 @@
 
 enum { MESSAGE = 64, BULK = 65536, MANY = 256, BUFFER = 256 * 1024, CONTENDERS = 5 };
 
-/* What is run: count messages of size bytes for each call, one way or there and back. */
+/* A run: count messages of size bytes for each call, one way or both ways. */
 struct shape {
     const char *what;
     size_t size, count;
@@ -24,7 +24,7 @@ struct shape {
     const struct carrier *carriers[CONTENDERS];
 };
 
-/* What the near end asks of the far one; the answer is one byte. */
+/* A request of the near end to the far one; the answer is one byte. */
 struct order {
     uint64_t bytes;
     int compare; /* 1: they must be what was sent */
@@ -82,7 +82,7 @@ static void
 fill(uint8_t *data)
 {
     for (size_t i = 0; i < BULK; i++)
-        data[i] = (uint8_t)(i % MESSAGE * 3 + 1); /* every message alike */
+        data[i] = (uint8_t)(i % MESSAGE * 3 + 1); /* all messages are equal */
 }
 
 /* ---- The far end ---- */
@@ -96,7 +96,7 @@ is_expected(const uint8_t *bytes, size_t n, uint64_t at)
     return 1;
 }
 
-/* Receive what was ordered; with ping-pong send every message back. */
+/* Receive what was requested; with ping-pong send every message back. */
 static int
 obey(const struct work *work, void *end, const struct order *order, uint8_t *buffer)
 {

@@ -1,6 +1,6 @@
 /*
- * A carrier: one way to use a TCP connection, plain or protected, as a program with blocking calls
- * would. Both ends are in processes of their own; what bounds a call is the link (support/link.h).
+ * A carrier: one way to use a TCP connection, plain or protected, by blocking calls. Each end is a
+ * process; the link (support/link.h) has the time-outs.
  */
 #ifndef BENCH_PEERS_CARRIER_H
 #define BENCH_PEERS_CARRIER_H
@@ -10,13 +10,13 @@
 
 struct carrier {
     const char *name;
-    const void *variety; /* what the carrier's file tells its varieties apart by */
+    const void *variety; /* for the carrier's file: which variety this is */
 
     /** Make what both ends must have in common, before the processes part; NULL: nothing. Returns
      * 0, or -1. */
     int (*prepare)(void);
 
-    /** Initiate on a socket. far: 1 at the end that accepted. NULL: it failed. */
+    /** Do the handshake on a socket. far: 1 at the end that accepted. NULL: it failed. */
     void *(*open)(const struct carrier *carrier, int fd, int far);
 
     /** Send count messages of size bytes each, which lie one behind the other, by as few calls of

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { MESSAGES = 4096 }; /* that one call takes */
+enum { MESSAGES = 4096 }; /* of one call */
 enum { FOR_EVER = -1 };   /* blocking calls, as the other carriers make */
 
 struct end {

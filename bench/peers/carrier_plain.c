@@ -1,5 +1,5 @@
 /*
- * TCP alone as a carrier: what the connection itself takes.
+ * TCP alone as a carrier: the cost of the connection itself.
  */
 #include "bench/peers/carrier.h"
 

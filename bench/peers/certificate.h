@@ -1,6 +1,6 @@
 /*
- * A certificate of its own signature with an ECDSA P-256 key, for the peers that speak TLS: both
- * ends show it, and both trust it alone, which is the cheapest that TLS can do with certificates.
+ * A self-signed certificate with an ECDSA P-256 key, for the TLS peers: both ends present it and trust
+ * it alone, which is the cheapest use of certificates in TLS.
  */
 #ifndef BENCH_PEERS_CERTIFICATE_H
 #define BENCH_PEERS_CERTIFICATE_H

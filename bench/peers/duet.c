@@ -1,7 +1,7 @@
 /*
- * duet's own sessions as a peer: two of them over memory, one for each pattern of initiation.
+ * duet's sessions as a peer: a pair over memory, for each handshake pattern.
  *
- * Configurations are made once for each pattern and stay, as a program keeps its own.
+ * Configurations are made once for each pattern and kept, as a program keeps its own.
  */
 #include "bench/peers/duet.h"
 
@@ -28,7 +28,7 @@ duet_config *
 bench_duet_new_config(enum duet_pattern pattern)
 {
     uint8_t secret[SECRET];
-    memset(secret, 0x5a, sizeof secret); /* protects nothing but what is measured */
+    memset(secret, 0x5a, sizeof secret); /* no real secret */
     duet_config *config = duet_config_new();
     if (config != NULL && duet_config_add_secret(config, secret, sizeof secret) == DUET_OK &&
         (pattern != DUET_PATTERN_IDENTITY || set_identity(config) == 0) &&
@@ -48,7 +48,7 @@ bench_duet_config(enum duet_pattern pattern, enum duet_role role)
     return *config;
 }
 
-/* Let one end take what the other one sent while initiating. */
+/* Give one end what the other sent in the handshake. */
 static int
 deliver(duet_session *to, const uint8_t *bytes, size_t size)
 {

@@ -1,5 +1,5 @@
 /*
- * What the parts that speak duet share: configurations, and a pair of sessions over memory.
+ * What the duet peers and carriers share: configurations, and a pair of sessions over memory.
  */
 #ifndef BENCH_PEERS_DUET_H
 #define BENCH_PEERS_DUET_H
@@ -20,7 +20,7 @@ uint8_t *bench_duet_wire(struct bench_duet_pair *pair);
  * one. NULL: failed. */
 duet_config *bench_duet_new_config(enum duet_pattern pattern);
 
-/** The configuration of an end that initiates in this pattern alone, made once. NULL: failed. */
+/** The configuration of an end that uses this pattern alone, made once. NULL: failed. */
 duet_config *bench_duet_config(enum duet_pattern pattern, enum duet_role role);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * duet's channels as a peer: what a program really has, on streams in memory.
+ * duet's channels as a peer, as a program uses them, on streams in memory.
  *
- * Beside sessions (duet.c) this pays for the system's randomness, the replay cache and the
+ * Compared with sessions (duet.c) this adds the system's randomness, the replay cache and the
  * channel's own state.
  */
 #include "bench/peers/duet.h"
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIRE = 4096 }; /* bytes; initiation's flights are well under it */
+enum { WIRE = 4096 }; /* bytes; the handshake's flights are smaller */
 
 struct wire {
     size_t begin, end;
@@ -82,7 +82,7 @@ open_end(struct pair *pair, enum duet_role role)
 {
     struct end *end = &pair->end[role];
     duet_config *config = bench_duet_config(DUET_PATTERN_EPHEMERAL, role);
-    /* Of the two, BOTTOM alone listens: with a memory in common its peer would be an echo. */
+    /* Only BOTTOM has a replay cache: if both shared one, the peer would look like an echo. */
     duet_replay *replay = role == DUET_BOTTOM ? replay_memory() : NULL;
     duet_stream stream = {
         .context = end, .read = read_wire, .write = write_wire, .wait = never_wait};

@@ -1,7 +1,7 @@
 /*
  * OpenSSL as a peer: two ends of TLS 1.3 over memory BIOs.
  *
- * No session tickets are sent: they would only be thrown away, and cost libssl time and bytes.
+ * No session tickets are sent: they would be unused, and cost libssl time and bytes.
  */
 #include "bench/peers/libssl.h"
 
@@ -24,7 +24,7 @@ static const struct bench_libssl lean = {.suite = "TLS_AES_256_GCM_SHA384", .lea
 
 /* ---- Contexts ---- */
 
-/* A key of 32 bytes, tied to the suite's hash as TLS 1.3 wants it. */
+/* A key of 32 bytes, bound to the suite's hash as TLS 1.3 requires. */
 static SSL_SESSION *
 new_psk(SSL *ssl)
 {
@@ -122,7 +122,7 @@ bench_libssl_end(const struct bench_libssl *variety, int server)
 
 /* ---- A pair ---- */
 
-/* What one end writes the other one reads. */
+/* Each end reads what the other writes. */
 static int
 join(struct pair *pair)
 {

@@ -1,16 +1,16 @@
 /*
- * What the parts that speak TLS by libssl share: contexts, made once for each variety.
+ * What the libssl peers and carriers share: contexts, made once for each variety.
  */
 #ifndef BENCH_PEERS_LIBSSL_H
 #define BENCH_PEERS_LIBSSL_H
 
 #include <openssl/ssl.h>
 
-/** A way to speak TLS 1.3; key exchange is X25519 in all of them. */
+/** A variety of TLS 1.3; the key exchange is X25519 in all of them. */
 struct bench_libssl {
     const char *suite;
     int psk;  /* 1: a pre-shared key (psk_dhe_ke); 0: P-256 certificates on both sides */
-    int lean; /* 1: buffers are released while nothing is under way */
+    int lean; /* 1: idle buffers are released */
 };
 
 extern const struct bench_libssl bench_libssl_aes256;

@@ -57,12 +57,12 @@ extern const struct peer peer_duet_channel;
 
 /* OpenSSL, TLS 1.3: P-256 certificates on both sides, or a pre-shared key with X25519. */
 extern const struct peer peer_libssl, peer_libssl_chacha20, peer_libssl_psk;
-extern const struct peer peer_libssl_lean; /* as the first, its idle buffers released */
+extern const struct peer peer_libssl_lean; /* as peer_libssl, with idle buffers released */
 
 /* GnuTLS, TLS 1.3, AES-256-GCM, P-256 certificates on both sides. */
 extern const struct peer peer_gnutls;
 
-/* libsodium's secretstream (XChaCha20-Poly1305); its key is just there. */
+/* libsodium's secretstream (XChaCha20-Poly1305); its key is fixed. */
 extern const struct peer peer_sodium;
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * libsodium's secretstream as a peer: XChaCha20-Poly1305 messages under a key that is just there.
+ * libsodium's secretstream as a peer: XChaCha20-Poly1305 messages with a fixed key.
  *
- * It has no framing and no initiation; a message is what crypto_secretstream makes of it.
+ * It has no framing and no handshake; a message is one output of crypto_secretstream.
  */
 #include "bench/peers/peer.h"
 

@@ -25,7 +25,7 @@ stay_on(int cpu)
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET((unsigned)cpu, &set);
-    (void)sched_setaffinity(0, sizeof set, &set); /* a wish: without it figures spread more */
+    (void)sched_setaffinity(0, sizeof set, &set); /* may fail; the figures then vary more */
 }
 
 static int
@@ -38,7 +38,7 @@ bound(int fd)
                : -1;
 }
 
-/* Connect to a socket of one's own that listens; *far: the accepted end. */
+/* Connect to a listening socket of this process; *far: the accepted end. */
 static int
 connect_to(int listener, int *near, int *far)
 {
@@ -79,7 +79,7 @@ connect_pair(int *near, int *far, int nodelay)
     return -1;
 }
 
-/* Fork; the child runs its end and never comes back. */
+/* Fork; the child runs its end and never returns. */
 static int
 part(struct bench_link *link, struct bench_link *far, const struct bench_link_options *options)
 {

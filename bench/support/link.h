@@ -1,6 +1,6 @@
 /*
- * A link: a loopback TCP connection to a child process, and a second line beside it on which the
- * two agree what comes next, so that nothing but what is measured is on the connection.
+ * A link: a loopback TCP connection to a child process, and a control socket on which both agree on
+ * the next run, so that only what is measured is on the connection.
  */
 #ifndef BENCH_SUPPORT_LINK_H
 #define BENCH_SUPPORT_LINK_H
@@ -9,7 +9,7 @@
 
 struct bench_link {
     int fd;      /* the connection */
-    int control; /* the line beside it, a socket */
+    int control; /* the control socket */
     pid_t child;
 };
 
@@ -20,15 +20,15 @@ struct bench_link_options {
     void *context;
 };
 
-enum { BENCH_LINK_SECONDS = 240 }; /* after so many the child ends itself */
+enum { BENCH_LINK_SECONDS = 240 }; /* after which the child ends itself */
 
 /** How many processors there are. */
 int bench_processors(void);
 
-/** Make a link. No call on its sockets waits for more than 20 s. Returns 0, or -1. */
+/** Make a link. Calls on its sockets time out after 20 s. Returns 0, or -1. */
 int bench_link_open(struct bench_link *link, const struct bench_link_options *options);
 
-/** Close it, and wait for the child. Returns 0 when all was well there too. */
+/** Close it, and wait for the child. Returns 0 when the child succeeded too. */
 int bench_link_close(struct bench_link *link);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * What duet-load does with an echo: connections per second, the time of a round trip, many
- * connections that are held, and steady traffic that counts what goes wrong.
+ * duet-load with an echo service: connections per second, round-trip time, many connections that are
+ * held, and steady traffic that counts failures.
  */
 #include "bench/tunnel/load.h"
 
@@ -135,7 +135,7 @@ answered(struct load_exchange *exchange, enum load_outcome outcome)
     c->again = now;
 }
 
-/** Clients until the time is over; each that lost its connection makes another. */
+/** Run clients until the time is over; each that lost its connection makes another. */
 static int
 turn(struct client *clients)
 {
@@ -160,7 +160,7 @@ turn(struct client *clients)
         open += load_now() < run.until;
     }
     for (unsigned i = 0; i < run.task->count; i++)
-        run.cut += clients[i].exchange.source.fd >= 0; /* it waits for ever */
+        run.cut += clients[i].exchange.source.fd >= 0; /* it would wait for ever */
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Streams as fast as they go, for a time: `bulk` counts what a sink has answered for; and streams
- * of a size that is announced, which the service verifies: `upload`.
+ * Streams at full speed: `bulk` runs for a time and counts what the sink has acknowledged; `upload`
+ * sends streams of an announced size, which the service verifies.
  */
 #include "bench/tunnel/load.h"
 
@@ -81,7 +81,7 @@ send_some(struct stream *s)
     return load_watch(&s->source, 1, 0);
 }
 
-/** Take answers. Returns 1 when the stream is over. */
+/** Read acknowledgements. Returns 1 when the stream is over. */
 static int
 receive(struct stream *s)
 {

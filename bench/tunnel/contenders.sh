@@ -1,8 +1,8 @@
 # shellcheck shell=sh
-# Who is measured beside each other: each contender_NAME starts a pair of processes between $near and
+# The contenders: each contender_NAME starts a pair of processes between $near and
 # $service, in the folder $work, and names them in $pids.
 #
-# All as a user meets them: defaults of Debian's packages, with a secret, a certificate or a key made
+# All as a user has them: defaults of Debian's packages, with a secret, a certificate or a key made
 # here. Sourced by scripts/bench-tunnel.
 # shellcheck disable=SC2154 # duet, work and service are the caller's
 
@@ -53,7 +53,7 @@ PSKsecrets = $work/psk"
     stunnel_pair "$secrets" "$secrets"
 }
 
-# As deployed against strangers: the server shows a certificate, and the client verifies it; once, as
+# As deployed on the Internet: the server presents a certificate, and the client verifies it; once, as
 # the client resumes the session for the connections that follow.
 contender_stunnel_cert() {
     certified ""

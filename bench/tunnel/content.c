@@ -1,9 +1,9 @@
 /*
- * Content that looks random and is known at every place, so that either end can verify what
- * arrived; and the header that opens a connection.
+ * Content that looks random and is known at each offset, so that either end can verify what arrived;
+ * and the header that begins a connection.
  *
- * It repeats after a prime number of bytes: what is lost, doubled or moved by a whole buffer or
- * frame is never mistaken for what belongs there.
+ * It repeats after a prime number of bytes, so that the loss, repetition or move of a whole buffer or
+ * frame is detected.
  */
 #include "bench/tunnel/load.h"
 

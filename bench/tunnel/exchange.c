@@ -56,7 +56,7 @@ send_request(struct load_exchange *e)
     return 0;
 }
 
-/** Returns how it stands: LOAD_DONE as long as nothing is amiss. */
+/** Returns LOAD_DONE as long as nothing is wrong, or what is. */
 static enum load_outcome
 receive(struct load_exchange *e)
 {
@@ -149,7 +149,7 @@ load_exchange_ask(struct load_exchange *e, uint64_t place, size_t size)
     e->sent = e->got = 0;
     e->since = load_now();
     if (e->connected && send_request(e) != 0)
-        return; /* reading tells the same */
+        return; /* reading finds the same error */
     if (e->connected)
         watch(e);
 }

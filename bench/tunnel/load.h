@@ -1,8 +1,8 @@
 /*
- * What the parts of duet-load share: addresses, a loop over epoll, content that both ends can
- * verify, and one connection that asks an echoing service.
+ * What the parts of duet-load share: addresses, an epoll loop, content that both ends can verify, and
+ * a connection to an echo service.
  *
- * One thread and one process; a program of so many connections would otherwise measure itself.
+ * One thread, so that a program with many connections does not measure its own locking.
  */
 #ifndef BENCH_TUNNEL_LOAD_H
 #define BENCH_TUNNEL_LOAD_H
@@ -17,12 +17,12 @@ enum {
     LOAD_MARK = 1 << 20      /* bytes after which a sink answers with one */
 };
 
-/** What a connection wants of the service. */
+/** What a connection requests of the service. */
 enum load_mode {
     LOAD_ECHO = 'e', /* what comes goes back */
     LOAD_SINK = 's', /* a byte comes back for each LOAD_MARK */
     LOAD_CHECK =
-        'c', /* content is verified; its size, which the header told, is answered at the end */
+        'c', /* content is verified; the answer at the end is its size, which the header announced */
 };
 
 /* ---- net.c ---- */
@@ -56,10 +56,10 @@ int load_watch(struct load_source *source, int reading, int writing);
 /** End watching, and close. Returns at once when it is closed. */
 void load_close(struct load_source *source);
 
-/** Wait for at most so long and call whoever is ready. Returns 0, or -1. */
+/** Wait for at most so long and call the owners of descriptors that are ready. Returns 0, or -1. */
 int load_turn(int ms);
 
-/** Nanoseconds of a clock that never goes back. */
+/** Nanoseconds of the monotonic clock. */
 uint64_t load_now(void);
 
 /* ---- content.c ---- */

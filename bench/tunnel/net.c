@@ -1,8 +1,8 @@
 /*
- * Sockets that do not block, and a loop over epoll (see load.h).
+ * Non-blocking sockets, and the epoll loop (see load.h).
  *
- * An event of a descriptor that was closed earlier in the same turn must reach nobody: its owner
- * has fd -1 by then.
+ * An event of a descriptor that was closed earlier in the same turn is dropped: its owner has fd -1
+ * by then.
  */
 #include "bench/tunnel/load.h"
 

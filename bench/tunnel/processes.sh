@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# Processes that end with the script, and what these take: shared by bench and tests of tunnels.
+# Processes that end with the script, and their memory and processor time; for benchmarks and tests of
+# tunnels.
 #
 # A script that sources this sets $work, a folder of its own, and has `stop_all` called at its end.
 
@@ -33,7 +34,7 @@ stop() {
     done
 }
 
-# await 127.0.0.1:PORT: until somebody listens there. Fails after ten seconds.
+# await 127.0.0.1:PORT: until a process listens there. Fails after ten seconds.
 await() {
     hex=$(printf '%04X' "${1##*:}")
     tries=0

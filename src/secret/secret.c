@@ -87,7 +87,7 @@ read_date(int64_t *seconds, struct duet__text text)
         return -1;
     *seconds = (days_to((int64_t)year, (int64_t)month, (int64_t)day) + 1) * DAY - 1;
     write_date(back, *seconds); /* which is another date where the calendar has no such day */
-    return memcmp(back, text.at, 10) == 0 ? 0 : -1;
+    return memcmp(back, text.at, 10) == 0 ? 0 : -1; /* public: a date */
 }
 
 /* ---- Reading the text ---- */
