@@ -1,8 +1,8 @@
 /*
  * The benchmarks: each measures duet and its peers in one run and reports its figures.
  *
- * Returns 0, or -1 when a contender failed or returned wrong bytes. docs/performance.md explains each
- * row of figures.
+ * Returns 0, or -1 when a contender failed or returned wrong bytes. docs/performance.md explains
+ * each row of figures.
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H

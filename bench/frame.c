@@ -1,7 +1,7 @@
 /*
  * Measures frames: a message sealed at one end of a session and opened at the other, beside the
- * records of other libraries, from 16 bytes to 1 MiB; and beside the hash alone on as many blocks as
- * both ends have to hash, which is the limit of the protocol's speed.
+ * records of other libraries, from 16 bytes to 1 MiB; and beside the hash alone on as many blocks
+ * as both ends have to hash, which is the limit of the protocol's speed.
  */
 #include "bench/bench.h"
 #include "kernel/kernel.h"

@@ -2,8 +2,8 @@
  * Measures the processor's limit: how often it can start sha256rnds2, of which SHA-256 needs 32
  * dependent ones for each 64 bytes.
  *
- * One chain waits for the result of each instruction, as one stream does. Two independent chains show
- * what two streams can gain at most, with any kernel.
+ * One chain waits for the result of each instruction, as one stream does. Two independent chains
+ * show what two streams can gain at most, with any kernel.
  */
 #include "bench/bench.h"
 #include "kernel/kernel.h"

@@ -4,8 +4,9 @@
  *   duet-bench [--quick] [--json | --tsv] [NAME...]
  *   duet-bench --list
  *
- * NAME is one of --list; kernel, frame and handshake by default. The contenders are the libraries that
- * were found when it was built. scripts/bench runs all of it; docs/performance.md explains the rows.
+ * NAME is one of --list; kernel, frame and handshake by default. The contenders are the libraries
+ * that were found when it was built. scripts/bench runs all of it; docs/performance.md explains the
+ * rows.
  */
 #include "bench/bench.h"
 #include "bench/report.h"

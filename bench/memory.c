@@ -2,8 +2,8 @@
  * Measures memory: the heap that many established sessions use at one end, 1,000 unless --quick, by
  * the allocator's own count, its headers included.
  *
- * The far ends and the buffers between are freed, so that the near ends are as with idle sockets. The
- * benchmark's own record of each pair is subtracted.
+ * The far ends and the buffers between are freed, so that the near ends are as with idle sockets.
+ * The benchmark's own record of each pair is subtracted.
  */
 #include "bench/bench.h"
 

@@ -1,8 +1,8 @@
 /*
  * What duet-bench prints (see report.h).
  *
- * A table stands for each case, a line for each size, a column for each contender. JSON and TSV have
- * one object or line for each figure, with its quartiles.
+ * A table stands for each case, a line for each size, a column for each contender. JSON and TSV
+ * have one object or line for each figure, with its quartiles.
  */
 #include "bench/report.h"
 

@@ -1,6 +1,6 @@
 /*
- * Fuzzes the parser of the control socket's requests: any line is refused with a reason, or is one of
- * the known words; only kill has a number.
+ * Fuzzes the parser of the control socket's requests: any line is refused with a reason, or is one
+ * of the known words; only kill has a number.
  */
 #include "fuzz.h"
 #include "request.h"

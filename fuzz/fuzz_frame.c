@@ -2,8 +2,8 @@
  * Fuzzes the lowest layer: frames of any content sealed in any pieces and opened in others, altered
  * or not; and every kernel of this build against the portable one on the same bytes.
  *
- * Unaltered frames open to what was sealed. Of an altered one the first call that can detect it fails,
- * and the direction is dead.
+ * Unaltered frames open to what was sealed. Of an altered one the first call that can detect it
+ * fails, and the direction is dead.
  */
 #include "fuzz.h"
 #include "kernel/kernel.h"

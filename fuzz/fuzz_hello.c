@@ -1,7 +1,7 @@
 /*
- * Fuzzes the first bytes of a connection for either role, and any payload within a HELLO sealed with
- * the secret, after a prelude. The peer is never authenticated, so that no session becomes ready and
- * no data is returned.
+ * Fuzzes the first bytes of a connection for either role, and any payload within a HELLO sealed
+ * with the secret, after a prelude. The peer is never authenticated, so that no session becomes
+ * ready and no data is returned.
  */
 #include "fuzz.h"
 #include "session/session.h"

@@ -1,6 +1,6 @@
 /*
- * Fuzzes the parser of PROXY headers: what it accepts is within its bounds, every shorter prefix makes
- * it wait, and what it read can be written and read again.
+ * Fuzzes the parser of PROXY headers: what it accepts is within its bounds, every shorter prefix
+ * makes it wait, and what it read can be written and read again.
  */
 #include "fuzz.h"
 #include "proxy.h"

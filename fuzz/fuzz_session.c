@@ -1,9 +1,9 @@
 /*
- * Fuzzes a session against a peer that holds the secret and sends anything: either role, any pattern,
- * and a script (see fuzz.h) whose frames are sealed with the peer's current keys.
+ * Fuzzes a session against a peer that holds the secret and sends anything: either role, any
+ * pattern, and a script (see fuzz.h) whose frames are sealed with the peer's current keys.
  *
- * Only what was sealed as an application frame is ever returned as one, byte for byte; a dead session
- * returns the same from every call; nothing is written beyond its buffer.
+ * Only what was sealed as an application frame is ever returned as one, byte for byte; a dead
+ * session returns the same from every call; nothing is written beyond its buffer.
  */
 #include "fuzz.h"
 #include "session/session.h"

@@ -1,6 +1,6 @@
 /*
- * Fuzzes the readers of key, identity, peers and profile files: any text is refused with a reason or
- * read, and a secret that was read can be written and read again.
+ * Fuzzes the readers of key, identity, peers and profile files: any text is refused with a reason
+ * or read, and a secret that was read can be written and read again.
  */
 #include <duet/duet.h>
 #include <stdlib.h>

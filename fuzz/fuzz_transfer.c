@@ -1,6 +1,6 @@
 /*
- * Fuzzes the file transfer with a peer that holds the secret and sends anything: duet recv against a
- * hostile sender, duet send against a hostile receiver, each message sealed correctly.
+ * Fuzzes the file transfer with a peer that holds the secret and sends anything: duet recv against
+ * a hostile sender, duet send against a hostile receiver, each message sealed correctly.
  *
  * Nothing outside the target folder is created, changed or removed; existing files are not replaced
  * without --force; what is sent stays as it is. The commands' own code runs; link.c and interrupt.c

@@ -241,7 +241,7 @@ check_result(const struct pair *pair, int result)
     need(result == DUET_OK || result == DUET_CLOSED || pair->damage < pair->written);
 }
 
-/** Each session takes a step for each job; the next job of one goes on where the last should end. */
+/** Each session does a step for each job; its next job begins where the last one ended. */
 static void
 recv_steps(struct input *in, int in_place)
 {

@@ -1,6 +1,6 @@
 /*
- * The ledger of fuzz_many.c (see ledger.h): what was sealed, what was returned, and whether a call's
- * result is one of those that it may have.
+ * The ledger of fuzz_many.c (see ledger.h): what was sealed, what was returned, and whether a
+ * call's result is one of those that it may have.
  */
 #include "ledger.h"
 #include "fuzz.h"
@@ -299,8 +299,8 @@ tell_message(unsigned n, uint32_t code, const uint8_t *bytes, size_t got, int re
     return result == DUET_OK;
 }
 
-/** 1 when the peer may have sealed its CLOSE in the very call in which it died of what it received: that
- * call's CLOSE was not noted. */
+/** 1 when the peer may have sealed its CLOSE in the very call in which it died of what it received:
+ * that call's CLOSE was not noted. */
 static int
 died_closing(const struct end *peer)
 {

@@ -72,8 +72,8 @@ int batch_stops(unsigned n, const duet_message *message, int result);
 
 /* ---- Receiving: by end n ---- */
 
-/** A buffer of ROOM bytes as a call finds it; nothing in it was verified by anybody. Buffers go from
- * one end to another. */
+/** A buffer of ROOM bytes as a call finds it; nothing in it was verified by anybody. Buffers go
+ * from one end to another. */
 uint8_t *lend(unsigned slot);
 
 /** Behind what was told a buffer is untouched or wiped, and untouched beyond its size. */
@@ -94,8 +94,8 @@ void tell(unsigned n, uint32_t code, const uint8_t *bytes, size_t size);
 /** Bytes of the stream are told: whole frames. Returns 1 when there are some. */
 int tell_stream(unsigned n, const uint8_t *bytes, size_t got);
 
-/** Bytes of one message are told, or of one part of the stream, under the last one's code. Returns 1
- * when a frame was. */
+/** Bytes of one message are told, or of one part of the stream, under the last one's code. Returns
+ * 1 when a frame was. */
 int tell_message(unsigned n, uint32_t code, const uint8_t *bytes, size_t got, int result);
 
 /** What a call said; some: it told something; size: bytes of its buffer. */

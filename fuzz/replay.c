@@ -3,8 +3,8 @@
  *
  *   replay_TARGET FILE-OR-FOLDER...
  *
- * Each file is run as it is and then with small changes, always the same ones, so that a plain build
- * and one with sanitizers both try some of what a fuzzer would.
+ * Each file is run as it is and then with small changes, always the same ones, so that a plain
+ * build and one with sanitizers both try some of what a fuzzer would.
  */
 #include "fuzz.h"
 

@@ -1,7 +1,7 @@
 /*
- * Wires in memory, which replace src/os/descriptor.c and tcp.c, so that a target decides the result of
- * each read, peek and write of a channel; reproducible random bytes and time; and an allocation that
- * fails on demand.
+ * Wires in memory, which replace src/os/descriptor.c and tcp.c, so that a target decides the result
+ * of each read, peek and write of a channel; reproducible random bytes and time; and an allocation
+ * that fails on demand.
  *
  * A descriptor is a number below WIRES: what is written to n arrives at n ^ 1, as far as the script
  * carried it.

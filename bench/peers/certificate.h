@@ -1,6 +1,6 @@
 /*
- * A self-signed certificate with an ECDSA P-256 key, for the TLS peers: both ends present it and trust
- * it alone, which is the cheapest use of certificates in TLS.
+ * A self-signed certificate with an ECDSA P-256 key, for the TLS peers: both ends present it and
+ * trust it alone, which is the cheapest use of certificates in TLS.
  */
 #ifndef BENCH_PEERS_CERTIFICATE_H
 #define BENCH_PEERS_CERTIFICATE_H

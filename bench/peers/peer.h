@@ -30,7 +30,7 @@ struct peer {
      * out. Returns 0, or -1. NULL: this peer has no such messages. */
     int (*carry)(void *pair, uint8_t *out, const uint8_t *in, size_t n);
 
-    /** Free the far end and the buffers between; the near end stays as it would be with a socket. */
+    /** Free the far end and the buffers between; the near end stays as with a socket. */
     void (*drop_far)(void *pair);
 
     void (*close)(void *pair);

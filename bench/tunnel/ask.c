@@ -1,6 +1,6 @@
 /*
- * duet-load with an echo service: connections per second, round-trip time, many connections that are
- * held, and steady traffic that counts failures.
+ * duet-load with an echo service: connections per second, round-trip time, many connections that
+ * are held, and steady traffic that counts failures.
  */
 #include "bench/tunnel/load.h"
 

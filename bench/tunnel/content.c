@@ -1,9 +1,9 @@
 /*
- * Content that looks random and is known at each offset, so that either end can verify what arrived;
- * and the header that begins a connection.
+ * Content that looks random and is known at each offset, so that either end can verify what
+ * arrived; and the header that begins a connection.
  *
- * It repeats after a prime number of bytes, so that the loss, repetition or move of a whole buffer or
- * frame is detected.
+ * It repeats after a prime number of bytes, so that the loss, repetition or move of a whole buffer
+ * or frame is detected.
  */
 #include "bench/tunnel/load.h"
 

@@ -1,6 +1,6 @@
 /*
- * What the parts of duet-load share: addresses, an epoll loop, content that both ends can verify, and
- * a connection to an echo service.
+ * What the parts of duet-load share: addresses, an epoll loop, content that both ends can verify,
+ * and a connection to an echo service.
  *
  * One thread, so that a program with many connections does not measure its own locking.
  */

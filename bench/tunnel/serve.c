@@ -1,8 +1,8 @@
 /*
  * The service behind a tunnel: an echo, a sink, and a sink that verifies (see load.h).
  *
- * Ends on SIGTERM and prints its counts. A checked stream that ended cleanly before its announced size
- * counts as truncated, as a tunnel must pass on a cut as a cut.
+ * Ends on SIGTERM and prints its counts. A checked stream that ended cleanly before its announced
+ * size counts as truncated, as a tunnel must pass on a cut as a cut.
  */
 #include "bench/tunnel/load.h"
 

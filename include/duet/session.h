@@ -25,7 +25,8 @@ extern "C" {
 enum duet_role { DUET_TOP = 0, DUET_BOTTOM = 1 };
 
 /* What the handshake proves (§4): X(NAME, number, name). SECRET: that both hold the secret, without
- * forward secrecy. EPHEMERAL: the same with forward secrecy. IDENTITY: also each party's static key. */
+ * forward secrecy. EPHEMERAL: the same with forward secrecy. IDENTITY: also each party's static
+ * key. */
 #define DUET_PATTERNS(X)                                                                           \
     X(SECRET, 0, "secret")                                                                         \
     X(EPHEMERAL, 1, "ephemeral")                                                                   \

@@ -51,7 +51,7 @@ struct duet__ini_field {
 };
 
 /** Read the fields of a section, each once at most, up to the next section or the end. *seen: a bit
- * for each field that is there. Returns DUET_OK, DUET_E_FORMAT, or what a field's reader returns. */
+ * for each field that is there. Returns DUET_OK, DUET_E_FORMAT, or a field's result. */
 int duet__ini_section(struct duet__ini *ini, duet_where *where,
                       const struct duet__ini_field *fields, void *into, unsigned *seen);
 

@@ -2,8 +2,9 @@
  * Marks where a value that was computed from secrets becomes public: a result, or a field of a
  * verified frame.
  *
- * Costs nothing. tests/ct/ builds with DUET_CT and keeps secrets as undefined memory; this marks the
- * values that may be branched on, and any other branch or index that depends on a secret is reported.
+ * Costs nothing. tests/ct/ builds with DUET_CT and keeps secrets as undefined memory; this marks
+ * the values that may be branched on, and any other branch or index that depends on a secret is
+ * reported.
  */
 #ifndef DUET_BASE_PUBLIC_H
 #define DUET_BASE_PUBLIC_H

@@ -1,8 +1,8 @@
 /*
  * Zeroizing (wiping) memory that held a secret.
  *
- * The call goes through a volatile pointer, so that no compiler removes it as a write to dead memory;
- * explicit_bzero() is not everywhere.
+ * The call goes through a volatile pointer, so that no compiler removes it as a write to dead
+ * memory; explicit_bzero() is not everywhere.
  */
 #include <duet/secret.h>
 

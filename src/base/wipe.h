@@ -17,9 +17,9 @@ duet__wipe_small(void *p, size_t size)
     __asm__ volatile("" : : "r"(p) : "memory"); /* a read, so that the memset() is not removed */
 }
 
-/** Copy size bytes one by one, without the vector registers that memcpy() leaves filled: the next to
- * save these (a signal, the dynamic linker) would write the secret to a stack that nobody wipes, as
- * seen with AVX-512 and glibc 2.36. No overlap. */
+/** Copy size bytes one by one, without the vector registers that memcpy() leaves filled: the next
+ * to save these (a signal, the dynamic linker) would write the secret to a stack that nobody
+ * wipes, as seen with AVX-512 and glibc 2.36. No overlap. */
 static inline void
 duet__copy_secret(uint8_t *out, const uint8_t *in, size_t size)
 {

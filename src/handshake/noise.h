@@ -1,8 +1,8 @@
 /*
  * The Noise Protocol Framework, revision 34, for four handshake patterns.
  *
- * NNpsk0 and XXpsk3 are the protocol's (docs/protocol.md §4); NN and XX are the same tokens without a
- * psk, for which test vectors are published. Curve 25519, AESGCM, SHA256.
+ * NNpsk0 and XXpsk3 are the protocol's (docs/protocol.md §4); NN and XX are the same tokens without
+ * a psk, for which test vectors are published. Curve 25519, AESGCM, SHA256.
  */
 #ifndef DUET_HANDSHAKE_NOISE_H
 #define DUET_HANDSHAKE_NOISE_H
@@ -41,8 +41,8 @@ int duet__noise_write(struct duet__noise *noise, struct duet__writer *to,
                       struct duet__bytes payload);
 
 /** ReadMessage, in place: *payload lies within message. Returns DUET_OK; DUET_E_PROTOCOL (too
- * short, an all-zero result); DUET_E_FORGED; DUET_E_CRYPTO. After a failure the state must not be used.
- */
+ * short, an all-zero result); DUET_E_FORGED; DUET_E_CRYPTO. After a failure the state must not be
+ * used. / */
 int duet__noise_read(struct duet__noise *noise, struct duet__bytes *payload, uint8_t *message,
                      size_t size);
 

@@ -1,6 +1,6 @@
 /*
- * The features of a 64-bit ARM processor. The instructions that read them are privileged, so they are
- * taken from the system, unless the compiler's target has them in any case.
+ * The features of a 64-bit ARM processor. The instructions that read them are privileged, so they
+ * are taken from the system, unless the compiler's target has them in any case.
  */
 #include "kernel/kernel.h"
 

@@ -1,9 +1,9 @@
 /*
  * The kernels: AES-256-CTR and the SHA-256 compression for each CPU, behind one table.
  *
- * A kernel works on whole groups of 64 bytes (one block of SHA-256, four counter blocks) alone: heads,
- * tails and padding are in frame/, once. A new kernel is a file of its own, a line here and a line in
- * kernel.c.
+ * A kernel works on whole groups of 64 bytes (one block of SHA-256, four counter blocks) alone:
+ * heads, tails and padding are in frame/, once. A new kernel is a file of its own, a line here and
+ * a line in kernel.c.
  */
 #ifndef DUET_KERNEL_H
 #define DUET_KERNEL_H
@@ -91,7 +91,7 @@ struct duet__kernel_entry {
 const struct duet__kernel *duet__kernel_pick(const struct duet__kernel_entry *from, size_t count,
                                              unsigned features, const char *name);
 
-/** The i-th of the kernels that this build has and this processor can run, fastest first; or NULL. */
+/** The i-th kernel of this build that this processor can run, fastest first; or NULL. */
 const struct duet__kernel *duet__kernel_at(size_t i);
 
 /** Set up the portable kernel. Returns 0, or -1 without libcrypto's AES-256-CTR. Called once. */

@@ -1,13 +1,13 @@
 /*
- * What the kernels for x86-64 share: SHA-256 by the SHA extensions, the counter, and the passes that
- * interleave both with the cipher. The file that includes this defines aes_step() and
+ * What the kernels for x86-64 share: SHA-256 by the SHA extensions, the counter, and the passes
+ * that interleave both with the cipher. The file that includes this defines aes_step() and
  * wipe_registers(), and is compiled with flags of its own.
  *
  * SHA-256's rounds depend on each other, so their latency alone limits the speed of one stream; a
  * step of AES for the four blocks of a group runs beside each four rounds of SHA, in slots that are
  * free. AES-256 has 14 rounds, a group of SHA-256 sixteen times four. Sealing hashes what it reads;
- * opening hashes the group before the one that it decrypts. Two streams, a lane each, are interleaved
- * step by step: while one waits for its rounds the other runs.
+ * opening hashes the group before the one that it decrypts. Two streams, a lane each, are
+ * interleaved step by step: while one waits for its rounds the other runs.
  */
 #ifndef DUET_KERNEL_X86_H
 #define DUET_KERNEL_X86_H

@@ -3,11 +3,11 @@
  * x86_ni, with half the instructions for the cipher.
  *
  * The SHA instructions have no form that preserves the upper halves of registers 0 to 15: once such
- * a half was written, each change between them and 256-bit instructions costs some processors 50 ns.
- * Registers 16 to 31 have no such cost. No compiler can be told to use these alone, so the steps are
- * in assembler, and the file is compiled without AVX-512: the compiler does not know those registers,
- * so they keep their contents from one step to the next. Other code does use them, such as libc's
- * memcpy(), so the object calls nothing, which scripts/symbols checks.
+ * a half was written, each change between them and 256-bit instructions costs some processors 50
+ * ns. Registers 16 to 31 have no such cost. No compiler can be told to use these alone, so the
+ * steps are in assembler, and the file is compiled without AVX-512: the compiler does not know
+ * those registers, so they keep their contents from one step to the next. Other code does use them,
+ * such as libc's memcpy(), so the object calls nothing, which scripts/symbols checks.
  */
 #if defined(__x86_64__)
 

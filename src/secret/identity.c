@@ -2,8 +2,8 @@
  * Identities, which are X25519 key pairs, and lists of trusted peers, as text (docs/protocol.md §4
  * "Identities").
  *
- * An identity is either an [Identity] or one bare private key, as `wg genkey` prints it. In a list of
- * peers names and keys are unique, so that a key has one name.
+ * An identity is either an [Identity] or one bare private key, as `wg genkey` prints it. In a list
+ * of peers names and keys are unique, so that a key has one name.
  */
 #include "secret/base64.h"
 
@@ -202,7 +202,7 @@ read_peer(duet_peers *peers, struct duet__ini *ini, duet_where *where)
 
     /* public: a section's name */
     if (ini->kind != DUET__INI_SECTION || ini->name.size <= 5 ||
-        memcmp(ini->name.at, "Peer ", 5) != 0)
+        memcmp(ini->name.at, "Peer ", 5) != 0) /* public */
         return duet__ini_refuse(ini, where, "a list of peers has sections like [Peer alice] only");
     int result =
         add_peer(peers, (struct duet__text){ini->name.at + 5, ini->name.size - 5}, ini, where);
