@@ -258,7 +258,7 @@ run(struct options *o)
 const struct command cmd_ctl = {.name = "ctl",
                                 .user = FOR_CTL,
                                 .usage = REQUEST_USAGE,
-                                .about = "Ask a running service.",
+                                .about = "Ask or control a running duet client, server or run.",
                                 .least = 1,
                                 .most = 2,
                                 .run = run};

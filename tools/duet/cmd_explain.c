@@ -100,7 +100,7 @@ run(struct options *o)
 const struct command cmd_explain = {
     .name = "explain",
     .usage = "[NAME-OR-NUMBER]",
-    .about = "An error or an exit code: cause and cure.",
+    .about = "Explain an error or an exit code: its cause and cure.",
     .most = 1,
     .numbers = 1,
     .run = run,

@@ -144,7 +144,7 @@ run(struct options *o)
 const struct command cmd_key = {
     .name = "key",
     .usage = "show FILE",
-    .about = "What a key, identity, peers or profile file is.",
+    .about = "Show what a key, identity, peers or profile file holds, but never a secret.",
     .least = 2,
     .most = 2,
     .run = run,

@@ -217,7 +217,7 @@ const struct command cmd_ping = {
     .name = "ping",
     .user = FOR_PING,
     .usage = "-k FILE [-c N] HOST:PORT",
-    .about = "The way to a peer, step by step, and the round trip.",
+    .about = "Test the way to a peer step by step, and measure round trips.",
     .most = 1,
     .run = run,
 };

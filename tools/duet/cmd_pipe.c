@@ -363,7 +363,10 @@ const struct command cmd_pipe = {
     .name = "pipe",
     .user = FOR_PIPE,
     .usage = "-k FILE HOST:PORT | -l [ADDR]:PORT | --exec CMD | --stdio",
-    .about = "Standard input and output through a channel.",
+    .about = "Connect standard input and output to a peer, like nc.",
+    .notes = "Example, with the same secret.key at both ends:\n"
+             "    here$  duet pipe -k secret.key -l :4000 >copy\n"
+             "    there$ duet pipe -k secret.key here:4000 <original\n",
     .most = 1,
     .run = run,
 };

@@ -16,14 +16,10 @@
 enum { ACK_BYTES = 1 << 20, ACK_MS = 500 }; /* an acknowledgement at least so often */
 
 struct receiver {
-    struct link link;
     struct talk talk;
-    struct progress progress;
     struct store store;
-    const struct options *options;
     uint32_t offers;
     uint32_t refused;
-    int ended; /* END has come */
     int told;  /* 1: the last offer's outcome has been told */
     int begun; /* 1: content of the last offer may come: it does not ask, or START has come */
     uint64_t acked, acked_ms;
@@ -47,7 +43,7 @@ tell_refused(struct receiver *r)
     uint8_t message[4 + sizeof r->store.why];
     size_t size = strlen(r->store.why);
 
-    progress_break(&r->progress);
+    progress_break(&r->talk.progress);
     log_error(EXIT_FAILED, "%s", r->store.why);
     r->refused++;
     r->told = 1;
@@ -74,8 +70,8 @@ acknowledge(struct receiver *r)
     uint8_t message[12];
     uint64_t now = duet__os_now_ms();
 
-    progress_move(&r->progress, r->store.at);
-    progress_tick(&r->progress);
+    progress_move(&r->talk.progress, r->store.at);
+    progress_tick(&r->talk.progress);
     if (r->store.at - r->acked < ACK_BYTES && now - r->acked_ms < ACK_MS)
         return EXIT_DONE;
     r->acked = r->store.at;
@@ -113,7 +109,7 @@ on_offer(struct receiver *r, const uint8_t *bytes, size_t size)
 {
     static struct offer offer;
 
-    if (in_file(r) || r->ended || offer_read(&offer, bytes, size) != 0)
+    if (in_file(r) || r->talk.complete || offer_read(&offer, bytes, size) != 0)
         return nonsense();
     r->offers++;
     r->told = 0;
@@ -127,7 +123,7 @@ on_offer(struct receiver *r, const uint8_t *bytes, size_t size)
     }
     if (offer.kind != OFFER_FILE)
         return tell_stored(r);
-    progress_file(&r->progress, offer.name, offer.size, 0);
+    progress_file(&r->talk.progress, offer.name, offer.size, 0);
     return offer.asks ? tell_want(r) : EXIT_DONE;
 }
 
@@ -143,7 +139,7 @@ on_start(struct receiver *r, const uint8_t *bytes, size_t size)
     r->begun = 1;
     if (r->store.state == STORE_DISCARD)
         return EXIT_DONE;
-    progress_file(&r->progress, r->store.offer.name, r->store.offer.size, offset);
+    progress_file(&r->talk.progress, r->store.offer.name, r->store.offer.size, offset);
     r->acked = offset;
     return store_start(&r->store, offset) == 0 ? EXIT_DONE : tell_refused(r);
 }
@@ -171,8 +167,8 @@ on_done(struct receiver *r, const uint8_t *bytes, size_t size)
         r->store.state = STORE_IDLE;
         return tell_refused(r);
     }
-    progress_move(&r->progress, r->store.at);
-    r->progress.files++;
+    progress_move(&r->talk.progress, r->store.at);
+    r->talk.progress.files++;
     return tell_stored(r);
 }
 
@@ -194,71 +190,36 @@ on_message(void *context, uint32_t code, const uint8_t *bytes, size_t size)
         if (in_file(r) || size != 0)
             return nonsense();
         store_end(&r->store);
-        r->ended = 1;
+        r->talk.complete = 1;
         return EXIT_DONE;
     default:
         return nonsense();
     }
 }
 
-static void
-on_tick(void *context)
-{
-    struct receiver *r = context;
-    progress_tick(&r->progress);
-}
-
 /* ---- The whole ---- */
 
 static int
-receive_all(struct receiver *r)
+receive_all(void *context)
 {
+    struct receiver *r = context;
     int code = EXIT_DONE;
 
     while (code == EXIT_DONE && !r->talk.closed)
         code = talk_turn(&r->talk);
     if (code != EXIT_DONE)
         return code;
-    if (!r->ended && r->offers == 0)
+    if (!r->talk.complete && r->offers == 0)
         return log_error(EXIT_TRUNCATED,
                          "the peer closed and had sent nothing: a duet ping, or pipe? "
                          "start again for duet send");
-    if (!r->ended)
+    if (!r->talk.complete)
         return log_error(EXIT_TRUNCATED,
-                         "the peer closed before it had sent all; run the same command "
-                         "again at both ends to resume");
+                         "the peer closed before it had sent all; " TRANSFER_RESUME);
     code = talk_close(&r->talk);
     if (code != EXIT_DONE)
         return code;
     return r->store.code != 0 ? r->store.code : r->refused > 0 ? EXIT_FAILED : EXIT_DONE;
-}
-
-static int
-converse(struct receiver *r, const char *address)
-{
-    char receipt[2 * DUET_RECEIPT_SIZE + 1];
-
-    int code = link_open(&r->link, r->options, address);
-    if (code != EXIT_DONE)
-        return code;
-    r->talk = (struct talk){.link = &r->link,
-                            .options = r->options,
-                            .on_message = on_message,
-                            .on_tick = on_tick,
-                            .context = r};
-    interrupt_catch();
-    r->progress.begun_ms = duet__os_now_ms();
-    code = talk_begin(&r->talk);
-    if (code == EXIT_DONE)
-        code = receive_all(r);
-    talk_end(&r->talk);
-    progress_break(&r->progress);
-    link_receipt(&r->link, receipt, r->link.role == DUET_TOP ? DUET_BOTTOM : DUET_TOP);
-    if (code == EXIT_INTERRUPTED)
-        log_error(code, "interrupted; run the same command again at both ends to resume");
-    else if (receipt[0] != 0 && r->ended)
-        progress_end(&r->progress, receipt, r->options);
-    return code;
 }
 
 static int
@@ -267,16 +228,13 @@ run(struct options *o)
     static struct receiver receiver;
 
     memset(&receiver, 0, sizeof receiver); /* a program may run this more than once */
-    receiver.options = o;
-    receiver.link.resumable = 1;
-    receiver.link.rfd = receiver.link.wfd = -1;
+    receiver.talk = (struct talk){
+        .options = o, .converse = receive_all, .on_message = on_message, .context = &receiver};
     if (o->stdio && o->out != NULL && strcmp(o->out, "-") == 0)
         return log_error(EXIT_USAGE, "recv: --stdio has taken standard output");
     int code = store_open(&receiver.store, o->out != NULL ? o->out : ".", o->force);
-    progress_begin(&receiver.progress, o);
     if (code == EXIT_DONE)
-        code = converse(&receiver, o->operand_count > 0 ? o->operands[0] : NULL);
-    link_close(&receiver.link);
+        code = talk_run(&receiver.talk, o->operand_count > 0 ? o->operands[0] : NULL);
     store_close(&receiver.store);
     return code;
 }
@@ -285,7 +243,12 @@ const struct command cmd_recv = {
     .name = "recv",
     .user = FOR_RECV,
     .usage = "-k FILE -l [ADDR]:PORT [-o DIR|-]",
-    .about = "The other end of duet send.",
+    .about = "Receive what duet send sends.",
+    .notes = "Example, with the same secret.key at both ends:\n"
+             "    here$  duet recv -k secret.key -l :4000 -o inbox\n"
+             "    there$ duet send -k secret.key photos here:4000\n"
+             "Nothing that exists is replaced without --force. After a cut, run the same command\n"
+             "again at both ends to resume.\n",
     .most = 1,
     .run = run,
 };

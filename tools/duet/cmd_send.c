@@ -23,10 +23,8 @@
 #include <unistd.h>
 
 struct sender {
-    struct link link;
     struct talk talk;
-    struct progress progress;
-    const struct options *options;
+    size_t sources;   /* paths */
     uint32_t offers;  /* so far; the last one's index is one less */
     uint32_t settled; /* stored or refused */
     uint32_t refused;
@@ -49,7 +47,7 @@ on_refused(struct sender *s, struct fields *fields, uint32_t index)
 
     memcpy(why, fields->at, size);
     why[size] = 0;
-    progress_break(&s->progress);
+    progress_break(&s->talk.progress);
     log_error(EXIT_FAILED, "refused by the peer: %s", printable(why));
     s->refused++;
     s->settled++;
@@ -80,7 +78,7 @@ on_message(void *context, uint32_t code, const uint8_t *bytes, size_t size)
             return EXIT_DONE;
         case TRANSFER_ACK:
             if (current)
-                progress_move(&s->progress, field(&fields, 8));
+                progress_move(&s->talk.progress, field(&fields, 8));
             return EXIT_DONE;
         case TRANSFER_STORED:
             s->settled++;
@@ -92,13 +90,6 @@ on_message(void *context, uint32_t code, const uint8_t *bytes, size_t size)
         }
     }
     return log_error(EXIT_FAILED, "the peer's message makes no sense: is it duet recv?");
-}
-
-static void
-on_tick(void *context)
-{
-    struct sender *s = context;
-    progress_tick(&s->progress);
 }
 
 /* ---- One offer ---- */
@@ -129,12 +120,11 @@ agree_on_start(struct sender *s, int fd, const struct offer *offer, uint64_t *of
         return code;
     if (s->talk.closed)
         return log_error(EXIT_FAILED,
-                         "the peer closed before it took all; is it duet recv? run the "
-                         "same command again at both ends to resume");
+                         "the peer closed before it took all; is it duet recv? " TRANSFER_RESUME);
     if (s->have > 0 && s->have <= offer->size && hash_prefix(hash, fd, s->have) == 0 &&
         memcmp(hash, s->hash, sizeof hash) == 0) /* public: both ends have it */
         *offset = s->have;
-    progress_file(&s->progress, offer->name, offer->size, *offset);
+    progress_file(&s->talk.progress, offer->name, offer->size, *offset);
     put_field(message, *offset, 8);
     return talk_send(&s->talk, TRANSFER_START, message, sizeof message);
 }
@@ -156,7 +146,7 @@ send_content(struct sender *s, int fd, const struct offer *offer, uint64_t at, u
             return EXIT_DONE;
         if (n <= 0) {
             *status = 1;
-            progress_break(&s->progress);
+            progress_break(&s->talk.progress);
             s->sour = log_error(EXIT_LOCAL, "%s: %s", printable(offer->name),
                                 n < 0 ? errno_text() : "became shorter while it was read");
             return EXIT_DONE;
@@ -164,7 +154,7 @@ send_content(struct sender *s, int fd, const struct offer *offer, uint64_t at, u
         at += (uint64_t)n;
         s->sent += (uint64_t)n;
         s->last += (uint64_t)n;
-        progress_tick(&s->progress);
+        progress_tick(&s->talk.progress);
         int code = talk_send(&s->talk, TRANSFER_DATA, chunk, (size_t)n);
         if (code != EXIT_DONE)
             return code;
@@ -178,7 +168,7 @@ send_file(struct sender *s, int fd, const struct offer *offer)
     uint8_t status = 0;
     uint64_t offset = 0;
 
-    progress_file(&s->progress, offer->name, offer->size, 0);
+    progress_file(&s->talk.progress, offer->name, offer->size, 0);
     int code = send_offer(s, offer);
     if (code == EXIT_DONE && offer->asks)
         code = agree_on_start(s, fd, offer, &offset);
@@ -219,7 +209,7 @@ open_and_send(struct sender *s, const char *path, int flags, struct offer *offer
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags);
 
     if (fd < 0 || fstat(fd, &status) != 0) {
-        progress_break(&s->progress);
+        progress_break(&s->talk.progress);
         s->sour = log_error(EXIT_LOCAL, "%s: %s; it is left out", printable(path), errno_text());
         if (fd >= 0)
             close(fd);
@@ -254,7 +244,7 @@ send_entry(void *context, const struct walk_entry *entry)
     struct offer offer;
 
     if (entry->kind == WALK_FAILED) {
-        progress_break(&s->progress);
+        progress_break(&s->talk.progress);
         s->sour = log_error(EXIT_LOCAL, "%s: %s; it is left out", printable(entry->path),
                             strerror(entry->error));
         return EXIT_DONE;
@@ -273,7 +263,7 @@ send_entry(void *context, const struct walk_entry *entry)
     case WALK_FILE:
         return open_and_send(s, entry->path, entry->depth > 0 ? O_NOFOLLOW : 0, &offer);
     default:
-        progress_break(&s->progress);
+        progress_break(&s->talk.progress);
         log_warning("%s: %s: skipped", printable(entry->path),
                     entry->kind == WALK_LINK ? "a symbolic link" : "neither file nor folder");
         return EXIT_DONE;
@@ -341,33 +331,35 @@ send_stream(struct sender *s)
 
     clock_gettime(CLOCK_REALTIME, &now);
     offer.seconds = now.tv_sec;
-    int code = set_name(&offer, s->options->name != NULL ? s->options->name : "stdin", "");
+    int code =
+        set_name(&offer, s->talk.options->name != NULL ? s->talk.options->name : "stdin", "");
     return code == EXIT_DONE ? send_file(s, 0, &offer) : code;
 }
 
 /* ---- The whole ---- */
 
 static int
-send_all(struct sender *s, size_t count)
+send_all(void *context)
 {
+    struct sender *s = context;
     int code = EXIT_DONE;
 
-    for (size_t i = 0; i < count && code == EXIT_DONE; i++)
-        code = strcmp(s->options->operands[i], "-") == 0 ? send_stream(s)
-                                                         : send_path(s, s->options->operands[i]);
+    for (size_t i = 0; i < s->sources && code == EXIT_DONE; i++)
+        code = strcmp(s->talk.options->operands[i], "-") == 0
+                   ? send_stream(s)
+                   : send_path(s, s->talk.options->operands[i]);
     if (code == EXIT_DONE)
         code = talk_send(&s->talk, TRANSFER_END, NULL, 0);
     if (code == EXIT_DONE)
         code = talk_close(&s->talk);
+    s->talk.complete = s->talk.closed;
     if (code != EXIT_DONE)
         return code;
-    /* The peer has told of every offer, so all that was sent is verified. */
-    s->progress.bytes = s->sent;
-    s->progress.files = s->files > s->refused ? s->files - s->refused : 0;
+    /* The peer has reported every offer, so all that was sent is verified. */
+    s->talk.progress.bytes = s->sent;
+    s->talk.progress.files = s->files > s->refused ? s->files - s->refused : 0;
     if (s->settled != s->offers)
-        return log_error(EXIT_FAILED,
-                         "the peer closed before it had stored all; run the same command "
-                         "again at both ends to resume");
+        return log_error(EXIT_FAILED, "the peer closed before it had stored all; " TRANSFER_RESUME);
     return s->sour != 0 ? s->sour : s->refused > 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
@@ -394,58 +386,37 @@ check_sources(const struct options *o, size_t count)
 }
 
 static int
-converse(struct sender *s, const char *address, size_t count)
-{
-    char receipt[2 * DUET_RECEIPT_SIZE + 1];
-
-    int code = link_open(&s->link, s->options, address);
-    if (code != EXIT_DONE)
-        return code;
-    s->talk = (struct talk){.link = &s->link,
-                            .options = s->options,
-                            .on_message = on_message,
-                            .on_tick = on_tick,
-                            .context = s};
-    interrupt_catch();
-    code = talk_begin(&s->talk);
-    if (code == EXIT_DONE)
-        code = send_all(s, count);
-    talk_end(&s->talk);
-    progress_break(&s->progress);
-    link_receipt(&s->link, receipt, s->link.role);
-    if (code == EXIT_INTERRUPTED)
-        log_error(code, "interrupted; run the same command again at both ends to resume");
-    else if (receipt[0] != 0 && s->talk.closed)
-        progress_end(&s->progress, receipt, s->options);
-    return code;
-}
-
-static int
 run(struct options *o)
 {
     static struct sender sender;
     int direct = o->exec != NULL || o->stdio;
-    size_t count = o->operand_count - (direct ? 0 : 1);
 
     memset(&sender, 0, sizeof sender); /* a program may run this more than once */
-    sender.options = o;
-    sender.link.resumable = 1;
-    sender.link.rfd = sender.link.wfd = -1;
-    if (count == 0 || o->operand_count == 0)
+    sender.talk = (struct talk){.options = o,
+                                .sends = 1,
+                                .converse = send_all,
+                                .on_message = on_message,
+                                .context = &sender};
+    sender.sources = o->operand_count - (direct ? 0 : 1);
+    if (sender.sources == 0 || o->operand_count == 0)
         return log_error(EXIT_USAGE, "send: nothing to send: duet send %s", cmd_send.usage);
-    int code = check_sources(o, count);
-    progress_begin(&sender.progress, o);
-    if (code == EXIT_DONE)
-        code = converse(&sender, direct ? NULL : o->operands[count], count);
-    link_close(&sender.link);
-    return code;
+    int code = check_sources(o, sender.sources);
+    return code == EXIT_DONE ? talk_run(&sender.talk, direct ? NULL : o->operands[sender.sources])
+                             : code;
 }
 
 const struct command cmd_send = {
     .name = "send",
     .user = FOR_SEND,
-    .usage = "-k FILE PATH... HOST:PORT",
-    .about = "Files and folders to a peer; resumable.",
+    .usage = "-k FILE PATH... HOST:PORT | -l [ADDR]:PORT | --exec CMD",
+    .about = "Send files and folders to a peer that runs duet recv.",
+    .notes =
+        "Example, with the same secret.key at both ends; either end may be the one with -l:\n"
+        "    here$  duet recv -k secret.key -l :4000 -o inbox\n"
+        "    there$ duet send -k secret.key photos here:4000\n"
+        "Through ssh, where no port is open:\n"
+        "    duet send -k secret.key photos --exec 'ssh HOST duet recv -k secret.key --stdio'\n"
+        "After a cut, run the same command again at both ends to resume.\n",
     .least = 1,
     .most = 1000000,
     .run = run,

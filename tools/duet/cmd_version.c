@@ -24,6 +24,6 @@ const struct command cmd_version = {
     .name = "version",
     .user = FOR_VERSION,
     .usage = "[--json]",
-    .about = "The version, the protocol's, and the CPU kernel in use.",
+    .about = "Print the versions of duet and its protocol, and the CPU kernel in use.",
     .run = run,
 };

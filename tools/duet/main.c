@@ -30,7 +30,7 @@ help(void)
     puts("duet: a private, authenticated channel between two peers that share a secret\n");
     for (size_t i = 0; i < COMMANDS; i++)
         printf("  duet %-8s %s\n", commands[i]->name, commands[i]->about);
-    puts("\nduet SUBCOMMAND --help tells its options; the manual is duet(1).");
+    puts("\nduet SUBCOMMAND --help prints its options. The manual is duet(1).");
     return finish_output(EXIT_DONE);
 }
 

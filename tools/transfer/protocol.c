@@ -82,23 +82,6 @@ offer_read(struct offer *offer, const uint8_t *bytes, size_t size)
 
 /* ---- The conversation ---- */
 
-int
-talk_begin(struct talk *talk)
-{
-    talk->inbox = malloc(TRANSFER_INBOX);
-    talk->last = duet__os_now_ms();
-    return talk->inbox != NULL ? EXIT_DONE : log_error(EXIT_LIMIT, "no memory");
-}
-
-void
-talk_end(struct talk *talk)
-{
-    if (talk->inbox != NULL)
-        duet_wipe(talk->inbox, TRANSFER_INBOX);
-    free(talk->inbox);
-    talk->inbox = NULL;
-}
-
 static int
 handle(struct talk *talk, uint32_t code)
 {
@@ -118,7 +101,7 @@ receive(struct talk *talk, int *more)
 {
     uint32_t code = 0;
     size_t got = 0;
-    int result = duet_recv_message(talk->link->channel, &code, talk->inbox + talk->have,
+    int result = duet_recv_message(talk->link.channel, &code, talk->inbox + talk->have,
                                    TRANSFER_INBOX - talk->have, &got, 0);
 
     talk->have += got;
@@ -134,7 +117,7 @@ receive(struct talk *talk, int *more)
     if (result == DUET_E_ROOM || (result == DUET_OK && code == DUET_CODE_MORE))
         return log_error(EXIT_FAILED, "the peer's message is too long: is it duet send or recv?");
     if (result != DUET_OK)
-        return link_fail(talk->link, result);
+        return link_fail(&talk->link, result);
     return handle(talk, code);
 }
 
@@ -154,19 +137,16 @@ static int
 wait_for_wire(struct talk *talk)
 {
     const struct options *o = talk->options;
-    unsigned state = duet_channel_state(talk->link->channel);
+    unsigned state = duet_channel_state(talk->link.channel);
     struct pollfd fds[2] = {
-        {.fd = talk->handling || talk->closed ? -1 : talk->link->rfd, .events = POLLIN},
-        {.fd = state & DUET_WANT_WRITE ? talk->link->wfd : -1, .events = POLLOUT}};
+        {.fd = talk->handling || talk->closed ? -1 : talk->link.rfd, .events = POLLIN},
+        {.fd = state & DUET_WANT_WRITE ? talk->link.wfd : -1, .events = POLLOUT}};
 
     if (interrupted())
         return EXIT_INTERRUPTED;
-    if (talk->on_tick != NULL)
-        talk->on_tick(talk->context);
+    progress_tick(&talk->progress);
     if (o->idle_ms >= 0 && duet__os_now_ms() - talk->last >= (uint64_t)o->idle_ms)
-        return log_error(EXIT_SLOW,
-                         "nothing moved for %g s: the peer is slow; run the same command again at "
-                         "both ends to resume",
+        return log_error(EXIT_SLOW, "nothing moved for %g s: the peer is slow; " TRANSFER_RESUME,
                          o->idle_ms / 1000.0);
     if (poll(fds, 2, STEP_MS) < 0 && errno != EINTR)
         return log_error(EXIT_FAILED, "poll: %s", errno_text());
@@ -180,7 +160,7 @@ talk_send(struct talk *talk, uint32_t code, const void *bytes, size_t size)
     size_t sent;
 
     for (;;) {
-        int result = duet_send_message(talk->link->channel, code, at, size, &sent, 0);
+        int result = duet_send_message(talk->link.channel, code, at, size, &sent, 0);
         if (sent > 0) { /* bytes may be NULL where there are none */
             at += sent;
             size -= sent;
@@ -189,7 +169,7 @@ talk_send(struct talk *talk, uint32_t code, const void *bytes, size_t size)
         if (result == DUET_OK || (result == DUET_AGAIN && sent > 0 && size == 0))
             return interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
         if (result != DUET_AGAIN)
-            return link_fail(talk->link, result);
+            return link_fail(&talk->link, result);
         int done = receive_all(talk);
         if (done == EXIT_DONE)
             done = wait_for_wire(talk);
@@ -201,10 +181,10 @@ talk_send(struct talk *talk, uint32_t code, const void *bytes, size_t size)
 int
 talk_turn(struct talk *talk)
 {
-    int result = duet_flush(talk->link->channel, 0);
+    int result = duet_flush(talk->link.channel, 0);
 
     if (result != DUET_OK && result != DUET_AGAIN)
-        return link_fail(talk->link, result);
+        return link_fail(&talk->link, result);
     talk->heard = 0;
     int code = receive_all(talk);
     return code == EXIT_DONE && !talk->closed && !talk->heard ? wait_for_wire(talk) : code;
@@ -217,15 +197,53 @@ talk_close(struct talk *talk)
     int code = EXIT_DONE;
 
     while (code == EXIT_DONE && (result != DUET_OK || !talk->closed)) {
-        result = duet_close(talk->link->channel, 0);
+        result = duet_close(talk->link.channel, 0);
         if (result != DUET_OK && result != DUET_AGAIN)
-            return link_fail(talk->link, result);
+            return link_fail(&talk->link, result);
         if (result == DUET_OK && talk->closed)
             return EXIT_DONE;
         code = receive_all(talk);
         if (code == EXIT_DONE && !(result == DUET_OK && talk->closed))
             code = wait_for_wire(talk);
     }
+    return code;
+}
+
+/** The conversation on a channel that is established. Returns an exit code. */
+static int
+converse(struct talk *talk)
+{
+    char receipt[2 * DUET_RECEIPT_SIZE + 1];
+    enum duet_role role = talk->link.role;
+
+    talk->inbox = malloc(TRANSFER_INBOX);
+    if (talk->inbox == NULL)
+        return log_error(EXIT_LIMIT, "no memory");
+    interrupt_catch();
+    talk->last = talk->progress.begun_ms = duet__os_now_ms();
+    int code = talk->converse(talk->context);
+    duet_wipe(talk->inbox, TRANSFER_INBOX);
+    free(talk->inbox);
+    progress_break(&talk->progress);
+    if (code == EXIT_INTERRUPTED)
+        return log_error(code, "interrupted; " TRANSFER_RESUME);
+    if (!talk->sends) /* the receipt is that of the sender's direction */
+        role = role == DUET_TOP ? DUET_BOTTOM : DUET_TOP;
+    link_receipt(&talk->link, receipt, role);
+    if (receipt[0] != 0 && talk->complete)
+        progress_end(&talk->progress, receipt, talk->options);
+    return code;
+}
+
+int
+talk_run(struct talk *talk, const char *address)
+{
+    progress_begin(&talk->progress, talk->options);
+    int code = link_open(&talk->link, talk->options, address);
+    talk->link.resumable = 1;
+    if (code == EXIT_DONE)
+        code = converse(talk);
+    link_close(&talk->link);
     return code;
 }
 

@@ -6,6 +6,7 @@
 #define DUET_TOOL_TRANSFER_H
 
 #include "link.h"
+#include "progress.h"
 
 /** Messages, by their code. Integers are big-endian. */
 enum transfer_code {
@@ -31,6 +32,9 @@ enum {
     TRANSFER_INBOX = 131072, /* bytes: the longest message that is taken */
     TRANSFER_MESSAGE = 5120  /* bytes: the longest that is not DATA */
 };
+
+/** What to do after a cut. */
+#define TRANSFER_RESUME "run the same command again at both ends to resume"
 
 #define TRANSFER_UNKNOWN UINT64_MAX /**< a size that nobody knows beforehand: a stream */
 
@@ -64,24 +68,27 @@ void put_field(uint8_t *out, uint64_t value, unsigned size);
 
 /** A conversation: messages out, messages in, and nothing that waits for ever. */
 struct talk {
-    struct link *link;
     const struct options *options;
+    int sends; /* 1: this end sends the files */
+    /** The whole of it, from the first message to CLOSE. Returns an exit code. */
+    int (*converse)(void *context);
     /** A whole message has come. Returns an exit code. */
     int (*on_message)(void *context, uint32_t code, const uint8_t *bytes, size_t size);
-    /** Called five times a second at least. */
-    void (*on_tick)(void *context);
     void *context;
+    struct link link;
+    struct progress progress;
     uint8_t *inbox;
     size_t have;   /* bytes of a message that is not whole */
     int handling;  /* 1: on_message() runs, so nothing more is received */
     int heard;     /* 1: a message has come in this turn */
     int closed;    /* 1: the peer has closed */
+    int complete;  /* 1: all offers have come, so that the receipt says something */
     uint64_t last; /* when something moved */
 };
 
-/** Get ready. Returns an exit code. */
-int talk_begin(struct talk *talk);
-void talk_end(struct talk *talk);
+/** Reach the peer, converse with it, and print the outcome. address: NULL where the options name
+ * another way. Returns an exit code. */
+int talk_run(struct talk *talk, const char *address);
 
 /** Send a message; receives beside it, so that two ends never wait for each other. Returns an exit
  * code. */
