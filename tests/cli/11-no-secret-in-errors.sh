@@ -19,7 +19,7 @@ done >pieces
 [ "$(wc -l <pieces)" -ge 170 ] || bad "too few pieces: $(wc -l <pieces)"
 
 untold() {
-    timeout 20 "$DUET" "$@" >told 2>&1 </dev/null && [ "$1" != key ] && bad "it went well: $*"
+    timeout 300 "$DUET" "$@" >told 2>&1 </dev/null && [ "$1" != key ] && bad "it went well: $*"
     [ -s told ] || bad "nothing is told: $*"
     grep -qF -f pieces told && bad "told: $*: $(cat told)"
 }

@@ -20,7 +20,7 @@ for pattern in secret ephemeral; do
 done
 
 # IPv6, where there is one; a Unix socket, whose stale file is replaced
-if grep -q . /proc/net/if_inet6 2>/dev/null; then
+if grep -q '^0\{31\}1 ' /proc/net/if_inet6 2>/dev/null; then
     next_port
     start listener "$DUET" pipe -v -k k -l "[::1]:$port"
     listening listener

@@ -36,7 +36,7 @@ systemd:web can only be listened on
 END
 expect 2 "the host's name is too long" duet pipe -k k "$(printf %0256d 0):80"
 expect 2 "no name; it is systemd:NAME" duet pipe -k k -l systemd:
-expect 8 "missing.key: No such file" sh -c 'timeout 9 "$DUET" pipe -k missing.key -i missing.id a:1 2>all
+expect 8 "missing.key: No such file" sh -c 'timeout 300 "$DUET" pipe -k missing.key -i missing.id a:1 2>all
     code=$?; grep -v missing.id all >&2; grep -q "missing.id: No such file" all && exit $code'
 expect 2 "empty or too long" duet pipe -k k unix:
 expect 3 "not open" duet pipe -k k fd:77
@@ -95,8 +95,8 @@ for case in full broken; do
     stdin=zeros start listener "$DUET" pipe -v -k k -l 127.0.0.1:$port
     listening listener
     case $case in
-    full) timeout 60 "$DUET" pipe -k k 127.0.0.1:$port >/dev/full 2>err </dev/null ;;
-    broken) { timeout 60 "$DUET" pipe -k k 127.0.0.1:$port 2>err </dev/null; echo $? >broken.code; } | : ;;
+    full) timeout 300 "$DUET" pipe -k k 127.0.0.1:$port >/dev/full 2>err </dev/null ;;
+    broken) { timeout 300 "$DUET" pipe -k k 127.0.0.1:$port 2>err </dev/null; echo $? >broken.code; } | : ;;
     esac
     got=$?
     [ $case != broken ] || got=$(cat broken.code)
@@ -104,11 +104,11 @@ for case in full broken; do
     says "standard output" err
     ended listener 6
 done
-timeout 60 "$DUET" pipe -k k 127.0.0.1:1 >&- 2>err </dev/null
+timeout 300 "$DUET" pipe -k k 127.0.0.1:1 >&- 2>err </dev/null
 got=$?
 [ $got -eq 9 ] || bad "closed output: exit $got"
 says "standard output: is closed" err
-timeout 60 "$DUET" pipe -k k 127.0.0.1:1 <&- >out 2>err
+timeout 300 "$DUET" pipe -k k 127.0.0.1:1 <&- >out 2>err
 got=$?
 [ $got -eq 9 ] || bad "closed input: exit $got"
 says "standard input: is closed" err
@@ -118,24 +118,15 @@ expect 9 "is a folder" duet pipe -k k --in . 127.0.0.1:1
 expect 9 "No such file" duet pipe -k k --in nothing 127.0.0.1:1
 expect 9 "Is a directory" duet pipe -k k --out . 127.0.0.1:1
 
-# arrived FILE WHOLE: wait until the file is there and is all that was sent
-arrived() {
-    tries=0
-    while ! cmp -s "$1" "$2" && [ $tries -lt 300 ]; do
-        sleep 0.1
-        tries=$((tries + 1))
-    done
-}
-
 # the peer is killed: what came is written, and the cut is told
 next_port
 mkfifo fifo
-(cat zeros; sleep 30) >fifo &
+(cat zeros; hold_open) >fifo &
 children="$children $!"
 stdin=fifo start listener "$DUET" pipe -v -k k -l 127.0.0.1:$port
 listening listener
 start client "$DUET" pipe -k k 127.0.0.1:$port
-arrived client.out zeros
+wait_until cmp -s client.out zeros
 kill -9 "$(cat listener.pid)" "$(pgrep -P "$(cat listener.pid)")" 2>/dev/null
 ended client 6
 says "without CLOSE" client.err
@@ -144,13 +135,13 @@ same zeros client.out
 # nothing moves
 next_port
 stdin=fifo start listener "$DUET" pipe -v -k k -l 127.0.0.1:$port
-(sleep 3) >fifo &
+hold_open >fifo &
 children="$children $!"
 listening listener
 mkfifo quiet
-(sleep 3) >quiet &
+hold_open >quiet &
 children="$children $!"
-expect 7 "peer is slow" timeout 50 "$DUET" pipe -k k --idle-timeout 0.5 127.0.0.1:$port <quiet
+expect 7 "peer is slow" timeout 300 "$DUET" pipe -k k --idle-timeout 0.5 127.0.0.1:$port <quiet
 ended listener 6
 
 # died of a signal
@@ -164,10 +155,10 @@ ended listener 143
 start listener "$DUET" pipe -v -k k -l unix:sock
 listening listener
 mkfifo mute
-(sleep 20) >mute &
+hold_open >mute &
 children="$children $!"
 stdin=mute start client "$DUET" pipe -v -k k unix:sock
-sleep 0.5
+wait_until test ! -e sock || bad "the client is not let in"
 kill -INT "$(pgrep -P "$(cat client.pid)")" 2>/dev/null
 ended client 130
 ended listener 6

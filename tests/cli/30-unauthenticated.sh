@@ -3,15 +3,15 @@
 # real peer gets in beside them without waiting (docs/protocol.md §4 "Probing").
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
-: "${PYTHON:=python3}"
+needs_python
 duet keygen -o k >/dev/null
 duet keygen -o other >/dev/null
 printf '[Profile]\nLabel = acme\n' >label
 echo hello >data
 mkdir got
 
-drain=6     # seconds that the listener hears a stranger out
-patience=40 # of a stranger, on a machine that is loaded
+drain=6      # seconds for which the listener reads from an unauthenticated peer
+patience=100 # of such a peer, on a machine that is busy
 
 # stranger PORT SECONDS HEX: sends bytes, then says how many came back and when it was closed; a FIN
 # follows the bytes where HEX ends with "fin".
@@ -45,10 +45,9 @@ hex() {
     od -An -tx1 | tr -d ' \n'
 }
 
-# heard_out FILE: nothing was said to the stranger, and it was closed when its time was over: not
-# before, and not only after as much again.
+# heard_out FILE: nothing was sent to the peer, and it was closed once its time was over, not before.
 heard_out() {
-    awk -v least=$drain '/^closed 0 / && $3 >= least && $3 < 2 * least { good = 1 } END { exit !good }' "$1"
+    awk -v least=$drain '/^closed 0 / && $3 >= least { good = 1 } END { exit !good }' "$1"
 }
 
 for command in "pipe" "recv -o got"; do
@@ -68,9 +67,9 @@ for command in "pipe" "recv -o got"; do
         done
     done
     # the wrong secret, another label, another pattern
-    expect 4 "stayed silent" duet pipe -k other --handshake-timeout 0.5 127.0.0.1:$port
-    expect 4 "stayed silent" duet pipe -k k --profile label --handshake-timeout 0.5 127.0.0.1:$port
-    expect 4 "stayed silent" duet pipe -k k --pattern secret --handshake-timeout 0.5 127.0.0.1:$port
+    expect 4 "stayed silent" duet pipe -k other --handshake-timeout 2 127.0.0.1:$port
+    expect 4 "stayed silent" duet pipe -k k --profile label --handshake-timeout 2 127.0.0.1:$port
+    expect 4 "stayed silent" duet pipe -k k --pattern secret --handshake-timeout 2 127.0.0.1:$port
     soon "that the secret does not open" listener.err
     soon "pattern 0, which is not accepted" listener.err
     soon "closed before it proved" listener.err
@@ -79,8 +78,18 @@ for command in "pipe" "recv -o got"; do
     for log in stranger.[0-9]*; do
         heard_out "$log" || bad "$command, $log: $(cat "$log")"
     done
-    # half-open connections, and the real peer beside them before the first of them is over
-    begin=$(date +%s%N)
+    # the listener's real peer, for it to end
+    if [ "$command" = pipe ]; then
+        duet pipe -k k 127.0.0.1:$port <data || bad "the real peer after the others"
+    else
+        duet send -q -k k data 127.0.0.1:$port || bad "the real peer after the others"
+    fi
+    ended listener 0
+    # half-open connections, and the real peer is served while all of them are open
+    next_port
+    # shellcheck disable=SC2086
+    start listener "$DUET" $command -v -k k --drain-timeout 90-90 -l 127.0.0.1:$port
+    listening listener
     for n in 1 2 3 4 5; do
         rm -f half.$n
         stranger $port $patience 00 >half.$n &
@@ -93,16 +102,18 @@ for command in "pipe" "recv -o got"; do
     else
         duet send -q -k k data 127.0.0.1:$port || bad "the real peer"
     fi
-    took=$((($(date +%s%N) - begin) / 1000000))
-    [ $took -lt $((drain * 1000)) ] || bad "the real peer waited $took ms"
     ended listener 0
+    for n in 1 2 3 4 5; do # the listener's own end closes them, long before their time
+        soon 'closed\|reset' half.$n
+        awk '$3 >= 90 { late = 1 } END { exit late }' half.$n || bad "the real peer waited: $(cat half.$n)"
+    done
 done
 same data got/data
 
 # a flight that was recorded is a stranger's the second time
 next_port
 real=$port
-start listener "$DUET" pipe -v -k k --drain-timeout 3-3 -l 127.0.0.1:$real
+start listener "$DUET" pipe -v -k k --drain-timeout 30-30 -l 127.0.0.1:$real
 listening listener
 cat >relay.py <<'END'
 import socket, sys, threading
@@ -114,7 +125,7 @@ top, _ = a.accept()
 flight = top.recv(65536)
 first = socket.create_connection(("127.0.0.1", target))
 first.sendall(flight)           # the listener answers this one ...
-first.settimeout(5)
+first.settimeout(60)
 answer = first.recv(65536)
 second = socket.create_connection(("127.0.0.1", target))
 second.sendall(flight)          # ... and never again
@@ -127,7 +138,7 @@ END
 next_port
 start relay "$PYTHON" relay.py $port $real
 listening relay
-expect 4 "" duet pipe -k k --handshake-timeout 2.5 127.0.0.1:$port
+expect 4 "" duet pipe -k k --handshake-timeout 10 127.0.0.1:$port
 ended relay 0
 says "answered True then silence" relay.out
 says "replay" listener.err
@@ -137,13 +148,13 @@ ended listener 0
 # silence, a close and a reset towards one who connects
 next_port
 cat >silent.py <<'END'
-import socket, sys, time
+import socket, sys
 s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 print("listening on", sys.argv[1], file=sys.stderr, flush=True)
 for answer in (None, b"", b"HTTP/1.1 400 Bad Request\r\n\r\n" + bytes(2000)):
     c, _ = s.accept()
-    if answer is None:
-        time.sleep(1)
+    while answer is None and c.recv(65536):
+        pass  # until it has given up
     c.sendall(answer or b"")
     c.close()
 END

@@ -9,13 +9,14 @@ for name in alice bob eve; do
 done
 echo data >data
 
+# both OPTIONS-OF-LISTENER OPTIONS-OF-CLIENT [SECONDS]: a client that waits so long for an answer
 both() {
     next_port
     # shellcheck disable=SC2086
     start listener "$DUET" pipe -v -k k $1 --drain-timeout 1-1 -l 127.0.0.1:$port
     listening listener
     # shellcheck disable=SC2086
-    duet pipe -v -k k $2 --handshake-timeout 0.8 127.0.0.1:$port <data 2>err
+    duet pipe -v -k k $2 --handshake-timeout ${3:-25} 127.0.0.1:$port <data 2>err
     echo $? >code
 }
 
@@ -33,7 +34,7 @@ for lists in "--peers alice.peers:--peers bob.peers" "--peers alice.peers:" ":--
 done
 
 # TOP is not trusted: its key is told at home, in a line that can be copied
-both "-i bob.id --peers alice.peers" "-i eve.id"
+both "-i bob.id --peers alice.peers" "-i eve.id" 2
 [ "$(cat code)" = 4 ] || bad "eve: exit $(cat code): $(cat err)"
 says "section \[Peer NAME\] to the peers file, and below it the line PublicKey = $(cat eve.public)" listener.err
 echo x | duet pipe -k k -i alice.id 127.0.0.1:$port || bad "alice after eve"
@@ -53,12 +54,12 @@ echo x | duet pipe -k k -i alice.id 127.0.0.1:$port || bad "alice after that"
 ended listener 0
 
 # a list means pattern 2 alone; a listener without an identity does not know it
-both "-i bob.id --peers alice.peers" ""
+both "-i bob.id --peers alice.peers" "" 2
 [ "$(cat code)" = 4 ] || bad "no identity: exit $(cat code): $(cat err)"
 says "pattern 1, which is not accepted" listener.err
 echo x | duet pipe -k k -i alice.id 127.0.0.1:$port || bad "alice after that"
 ended listener 0
-both "" "-i alice.id"
+both "" "-i alice.id" 2
 [ "$(cat code)" = 4 ] || bad "identity towards none: exit $(cat code): $(cat err)"
 says "pattern 2, which is not accepted" listener.err
 echo x | duet pipe -k k 127.0.0.1:$port || bad "the default pattern after that"

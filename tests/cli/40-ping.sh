@@ -2,12 +2,12 @@
 # ping, explain and version.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
-: "${PYTHON:=python3}"
+needs_python
 id=$(duet keygen -o k)
 
 next_port
 mkfifo quiet
-(sleep 20) >quiet &
+hold_open >quiet &
 children="$children $!"
 stdin=quiet start listener "$DUET" pipe -v -k k -l 127.0.0.1:$port
 listening listener
@@ -24,7 +24,7 @@ expect 2 "1 to 1000000" duet ping -k k -c 0 127.0.0.1:1
 next_port
 head -c 100000 /dev/zero >data
 mkfifo talking # it sends, and has not closed
-{ cat data; sleep 20; } >talking &
+{ cat data; hold_open; } >talking &
 children="$children $!"
 stdin=talking start listener "$DUET" pipe -v -k k -l 127.0.0.1:$port
 listening listener

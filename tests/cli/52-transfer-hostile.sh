@@ -51,10 +51,11 @@ rm -r got
 mkdir got
 (
     flock 9
-    sleep 20
+    : >locked
+    hold_open
 ) 9>got/large.duet-part &
 children="$children $!"
-sleep 0.3
+exists locked
 transfer 1 1 large
 says "another program is receiving it" recv.err
 rm -r got
@@ -71,6 +72,6 @@ if [ "$(id -u)" -eq 0 ] && mkdir got && mount -t tmpfs -o size=1m tmpfs got 2>/d
     same large got/large
     umount got
 else
-    echo "no tmpfs here: a full disk is not tried"
+    without "a full disk" "no tmpfs may be mounted"
 fi
 done_testing

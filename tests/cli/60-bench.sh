@@ -2,6 +2,7 @@
 # duet-bench prints figures for each benchmark, as tables, JSON and TSV. No speed is asserted.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
+needs_python
 
 expect 2 "bench is a program of its own now: duet-bench" duet bench --quick
 [ -n "${BENCH:-}" ] || {
@@ -18,7 +19,7 @@ says "^ *1048576 .* ms" out
 
 expect 0 "" "$BENCH" --quick --json
 says '"bench": "handshake", "case": "wire", .*"contender": "duet-identity", "unit": "flights", "median": 4,' out
-"${PYTHON:-python3}" - out <<'END' || bad "the figures are not what they should be"
+"$PYTHON" - out <<'END' || bad "the figures are not what they should be"
 import json, sys
 
 figures = json.load(open(sys.argv[1]))["figures"]

@@ -21,7 +21,7 @@ needles() {
 watched() {
     bytes=$1 code=$2
     shift 2
-    timeout 100 "$WATCH" "$bytes" -- "$@" >"$bytes.out" 2>"$bytes.err" </dev/null
+    timeout 300 "$WATCH" "$bytes" -- "$@" >"$bytes.out" 2>"$bytes.err" </dev/null
     got=$?
     [ $got -eq "$code" ] || bad "exit $got, not $code: $* ($(cat "$bytes.err"))"
     clean "$bytes" "$*"
@@ -62,12 +62,11 @@ for what in "" --identity; do
         rm -f made late
         mkfifo late
         (
-            while ! [ -s made ]; do sleep 0.1; done
-            sleep 0.3
+            wait_until "$DUET" key show made >/dev/null # it is whole
             needles made >late
         ) &
         # What is looked for is what it has just made: watch waits for it at the command's end.
-        timeout 20 "$WATCH" late -- sh -c "umask 077; exec \"\$0\" keygen -q $what $way" "$DUET" \
+        timeout 300 "$WATCH" late -- sh -c "umask 077; exec \"\$0\" keygen -q $what $way" "$DUET" \
             >late.out 2>late.err || bad "keygen $what $way: $(cat late.err)"
         wait $!
         clean late "keygen $what $way"
@@ -86,11 +85,7 @@ midway() {
     for pid in $(pgrep -P "$(cat "$1.pid")"); do # of timeout: watch
         pkill -WINCH -P "$pid"
     done
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
-        grep -q '^midway [1-9]' "$1.out" && return
-        sleep 0.1
-    done
-    bad "$1 does not hold its secret as it runs: $(cat "$1.out" "$1.err")"
+    wait_until grep -q '^midway [1-9]' "$1.out" || bad "$1 does not hold its secret as it runs: $(cat "$1.out" "$1.err")"
 }
 
 mkdir -p in
@@ -136,7 +131,7 @@ ended listener 0
 next_port
 searched listener all "$DUET" pipe -v -k k --drain-timeout 1-1 -l 127.0.0.1:$port
 listening listener
-watched wrong 4 "$DUET" ping -k other --handshake-timeout 0.5 127.0.0.1:$port
+watched wrong 4 "$DUET" ping -k other --handshake-timeout 2 127.0.0.1:$port
 watched all 0 "$DUET" pipe -k k 127.0.0.1:$port
 ended listener 0
 clean listener "pipe -l, after a stranger"

@@ -1,6 +1,7 @@
 # What the scripts here share: a work folder, expectations, and processes that end with the script.
 #
-# DUET names the command. Every wait has an end; only processes started here are ended.
+# DUET names the command. Nothing is judged by how fast the machine is: a script waits for an event, up
+# to a minute and more, and only processes that it started are ended.
 set -u
 # shellcheck source=../support/ports.sh
 . "$(dirname "$0")/../support/ports.sh"
@@ -10,7 +11,7 @@ children=
 failures=0
 
 finish() {
-    for pid in $children; do
+    for pid in $children $(cat ./*.pid 2>/dev/null); do
         kill "$pid" 2>/dev/null
     done
     wait 2>/dev/null
@@ -21,7 +22,21 @@ trap 'exit 130' INT TERM
 cd "$work" || exit 1
 
 duet() {
-    timeout 100 "$DUET" "$@"
+    timeout 300 "$DUET" "$@"
+}
+
+# needs_python: PYTHON is one that runs, or the script is skipped.
+needs_python() {
+    : "${PYTHON:=python3}"
+    "$PYTHON" -c '' 2>/dev/null || {
+        echo "skipped: python3 is not installed"
+        exit 77
+    }
+}
+
+# without WHAT WHY: reports a part that is left out; scripts/run-tests collects these lines.
+without() {
+    echo "[  SKIPPED ] $1: $2"
 }
 
 bad() {
@@ -62,7 +77,7 @@ start() {
     rm -f "$name.err" "$name.code.$started"
     ln -sf "$name.code.$started" "$name.code"
     (
-        timeout 100 "$@" >"$name.out" 2>"$name.err" <"${stdin:-/dev/null}" &
+        timeout 300 "$@" >"$name.out" 2>"$name.err" <"${stdin:-/dev/null}" &
         echo $! >"$name.pid"
         wait $!
         echo $? >"$name.code.$started"
@@ -70,36 +85,51 @@ start() {
     children="$children $!"
 }
 
-# soon TEXT FILE: wait until the file says it, 30 s at most.
-soon() {
+# wait_until COMMAND...: try every tenth of a second until it succeeds, for a minute and a half at least.
+wait_until() {
     tries=0
-    while ! grep -q -- "$1" "$2" 2>/dev/null && [ $tries -lt 300 ]; do
+    until "$@" 2>/dev/null; do
+        [ $tries -lt 900 ] || return 1
         sleep 0.1
         tries=$((tries + 1))
     done
+}
+
+# soon TEXT FILE: wait until the file contains it.
+soon() {
+    wait_until grep -q -- "$1" "$2"
     says "$1" "$2"
 }
 
-# listening NAME: wait until its -v line tells that it listens, or until it has ended.
+# exists FILE: wait until it does.
+exists() {
+    wait_until test -e "$1" || bad "$1 does not come to be"
+}
+
+# listening NAME: wait until its -v line reports that it listens, or until it has ended.
 listening() {
-    tries=0
-    while ! grep -q 'listening on' "$1.err" 2>/dev/null; do
-        if [ -s "$1.code" ] || [ $tries -ge 300 ]; then
-            bad "$1 does not listen: $(cat "$1.err")"
-            return
-        fi
-        sleep 0.1
-        tries=$((tries + 1))
-    done
+    wait_until grep_or_ended "$1"
+    grep -q 'listening on' "$1.err" || bad "$1 does not listen: $(cat "$1.err")"
+}
+
+grep_or_ended() {
+    grep -q 'listening on' "$1.err" || [ -s "$1.code" ]
+}
+
+# accepts PORT: wait until something listens there, where the system says so.
+accepts() {
+    [ ! -r /proc/net/tcp ] || wait_until grep -qi ":$(printf '%04X' "$1") 0*:0000 0A" /proc/net/tcp ||
+        bad "nothing listens at port $1"
+}
+
+# hold_open: keeps open what it was given, until the script ends; for the background.
+hold_open() {
+    exec sleep 1000
 }
 
 # ended NAME CODE: wait for it, and compare its exit code.
 ended() {
-    tries=0
-    while [ ! -s "$1.code" ] && [ $tries -lt 900 ]; do
-        sleep 0.1
-        tries=$((tries + 1))
-    done
+    wait_until test -s "$1.code"
     [ "$(cat "$1.code" 2>/dev/null)" = "$2" ] ||
         bad "$1: exit $(cat "$1.code" 2>/dev/null), not $2: $(cat "$1.err")"
 }

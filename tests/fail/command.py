@@ -30,7 +30,7 @@ import time
 
 DUET, SHIM = os.environ["DUET"], os.environ.get("SHIM", "")
 KNOWN = range(0, 13)  # of exits.h
-PATIENCE = 30  # seconds; a process that takes longer hangs
+PATIENCE = 200  # seconds; a process that takes longer hangs
 
 KINDS = {"read": errno.EIO, "write": errno.ENOSPC, "poll": errno.ENOMEM, "accept": errno.EMFILE,
          "open": errno.EMFILE, "fsync": errno.EIO, "random": errno.ENOSYS, "malloc": errno.ENOMEM,
@@ -78,7 +78,7 @@ class Run:
             self.process.wait()
 
     def listening(self):
-        end = time.monotonic() + 5
+        end = time.monotonic() + PATIENCE
         while time.monotonic() < end and self.process.poll() is None:
             if b"listening on" in self.err.read_bytes():
                 return True
@@ -139,13 +139,20 @@ def show(extra, unhurt):
         need(b"kind: secret" in run.out.read_bytes(), "exit 0, but nothing is shown")
 
 
-LINK = ["-k", "key", "--handshake-timeout", "2", "--idle-timeout", "2", "--drain-timeout", "0.2-0.2"]
+LINK = ["-k", "key", "--drain-timeout", "0.2-0.2"]
+# Where a call fails a peer may wait in vain, and how long it does decides nothing; else all must go well.
+HURT = [*LINK, "--handshake-timeout", "2", "--idle-timeout", "2"]
+UNHURT = [*LINK, "--handshake-timeout", "29", "--idle-timeout", "100"]
 
 
-def ended(run):
+def link(unhurt):
+    return UNHURT if unhurt else HURT
+
+
+def ended(run, unhurt):
     """Its exit code; "waits" where it is a listener that has let nobody in, which goes on for ever:
     once one is in, the socket's file is gone."""
-    code = run.wait(0.3)
+    code = run.wait(PATIENCE if unhurt else 0.3)
     if code is None and pathlib.Path("socket").exists():
         return "waits"
     return run.wait() if code is None else code
@@ -164,8 +171,8 @@ def two(listener, connecter, victim_listens, extra, unhurt):
             second.wait()
         victim, peer = (first, second) if victim_listens else (second, first)
         need(victim is not None, "the peer does not listen:", first.said())
-        code = ended(first)
-        told = ended(second) if second is not None else 0
+        code = ended(first, unhurt)
+        told = ended(second, unhurt) if second is not None else 0
         if not victim_listens:
             code, told = told, code
         need(told == "waits" or told in KNOWN, "the peer's exit code", told, peer and peer.said())
@@ -188,8 +195,8 @@ def settle(victim, code, peer, unhurt):
 
 
 def pipe(extra, unhurt, victim_listens):
-    listener = ["pipe", "-v", *LINK, "-l", "unix:socket"], "small"
-    connecter = ["pipe", *LINK, "unix:socket"], "large"
+    listener = ["pipe", "-v", *link(unhurt), "-l", "unix:socket"], "small"
+    connecter = ["pipe", *link(unhurt), "unix:socket"], "large"
     victim, code, peer = two(listener, connecter, victim_listens, extra, unhurt)
     sources = ("small", "large") if victim_listens else ("large", "small")
     all_there = prefix("victim.out", sources[1])
@@ -202,8 +209,8 @@ def pipe(extra, unhurt, victim_listens):
 def transfer(extra, unhurt, victim_listens, sends):
     """sends 1: the victim is duet send; the receiver listens unless it connects to a sender."""
     receiver_listens = victim_listens != sends
-    send = ["send", "--progress", "none", *LINK, "small", "large"]
-    receive = ["recv", "--progress", "none", *LINK, "-o", "in"]
+    send = ["send", "--progress", "none", *link(unhurt), "small", "large"]
+    receive = ["recv", "--progress", "none", *link(unhurt), "-o", "in"]
     listener, connecter = (receive, send) if receiver_listens else (send, receive)
     listener = listener + ["-v", "-l", "unix:socket"] if receiver_listens else \
         listener + ["-v", "unix:socket", "-l"]
@@ -222,6 +229,7 @@ def transfer(extra, unhurt, victim_listens, sends):
 
 
 def resume(listener, connecter):
+    listener, connecter = (side + UNHURT[2:] for side in (listener, connecter))  # the last one counts
     _, code, peer = two((listener, None), (connecter + ["unix:socket"], None), False, None, True)
     need(code == 0 and peer.wait(0) == 0, "it is not resumed:", code, peer.wait(0), peer.said())
     for name in ("small", "large"):
@@ -231,7 +239,7 @@ def resume(listener, connecter):
 
 # ---- The tunnel: it outlives what fails, and serves the next connection ----
 
-TIMEOUTS = ["--timeout", "2", "--handshake-timeout", "2", "--idle-timeout", "2", "--drain-timeout",
+TIMEOUTS = ["--timeout", "20", "--handshake-timeout", "10", "--idle-timeout", "5", "--drain-timeout",
             "0.2-0.2", "--shutdown-timeout", "0.3"]
 
 
@@ -269,7 +277,7 @@ class Target:
 def call(sent):
     """One plain connection through the tunnel; what it hears, or None where it is not served."""
     with socket.socket(socket.AF_UNIX) as end:
-        end.settimeout(5)
+        end.settimeout(PATIENCE)
         heard = b""
         try:
             end.connect("plain")
@@ -283,8 +291,8 @@ def call(sent):
 
 
 def started(run, path):
-    """Whether it listens; its log may have lost the line that tells."""
-    end = time.monotonic() + 5
+    """Whether it listens; its log may have lost the line that says so."""
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end and run.process.poll() is None:
         with socket.socket(socket.AF_UNIX) as probe:
             if probe.connect_ex(path) == 0:
@@ -326,7 +334,7 @@ def tunnel(extra, unhurt, victim):
         for run in runs.values():
             run.process.terminate()
         for side, run in runs.items():
-            code = run.wait(10)
+            code = run.wait()
             need(code is not None, side, "does not end")
             need(code in KNOWN, side, "ends with", code, run.said())
             codes[code] += side == victim

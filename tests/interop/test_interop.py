@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 COMMAND = os.environ["DUET"]
 NAMES = {SECRET: "secret", EPHEMERAL: "ephemeral", IDENTITY: "identity"}
-TIMEOUT = 10
+TIMEOUT = 200
 
 
 class Vectors(unittest.TestCase):
@@ -90,7 +90,7 @@ class Pipe:
         self.work, self.role = work, role
         self.errors = tempfile.TemporaryFile()
         arguments = [COMMAND, "pipe", "-v", "-k", f"{work}/key", "--pattern", NAMES[pattern],
-                     "--handshake-timeout", "2"]
+                     "--handshake-timeout", "29"]
         if pattern == IDENTITY:
             arguments += ["-i", f"{work}/theirs", "--peers", f"{work}/peers"]
             options["static"] = X25519PrivateKey.from_private_bytes(b"\x07" * 32)

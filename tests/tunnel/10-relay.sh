@@ -24,7 +24,7 @@ peer both unix:plain 8 4 || bad "Unix sockets"
 down
 [ ! -e wire ] && [ ! -e plain ] || bad "a socket's file stays behind"
 
-if grep -q . /proc/net/if_inet6 2>/dev/null; then
+if grep -q '^0\{31\}1 ' /proc/net/if_inet6 2>/dev/null; then
     up "$target" "[::1]:$((port + 2))"
     peer both "$plain" 1 || bad "IPv6"
     down

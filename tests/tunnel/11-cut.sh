@@ -24,9 +24,9 @@ for victim in server client; do
     target witness witness
     [ $victim = server ] && up "$(sed -n 's/listening on //p' echo.err)" || up "$target"
     if [ $victim = server ]; then
-        peer wait_end "$plain" 20 >out &
+        peer wait_end "$plain" 100 >out &
     else
-        peer linger "$plain" 5 >out &
+        peer linger "$plain" over >out &
     fi
     waiting=$!
     soon begun out
@@ -39,6 +39,8 @@ for victim in server client; do
         soon reset witness.out
         soon 'outcome cut: ' server.err
         stop server
+        : >over
+        wait $waiting
     fi
 done
 

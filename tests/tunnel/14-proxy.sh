@@ -38,7 +38,7 @@ down
 # who sends none, or may not, is met in silence by a server and cut by a client
 server_options='--proxy-protocol in --drain-timeout 1-1'
 up "$target"
-[ "$(peer probe "$wire" 400 5 | cut -d' ' -f1)" = end ] || bad "a server without a header"
+[ "$(peer probe "$wire" 400 100 | cut -d' ' -f1)" = end ] || bad "a server without a header"
 soon 'outcome stranger: no PROXY header' server.err
 down
 client_options='--proxy-protocol in --proxy-from 192.0.2.0/24' server_options=

@@ -13,10 +13,10 @@ next_port
 plain=127.0.0.1:$port
 start server "$DUET" server -v -k server.key --listen "$wire" --target "$target"
 start client "$DUET" client -v -k client.key --listen "$plain" --target "$wire" \
-    --handshake-timeout 1 --timeout 1
+    --handshake-timeout 6 --timeout 6
 listening server
 listening client
-peer trickle "$plain" 6 >trickle.out &
+peer trickle "$plain" over >trickle.out &
 trickling=$!
 soon begun trickle.out
 
@@ -43,14 +43,13 @@ reloads() {
     grep -c 'reloaded: new' "$1.err"
 }
 
+more_reloads() {
+    [ "$(reloads "$1")" -gt "$2" ]
+}
+
 # reloaded NAME MORE THAN: wait until it has done so more often than that
 reloaded() {
-    tries=0
-    while [ "$(reloads "$1")" -le "$2" ] && [ $tries -lt 300 ]; do
-        sleep 0.1
-        tries=$((tries + 1))
-    done
-    [ "$(reloads "$1")" -gt "$2" ] || bad "$1 was not reloaded: $(cat "$1.err")"
+    wait_until more_reloads "$1" "$2" || bad "$1 was not reloaded: $(cat "$1.err")"
 }
 
 # many in a row, under traffic; signals that come together may be one
@@ -65,6 +64,7 @@ done
 reloaded server $((servers + 1))
 reloaded client $((clients + 1))
 wait $busy || bad "traffic over reloads"
+: >over
 wait $trickling || bad "the open one: $(cat trickle.out)"
 down
 done_testing

@@ -4,32 +4,37 @@
 . "$(dirname "$0")/common.sh"
 target echo echo
 
+# refuses PORT: nothing listens there any more
+refuses() {
+    ! "$PYTHON" -c "import socket; socket.create_connection(('127.0.0.1', $1)).close()"
+}
+
 up "$target"
-held 2
+held
 kill -TERM "$(pid client)" "$(pid server)"
-sleep 0.5
+wait_until refuses "${plain##*:}" || bad "it listens while it drains"
 peer both "$plain" 0 2>/dev/null && bad "a new connection while it drains"
-wait $holding || bad "the open one was not let go on: $(cat hold.err)"
+release || bad "the open one was not let go on: $(cat hold.err)"
 ended client 0
 ended server 0
 
 client_options='--shutdown-timeout 1'
 up "$target"
-held 3
+held
 kill -TERM "$(pid client)"
 ended client 0
-wait $holding && bad "the limit was none"
+release && bad "the limit was none"
 says 'time to drain' client.err
 stop server
 
 client_options=
 up "$target"
-held 3
+held
 kill -TERM "$(pid client)"
-sleep 0.5
+wait_until refuses "${plain##*:}" || bad "it listens while it drains"
 kill -TERM "$(pid client)"
 ended client 0
-wait $holding && bad "it was to end now"
+release && bad "it was to end now"
 says 'told to end now' client.err
 stop server
 done_testing

@@ -15,12 +15,13 @@ workers() {
 comes() {
     what=$1 number=$2
     shift 2
-    tries=0
-    while [ "$("$@")" != "$number" ] && [ $tries -lt 300 ]; do
-        sleep 0.1
-        tries=$((tries + 1))
-    done
-    [ "$("$@")" = "$number" ] || bad "$what: $("$@"), not $number: $(cat server.err)"
+    wait_until prints "$number" "$@" || bad "$what: $("$@"), not $number: $(cat server.err)"
+}
+
+prints() {
+    wanted=$1
+    shift
+    [ "$("$@")" = "$wanted" ]
 }
 
 crew() {
@@ -45,21 +46,22 @@ kill -HUP "$(pid server)"
 comes "workers that were reloaded" 3 grep -c 'reloaded: ' server.err
 peer both "$plain" 1 6 || bad "after a reload"
 
-# a signal that comes before a worker has begun to heed any is heeded then
+# a signal that comes before a worker handles any is handled later
 next_port
 cat >early.py <<'END'
 import os, signal, subprocess, sys, time
 
 p = subprocess.Popen(sys.argv[1:], stderr=open("early.err", "w"))
-end = time.monotonic() + 0.3
-while time.monotonic() < end:
+begin = time.monotonic()
+while time.monotonic() < begin + 0.3 or (
+        "reloaded: new" not in open("early.err").read() and time.monotonic() < begin + 100):
     for child in open(f"/proc/{p.pid}/task/{p.pid}/children").read().split():
         try:
             os.kill(int(child), signal.SIGHUP)
         except ProcessLookupError:
             pass  # it died of it: the supervisor tells
 p.terminate()
-sys.exit(p.wait(20))
+sys.exit(p.wait(200))
 END
 for _ in 1 2 3; do
     "$PYTHON" early.py "$DUET" server -v -k k --workers 16 --listen "127.0.0.1:$port" --target "$target" ||
@@ -72,18 +74,15 @@ done
 stop client
 left=$(workers server)
 kill -KILL "$(pid server)"
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-    alive=0
+all_gone() {
     for worker in $left; do
         case $(ps -o stat= -p "$worker") in
-        '' | Z*) ;; # gone, or waiting to be reaped by whoever inherits it
-        *) alive=1 ;;
+        '' | Z*) ;; # gone, or a zombie until its new parent reaps it
+        *) return 1 ;;
         esac
     done
-    [ $alive = 1 ] || break
-    sleep 0.1
-done
-[ $alive = 0 ] || bad "workers outlive their supervisor"
+}
+wait_until all_gone || bad "workers outlive their supervisor"
 
 # an orderly end
 up "$target" unix:plain

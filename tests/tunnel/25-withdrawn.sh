@@ -34,14 +34,13 @@ count() {
     grep -c -- "$1" "$2" || :
 }
 
+at_least() {
+    [ "$(count "$1" "$2")" -ge "$3" ]
+}
+
 # more TEXT FILE NUMBER: wait until so many lines of the file say it
 more() {
-    tries=0
-    while [ "$(count "$1" "$2")" -lt "$3" ] && [ $tries -lt 200 ]; do
-        sleep 0.05
-        tries=$((tries + 1))
-    done
-    [ "$(count "$1" "$2")" -ge "$3" ] || bad "$case: $2 does not say '$1' $3 times: $(cat "$2")"
+    wait_until at_least "$@" || bad "$case: $2 does not say '$1' $3 times: $(cat "$2")"
 }
 
 # reload NAME: by its file of now
@@ -59,7 +58,7 @@ knock() {
     knocking=
     for gate in $gates; do
         holds=$(count held "$gate.out")
-        echo "$case" | timeout 60 "$DUET" pipe "$@" "$(cat "$gate.address")" >"$gate.said" 2>"$gate.told" &
+        echo "$case" | timeout 300 "$DUET" pipe --handshake-timeout 29 "$@" "$(cat "$gate.address")" >"$gate.said" 2>"$gate.told" &
         knocking="$knocking $!"
         more held "$gate.out" $((holds + 1))
     done

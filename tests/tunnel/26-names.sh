@@ -26,7 +26,7 @@ conf() {
 left() {
     name=$1
     shift
-    start "$name" "$PYTHON" "$peer" visit 30 "$@"
+    start "$name" "$PYTHON" "$peer" visit 300 "$@"
     soon held "$name.out"
 }
 
@@ -70,11 +70,10 @@ printf '[Global]\ncontrol = ctl\n[Tunnel turned]\nside = client\nlisten = 127.0.
     $port "$target" >conf
 expect 0 '' duet ctl --control ctl reload
 soon 'outcome stranger' server.err
-tries=0
-while duet ctl --control ctl sessions | grep -q turned && [ $tries -lt 50 ]; do
-    sleep 0.1
-    tries=$((tries + 1))
-done
+gone() {
+    ! duet ctl --control ctl sessions | grep -q turned
+}
+wait_until gone || bad "its session stays"
 duet ctl --control ctl metrics >out
 says 'duet_connections_accepted_total{tunnel="turned"} 1' out
 kill "$(pid third)"

@@ -8,6 +8,11 @@ mv k credentials/secret
 chmod 644 credentials/secret # who may read it is systemd's matter
 target echo echo
 
+# lives COUNT: so many signs of life were sent
+lives() {
+    [ "$(grep -c '^WATCHDOG=1' systemd.out)" -ge "$1" ]
+}
+
 for workers in 1 2; do
     next_port
     wire=127.0.0.1:$port
@@ -30,8 +35,7 @@ END
     soon '^READY=1' systemd.out
     peer both "$plain" 1 || bad "nothing goes through the socket that was passed"
     soon '^WATCHDOG=1' systemd.out
-    sleep 1
-    [ "$(grep -c '^WATCHDOG=1' systemd.out)" -ge 4 ] || bad "signs of life: $(cat systemd.out)"
+    wait_until lives 4 || bad "signs of life: $(cat systemd.out)"
     kill -HUP "$(pid systemd)"
     soon '^RELOADING=1 MONOTONIC_USEC=[0-9][0-9]*$' systemd.out
     soon 'reloaded' systemd.err

@@ -8,20 +8,25 @@ secret=$(sed -n 's/^Secret = //p' k)
 id=$(sed -n 's/^Id = //p' k)
 duet keygen -o other >/dev/null
 
+# finished COUNT: so many connections of the server are done
+finished() {
+    [ "$(grep -c 'outcome[ =": ]*done' server.err)" -ge "$1" ]
+}
+
 # ---- What a line says, in each format ----
 for format in text logfmt json; do
     server_options="--log-format $format --max-from-source 1 --drain-timeout 0.2-0.2"
     client_options="--log-format $format --timeout 1"
     up "$target"
     peer both "$plain" 1
-    : >held
-    peer hold "$plain" 2 >held &
-    soon 'held' held
+    held
     "$PYTHON" -c "import socket; socket.create_connection(('127.0.0.1', ${wire#*:})).recv(1)" 2>/dev/null ||
         : # one too many from one source
-    wait $!
-    duet ping -k other --handshake-timeout 0.5 "$wire" >/dev/null 2>&1 # a stranger
-    sleep 0.5
+    release || bad "the one that was open"
+    soon 'outcome.*done.*' server.err
+    wait_until finished 2 || bad "two connections are not done: $(cat server.err)"
+    duet ping -k other --handshake-timeout 2 "$wire" >/dev/null 2>&1 # an unauthenticated peer
+    soon 'stranger' server.err
     stop server
     peer both "$plain" 0 2>/dev/null # nobody is there
     stop client
@@ -67,7 +72,7 @@ mkfifo pipe
 next_port
 wire=127.0.0.1:$port
 next_port
-"$PYTHON" -c "import time; time.sleep(60)" <pipe & # it holds the pipe open, and reads nothing
+hold_open <pipe & # it holds the pipe open, and reads nothing
 children="$children $!"
 "$DUET" server -v -k k --listen "$wire" --target "$target" 2>pipe &
 stuck=$!

@@ -1,14 +1,14 @@
 # What the scripts here share beside tests/cli/common.sh: plain programs at both ends of a tunnel
-# (peer.py), a server and a client between them.
+# (peer.py), and a server and a client between them.
 peer="$(cd "$(dirname "$0")" && pwd)/peer.py"
 # shellcheck source=../cli/common.sh
 . "$(dirname "$0")/../cli/common.sh"
-: "${PYTHON:=python3}"
+needs_python
 server_options='' client_options=''
 duet keygen -o k >/dev/null
 
 peer() {
-    timeout 60 "$PYTHON" "$peer" "$@"
+    timeout 400 "$PYTHON" "$peer" "$@"
 }
 
 # target NAME KIND [ADDRESS]: a plain server of peer.py's; $target is its address.
@@ -50,10 +50,16 @@ down() {
     stop server
 }
 
-# held SECONDS [COUNT]: so many connections that are open for so long; $holding is who holds them.
+# held [COUNT]: so many connections that are open until `release`; $holding is the program at them.
 held() {
-    rm -f hold.out
-    peer hold "$plain" "$@" >hold.out 2>hold.err &
+    rm -f hold.out released
+    peer hold "$plain" released "$@" >hold.out 2>hold.err &
     holding=$!
     soon held hold.out
+}
+
+# release: they end, each with one more echo; succeeds when all were still open.
+release() {
+    : >released
+    wait $holding
 }

@@ -12,7 +12,7 @@ import time
 
 from peer import connect, parse, read_all, serve
 
-LIMIT = 200  # seconds that anything here lives
+LIMIT = 900  # seconds that anything here lives
 
 
 MAGIC = b"\r\n\r\n\0\r\nQUIT\n"

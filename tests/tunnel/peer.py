@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-PATIENCE = 30  # seconds
+PATIENCE = 120  # seconds that anything here waits for what must come
 
 
 def parse(address):
@@ -41,6 +41,16 @@ def serve(address, handle):
     while True:
         s, _ = listener.accept()
         threading.Thread(target=handle, args=(s,), daemon=True).start()
+
+
+def wait_for(end):
+    """Waits for some seconds, or until a file of that name exists."""
+    try:
+        time.sleep(float(end))
+    except ValueError:
+        until = time.monotonic() + 300
+        while not os.path.exists(end) and time.monotonic() < until:
+            time.sleep(0.02)
 
 
 def read_all(s):
@@ -117,11 +127,13 @@ def cutter(address):
 
 
 def witness(address):
-    """Says how each connection ended."""
+    """Answers the first bytes, and prints how each connection ended."""
 
     def handle(s):
         try:
-            data = read_all(s)
+            data = s.recv(1 << 18)
+            s.sendall(b"!")
+            data += read_all(s)
             print("end", len(data), flush=True)
         except ConnectionResetError:
             print("reset", flush=True)
@@ -338,12 +350,12 @@ def be_cut(address):
 def cut(address):
     s = connect(address)
     s.sendall(b"x")
-    time.sleep(0.3)
+    s.recv(1)  # it has arrived
     reset(s)
 
 
-def hold(address, seconds, count="1"):
-    """Opens connections, has each echo a byte, holds them, and has each echo another one."""
+def hold(address, end, count="1"):
+    """Opens connections, has each echo a byte, holds them (wait_for), and has each echo another one."""
     held = []
     for i in range(int(count)):
         s = connect(address)
@@ -352,7 +364,7 @@ def hold(address, seconds, count="1"):
             fail(f"connection {i}: no echo")
         held.append(s)
     print("held", len(held), flush=True)
-    time.sleep(float(seconds))
+    wait_for(end)
     for i, s in enumerate(held):
         s.sendall(b"b")
         if s.recv(1) != b"b":
@@ -360,11 +372,11 @@ def hold(address, seconds, count="1"):
     print("all echo", flush=True)
 
 
-def visit(seconds, *addresses):
-    """Connects to each, and says nothing."""
+def visit(end, *addresses):
+    """Connects to each, and sends nothing."""
     held = [connect(address) for address in addresses]
     print("held", len(held), flush=True)
-    time.sleep(float(seconds))
+    wait_for(end)
 
 
 def tell_end(s, seconds):
@@ -380,12 +392,13 @@ def tell_end(s, seconds):
     print(how, round(time.monotonic() - begin, 1))
 
 
-def linger(address, seconds):
+def linger(address, end):
+    """Has a byte answered, and stays."""
     s = connect(address)
     s.sendall(b"a")
-    time.sleep(0.3)
+    s.recv(1)
     print("begun", flush=True)
-    time.sleep(float(seconds))
+    wait_for(end)
 
 
 def wait_end(address, seconds):
@@ -425,8 +438,9 @@ def probe(address, raw, seconds):
     tell_end(s, seconds)
 
 
-def crowd(address, count, seconds):
-    """Opens many connections whatever becomes of them, then lets all go."""
+def crowd(address, count, least, end):
+    """Opens many connections whatever becomes of them, and waits until at least some of them are
+    answered or closed; then holds all (wait_for), and lets them go."""
     held = []
     for _ in range(int(count)):
         s = connect(address)
@@ -436,17 +450,22 @@ def crowd(address, count, seconds):
         except OSError:
             pass
         held.append(s)
-    time.sleep(float(seconds))
-    answered = select.select(held, [], [], 0)[0]
-    print("answered", len(answered))
+    until = time.monotonic() + PATIENCE
+    while len(select.select(held, [], [], 0)[0]) < int(least) and time.monotonic() < until:
+        time.sleep(0.05)
+    print("waiting", flush=True)
+    wait_for(end)
+    print("answered", len(select.select(held, [], [], 0)[0]))
 
 
-def trickle(address, seconds):
-    """An echo every few milliseconds, each of which must come back."""
+def trickle(address, end):
+    """An echo every few milliseconds, each of which must come back, for some seconds or until a file
+    exists."""
     s = connect(address)
-    end = time.monotonic() + float(seconds)
+    over = threading.Thread(target=wait_for, args=(end,), daemon=True)
+    over.start()
     rounds = 0
-    while time.monotonic() < end:
+    while over.is_alive() or not rounds:
         word = os.urandom(64)
         s.sendall(word)
         got = b""

@@ -10,6 +10,7 @@ mean time of each kind is held against that of all the others. A listener of the
 closes at once on what is no duet, is the control: it must be told.
 """
 import asyncio
+import os
 import random
 import resource
 import socket
@@ -18,6 +19,9 @@ import subprocess
 import sys
 import tempfile
 import time
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+from ports import next_port  # noqa: E402
 
 DUET, COUNT = sys.argv[1], int(sys.argv[2])
 DRAIN = float(sys.argv[3]) if len(sys.argv) > 3 else 1.5
@@ -76,7 +80,7 @@ async def knock(port, raw, fin, gate):
             writer.write(raw)
             if fin:
                 writer.write_eof()
-            while part := await asyncio.wait_for(reader.read(65536), DRAIN + 20):
+            while part := await asyncio.wait_for(reader.read(65536), DRAIN + 200):
                 got += len(part)
         except ConnectionError:
             end = "RST"
@@ -127,17 +131,22 @@ def record_flight(folder):
         heard = asyncio.get_running_loop().create_future()
 
         async def take(reader, writer):
-            await asyncio.sleep(0.3)
-            heard.set_result(await reader.read(65536))
+            flight = await reader.read(65536)
+            try:
+                while part := await asyncio.wait_for(reader.read(65536), 0.3):
+                    flight += part
+            except TimeoutError:
+                pass  # that was all
+            heard.set_result(flight)
             writer.close()
 
         server = await asyncio.start_server(take, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         peer = await asyncio.create_subprocess_exec(
             DUET, "ping", "-q", "-k", f"{folder}/k", "--profile", f"{folder}/bare",
-            "--handshake-timeout", "2", f"127.0.0.1:{port}",
+            "--handshake-timeout", "29", f"127.0.0.1:{port}",
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        flight = await asyncio.wait_for(heard, 10)
+        flight = await asyncio.wait_for(heard, 200)
         await peer.wait()
         return flight
 
@@ -158,8 +167,7 @@ def command(folder, address, target):
 
 def start_listener(folder, target):
     """The command as listener; returns it and its port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = next_port()
     with open(f"{folder}/said", "w", encoding="utf-8") as said:
         listener = subprocess.Popen(
             command(folder, f"127.0.0.1:{port}", target),
