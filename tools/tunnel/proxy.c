@@ -23,7 +23,7 @@ static const uint8_t magic[MAGIC_SIZE] = {0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d,
 /* ---- Reading ---- */
 
 static int
-refuse(const char **why, const char *reason)
+bad_header(const char **why, const char *reason)
 {
     *why = reason;
     return DUET_E_FORMAT;
@@ -43,9 +43,11 @@ check_magic(const uint8_t *bytes, size_t size, const char **why)
         if (memcmp(bytes, first, n) == 0) /* public: the protocol's mark */
             return n < sizeof first - 1
                        ? DUET_AGAIN
-                       : refuse(why, "a PROXY header of version 1; have the proxy send version 2");
+                       : bad_header(why,
+                                    "a PROXY header of version 1; have the proxy send version 2");
     }
-    return refuse(why, "no PROXY header; have the proxy send version 2, or do not ask for it here");
+    return bad_header(why,
+                      "no PROXY header; have the proxy send version 2, or do not ask for it here");
 }
 
 /** The size of both addresses in a header; 0: the family is not known. */
@@ -66,7 +68,7 @@ addresses_size(unsigned family)
 
 /** Read one of both addresses: i is 0 for the source, 1 for the destination. */
 static void
-read_address(struct sockaddr_storage *out, unsigned family, const uint8_t *at, size_t i)
+read_one_address(struct sockaddr_storage *out, unsigned family, const uint8_t *at, size_t i)
 {
     struct sockaddr_in in = {.sin_family = AF_INET};
     struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
@@ -96,8 +98,8 @@ read_addresses(struct proxy *proxy, unsigned family, const uint8_t *at, size_t s
     if (used == 0 || size < used)
         return 0;
     proxy->known = 1;
-    read_address(&proxy->source, family, at, 0);
-    read_address(&proxy->destination, family, at, 1);
+    read_one_address(&proxy->source, family, at, 0);
+    read_one_address(&proxy->destination, family, at, 1);
     return used;
 }
 
@@ -131,18 +133,18 @@ proxy_parse(struct proxy *proxy, const uint8_t *bytes, size_t size, size_t *used
     size_t length = (size_t)(bytes[14] << 8 | bytes[15]), addresses = 0;
     const uint8_t *at = bytes + PROXY_LEAST;
     if (bytes[12] >> 4 != VERSION || command > PROXIED)
-        return refuse(why, "a PROXY header of a version or command that is not known");
+        return bad_header(why, "a PROXY header of a version or command that is not known");
     if (length > PROXY_MOST - PROXY_LEAST)
-        return refuse(why, "a PROXY header of more than 2048 bytes; have the proxy send less");
+        return bad_header(why, "a PROXY header of more than 2048 bytes; have the proxy send less");
     if (size - PROXY_LEAST < length)
         return DUET_AGAIN;
     if (command == PROXIED && bytes[13] != UNSPEC) {
         addresses = read_addresses(proxy, bytes[13], at, length);
         if (addresses == 0)
-            return refuse(why, "a PROXY header without addresses of TCP or a Unix socket");
+            return bad_header(why, "a PROXY header without addresses of TCP or a Unix socket");
         if (!check_fields(at + addresses, length - addresses)) {
             memset(proxy, 0, sizeof *proxy);
-            return refuse(why, "a PROXY header whose fields do not fill it");
+            return bad_header(why, "a PROXY header whose fields do not fill it");
         }
     }
     *used = PROXY_LEAST + length;

@@ -15,7 +15,7 @@
 /** Make a generation of new settings, with its sockets and tunnels. On failure nothing has changed,
  * and the settings are the caller's. */
 static int
-prepare(struct service *service, struct settings *settings, struct generation **generation)
+prepare_reload(struct service *service, struct settings *settings, struct generation **generation)
 {
     int code = relay_configure(settings);
 
@@ -67,7 +67,7 @@ reload_service(struct service *service)
     systemd_notify("RELOADING=1");
     int code = settings_reload(&settings, service->generation->settings);
     if (code == EXIT_DONE)
-        code = prepare(service, settings, &fresh);
+        code = prepare_reload(service, settings, &fresh);
     if (code == EXIT_DONE) {
         code = take_over(service, fresh);
         service_counters(service)->reloads++;

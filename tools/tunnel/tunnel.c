@@ -149,7 +149,7 @@ free_counters(const struct service *service, struct counters *row)
 }
 
 static void
-free_tunnel(struct tunnel *tunnel)
+release_tunnel(struct tunnel *tunnel)
 {
     TAILQ_REMOVE(&tunnel->service->tunnels, tunnel, entry);
     close_ports(tunnel);
@@ -162,7 +162,7 @@ void
 tunnel_release_unused(struct tunnel *tunnel)
 {
     if (tunnel->retired && tunnel->open_count == 0 && tunnel->half_open_count == 0)
-        free_tunnel(tunnel);
+        release_tunnel(tunnel);
 }
 
 static void
@@ -230,5 +230,5 @@ void
 tunnels_free(struct service *service)
 {
     while (!TAILQ_EMPTY(&service->tunnels))
-        free_tunnel(TAILQ_FIRST(&service->tunnels));
+        release_tunnel(TAILQ_FIRST(&service->tunnels));
 }
