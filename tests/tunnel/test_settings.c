@@ -138,7 +138,7 @@ test_lines_that_are_none(void **state)
     static char line[5000], text[6000];
 
     (void)state;
-    refused("listen = :80\n" GOOD, "/etc/duet/x.conf:1: stands in no section");
+    refused("listen = :80\n" GOOD, "/etc/duet/x.conf:1: is in no section");
     refused(GOOD "[Tunnel\n", "x.conf:6: a section must end with ]");
     refused(GOOD "[Global] workers = 3\n", "x.conf:6: a section must end with ]");
     refused(GOOD "[Others]\n", "x.conf:6: [Others]: no such section");
@@ -241,8 +241,8 @@ test_values(void **state)
                {"pattern = none", "none: must be secret, ephemeral or identity"},
                {"unsafe-target = true", "unsafe-target: true: must be yes or no"},
                {"proxy-from = here", "proxy-from: here: must be an address, or a network"},
-               {"listen = 80", "listen: 80: no port behind a colon; an address is"},
-               {"listen = ::1:80", "listen: ::1:80: an address of IPv6 stands in brackets"},
+               {"listen = 80", "listen: 80: no port after a colon; an address is"},
+               {"listen = ::1:80", "listen: ::1:80: an IPv6 address is written in brackets"},
                {"listen = a:70000", "listen: a:70000: no such port"},
                {"listen = unix:", "listen: unix:: the path is empty"},
                {"listen = fd:x", "listen: fd:x: no descriptor"},

@@ -24,14 +24,14 @@ read_tcp(struct address *out, const char *address, int passive)
     if (strchr(address, '/') != NULL)
         return "no address; it is host:port without scheme or path, or unix:/path";
     if (colon == NULL || colon[1] == 0)
-        return "no port behind a colon; an address is host:port, [v6]:port, :port to listen, or "
+        return "no port after a colon; an address is host:port, [v6]:port, :port to listen, or "
                "unix:/path";
     size_t size = (size_t)(colon - address);
     if (size >= 2 && address[0] == '[' && colon[-1] == ']') {
         host++;
         size -= 2;
     } else if (memchr(address, ':', size) != NULL) {
-        return "an address of IPv6 stands in brackets: [v6]:port";
+        return "an IPv6 address is written in brackets: [v6]:port";
     }
     if (size >= sizeof out->host)
         return "the host's name is too long";

@@ -87,8 +87,8 @@ read_all(struct text *text, int fd, const char *path, int code)
     return EXIT_DONE;
 }
 
-/** Is this no path but a key, as wg's configuration and some habits have it? It must not be told
- * then. */
+/** Is this a key in place of its file's path, as wg's configuration has it? Then it must not be
+ * printed. */
 static int
 is_key_itself(const char *path)
 {
@@ -216,7 +216,7 @@ check_secret(const duet_secret *secret, const char *path)
         printable(path), day);
 }
 
-/** Every file is judged, so that all faults are told at once; the first one's exit code stays. */
+/** Every file is read, so that all errors show at once; the exit code is that of the first. */
 static int
 first_of(int code, int next)
 {

@@ -20,7 +20,7 @@ struct key_files {
     char *profile;
 };
 
-/** What decides who is let in: to tell later whether it has changed.
+/** What decides which peers are accepted, to compare after a reload.
  * Nothing of it is secret. */
 struct key_facts {
     uint8_t (*secrets)[DUET_SECRET_ID_SIZE]; /* owned: their ids */
@@ -57,7 +57,7 @@ int keys_refuse(int code, const char *path, int result, const duet_where *where)
 const duet_peer *keys_find_peer(const duet_peers *peers, const uint8_t key[DUET_KEY_SIZE]);
 
 /** Make the configuration that the files hold. facts: out, to be released by key_facts_free() in
- * any case; NULL: nobody asks. Returns an exit code. */
+ * any case; NULL: not wanted. Returns an exit code. */
 int keys_config(duet_config **config, struct key_facts *facts, const struct key_files *files,
                 enum duet_role role);
 void key_facts_free(struct key_facts *facts);

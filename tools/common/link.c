@@ -162,7 +162,7 @@ link_fail(struct link *link, int result)
     return code;
 }
 
-/** The proof failed. As BOTTOM nothing tells when: the whole time is waited for, its end included,
+/** The handshake failed. As BOTTOM nothing may show when: wait for the whole time, its end included,
  * unless the wire is a pipe whose other end is gone. left_ms: of that time. */
 static int
 refuse(struct link *link, int result, int patience_ms, uint64_t left_ms)
@@ -342,7 +342,7 @@ link_report_receipts(const struct link *link)
         log_verbose("receipt of BOTTOM %s", receipt);
 }
 
-/** The command of --exec ends when its streams do; else it is told to. */
+/** The command of --exec ends when its streams do; else it gets SIGTERM. */
 static void
 end_command(struct link *link)
 {

@@ -19,7 +19,7 @@ struct link {
     enum duet_role role;
     int rfd, wfd;           /* the channel's; -1: none */
     pid_t child;            /* of --exec; 0: none */
-    uint32_t drain_ms;      /* how long a stranger is listened to */
+    uint32_t drain_ms;      /* how long an unauthenticated peer is read */
     struct dialled dialled; /* how it was reached, where this end connects */
     uint64_t handshake_us;  /* what the handshake took; 0: not reached */
     struct key_facts facts; /* whom this end trusts, for the names */

@@ -87,7 +87,7 @@ finish_output(int code)
 
     if (!bad && !ferror(stdout))
         return code;
-    return log_error(EXIT_LOCAL, "standard output: %s; what was to be told is not all written",
+    return log_error(EXIT_LOCAL, "standard output: %s; the output is not complete",
                      bad ? errno_text() : "a write failed");
 }
 

@@ -33,7 +33,7 @@ enum option_owner {
     OWNERS
 };
 
-/** What stands above a row in the help. */
+/** The heading of a row in the help. */
 enum option_heading { HEAD_OWN, HEAD_KEYS, HEAD_CONNECTION, HEAD_SERVICE, HEAD_OUTPUT, HEADINGS };
 
 enum option_kind {

@@ -46,7 +46,7 @@ options_given(size_t number, const struct option **option, const char **value)
 
 /* ---- Tables for popt ---- */
 
-/** popt's row for one of ours. Its text tells the default. */
+/** Make popt's row of one of ours. The help text ends with the default. */
 static struct poptOption
 make_row(const struct option *option)
 {
@@ -67,7 +67,7 @@ make_row(const struct option *option)
                                .argDescrip = option->argument};
 }
 
-/** popt's tables want pointers that are not const, and change nothing behind them. */
+/** popt's tables want pointers that are not const, but does not change what they point to. */
 static struct poptOption
 include_table(const struct poptOption *rows, const char *title)
 {

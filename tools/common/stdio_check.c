@@ -1,5 +1,5 @@
 /*
- * The standard streams (see standard.h).
+ * Checks of the standard streams (see stdio_check.h).
  */
 #include "stdio_check.h"
 

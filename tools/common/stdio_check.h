@@ -1,5 +1,5 @@
 /*
- * The standard streams, which whoever starts the command may have closed or opened the other way.
+ * Checks of the standard streams: the parent may have closed them, or opened them the wrong way.
  */
 #ifndef DUET_TOOL_STDIO_CHECK_H
 #define DUET_TOOL_STDIO_CHECK_H

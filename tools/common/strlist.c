@@ -1,5 +1,5 @@
 /*
- * A list of texts that grows (see words.h).
+ * A list of texts that grows (see strlist.h).
  */
 #include "strlist.h"
 

@@ -1,5 +1,5 @@
 /*
- * The nearest word (see guess.h), by the letters that must be changed, put in, left out, or
+ * The nearest word (see suggest.h), by the letters that must be changed, put in, left out, or
  * exchanged with the next one.
  */
 #include "suggest.h"

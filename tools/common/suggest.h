@@ -1,5 +1,5 @@
 /*
- * What a word that nobody knows may have been meant for: a subcommand, an option, a setting.
+ * Suggestions for an unknown word: the subcommand, option or setting that it may be a misspelling of.
  */
 #ifndef DUET_TOOL_SUGGEST_H
 #define DUET_TOOL_SUGGEST_H

@@ -1,5 +1,6 @@
 /*
- * duet ctl: ask a running service, and tell its answer as a table or as JSON, an object a line.
+ * duet ctl: sends a request to a running service, and prints its answer as a table or as JSON, one
+ * object in a line.
  */
 #include "client.h"
 #include "commands.h"
@@ -183,7 +184,7 @@ show_health(const struct replies *replies)
 }
 
 static int
-show(const struct replies *replies, const struct options *o, enum request_kind kind)
+show_answers(const struct replies *replies, const struct options *o, enum request_kind kind)
 {
     int bad = 0;
 
@@ -235,7 +236,7 @@ read_request(struct request *request, const struct options *o)
 }
 
 static int
-run(struct options *o)
+ctl_run(struct options *o)
 {
     struct replies replies;
     struct request request = {REQUESTS, 0};
@@ -247,7 +248,7 @@ run(struct options *o)
     if (replies.count > 0) {
         int refused = outcome(&replies, request.kind);
         if (refused == EXIT_DONE)
-            refused = show(&replies, o, request.kind);
+            refused = show_answers(&replies, o, request.kind);
         if (code == EXIT_DONE)
             code = refused;
     }
@@ -261,4 +262,4 @@ const struct command cmd_ctl = {.name = "ctl",
                                 .about = "Ask or control a running duet client, server or run.",
                                 .least = 1,
                                 .most = 2,
-                                .run = run};
+                                .run = ctl_run};

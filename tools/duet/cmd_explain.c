@@ -86,7 +86,7 @@ list(void)
 }
 
 static int
-run(struct options *o)
+explain_run(struct options *o)
 {
     int code = EXIT_DONE;
 
@@ -103,5 +103,5 @@ const struct command cmd_explain = {
     .about = "Explain an error or an exit code: its cause and cure.",
     .most = 1,
     .numbers = 1,
-    .run = run,
+    .run = explain_run,
 };

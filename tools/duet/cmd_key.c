@@ -1,5 +1,5 @@
 /*
- * duet key show: what a file is, and all of it that may be told; never a secret.
+ * duet key show: prints what a file is and its public parts, never a secret.
  */
 #include "commands.h"
 #include "keys.h"
@@ -93,7 +93,7 @@ show_profile(const struct text *text, const char *path)
 
 /** Who may read a file matters where it holds a secret: what it is comes first. */
 static int
-show(const char *path)
+show_file(const char *path)
 {
     struct text text;
 
@@ -132,12 +132,12 @@ show(const char *path)
 }
 
 static int
-run(struct options *o)
+key_run(struct options *o)
 {
     if (strcmp(o->operands[0], "show") != 0)
         return log_error(EXIT_USAGE, "key %s: no such thing; it is duet key show FILE",
                          printable(o->operands[0]));
-    int code = show(o->operands[1]);
+    int code = show_file(o->operands[1]);
     return finish_output(code);
 }
 
@@ -147,5 +147,5 @@ const struct command cmd_key = {
     .about = "Show what a key, identity, peers or profile file holds, but never a secret.",
     .least = 2,
     .most = 2,
-    .run = run,
+    .run = key_run,
 };

@@ -197,7 +197,7 @@ make_secret(const struct options *o, char *text)
 }
 
 static int
-run(struct options *o)
+keygen_run(struct options *o)
 {
     char *text = malloc(TEXT_MOST);
 
@@ -221,5 +221,5 @@ const struct command cmd_keygen = {
         "Where only a terminal leads there, a secret of --size 64 is short enough to paste.\n\n"
         "An identity is a key pair: its file stays here, its public key goes into the peers file\n"
         "of the other end. The line that `wg genkey` prints is an identity file too.\n",
-    .run = run,
+    .run = keygen_run,
 };

@@ -32,7 +32,7 @@ ms(uint64_t us)
 
 /** A field of the object: name, and a value that is JSON already. */
 static void __attribute__((format(printf, 3, 4)))
-field(struct ping *p, const char *name, const char *format, ...)
+ping_field(struct ping *p, const char *name, const char *format, ...)
 {
     va_list arguments;
 
@@ -45,7 +45,7 @@ field(struct ping *p, const char *name, const char *format, ...)
 }
 
 static void __attribute__((format(printf, 2, 3)))
-line(const struct ping *p, const char *format, ...)
+ping_line(const struct ping *p, const char *format, ...)
 {
     va_list arguments;
 
@@ -63,13 +63,13 @@ tell_way(struct ping *p)
     const struct dialled *c = &p->link.dialled;
 
     if (c->resolve_us > 0) {
-        line(p, "resolve       %.3f ms\n", ms(c->resolve_us));
-        field(p, "resolve_ms", "%.3f", ms(c->resolve_us));
+        ping_line(p, "resolve       %.3f ms\n", ms(c->resolve_us));
+        ping_field(p, "resolve_ms", "%.3f", ms(c->resolve_us));
     }
     if (c->connect_us > 0) {
-        line(p, "connect       %.3f ms, %s\n", ms(c->connect_us), c->at);
-        field(p, "connect_ms", "%.3f", ms(c->connect_us));
-        field(p, "address", "\"%s\"", c->at);
+        ping_line(p, "connect       %.3f ms, %s\n", ms(c->connect_us), c->at);
+        ping_field(p, "connect_ms", "%.3f", ms(c->connect_us));
+        ping_field(p, "address", "\"%s\"", c->at);
     }
 }
 
@@ -85,12 +85,13 @@ tell_proof(struct ping *p)
     if (info.has_peer_key)
         duet_key_text(key, info.peer_key);
     to_hex(id, info.secret_id, sizeof info.secret_id);
-    line(p, "handshake     %.3f ms, authenticated: pattern %s, secret %s%s%s\n", took,
-         pattern_names[info.pattern], id, name != NULL ? ", peer " : "", name != NULL ? name : "");
-    field(p, "handshake_ms", "%.3f", took);
-    field(p, "pattern", "\"%s\"", pattern_names[info.pattern]);
-    field(p, "secret", "\"%s\"", id);
-    field(p, "peer", "\"%s\"", key);
+    ping_line(p, "handshake     %.3f ms, authenticated: pattern %s, secret %s%s%s\n", took,
+              pattern_names[info.pattern], id, name != NULL ? ", peer " : "",
+              name != NULL ? name : "");
+    ping_field(p, "handshake_ms", "%.3f", took);
+    ping_field(p, "pattern", "\"%s\"", pattern_names[info.pattern]);
+    ping_field(p, "secret", "\"%s\"", id);
+    ping_field(p, "peer", "\"%s\"", key);
 }
 
 static void
@@ -98,15 +99,15 @@ tell_trips(struct ping *p)
 {
     double average = p->received > 0 ? ms(p->sum) / p->received : 0;
 
-    field(p, "sent", "%u", p->sent);
-    field(p, "received", "%u", p->received);
+    ping_field(p, "sent", "%u", p->sent);
+    ping_field(p, "received", "%u", p->received);
     if (p->received == 0)
         return;
-    line(p, "round trips   %u sent, %u received, min/avg/max %.3f/%.3f/%.3f ms\n", p->sent,
-         p->received, ms(p->least), average, ms(p->most));
-    field(p, "min_ms", "%.3f", ms(p->least));
-    field(p, "avg_ms", "%.3f", average);
-    field(p, "max_ms", "%.3f", ms(p->most));
+    ping_line(p, "round trips   %u sent, %u received, min/avg/max %.3f/%.3f/%.3f ms\n", p->sent,
+              p->received, ms(p->least), average, ms(p->most));
+    ping_field(p, "min_ms", "%.3f", ms(p->least));
+    ping_field(p, "avg_ms", "%.3f", average);
+    ping_field(p, "max_ms", "%.3f", ms(p->most));
 }
 
 /* ---- Round trips ---- */
@@ -154,7 +155,7 @@ ping_once(struct ping *p, unsigned number)
     p->least = p->received == 0 || took < p->least ? took : p->least;
     p->most = took > p->most ? took : p->most;
     p->received++;
-    line(p, "round trip %u: %.3f ms\n", number, ms(took));
+    ping_line(p, "round trip %u: %.3f ms\n", number, ms(took));
     return DUET_OK;
 }
 
@@ -176,7 +177,8 @@ go_to_and_fro(struct ping *p, unsigned count)
         return log_error(EXIT_SLOW, "no answer within %d s: the peer is slow; try again",
                          WAIT_MS / 1000);
     if (result == DUET_CLOSED)
-        line(p, "round trips   no answer any more: the peer has nothing to send and has closed\n");
+        ping_line(
+            p, "round trips   no answer any more: the peer has nothing to send and has closed\n");
     return result == DUET_OK || result == DUET_CLOSED ? EXIT_DONE : link_fail(&p->link, result);
 }
 
@@ -185,15 +187,15 @@ close_duly(struct ping *p)
 {
     int result = duet_close(p->link.channel, WAIT_MS);
 
-    field(p, "closed", result == DUET_OK ? "true" : "false");
+    ping_field(p, "closed", result == DUET_OK ? "true" : "false");
     if (result != DUET_OK)
         return link_fail(&p->link, result);
-    line(p, "close         done\n");
+    ping_line(p, "close         done\n");
     return EXIT_DONE;
 }
 
 static int
-run(struct options *o)
+ping_run(struct options *o)
 {
     static struct ping p;
 
@@ -206,7 +208,7 @@ run(struct options *o)
     }
     if (code == EXIT_DONE)
         code = close_duly(&p);
-    field(&p, "exit", "%d", code);
+    ping_field(&p, "exit", "%d", code);
     if (p.json)
         puts("}");
     link_close(&p.link);
@@ -219,5 +221,5 @@ const struct command cmd_ping = {
     .usage = "-k FILE [-c N] HOST:PORT",
     .about = "Test the way to a peer step by step, and measure round trips.",
     .most = 1,
-    .run = run,
+    .run = ping_run,
 };

@@ -1,8 +1,8 @@
 /*
  * duet pipe: standard input and output through a channel, as nc does without one.
  *
- * One loop, nothing in it waits: what was read goes out before more is read, and what came in is
- * written before more is received, so memory is constant. The peer's CLOSE closes only standard
+ * One loop in which only poll() waits. What was read is sent before more is read, and what came is
+ * written before more is received: this is the backpressure, and memory is constant. The peer's CLOSE closes only standard
  * output; the end is when both directions have closed.
  */
 #include "commands.h"
@@ -188,7 +188,7 @@ judge(struct pump *pump, int result)
     return exit_of(result);
 }
 
-/** The channel is dead: first what was verified goes out, then the cause is told. */
+/** The channel has failed: write out what was verified, then report the cause. */
 static int
 end_fatal(struct pump *pump)
 {
@@ -237,7 +237,7 @@ receive_output(struct pump *pump)
 
 /* ---- The loop ---- */
 
-/** All is written: the reader sees the end. Some file systems tell only now that they are full. */
+/** Close the output once all is written. Some file systems report only now that they are full. */
 static int
 close_output(struct pump *pump)
 {
@@ -315,7 +315,7 @@ wait_for_work(struct pump *pump, struct pollfd fds[POLLED])
 static int
 run_pump(struct pump *pump)
 {
-    /* Frames may have come with the peer's proof, and lie in no descriptor. */
+    /* Frames may have come with the handshake: the channel holds them, poll() does not see them. */
     struct pollfd fds[POLLED];
     int code = receive_output(pump);
 
@@ -333,7 +333,7 @@ run_pump(struct pump *pump)
 }
 
 static int
-run(struct options *o)
+pipe_run(struct options *o)
 {
     struct link link;
     struct pump pump = {.link = &link, .options = o, .in = {.fd = -1}, .out = {.fd = -1}};
@@ -368,5 +368,5 @@ const struct command cmd_pipe = {
              "    here$  duet pipe -k secret.key -l :4000 >copy\n"
              "    there$ duet pipe -k secret.key here:4000 <original\n",
     .most = 1,
-    .run = run,
+    .run = pipe_run,
 };

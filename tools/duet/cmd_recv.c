@@ -20,8 +20,8 @@ struct receiver {
     struct store store;
     uint32_t offers;
     uint32_t refused;
-    int told;  /* 1: the last offer's outcome has been told */
-    int begun; /* 1: content of the last offer may come: it does not ask, or START has come */
+    int answered; /* 1: the last offer's outcome has been sent */
+    int begun;    /* 1: content of the last offer may come: it does not ask, or START has come */
     uint64_t acked, acked_ms;
 };
 
@@ -32,7 +32,7 @@ tell_stored(struct receiver *r)
 {
     uint8_t message[4];
 
-    r->told = 1;
+    r->answered = 1;
     put_field(message, r->offers - 1, 4);
     return talk_send(&r->talk, TRANSFER_STORED, message, sizeof message);
 }
@@ -46,7 +46,7 @@ tell_refused(struct receiver *r)
     progress_break(&r->talk.progress);
     log_error(EXIT_FAILED, "%s", r->store.why);
     r->refused++;
-    r->told = 1;
+    r->answered = 1;
     put_field(message, r->offers - 1, 4);
     memcpy(message + 4, r->store.why, size);
     return talk_send(&r->talk, TRANSFER_REFUSED, message, 4 + size);
@@ -112,7 +112,7 @@ on_offer(struct receiver *r, const uint8_t *bytes, size_t size)
     if (in_file(r) || r->talk.complete || offer_read(&offer, bytes, size) != 0)
         return nonsense();
     r->offers++;
-    r->told = 0;
+    r->answered = 0;
     r->begun = !offer.asks;
     r->acked = 0;
     if (store_offer(&r->store, &offer) != 0) {
@@ -159,7 +159,7 @@ on_done(struct receiver *r, const uint8_t *bytes, size_t size)
 {
     if (!in_content(r) || size != 1)
         return nonsense();
-    if (r->told) { /* refused before */
+    if (r->answered) { /* refused before */
         r->store.state = STORE_IDLE;
         return EXIT_DONE;
     }
@@ -173,7 +173,7 @@ on_done(struct receiver *r, const uint8_t *bytes, size_t size)
 }
 
 static int
-on_message(void *context, uint32_t code, const uint8_t *bytes, size_t size)
+recv_on_message(void *context, uint32_t code, const uint8_t *bytes, size_t size)
 {
     struct receiver *r = context;
 
@@ -200,7 +200,7 @@ on_message(void *context, uint32_t code, const uint8_t *bytes, size_t size)
 /* ---- The whole ---- */
 
 static int
-receive_all(void *context)
+receive_files(void *context)
 {
     struct receiver *r = context;
     int code = EXIT_DONE;
@@ -223,13 +223,15 @@ receive_all(void *context)
 }
 
 static int
-run(struct options *o)
+recv_run(struct options *o)
 {
     static struct receiver receiver;
 
     memset(&receiver, 0, sizeof receiver); /* a program may run this more than once */
-    receiver.talk = (struct talk){
-        .options = o, .converse = receive_all, .on_message = on_message, .context = &receiver};
+    receiver.talk = (struct talk){.options = o,
+                                  .converse = receive_files,
+                                  .on_message = recv_on_message,
+                                  .context = &receiver};
     if (o->stdio && o->out != NULL && strcmp(o->out, "-") == 0)
         return log_error(EXIT_USAGE, "recv: --stdio has taken standard output");
     int code = store_open(&receiver.store, o->out != NULL ? o->out : ".", o->force);
@@ -250,5 +252,5 @@ const struct command cmd_recv = {
              "Nothing that exists is replaced without --force. After a cut, run the same command\n"
              "again at both ends to resume.\n",
     .most = 1,
-    .run = run,
+    .run = recv_run,
 };

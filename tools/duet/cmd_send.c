@@ -60,7 +60,7 @@ on_refused(struct sender *s, struct fields *fields, uint32_t index)
 }
 
 static int
-on_message(void *context, uint32_t code, const uint8_t *bytes, size_t size)
+send_on_message(void *context, uint32_t code, const uint8_t *bytes, size_t size)
 {
     struct sender *s = context;
     struct fields fields = {bytes, size, 0};
@@ -386,7 +386,7 @@ check_sources(const struct options *o, size_t count)
 }
 
 static int
-run(struct options *o)
+send_run(struct options *o)
 {
     static struct sender sender;
     int direct = o->exec != NULL || o->stdio;
@@ -395,7 +395,7 @@ run(struct options *o)
     sender.talk = (struct talk){.options = o,
                                 .sends = 1,
                                 .converse = send_all,
-                                .on_message = on_message,
+                                .on_message = send_on_message,
                                 .context = &sender};
     sender.sources = o->operand_count - (direct ? 0 : 1);
     if (sender.sources == 0 || o->operand_count == 0)
@@ -419,5 +419,5 @@ const struct command cmd_send = {
         "After a cut, run the same command again at both ends to resume.\n",
     .least = 1,
     .most = 1000000,
-    .run = run,
+    .run = send_run,
 };

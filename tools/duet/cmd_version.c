@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 static int
-run(struct options *o)
+version_run(struct options *o)
 {
     if (duet_init() != DUET_OK)
         return log_error(EXIT_FAILED, "libcrypto has no AES-256-CTR or AES-256-GCM");
@@ -25,5 +25,5 @@ const struct command cmd_version = {
     .user = FOR_VERSION,
     .usage = "[--json]",
     .about = "Print the versions of duet and its protocol, and the CPU kernel in use.",
-    .run = run,
+    .run = version_run,
 };

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum { LINE_MS = 200, PLAIN_MS = 10000, SLOW_MS = 3000 };
-enum { NAME_SHOWN = 40, COLUMNS = 80 }; /* bytes of a name; of a terminal that does not tell */
+enum { NAME_SHOWN = 40, COLUMNS = 80 }; /* bytes of a name; of a terminal whose width is unknown */
 
 /** A line that is written anew takes a terminal that can go back and erase. */
 static int
@@ -87,7 +87,7 @@ show_line(struct progress *p, const char *rest)
 }
 
 static void
-show(struct progress *p, uint64_t now)
+show_progress(struct progress *p, uint64_t now)
 {
     char verified[32], total[32] = "?", speed[32], left[48] = "", rest[192];
     double per_second = rate(p->verified - p->skipped, p->file_ms, now);
@@ -120,7 +120,7 @@ progress_tick(struct progress *p)
     if (now - p->shown_ms < (p->style == PROGRESS_PLAIN ? PLAIN_MS : LINE_MS))
         return;
     p->shown_ms = now;
-    show(p, now);
+    show_progress(p, now);
 }
 
 void

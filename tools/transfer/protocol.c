@@ -1,5 +1,5 @@
 /*
- * Messages of a transfer, and the loop that carries them (see transfer.h).
+ * Messages of a transfer, and the loop that carries them (see protocol.h).
  */
 #include "protocol.h"
 
@@ -83,7 +83,7 @@ offer_read(struct offer *offer, const uint8_t *bytes, size_t size)
 /* ---- The conversation ---- */
 
 static int
-handle(struct talk *talk, uint32_t code)
+handle_message(struct talk *talk, uint32_t code)
 {
     size_t size = talk->have;
 
@@ -95,9 +95,9 @@ handle(struct talk *talk, uint32_t code)
     return result;
 }
 
-/** Take one message if it is there. Returns an exit code; *more tells whether another may be. */
+/** Take one message if it is there. Returns an exit code; *more: 1 when another may follow. */
 static int
-receive(struct talk *talk, int *more)
+receive_message(struct talk *talk, int *more)
 {
     uint32_t code = 0;
     size_t got = 0;
@@ -118,17 +118,17 @@ receive(struct talk *talk, int *more)
         return log_error(EXIT_FAILED, "the peer's message is too long: is it duet send or recv?");
     if (result != DUET_OK)
         return link_fail(&talk->link, result);
-    return handle(talk, code);
+    return handle_message(talk, code);
 }
 
 static int
-receive_all(struct talk *talk)
+receive_messages(struct talk *talk)
 {
     int more = !talk->handling && !talk->closed;
     int code = EXIT_DONE;
 
     while (more && code == EXIT_DONE)
-        code = receive(talk, &more);
+        code = receive_message(talk, &more);
     return code;
 }
 
@@ -170,7 +170,7 @@ talk_send(struct talk *talk, uint32_t code, const void *bytes, size_t size)
             return interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
         if (result != DUET_AGAIN)
             return link_fail(&talk->link, result);
-        int done = receive_all(talk);
+        int done = receive_messages(talk);
         if (done == EXIT_DONE)
             done = wait_for_wire(talk);
         if (done != EXIT_DONE)
@@ -186,7 +186,7 @@ talk_turn(struct talk *talk)
     if (result != DUET_OK && result != DUET_AGAIN)
         return link_fail(&talk->link, result);
     talk->heard = 0;
-    int code = receive_all(talk);
+    int code = receive_messages(talk);
     return code == EXIT_DONE && !talk->closed && !talk->heard ? wait_for_wire(talk) : code;
 }
 
@@ -202,7 +202,7 @@ talk_close(struct talk *talk)
             return link_fail(&talk->link, result);
         if (result == DUET_OK && talk->closed)
             return EXIT_DONE;
-        code = receive_all(talk);
+        code = receive_messages(talk);
         if (code == EXIT_DONE && !(result == DUET_OK && talk->closed))
             code = wait_for_wire(talk);
     }

@@ -36,7 +36,7 @@ enum {
 /** What to do after a cut. */
 #define TRANSFER_RESUME "run the same command again at both ends to resume"
 
-#define TRANSFER_UNKNOWN UINT64_MAX /**< a size that nobody knows beforehand: a stream */
+#define TRANSFER_UNKNOWN UINT64_MAX /**< the size of a stream, which is not known in advance */
 
 enum offer_kind { OFFER_FILE = 0, OFFER_FOLDER = 1, OFFER_FOLDER_DONE = 2 };
 

@@ -21,12 +21,12 @@
 
 enum { DEPTH_MOST = 128 }; /* folders within folders */
 
-static int refuse(struct store *store, const char *format, ...)
+static int store_refuse(struct store *store, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /** Say why, with the name in front; what follows is dropped. */
 static int
-refuse(struct store *store, const char *format, ...)
+store_refuse(struct store *store, const char *format, ...)
 {
     va_list arguments;
     int size = snprintf(store->why, sizeof store->why, "%s: ", printable(store->offer.name));
@@ -49,7 +49,7 @@ failed(struct store *store)
                            : "";
 
     store->code = EXIT_LOCAL;
-    return refuse(store, "%s%s", errno_text(), cure);
+    return store_refuse(store, "%s%s", errno_text(), cure);
 }
 
 static void
@@ -98,7 +98,7 @@ enter(int parent, const char *name)
     return fd;
 }
 
-/** Walk to the folder of store->offer.name; store->base is what stands last. */
+/** Walk to the folder of store->offer.name; store->base is its last component. */
 static int
 walk(struct store *store)
 {
@@ -122,7 +122,7 @@ walk(struct store *store)
         name += size + 1;
     }
     return errno == ELOOP || errno == ENOTDIR
-               ? refuse(store, "a link or a file stands in the place of its folder")
+               ? store_refuse(store, "a link or a file is in the place of its folder")
                : failed(store);
 }
 
@@ -146,7 +146,7 @@ store_open(struct store *store, const char *folder, unsigned force)
         store->stream = 1;
         return stdio_check(1, 1, "standard output");
     }
-    /* Before a peer has come: who waits for hours is not told then that it cannot be made. */
+    /* Before a peer comes, so that errors show at once and not after hours of waiting. */
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         return log_error(EXIT_LOCAL, "%s: %s; make the folders above it, or choose another with -o",
                          printable(folder), errno_text());
@@ -197,8 +197,9 @@ offer_folder(struct store *store)
         return -1;
     int fd = enter(store->folder, store->base);
     if (fd < 0)
-        return errno == ENOTDIR || errno == ELOOP ? refuse(store, "a file or link is there already")
-                                                  : failed(store);
+        return errno == ENOTDIR || errno == ELOOP
+                   ? store_refuse(store, "a file or link is there already")
+                   : failed(store);
     if (store->offer.kind == OFFER_FOLDER_DONE) {
         result = dress(store, fd);
         sync_names(fd);
@@ -212,9 +213,9 @@ static int
 compare_with(struct store *store, const struct stat *status)
 {
     if (!S_ISREG(status->st_mode))
-        return refuse(store, "something that is no file is there already");
+        return store_refuse(store, "something that is no file is there already");
     if ((uint64_t)status->st_size != store->offer.size)
-        return refuse(store, "is there already, and differs; recv --force replaces it");
+        return store_refuse(store, "is there already, and differs; recv --force replaces it");
     store->fd = openat(store->folder, store->base, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (store->fd < 0)
         return failed(store);
@@ -230,15 +231,15 @@ open_part(struct store *store)
 
     if ((size_t)snprintf(store->part, sizeof store->part, "%s%s", store->base, STORE_PART) >=
         sizeof store->part)
-        return refuse(store, "the name is too long for a %s file beside it", STORE_PART);
+        return store_refuse(store, "the name is too long for a %s file beside it", STORE_PART);
     store->fd = openat(store->folder, store->part,
                        O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (store->fd < 0 || fstat(store->fd, &status) != 0)
         return failed(store);
     if (!S_ISREG(status.st_mode))
-        return refuse(store, "its %s is no file", STORE_PART);
+        return store_refuse(store, "its %s is no file", STORE_PART);
     if (flock(store->fd, LOCK_EX | LOCK_NB) != 0)
-        return refuse(store, "another program is receiving it");
+        return store_refuse(store, "another program is receiving it");
     store->there = (uint64_t)status.st_size <= store->offer.size ? (uint64_t)status.st_size : 0;
     store->state = STORE_WRITE;
     return 0;
@@ -248,7 +249,7 @@ static int
 offer_stream(struct store *store)
 {
     if (store->offer.kind != OFFER_FILE || store->files > 0)
-        return refuse(store, "standard output takes one file, and no folder");
+        return store_refuse(store, "standard output takes one file, and no folder");
     store->files++;
     store->fd = 1;
     store->state = STORE_WRITE;
@@ -266,7 +267,7 @@ offer_file(struct store *store)
     if (found && !store->force)
         return compare_with(store, &status);
     if (found && S_ISDIR(status.st_mode))
-        return refuse(store, "a folder is there already");
+        return store_refuse(store, "a folder is there already");
     return open_part(store);
 }
 
@@ -278,7 +279,7 @@ store_offer(struct store *store, const struct offer *offer)
     store->state = STORE_IDLE;
     store->there = store->at = 0;
     if (name_check(offer->name) != 0)
-        return refuse(
+        return store_refuse(
             store,
             "the name is not safe: absolute, empty, with .., too deep, or an unfinished file's");
     if (store->stream)
@@ -306,7 +307,7 @@ store_start(struct store *store, uint64_t offset)
 {
     if (store->state == STORE_COMPARE) {
         if (offset == 0)
-            return refuse(store, "is there already, and differs; recv --force replaces it");
+            return store_refuse(store, "is there already, and differs; recv --force replaces it");
         store->state = STORE_EQUAL;
         store->at = offset;
         return 0;
@@ -349,7 +350,7 @@ compare_data(struct store *store, const uint8_t *bytes, size_t size)
             continue;
         /* public: a file's content, to him who sends it and to him who has it */
         if (n <= 0 || memcmp(there, bytes, (size_t)n) != 0)
-            return refuse(store, "is there already, and differs; recv --force replaces it");
+            return store_refuse(store, "is there already, and differs; recv --force replaces it");
         bytes += n;
         size -= (size_t)n;
         store->at += (uint64_t)n;
@@ -363,14 +364,14 @@ store_data(struct store *store, const uint8_t *bytes, size_t size)
     if (store->state == STORE_DISCARD)
         return 0;
     if (size > store->offer.size - store->at)
-        return refuse(store, "more came than was offered");
+        return store_refuse(store, "more came than was offered");
     return store->state == STORE_COMPARE ? compare_data(store, bytes, size)
                                          : write_data(store, bytes, size);
 }
 
 /** The file is whole: dressed, on the disk, and under its name. */
 static int
-finish(struct store *store)
+store_finish(struct store *store)
 {
     if (dress(store, store->fd) != 0)
         return -1;
@@ -379,7 +380,7 @@ finish(struct store *store)
     int result = store->force ? renameat(store->folder, store->part, store->folder, store->base)
                               : duet__os_rename_new(store->folder, store->part, store->base);
     if (result != 0 && errno == EEXIST)
-        return refuse(store, "appeared meanwhile; recv --force replaces it");
+        return store_refuse(store, "appeared meanwhile; recv --force replaces it");
     return result == 0 ? 0 : failed(store);
 }
 
@@ -389,11 +390,11 @@ store_done(struct store *store, int status)
     int result = 0;
 
     if (status != 0)
-        result = refuse(store, "the other end could not read all of it");
+        result = store_refuse(store, "the other end could not read all of it");
     else if (store->offer.size != TRANSFER_UNKNOWN && store->at != store->offer.size)
-        result = refuse(store, "less came than was offered");
+        result = store_refuse(store, "less came than was offered");
     else if (store->state == STORE_WRITE && !store->stream)
-        result = finish(store);
+        result = store_finish(store);
     let_go(store);
     store->state = STORE_IDLE;
     return result;

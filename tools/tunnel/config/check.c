@@ -149,7 +149,7 @@ settings_peer_name(const struct tunnel_settings *tunnel, const uint8_t *key)
     return peer != NULL ? peer->name : NULL;
 }
 
-/* ---- Who is let in, before a reload and behind it ---- */
+/* ---- Which connections may stay after a reload ---- */
 
 /** Do two profiles ask a peer for the same? */
 static int
@@ -157,7 +157,7 @@ same_profile(const duet_profile *a, const duet_profile *b)
 {
     for (unsigned role = DUET_TOP; role <= DUET_BOTTOM; role++)
         if (a->prelude_size[role] != b->prelude_size[role] ||
-            /* public: whoever looks at the wire sees a prelude */
+            /* public: a prelude is seen on the wire */
             memcmp(a->prelude[role], b->prelude[role], a->prelude_size[role]) != 0)
             return 0;
     /* no secret: a name */

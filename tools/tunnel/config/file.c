@@ -28,7 +28,8 @@ struct reader {
     struct duet__ini ini;
     char folder[FOLDER_MOST]; /* of the file, with a final slash, or "" */
     enum { BEFORE, NOWHERE, GLOBAL, TUNNEL } section;
-    struct settings *scrap;         /* what stands in no section goes there, to be judged alike */
+    struct settings
+        *scrap; /* takes the lines outside of sections, so that they are checked alike */
     struct tunnel_settings *tunnel; /* where the section's settings go */
     unsigned global_line;           /* where [Global] is */
     unsigned seen[OPTIONS_MOST];    /* lines where this section set each; 0: not yet */
@@ -168,7 +169,7 @@ read_setting(struct reader *reader)
     const struct option *option = option_find(reader->ini.name.at, reader->ini.name.size);
 
     if (reader->section == BEFORE) {
-        fault_at(reader, "stands in no section; begin with [Global] or [Tunnel NAME]");
+        fault_at(reader, "is in no section; begin with [Global] or [Tunnel NAME]");
         reader->section = NOWHERE;
     }
     if (option == NULL) {

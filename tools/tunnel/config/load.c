@@ -30,7 +30,7 @@ read_tunnel_keys(const struct settings *settings, struct tunnel_settings *t)
     char place[512], whole[600];
 
     if (t->side == TUNNEL_NONE || t->files.keys.count == 0)
-        return EXIT_DONE; /* told already */
+        return EXIT_DONE; /* reported already */
     snprintf(whole, sizeof whole, "%stunnel %s: ", settings_place(place, settings, t), t->name);
     log_place = settings->file != NULL ? whole : NULL;
     int code = keys_config(&t->config, &t->facts, &t->files,
@@ -154,7 +154,7 @@ settings_reload(struct settings **settings, const struct settings *old)
 
     if (*settings == NULL)
         return code;
-    /* A worker that is started behind a reload has these where the others have theirs. */
+    /* A worker that is started after a reload has these paths in common with the others. */
     code = keep(&(*settings)->control, old->control);
     if (code == EXIT_DONE)
         code = keep(&(*settings)->metrics_file, old->metrics_file);

@@ -102,7 +102,7 @@ settings_fault(struct faults *faults, const char *format, ...)
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     faults->count++;
-    faults->tell(faults->context, text);
+    faults->report(faults->context, text);
 }
 
 const char *

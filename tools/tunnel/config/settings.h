@@ -48,14 +48,14 @@ struct tunnel_settings {
     int handshake_ms;
     int idle_ms; /* a connection on which nothing moves ends; -1: never */
     int ping_ms; /* silence after which the peer is asked; -1: never */
-    uint32_t drain_least_ms, drain_most_ms; /* how long strangers are listened to: drawn once */
+    uint32_t drain_least_ms, drain_most_ms; /* how long unauthenticated peers are read in silence */
     unsigned most_connections;              /* at a time, in one process */
     unsigned most_from_source;              /* of these from one source; 0: no limit of its own */
-    unsigned most_half_open; /* who have not proven themselves yet, beside those above */
-    unsigned proxy;          /* set of enum proxy_use */
-    struct strlist trusted;  /* ADDRESS or ADDRESS/BITS whose PROXY headers are believed */
-    unsigned unsafe_listen;  /* 1: a client may listen beyond loopback */
-    unsigned unsafe_target;  /* 1: a server may dial beyond loopback */
+    unsigned most_half_open;                /* not authenticated yet, beside those above */
+    unsigned proxy;                         /* set of enum proxy_use */
+    struct strlist trusted; /* ADDRESS or ADDRESS/BITS whose PROXY headers are believed */
+    unsigned unsafe_listen; /* 1: a client may listen beyond loopback */
+    unsigned unsafe_target; /* 1: a server may dial beyond loopback */
     unsigned char refused[OPTIONS_MOST]; /* by row: 1 where a value was bad, and is reported */
 };
 
@@ -80,13 +80,13 @@ struct settings {
 
 /** Where faults go: each is a sentence with its place, cause and cure. */
 struct faults {
-    void (*tell)(void *context, const char *fault);
+    void (*report)(void *context, const char *fault);
     void *context;
-    unsigned count; /* told so far */
+    unsigned count; /* reported so far */
 };
 
 /** Read a file's text, but no key file: memory in, memory out. file: its name, for the faults, of
- * which every one is told, and for the folder where relative paths begin. Returns 0, or -1;
+ * which every one is reported, and for the folder where relative paths begin. Returns 0, or -1;
  * settings_free() in any case. */
 int settings_parse(struct settings **settings, const char *file, const char *text, size_t size,
                    struct faults *faults);
