@@ -1,15 +1,13 @@
 /*
- * A channel: a session on a descriptor, or on a stream of the caller's.
+ * A channel: a session on a descriptor, or on a stream of the caller's (docs/protocol.md §1, §4).
  *
  * Every call takes a timeout in milliseconds: negative waits as long as it takes, 0 never waits
  * (polled), anything else is a deadline. A call that runs out of time returns DUET_AGAIN (polled)
  * or DUET_SLOW, its count is what was done, and the next call goes on from there. What the
  * application did not ask for stays in the kernel, so poll() on the descriptor can be relied on.
- * No call raises SIGPIPE. One thread at a time for each channel. Source: docs/protocol.md §1, §4.
- *
- * A result of DUET_CLASS_FATAL or DUET_CLASS_THEIRS ends the channel: its keys are wiped, and every
- * later call returns the same. After any other result the channel goes on, unless the call's
- * description says otherwise.
+ * No call raises SIGPIPE. One thread at a time for each channel. A result of DUET_CLASS_FATAL or
+ * DUET_CLASS_THEIRS ends the channel: its keys are wiped, and every later call returns the same;
+ * after any other the channel goes on, unless the call's description says otherwise.
  */
 #ifndef DUET_CHANNEL_H
 #define DUET_CHANNEL_H

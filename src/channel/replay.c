@@ -23,7 +23,7 @@ struct entry {
     uint32_t next;  /* in its chain: index + 1, 0 ends it */
 };
 
-/* Links and counts are written in such an order that replay_repair() can mend them after a crash. */
+/* Links and counts are written in an order that replay_repair() can mend after a crash. */
 struct duet_replay {
     struct duet__os_lock lock;
     uint64_t keys[WORDS + 1];
