@@ -122,6 +122,7 @@ duet__call_recv(duet_channel *channel, struct duet__rx *job, struct duet__deadli
         job->may_block = may_block(channel, job, deadline);
         result = duet__call_recv_step(channel, job);
         want = 0;
+        /* At least `least` bytes, or one message, are here, and the kernel holds no more. */
         if (result == DUET_AGAIN && duet__recv_satisfied(job))
             result = DUET_OK;
         if (result != DUET_AGAIN)
@@ -136,6 +137,7 @@ duet__call_recv(duet_channel *channel, struct duet__rx *job, struct duet__deadli
     if (job->in_place)
         result = duet__recv_settle(channel, job, result);
     channel->want_rx = (uint8_t)want;
+    /* The peer closed after enough had come: the next call returns DUET_CLOSED. */
     if (result == DUET_CLOSED && duet__recv_had_some(job) && duet__recv_satisfied(job))
         return DUET_OK;
     return result;

@@ -28,6 +28,7 @@ exchange_step(duet_channel *channel, struct exchange *both)
         both->received = duet__call_recv_step(channel, &both->rx);
     if (channel->result != DUET_OK)
         return channel->result;
+    /* DUET_E_CODE and DUET_E_ROOM end the exchange at once; CLOSED waits for what is to be sent. */
     if (both->received != DUET_OK && both->received != DUET_AGAIN && both->received != DUET_CLOSED)
         return both->received;
     if (both->sent == DUET_AGAIN || both->received == DUET_AGAIN)

@@ -150,6 +150,7 @@ duet__peek_step(duet_channel *channel, struct duet__rx *job)
         if (result == DUET_OK)
             result = duet__peek_next(channel, job, &peek, &step);
     }
+    /* Remove what was opened, also when a later frame stopped the call. */
     int dropped = duet__peek_end(channel, &peek);
     if (dropped != DUET_OK)
         return dropped;

@@ -148,6 +148,7 @@ duet__recv_place(duet_channel *channel, struct duet__rx *job)
 
     if (job->kind == DUET__RX_STREAM && (channel->rx_code != 0 || channel->rx_message))
         return place_other_code(channel, job);
+    /* Only whole frames are delivered: one that does not fit waits for a call with more room. */
     if (channel->rx_length > job->size - job->got)
         return duet__recv_had_some(job) ? DUET__RECV_STOP : DUET_E_ROOM;
     if (channel->partial != NULL)
@@ -201,12 +202,15 @@ duet__recv_piece(duet_channel *channel, struct duet__rx *job)
     int result = duet__io_read(channel, pieces, count, &got);
     if (result != DUET_OK)
         return result;
+    /* What came is payload first, then MAC, then header. */
     n = duet__min(n, got);
     mac = duet__min(mac, got - n);
     channel->rx_done += (uint32_t)n;
     result = recv_feed(channel, payload, n);
     if (result == DUET_OK)
         result = recv_feed(channel, after, mac);
+    /* A frame verified in `partial` is delivered by the next step, which may find that it is not
+     * for this call. */
     if (result != DUET_OK || channel->recv_phase != DUET__RECV_VERIFIED || channel->partial != NULL)
         return result;
     duet__recv_deliver(channel, job);
