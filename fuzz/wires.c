@@ -167,7 +167,7 @@ duet__os_read(int fd, enum duet__os_kind kind, const struct duet__os_piece *piec
 }
 
 int
-duet__os_look(int fd, int patient, uint8_t *at, size_t size, size_t *got)
+duet__os_peek(int fd, int patient, uint8_t *at, size_t size, size_t *got)
 {
     const struct wire *wire = wire_of(fd);
     size_t left;

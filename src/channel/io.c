@@ -74,7 +74,7 @@ duet__io_peek(duet_channel *channel, int block, uint8_t *at, size_t size, size_t
     *got = 0;
     if (channel->drained)
         return DUET_AGAIN;
-    int result = duet__os_look(channel->io.rfd, block, at, size, got);
+    int result = duet__os_peek(channel->io.rfd, block, at, size, got);
     return result == DUET_OK ? DUET_OK : read_failed(channel, result, errno);
 }
 

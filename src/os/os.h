@@ -67,7 +67,7 @@ int duet__os_read(int fd, enum duet__os_kind kind, const struct duet__os_piece *
  * Peek at up to size bytes, which stay in the socket; at NULL: only count them. patient 1: wait for
  * the first of them if the socket is in blocking mode. Returns as duet__os_read().
  */
-int duet__os_look(int fd, int patient, uint8_t *at, size_t size, size_t *got);
+int duet__os_peek(int fd, int patient, uint8_t *at, size_t size, size_t *got);
 
 /** Remove size bytes that were peeked at. Returns DUET_OK when all are gone, or a failure. */
 int duet__os_drop(int fd, size_t size);

@@ -32,7 +32,7 @@ duet__os_is_tcp(int fd)
 }
 
 int
-duet__os_look(int fd, int patient, uint8_t *at, size_t size, size_t *got)
+duet__os_peek(int fd, int patient, uint8_t *at, size_t size, size_t *got)
 {
     int flags = MSG_PEEK | (at == NULL ? MSG_TRUNC : 0) | (patient ? 0 : MSG_DONTWAIT);
 
@@ -81,7 +81,7 @@ duet__os_is_tcp(int fd)
 }
 
 int
-duet__os_look(int fd, int patient, uint8_t *at, size_t size, size_t *got)
+duet__os_peek(int fd, int patient, uint8_t *at, size_t size, size_t *got)
 {
     (void)fd;
     (void)patient;
