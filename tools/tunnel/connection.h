@@ -18,22 +18,24 @@
 
 /*
  * The state machine. Each state has at most one timer; lifecycle.c maps a state to the functions
- * that its events and its timer call. "made by" is the file that enters the state.
+ * that its events and its timer call. The columns "plain", "peer" and "channel" tell on which side
+ * of a tunnel (c: client, s: server) that descriptor or channel is there; the last column, which
+ * file enters the state. "gate" is the half-open time, which counts from the accept.
  *
- *   state            side    plain   peer    channel  timer                      made by
- *   PROXY_HEADER     both    client  server  server   client: header; server: *  lifecycle
- *   PROXY_LOCAL      both    client  server  server   client: 200 ms; server: *  lifecycle
- *   ACCEPTED         server  -       open    yes      * (half-open time)         half_open
- *   HANDSHAKE        server  -       open    yes      *                          half_open
- *   UNAUTHENTICATED  server  -       open    -        *                          half_open
- *   RESOLVING        both    client  server  server   connect time-out           connect
- *   CONNECTING       both    open    open    server   share of the time-out      connect
- *   RETRY_PAUSE      client  open    -       -        until the next round       connect
- *   PEER_HANDSHAKE   client  open    open    yes      handshake time-out         lifecycle
- *   UNCONFIRMED      both    open    open    yes      handshake time-out         timers
- *   OPEN             both    open    open    yes      idle and ping              timers
- *   VIOLATION        both    -       open    yes      2 s of silence             half_open
- *   ENDED            both    -       -       -        none                       connection
+ *   state            side  plain  peer  channel  timer                        entered by
+ *   PROXY_HEADER     c s   c      s     s        c: handshake time, s: gate   lifecycle
+ *   PROXY_LOCAL      c s   c      s     s        c: 200 ms, s: gate           lifecycle
+ *   ACCEPTED         s     -      s     s        gate                         half_open
+ *   HANDSHAKE        s     -      s     s        gate                         half_open
+ *   UNAUTHENTICATED  s     -      s     -        gate                         half_open
+ *   RESOLVING        c s   c      s     s        connect time-out             connect
+ *   CONNECTING       c s   c s    c s   s        a share of that              connect
+ *   RETRY_PAUSE      c     c      -     -        until the next round         connect
+ *   PEER_HANDSHAKE   c     c      c     c        handshake time-out           lifecycle
+ *   UNCONFIRMED      c s   c s    c s   c s      handshake time-out           timers
+ *   OPEN             c s   c s    c s   c s      idle time-out, PING          timers
+ *   VIOLATION        c s   -      c s   c s      2 s of silence               half_open
+ *   ENDED            c s   -      -     -        -                            connection
  *
  *   server: [PROXY_*] → ACCEPTED → HANDSHAKE → RESOLVING ⇄ CONNECTING → UNCONFIRMED → OPEN → ENDED
  *                            failed ↘ UNAUTHENTICATED → ENDED
@@ -41,10 +43,21 @@
  *                            ↑ RETRY_PAUSE ↲        ↲ failed: next address
  *   UNCONFIRMED, OPEN → VIOLATION → ENDED; any state → ENDED.
  *
- * The flags exist in UNCONFIRMED and OPEN only (they belong to relay.c), with these exceptions:
- * is_recorded may be set from UNAUTHENTICATED and VIOLATION on. A connection in one of the first
- * five states of a server is half-open: it stands in its tunnel's list of those and is not counted
- * as open.
+ * A server's connection in its first five states is half-open: it stands in its tunnel's list of
+ * those and is not counted as open.
+ *
+ * The flags of struct connection, which relay.c sets unless noted:
+ *
+ *   flag           in states                  goes together with
+ *   is_ready       UNCONFIRMED, OPEN          all; cleared when the relay serves it
+ *   flushing       UNCONFIRMED, OPEN          all; while it is set, no plain data is read
+ *   starved        UNCONFIRMED, OPEN          all; while it is set, nothing is read
+ *   plain_error    UNCONFIRMED, OPEN          all; becomes plain_lost or nothing in the same turn
+ *   plain_lost     UNCONFIRMED, OPEN          all; the connection ends in the same turn
+ *   plain_hung_up  UNCONFIRMED, OPEN          out.ended
+ *   peer_gone      UNCONFIRMED, OPEN          in.ended
+ *   pinged         OPEN (timers.c)            all
+ *   is_recorded    UNAUTHENTICATED, VIOLATION (half_open.c), ENDED
  *
  * Ownership. connection_end() ends a connection: its descriptors, channel, buffers and settings are
  * released within the call, its memory by the loop after all callbacks of this turn. Every function
