@@ -134,7 +134,7 @@ duet__os_random(uint8_t *out, size_t size)
 }
 
 int
-duet__os_judge(int reason)
+duet__os_result(int reason)
 {
     (void)reason;
     return DUET_E_IO;

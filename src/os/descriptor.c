@@ -2,8 +2,7 @@
  * Reads and writes descriptors so that no call blocks and none raises SIGPIPE, in whatever mode the
  * application left them: their flags are shared with other processes, so they are not changed.
  *
- * A lost connection and a system that refuses are different results: the peer can cause only the
- * first. TCP's receive buffer is in tcp.c.
+ * TCP's receive buffer is in tcp.c. Which result stands for which errno is in result.c.
  */
 #include "os/os.h"
 
@@ -35,30 +34,6 @@ duet__os_kind(enum duet__os_kind *kind, int fd)
     if (S_ISSOCK(status.st_mode))
         *kind = duet__os_is_tcp(fd) ? DUET__OS_TCP : DUET__OS_SOCKET;
     return 0;
-}
-
-int
-duet__os_judge(int reason)
-{
-    switch (reason) {
-    case EINTR:
-    case EAGAIN:
-#if EWOULDBLOCK != EAGAIN
-    case EWOULDBLOCK:
-#endif
-        return DUET_AGAIN;
-    case EPIPE:
-    case ECONNRESET:
-    case ECONNABORTED:
-    case ETIMEDOUT:
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-    case ENETDOWN:
-    case ENETRESET:
-        return DUET_E_TRUNCATED;
-    default:
-        return DUET_E_IO;
-    }
 }
 
 static int
@@ -98,7 +73,7 @@ duet__os_read(int fd, enum duet__os_kind kind, const struct duet__os_piece *piec
     long n = is_socket(kind) ? (long)recvmsg(fd, &message, MSG_DONTWAIT)
                              : (long)readv(fd, vector, (int)count);
     if (n < 0)
-        return duet__os_judge(errno);
+        return duet__os_result(errno);
     if (n == 0)
         return DUET_CLOSED;
     *got = (size_t)n;
@@ -149,7 +124,7 @@ duet__os_write(int fd, enum duet__os_kind kind, const uint8_t *data, size_t size
 #endif
         n = write_masked(fd, is_socket(kind), data, size);
     if (n < 0)
-        return duet__os_judge(errno);
+        return duet__os_result(errno);
     *put = (size_t)n;
     return n > 0 ? DUET_OK : DUET_AGAIN;
 }

@@ -40,7 +40,7 @@ enum duet__os_kind {
 int duet__os_is_tcp(int fd);
 
 /** The result that stands for a failed call's errno. */
-int duet__os_judge(int reason);
+int duet__os_result(int reason);
 
 /** Find out a descriptor's kind. Returns 0, or -1 (not a descriptor). */
 int duet__os_kind(enum duet__os_kind *kind, int fd);

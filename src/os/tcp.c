@@ -39,7 +39,7 @@ duet__os_peek(int fd, int patient, uint8_t *at, size_t size, size_t *got)
     *got = 0;
     long n = (long)recv(fd, at, size, flags);
     if (n < 0)
-        return duet__os_judge(errno);
+        return duet__os_result(errno);
     *got = (size_t)n;
     return n > 0 ? DUET_OK : DUET_CLOSED;
 }
@@ -54,7 +54,7 @@ duet__os_drop(int fd, size_t size)
         else if (n == 0)
             return DUET_CLOSED;
         else if (errno != EINTR)
-            return duet__os_judge(errno);
+            return duet__os_result(errno);
     }
     return DUET_OK;
 }
