@@ -9,7 +9,7 @@
 enum report_format { REPORT_TABLES, REPORT_JSON, REPORT_TSV };
 
 /** Begin a report on standard output. */
-void report_begin(enum report_format format);
+void report_begin(enum report_format wanted);
 
 /** Add a row, as struct bench's `take`; context is ignored. TSV is printed at once. */
 void report_row(void *context, const struct bench_row *row);
