@@ -1,8 +1,7 @@
 /*
  * Fuzzes the calls for many channels and many messages, mixed with the single ones: four pairs of
  * channels on wires in memory (wires.h). A script makes them send, receive, close, rekey and
- * refresh, and decides where bytes are split between calls, which are changed and where a stream
- * ends.
+ * refresh, and decides how bytes are split between calls, which are changed and where streams end.
  *
  * A channel returns what its peer sent, frame by frame, and all of it that arrived whole; nothing
  * after a changed byte; no unverified byte stays in a buffer, even one that other channels used
