@@ -61,6 +61,7 @@ test_each_has_its_limit(void **state)
     give(&sources, v4(1));
     assert_int_equal(take(&sources, v4(1), 3), 0);
     assert_int_equal(take(&sources, v4(1), 0), 0); /* no limit */
+    source_limit_free(&sources);
 }
 
 static void
@@ -75,6 +76,7 @@ test_networks_of_ipv6_are_one(void **state)
     assert_int_equal(take(&sources, v6("::ffff:0.0.0.9"), 1), 0); /* IPv4, however it comes */
     assert_int_equal(take(&sources, v4(9), 1), -1);
     assert_int_equal(take(&sources, v4(10), 1), 0);
+    source_limit_free(&sources);
 }
 
 static void
@@ -87,6 +89,7 @@ test_unix_peers_are_not_counted(void **state)
     for (unsigned i = 0; i < 5; i++)
         assert_int_equal(take(&sources, peer, 1), 0);
     give(&sources, peer);
+    source_limit_free(&sources);
 }
 
 /** After any order of coming and going, who is left is found again, and nothing else is. */
@@ -114,6 +117,7 @@ test_many_come_and_go(void **state)
         give(&sources, v4(i));
     for (uint32_t i = 0; i < MANY; i++)
         assert_int_equal(take(&sources, v4(i), 1), 0);
+    source_limit_free(&sources);
 }
 
 int

@@ -34,6 +34,13 @@ source_of(struct source *out, const struct sockaddr_storage *from)
     return 0;
 }
 
+static void
+source_forget(struct source_limit *limit, struct source *source)
+{
+    tdelete(source, &limit->tree, compare_sources);
+    free(source);
+}
+
 int
 source_limit_take(struct source_limit *limit, const struct sockaddr_storage *from, unsigned most)
 {
@@ -68,7 +75,12 @@ source_limit_give(struct source_limit *limit, const struct sockaddr_storage *fro
     struct source **at = tfind(&key, &limit->tree, compare_sources);
     if (at == NULL || --(*at)->count > 0)
         return;
-    struct source *source = *at;
-    tdelete(&key, &limit->tree, compare_sources);
-    free(source);
+    source_forget(limit, *at);
+}
+
+void
+source_limit_free(struct source_limit *limit)
+{
+    while (limit->tree != NULL)
+        source_forget(limit, *(struct source **)limit->tree); /* a node begins with its element */
 }

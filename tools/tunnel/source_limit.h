@@ -22,4 +22,7 @@ int source_limit_take(struct source_limit *limit, const struct sockaddr_storage 
 /** Count one less, of those that source_limit_take() counted. */
 void source_limit_give(struct source_limit *limit, const struct sockaddr_storage *from);
 
+/** Forget all sources. */
+void source_limit_free(struct source_limit *limit);
+
 #endif

@@ -155,6 +155,7 @@ release_tunnel(struct tunnel *tunnel)
     close_ports(tunnel);
     free_counters(tunnel->service, tunnel->counters);
     generation_release(tunnel->generation);
+    source_limit_free(&tunnel->sources);
     free(tunnel);
 }
 
