@@ -175,7 +175,7 @@ room_for_the_next_frame(void **state)
     assert_int_equal(got, 0);
     assert_int_equal(duet_next_frame(ends.bottom), FULL);
     assert_int_equal(ends_waiting(ends.bottom_fd), 300);
-    /* A part goes to the stash, and the room is asked for again. */
+    /* A part goes to the partial frame, and the room is asked for again. */
     assert_int_equal(duet_recv(ends.bottom, had, FULL, &got, 1, 0), DUET_AGAIN);
     assert_int_equal(duet_recv(ends.bottom, had, 999, &got, 1, 0), DUET_E_ROOM);
     ends_carry_all(&ends);
@@ -228,9 +228,9 @@ violations(void **state)
     violation_at(DUET_HEADER_SIZE + FULL + 7, DUET_E_FORGED);
 }
 
-/** A violation in a frame that lies in the stash. */
+/** A violation in a frame that lies in the partial frame. */
 static void
-violation_in_the_stash(void **state)
+violation_in_a_partial_frame(void **state)
 {
     struct ends ends;
     uint8_t changed;
@@ -325,7 +325,7 @@ another_code(void **state)
     ends_close(&ends);
 }
 
-/** A first part of a frame as large as the stash takes has come, and time is up. */
+/** A first part of a frame as large as a partial frame may be has come, and time is up. */
 static int
 cut_frame(struct ends *ends)
 {
@@ -366,7 +366,7 @@ no_room_to_set_aside(void **state)
     ends_close(&ends[0]);
 }
 
-/** A frame too large for the stash goes on in the buffer where it began, and nowhere else. */
+/** A frame too large for a partial frame goes on in the buffer where it began, and nowhere else. */
 static void
 large_frame_keeps_its_buffer(void **state)
 {
@@ -411,7 +411,7 @@ main(void)
         cmocka_unit_test(dribbled_into_other_buffers),
         cmocka_unit_test(room_for_the_next_frame),
         cmocka_unit_test(violations),
-        cmocka_unit_test(violation_in_the_stash),
+        cmocka_unit_test(violation_in_a_partial_frame),
         cmocka_unit_test(no_room_to_set_aside),
         cmocka_unit_test(truncated_anywhere),
         cmocka_unit_test(closed_in_order),
