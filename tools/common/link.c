@@ -162,7 +162,7 @@ link_fail(struct link *link, int result)
     return code;
 }
 
-/** The handshake failed. As BOTTOM nothing may show when: wait for the whole time, its end included,
+/** The handshake failed. As BOTTOM nothing may show when: wait for the whole time, end included,
  * unless the wire is a pipe whose other end is gone. left_ms: of that time. */
 static int
 refuse(struct link *link, int result, int patience_ms, uint64_t left_ms)

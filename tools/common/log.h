@@ -40,8 +40,8 @@ void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /** A detail for -v. */
 void log_verbose(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/** End what a subcommand printed on standard output. Returns code, or EXIT_LOCAL and a message when not
- * all of it could be written. */
+/** End what a subcommand printed on standard output. Returns code, or EXIT_LOCAL and a message when
+ * not all of it could be written. */
 int finish_output(int code);
 
 /** The system's reason for a failure, errno's sentence. Static memory. */
@@ -58,8 +58,8 @@ const char *printable(const char *name);
  * base64 or hex in a row, as no name of a file, a host or an option has. */
 int looks_secret(const char *word);
 
-/** As printable(), but a word that looks secret is not printed. For words of the command line and of
- * configurations that may stand where they don't belong. */
+/** As printable(), but a word that looks secret is not printed. For words of the command line and
+ * of configurations that may be in the wrong place. */
 const char *printable_word(const char *word);
 
 /** Make a name from outside harmless, as printable() does, into cap bytes; what has no room is left

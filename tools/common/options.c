@@ -150,13 +150,16 @@ find_elsewhere(const struct command *command, const char *word, size_t size)
             }
     }
     for (size_t i = 0; i < sizeof subcommands / sizeof *subcommands; i++) {
-        size_t used = strlen(text);
         if ((users >> i & 1) == 0)
             continue;
-        snprintf(text + used, sizeof text - used, "%s%s", joint, subcommands[i]);
+        size_t end = strlen(text);
+        snprintf(text + end, sizeof text - end, "%s%s", joint, subcommands[i]);
         joint = ", ";
     }
-    return text[0] != 0 ? strcat(text, ")") : text;
+    size_t used = strlen(text);
+    if (used > 0)
+        snprintf(text + used, sizeof text - used, ")");
+    return text;
 }
 
 static int

@@ -1,5 +1,5 @@
 /*
- * Suggestions for an unknown word: the subcommand, option or setting that it may be a misspelling of.
+ * Suggestions for an unknown word: the subcommand, option or setting that it may be misspelt for.
  */
 #ifndef DUET_TOOL_SUGGEST_H
 #define DUET_TOOL_SUGGEST_H

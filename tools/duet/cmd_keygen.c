@@ -135,7 +135,7 @@ make_identity(const struct options *o, char *text)
                                      "remove it from the peers files");
     if (duet__os_random(private_key, sizeof private_key) != 0)
         return log_error(EXIT_FAILED, "the system has no randomness: %s", errno_text());
-    /* X25519 sets these bits in any case; as `wg genkey` does, so that nobody takes it for public. */
+    /* X25519 sets these bits anyway; `wg genkey` does too, so no one takes the key for public. */
     private_key[0] &= 0xf8;
     private_key[31] = (uint8_t)((private_key[31] & 0x7f) | 0x40);
     int result = duet_identity_init(&identity, private_key);

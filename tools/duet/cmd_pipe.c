@@ -2,8 +2,8 @@
  * duet pipe: standard input and output through a channel, as nc does without one.
  *
  * One loop in which only poll() waits. What was read is sent before more is read, and what came is
- * written before more is received: this is the backpressure, and memory is constant. The peer's CLOSE closes only standard
- * output; the end is when both directions have closed.
+ * written before more is received: this is the backpressure, and memory is constant. The peer's
+ * CLOSE closes only standard output; the command ends when both directions have closed.
  */
 #include "commands.h"
 #include "interrupt.h"
