@@ -6,7 +6,7 @@
 DUET names the command. Every action is tried in both directions, all patterns, and at places within
 the flights, behind them and at the end. Whatever he does: what either side writes is a beginning of
 what the other sent; who was lied to says so by the exit code of docs (4 before READY, 5, 6 or 7
-behind it) and nobody else is told; it ends in time, in little memory. What only changes how bytes
+after it) and the other side sees no error of its own; it ends in time, in little memory. What only changes how bytes
 come (delays, pieces) changes nothing. Tells how many cases of each action there were.
 """
 
@@ -185,14 +185,14 @@ def record(pattern):
     return records
 
 
-def say_to(port, raw, seconds):
-    """Say bytes to a listener; returns what it answers within some time."""
-    with socket.create_connection(("127.0.0.1", port)) as stranger:
-        stranger.settimeout(seconds)
-        quietly(stranger.sendall, raw)
+def send_to(port, data, seconds):
+    """Send bytes to a listener; returns what it answers within some time."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.settimeout(seconds)
+        quietly(connection.sendall, data)
         answer = b""
         try:
-            while part := stranger.recv(65536):
+            while part := connection.recv(65536):
                 answer += part
         except OSError:
             pass
@@ -204,10 +204,10 @@ def replay(pattern, draw):
     leads nowhere; either still serves its peer. A client takes no answer of yesterday."""
     to_bottom, to_top = record(pattern)
     bottom, port = listen(pattern, LONG)
-    first = say_to(port, bytes(to_bottom), 0.6)
+    first = send_to(port, bytes(to_bottom), 0.6)
     need(first != bytes(to_top[:len(first)]) or not first, "the same answer twice")
-    need(not say_to(port, bytes(to_bottom), 0.6), "a replay is answered twice")
-    need(not say_to(port, bytes(to_top), 0.6), "an answer is answered")
+    need(not send_to(port, bytes(to_bottom), 0.6), "a replay is answered twice")
+    need(not send_to(port, bytes(to_top), 0.6), "an answer is answered")
     need(not bottom.out.read_bytes(), "bytes before READY")
     top = connect(pattern, port, times=LONG)
     try:

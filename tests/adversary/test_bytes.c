@@ -40,7 +40,7 @@ flip_in_flight(unsigned flight, size_t at, size_t size)
     for (unsigned bit = 0; bit < bits; bit++) {
         assert_int_equal(record_flight(flight), size);
         recorded[0][at] ^= (uint8_t)(1u << (at + bit) % 8);
-        assert_stranger(to, pair_feed(to, recorded[0], size, 0));
+        assert_unauthenticated(to, pair_feed(to, recorded[0], size, 0));
     }
 }
 
@@ -50,7 +50,7 @@ cut_in_flight(unsigned flight, size_t at, size_t size)
     struct pair_end *to = end_of((flight + 1) % 2);
 
     assert_int_equal(record_flight(flight), size);
-    assert_stranger(to, pair_feed(to, recorded[0], at, 0));
+    assert_unauthenticated(to, pair_feed(to, recorded[0], at, 0));
 }
 
 static void
@@ -63,7 +63,7 @@ insert_in_flight(unsigned flight, size_t at, size_t size)
     recorded[0][at] = (uint8_t)(at * 13);
     if (recorded[0][at] == recorded[0][at + 1]) /* the same stream, one byte longer */
         recorded[0][at] ^= 1;
-    assert_stranger(to, pair_feed(to, recorded[0], size + 1, 0));
+    assert_unauthenticated(to, pair_feed(to, recorded[0], size + 1, 0));
 }
 
 static void

@@ -126,7 +126,7 @@ replay(unsigned direction, unsigned role, int known, size_t piece)
     assert_int_equal(pair_flush(end_of(DUET_TOP)), DUET_OK);
     int result = pair_feed(to, recorded[direction], recorded_size[direction], piece);
     size_t said = to->wire_size;
-    assert_stranger(to, result);
+    assert_unauthenticated(to, result);
     if (role == DUET_BOTTOM && (known || direction != DUET_TOP))
         assert_int_equal(said, 0);
 }
@@ -155,7 +155,7 @@ reflect_flight(unsigned pattern)
     size_t size = record_flight(0);
     for (size_t at = 0; at < size; at++) {
         record_flight(0);
-        assert_stranger(end_of(0), pair_feed(end_of(0), recorded[0] + at, size - at, 0));
+        assert_unauthenticated(end_of(0), pair_feed(end_of(0), recorded[0] + at, size - at, 0));
     }
     pair_close(&pair);
 }

@@ -99,7 +99,7 @@ assert_dead(struct pair_end *end, int result)
 }
 
 void
-assert_stranger(struct pair_end *end, int result)
+assert_unauthenticated(struct pair_end *end, int result)
 {
     if (result == DUET_OK) /* it waits for more */
         result = duet_session_end(end->session);

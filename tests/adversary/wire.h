@@ -33,7 +33,7 @@ size_t record_flight(unsigned flight);
 /** Whatever was counted must be a prefix of what was sent. */
 void assert_prefix(const struct pair_end *end);
 /** Before READY: no connection, no byte, silence, and dead. result: what feeding it said. */
-void assert_stranger(struct pair_end *end, int result);
+void assert_unauthenticated(struct pair_end *end, int result);
 /** Behind READY: an end is fed what its peer did not send so; it finds out, and is dead. Closes the
  * pair. */
 void assert_altered(unsigned to, const uint8_t *wire, size_t size);

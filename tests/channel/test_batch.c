@@ -16,7 +16,7 @@
 enum { MANY = 3000, BYTES = 1 << 20 };
 
 static uint8_t sent[BYTES], had[BYTES];
-static duet_message messages[MANY], told[MANY];
+static duet_message messages[MANY], listed[MANY];
 
 /** Messages of differing sizes and codes, some of them empty. */
 static void
@@ -30,7 +30,7 @@ compose(size_t most)
     }
 }
 
-/** What was told is what was sent, from message `from` on. */
+/** The messages listed are those sent, from message `from` on. */
 static void
 check_inbox(const duet_inbox *inbox, size_t from)
 {
@@ -49,7 +49,7 @@ all_arrive(enum ends_wire wire, size_t room)
 {
     struct ends ends;
     size_t accepted;
-    duet_inbox inbox = {had, 9000, told, room, 0};
+    duet_inbox inbox = {had, 9000, listed, room, 0};
 
     compose(300);
     ends_open_with(&ends, ends_config(), wire);
@@ -86,7 +86,7 @@ stops_at_what_cannot_go(void **state)
 {
     static uint8_t large[16385];
     duet_message some[3] = {{"one", 3, 1}, {large, sizeof large, 1}, {"two", 3, 1}};
-    duet_inbox inbox = {had, sizeof had, told, 8, 0};
+    duet_inbox inbox = {had, sizeof had, listed, 8, 0};
     struct ends ends;
     size_t accepted;
 
@@ -112,7 +112,7 @@ stops_at_what_cannot_go(void **state)
 static void
 parts_and_room(void **state)
 {
-    duet_inbox inbox = {had, 20000, told, 8, 0};
+    duet_inbox inbox = {had, 20000, listed, 8, 0};
     struct ends ends;
     size_t accepted;
 
@@ -126,18 +126,18 @@ parts_and_room(void **state)
     /* Three frames of 16 KiB and less: one fits, then the last two go together. */
     assert_int_equal(duet_recv_messages(ends.bottom, &inbox, 0), DUET_OK);
     assert_int_equal(inbox.count, 1);
-    assert_int_equal(told[0].code, DUET_CODE_MORE);
-    assert_memory_equal(told[0].data, sent, told[0].size);
+    assert_int_equal(listed[0].code, DUET_CODE_MORE);
+    assert_memory_equal(listed[0].data, sent, listed[0].size);
     inbox.size = 100;
     assert_int_equal(duet_recv_messages(ends.bottom, &inbox, 0), DUET_E_ROOM);
     assert_int_equal(inbox.count, 0);
     inbox.size = sizeof had;
     assert_int_equal(duet_recv_messages(ends.bottom, &inbox, 0), DUET_OK);
     assert_int_equal(inbox.count, 3);
-    assert_int_equal(told[0].code, DUET_CODE_MORE);
-    assert_int_equal(told[1].code, 9);
-    assert_int_equal(told[2].code, 0);
-    assert_memory_equal(told[2].data, "stream", 6);
+    assert_int_equal(listed[0].code, DUET_CODE_MORE);
+    assert_int_equal(listed[1].code, 9);
+    assert_int_equal(listed[2].code, 0);
+    assert_memory_equal(listed[2].data, "stream", 6);
     assert_int_equal(duet_recv_messages(ends.bottom, &inbox, 0), DUET_CLOSED);
     ends_close(&ends);
 }

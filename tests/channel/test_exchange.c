@@ -29,7 +29,7 @@ struct party {
 
 /** Run one party to its end, polling where its time-out is 0. */
 static void *
-run(void *argument)
+run_party(void *argument)
 {
     struct party *party = argument;
     duet_channel *channel;
@@ -96,8 +96,8 @@ exchange(int fd[2], size_t out, size_t back, int timeout_ms)
     bottom.io = (duet_exchange_io){.data = bytes + out, .size = back};
     bottom.io.buffer = bytes + out + back;
     bottom.io.room = out;
-    assert_int_equal(pthread_create(&thread, NULL, run, &bottom), 0);
-    run(&top);
+    assert_int_equal(pthread_create(&thread, NULL, run_party, &bottom), 0);
+    run_party(&top);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(top.result, DUET_OK);
     assert_int_equal(bottom.result, DUET_OK);
@@ -182,7 +182,7 @@ closed_early(void **state)
     ends_close(&ends);
 }
 
-/** The peer vanishes while both send: what it sent is had, and the cut is told. */
+/** The peer vanishes while both send: what it sent is received, and the cut is reported. */
 static void
 vanished(void **state)
 {

@@ -1,5 +1,5 @@
 /*
- * A channel's life: strangers, replays and forks; and that it costs little while idle.
+ * A channel's life: unauthenticated peers, replayed flights, forks, and the memory of an idle one.
  */
 #include "channel/channel.h"
 #include "channel/ends.h"
@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 static void
-silent_towards_strangers(void **state)
+silent_to_unauthenticated(void **state)
 {
     struct ends ends;
     uint8_t noise[5000];
@@ -51,8 +51,8 @@ silent_peer(void **state)
     ends_close(&ends);
 }
 
-/** A first flight that was recorded is a stranger's the second time, and so is TOP's own when it is
- * handed back to a listener of the same program. */
+/** A recorded first flight is refused in silence the second time, and so is TOP's own when it is
+ * sent back to a listener of the same program. */
 static void
 replayed_flight(void **state)
 {
@@ -122,7 +122,7 @@ speaks_first(void **state)
     ends_carry_all(&ends);
     assert_int_equal(duet_recv(ends.top, bytes, 5, &n, 5, 0), DUET_OK);
     assert_memory_equal(bytes, "first", 5);
-    /* A stranger in TOP's place is found out later. */
+    /* An unauthenticated peer in TOP's place is noticed later. */
     shutdown(ends.bottom_far, SHUT_WR);
     assert_int_equal(duet_recv(ends.bottom, bytes, 5, &n, 5, 0), DUET_E_UNAUTHENTICATED);
     ends_close(&ends);
@@ -238,7 +238,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(silent_towards_strangers),
+        cmocka_unit_test(silent_to_unauthenticated),
         cmocka_unit_test(silent_peer),
         cmocka_unit_test(replayed_flight),
         cmocka_unit_test(own_flight_comes_back),

@@ -212,7 +212,7 @@ the_mark_does_not_outlive_the_channel(void **state)
     ends_close(&ends);
 }
 
-/** The stream ends at each byte of a frame: that is told, soon, and by no spinning. */
+/** The stream ends at each byte of a frame: the receiver reports it soon and does not spin. */
 static void
 cut_at_each_byte(void **state)
 {

@@ -172,7 +172,7 @@ states(void **state)
     ends_close(&ends);
 }
 
-/** A call that receives meets the peer: who waited for that to send is told to go on. */
+/** A receive call completes the handshake: state and poll() then let a pending send go on. */
 static void
 initiation_wakes_who_sends(void **state)
 {

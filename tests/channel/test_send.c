@@ -68,7 +68,7 @@ slow_peer(void **state)
     ends_close(&ends);
 }
 
-/** The peer sent, closed its socket and never read: what it sent is had, and then the cut is told.
+/** The peer sent, closed its socket and never read: what it sent is received, then the cut is reported.
  */
 static void
 peer_went_away(void **state)
@@ -193,7 +193,7 @@ broken_pipe(void **state)
     close(back[1]);
 }
 
-/** A reset after READY is a cut, and the system's reason is told. */
+/** A reset after READY is a cut, and the system's reason is reported. */
 static void
 reset_by_the_peer(void **state)
 {

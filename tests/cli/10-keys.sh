@@ -97,7 +97,7 @@ cp bare.id open.bare
 chmod 644 open.bare
 expect 8 "chmod 600" duet key show open.bare
 expect 8 "is a folder" duet key show folder
-for file in /etc/passwd noise.key; do # what is no key need not be hidden
+for file in /etc/passwd noise.key; do # a file that is not a key may be readable
     expect 8 "^duet: $file: is not a file that duet knows" duet key show $file
 done
 expect 8 "No such file" duet key show nothing
@@ -105,7 +105,7 @@ expect 2 "duet key show FILE" duet key look secret.key
 expect 8 "chmod 600" duet pipe -k secret.key -i open.id 127.0.0.1:1
 expect 8 "No such file" duet pipe -k secret.key -i missing.id 127.0.0.1:1
 expect 8 "is a shared secret" duet pipe -k secret.key -i secret.key 127.0.0.1:1
-# a key where its file is meant is not told, as any other path is
+# a key given in place of its file is not printed, as any other path is
 for key in "$(cat my.id)" "$(cat bare.id)" "$(cat small.key)"; do
     itself="a key is given where its file is meant"
     expect 8 "$itself" duet key show "$key"

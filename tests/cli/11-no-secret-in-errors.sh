@@ -1,6 +1,7 @@
 #!/bin/sh
-# No error tells a secret: key files, whole and mangled, where another file is meant, in every place
-# that reads one, and digits of a secret where a word of any kind is meant. Eight digits of the base64 in a row would be found.
+# No error prints a secret: key files, whole and mangled, where another file is meant, in every place
+# that reads one, and digits of a secret where any word is meant. Eight base64 digits in a row would be
+# found.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 umask 077
@@ -18,10 +19,10 @@ for file in secret.key my.id; do
 done >pieces
 [ "$(wc -l <pieces)" -ge 170 ] || bad "too few pieces: $(wc -l <pieces)"
 
-untold() {
-    timeout 300 "$DUET" "$@" >told 2>&1 </dev/null && [ "$1" != key ] && bad "it went well: $*"
-    [ -s told ] || bad "nothing is told: $*"
-    grep -qF -f pieces told && bad "told: $*: $(cat told)"
+prints_no_secret() {
+    timeout 300 "$DUET" "$@" >printed 2>&1 </dev/null && [ "$1" != key ] && bad "it went well: $*"
+    [ -s printed ] || bad "there is no message: $*"
+    grep -qF -f pieces printed && bad "printed: $*: $(cat printed)"
 }
 
 for key in secret.key my.id; do
@@ -37,14 +38,14 @@ for key in secret.key my.id; do
     for how in whole headless bare last flat names values versions joined; do
         { cat good.conf && cat $how; } >pasted.conf
         { cat good.conf && sed 's/^/[/' $how; } >sections.conf
-        untold run -c $how --check
-        untold run -c pasted.conf --check
+        prints_no_secret run -c $how --check
+        prints_no_secret run -c pasted.conf --check
         [ $how != whole ] || continue # here it is what is meant, or names what it is
-        untold pipe -k $how 127.0.0.1:1
-        untold pipe -k secret.key -i $how 127.0.0.1:1
-        untold pipe -k secret.key -i other.id --peers $how 127.0.0.1:1
-        untold pipe -k secret.key --profile $how 127.0.0.1:1
-        untold key show $how
+        prints_no_secret pipe -k $how 127.0.0.1:1
+        prints_no_secret pipe -k secret.key -i $how 127.0.0.1:1
+        prints_no_secret pipe -k secret.key -i other.id --peers $how 127.0.0.1:1
+        prints_no_secret pipe -k secret.key --profile $how 127.0.0.1:1
+        prints_no_secret key show $how
     done
 done
 
@@ -54,30 +55,30 @@ small=$(echo "$all" | base64 -d | head -c 64 | base64 -w 0)
 hex=$(echo "$all" | base64 -d | head -c 64 | od -An -v -tx1 | tr -d ' \n')
 echo "$hex" | fold -w 8 >>pieces
 for word in "$all" "$row" "$small" "$hex" "$row " "Secret = $row" "/$row" "$(printf '%s\n    %s' "$row" "$row")"; do
-    untold "$word"
-    untold pipe -k "$word" 127.0.0.1:1
-    untold pipe -k secret.key -i "$word" 127.0.0.1:1
-    untold pipe -k secret.key --profile "$word" 127.0.0.1:1
-    untold pipe -k secret.key "$word"
-    untold pipe -k secret.key "$word:1"
-    untold pipe -k secret.key 127.0.0.1:1 "$word"
-    untold pipe -k secret.key "--kee=$word" 127.0.0.1:1
-    untold pipe -k secret.key --pattern "$word" 127.0.0.1:1
-    untold client -k secret.key --listen "$word" --target 127.0.0.1:1
-    untold key show "$word"
-    untold keygen --size "$word" -o new.key
+    prints_no_secret "$word"
+    prints_no_secret pipe -k "$word" 127.0.0.1:1
+    prints_no_secret pipe -k secret.key -i "$word" 127.0.0.1:1
+    prints_no_secret pipe -k secret.key --profile "$word" 127.0.0.1:1
+    prints_no_secret pipe -k secret.key "$word"
+    prints_no_secret pipe -k secret.key "$word:1"
+    prints_no_secret pipe -k secret.key 127.0.0.1:1 "$word"
+    prints_no_secret pipe -k secret.key "--kee=$word" 127.0.0.1:1
+    prints_no_secret pipe -k secret.key --pattern "$word" 127.0.0.1:1
+    prints_no_secret client -k secret.key --listen "$word" --target 127.0.0.1:1
+    prints_no_secret key show "$word"
+    prints_no_secret keygen --size "$word" -o new.key
     for name in key identity peers listen target user timeout; do
         { cat good.conf && printf '%s = %s\n' $name "$word"; } >worded.conf
-        untold run -c worded.conf --check
+        prints_no_secret run -c worded.conf --check
     done
-    untold run -c "$word"
+    prints_no_secret run -c "$word"
 done
-# what is no key is told, however long
-long=/home/somebody/projects/customers/acme/production/secrets/duet/of/2026/key
+# a word that is not a key is printed, however long
+long=/home/user/projects/customers/acme/production/secrets/duet/of/2026/key
 expect 8 "$long: No such file" duet pipe -k $long 127.0.0.1:1
-# the control: a name is told where it is one
-duet run -c good.conf --check >told 2>&1 || bad "a good file: $(cat told)"
+# the control: an unknown name is printed
+duet run -c good.conf --check >printed 2>&1 || bad "a good file: $(cat printed)"
 echo 'colour = red' >>good.conf
-duet run -c good.conf --check >told 2>&1 && bad "an unknown name went well"
-says 'colour: no such setting' told
+duet run -c good.conf --check >printed 2>&1 && bad "an unknown name went well"
+says 'colour: no such setting' printed
 done_testing

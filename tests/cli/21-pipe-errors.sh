@@ -118,7 +118,7 @@ expect 9 "is a folder" duet pipe -k k --in . 127.0.0.1:1
 expect 9 "No such file" duet pipe -k k --in nothing 127.0.0.1:1
 expect 9 "Is a directory" duet pipe -k k --out . 127.0.0.1:1
 
-# the peer is killed: what came is written, and the cut is told
+# the peer is killed: what came is written, and the cut is reported
 next_port
 mkfifo fifo
 (cat zeros; hold_open) >fifo &

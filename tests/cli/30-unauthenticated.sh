@@ -1,6 +1,7 @@
 #!/bin/sh
-# A listener among strangers: it sends nothing, closes at no telling point, says why at home, and its
-# real peer gets in beside them without waiting (docs/protocol.md §4 "Probing").
+# A listener and unauthenticated peers: it sends nothing to them, the time at which it closes reveals
+# nothing, it logs why, and its real peer is served beside them without waiting (docs/protocol.md §4
+# "Probing").
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 needs_python
@@ -13,9 +14,9 @@ mkdir got
 drain=6      # seconds for which the listener reads from an unauthenticated peer
 patience=100 # of such a peer, on a machine that is busy
 
-# stranger PORT SECONDS HEX: sends bytes, then says how many came back and when it was closed; a FIN
+# visitor PORT SECONDS HEX: sends bytes, then prints how many came back and when it was closed; a FIN
 # follows the bytes where HEX ends with "fin".
-cat >stranger.py <<'END'
+cat >visitor.py <<'END'
 import socket, sys, time
 port, seconds, text = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
 begin = time.time()
@@ -38,8 +39,8 @@ except TimeoutError:
 except OSError as error:
     print("reset", len(got), error)
 END
-stranger() {
-    "$PYTHON" stranger.py "$@"
+visitor() {
+    "$PYTHON" visitor.py "$@"
 }
 hex() {
     od -An -tx1 | tr -d ' \n'
@@ -62,7 +63,7 @@ for command in "pipe" "recv -o got"; do
         "$(head -c 47 /dev/urandom | hex)" "$(head -c 48 /dev/urandom | hex)"; do
         for end in "" fin; do
             n=$((n + 1))
-            stranger $port $patience "$bytes$end" >stranger.$n &
+            visitor $port $patience "$bytes$end" >visitor.$n &
             waiting="$waiting $!"
         done
     done
@@ -75,7 +76,7 @@ for command in "pipe" "recv -o got"; do
     soon "closed before it proved" listener.err
     # shellcheck disable=SC2086
     wait $waiting
-    for log in stranger.[0-9]*; do
+    for log in visitor.[0-9]*; do
         heard_out "$log" || bad "$command, $log: $(cat "$log")"
     done
     # the listener's real peer, for it to end
@@ -92,7 +93,7 @@ for command in "pipe" "recv -o got"; do
     listening listener
     for n in 1 2 3 4 5; do
         rm -f half.$n
-        stranger $port $patience 00 >half.$n &
+        visitor $port $patience 00 >half.$n &
     done
     for n in 1 2 3 4 5; do
         soon sent half.$n
@@ -110,7 +111,7 @@ for command in "pipe" "recv -o got"; do
 done
 same data got/data
 
-# a flight that was recorded is a stranger's the second time
+# a recorded flight gets no answer the second time
 next_port
 real=$port
 start listener "$DUET" pipe -v -k k --drain-timeout 30-30 -l 127.0.0.1:$real

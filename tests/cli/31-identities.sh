@@ -1,5 +1,5 @@
 #!/bin/sh
-# Pattern 2: both ends prove who they are; one who is not on the list is refused by name.
+# Pattern 2: both ends prove their identities; one that is not on the list is refused and logged.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 duet keygen -o k >/dev/null
@@ -33,7 +33,7 @@ for lists in "--peers alice.peers:--peers bob.peers" "--peers alice.peers:" ":--
     says "connected to $seen_bob: secret .*, pattern identity" err
 done
 
-# TOP is not trusted: its key is told at home, in a line that can be copied
+# TOP is not trusted: the listener logs its key, in a line that can be copied
 both "-i bob.id --peers alice.peers" "-i eve.id" 2
 [ "$(cat code)" = 4 ] || bad "eve: exit $(cat code): $(cat err)"
 says "section \[Peer NAME\] to the peers file, and below it the line PublicKey = $(cat eve.public)" listener.err
@@ -47,7 +47,7 @@ says "PublicKey = $(cat eve.public)" err
 echo x | duet pipe -k k -i bob.id 127.0.0.1:$port || bad "bob after the refusal"
 ended listener 0
 
-# one's own key is nobody else's
+# a peer with this end's own identity is refused
 both "-i bob.id" "-i bob.id"
 [ "$(cat code)" = 11 ] || bad "own key: exit $(cat code): $(cat err)"
 echo x | duet pipe -k k -i alice.id 127.0.0.1:$port || bad "alice after that"

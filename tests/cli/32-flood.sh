@@ -1,6 +1,6 @@
 #!/bin/sh
-# More strangers than a listener holds, or has descriptors for: the oldest make room, the real peer
-# gets in at once, and memory stays small.
+# More half-open connections than a listener holds, or has descriptors for: the oldest make room, the
+# real peer is served at once, and the log stays small.
 . "$(dirname "$0")/common.sh"
 needs_python
 duet keygen -o k >/dev/null
@@ -16,7 +16,7 @@ print("open", flush=True)
 time.sleep(1000)
 END
 
-# flood COUNT COMMAND...: that many strangers at a listener, then its peer
+# flood COUNT COMMAND...: that many unauthenticated peers at a listener, then its real one
 flood() {
     count=$1
     shift
@@ -28,7 +28,7 @@ flood() {
     flooder=$!
     children="$children $flooder"
     wait_until test -s ready || bad "$count peers do not get through"
-    duet pipe -k k --handshake-timeout 25 127.0.0.1:$port <data >got || bad "$count strangers: no peer"
+    duet pipe -k k --handshake-timeout 25 127.0.0.1:$port <data >got || bad "$count unauthenticated peers: the real one is not served"
     same data got
     ended listener 0
     same data listener.out

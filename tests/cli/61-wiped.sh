@@ -134,7 +134,7 @@ listening listener
 watched wrong 4 "$DUET" ping -k other --handshake-timeout 2 127.0.0.1:$port
 watched all 0 "$DUET" pipe -k k 127.0.0.1:$port
 ended listener 0
-clean listener "pipe -l, after a stranger"
+clean listener "pipe -l, after an unauthenticated peer"
 next_port
 watched all 3 "$DUET" pipe -k k 127.0.0.1:$port
 watched all 4 "$DUET" pipe -k k --exec true

@@ -38,7 +38,7 @@ struct matter {
     int leaks; /* 1: the control */
 };
 
-/** Mean and variance of one class, told as they come (Welford). */
+/** Mean and variance of one class, updated as values come (Welford). */
 struct moments {
     double count, mean, square;
 };

@@ -58,7 +58,7 @@ show(const void *memory, size_t size)
 #endif
 }
 
-/** 1 when somebody watches. */
+/** 1 when valgrind watches. */
 static inline int
 watched(void)
 {

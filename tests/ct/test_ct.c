@@ -1,11 +1,11 @@
 /*
  * Secrets that nobody may look at, through all that handles one: initiation in every pattern and
  * both roles, frames both ways, rotation, refresh, closing, and the text of key files. A branch or
- * an index that depends on a secret is told by valgrind; what becomes public, and where, stands in
+ * an index that depends on a secret is reported by valgrind; what becomes public, and where, stands in
  * the code as DUET__PUBLIC (base/public.h).
  *
  * Valgrind knows the portable kernel alone; MemorySanitizer the others. `leak` as argument: one
- * branch on a secret, which must be told.
+ * branch on a secret, which must be reported.
  */
 #include "ct/secret.h"
 
@@ -206,7 +206,7 @@ texts(void)
     identity_text();
 }
 
-/** What must be told: see scripts/ct. */
+/** The control, which must be reported: see scripts/ct. */
 static int
 leak(void)
 {

@@ -1,9 +1,9 @@
 /*
  * Kernels under clang's MemorySanitizer, with key, counter, chain and content poisoned: a branch or
- * an index that depends on one of them is told. Valgrind 3.19 knows neither the SHA extensions nor
+ * an index that depends on one of them is reported. Valgrind 3.19 knows neither the SHA extensions nor
  * VAES. Small frames go through the layer of frames, under the kernel that DUET_KERNEL names.
  *
- * `leak` as argument: one look-up by a key's byte, which must be told.
+ * `leak` as argument: one look-up by a key's byte, which must be reported.
  */
 #include "ct/secret.h"
 
@@ -116,7 +116,7 @@ frames(void)
     duet_cipher_wipe(&rx);
 }
 
-/** What must be told. */
+/** The control, which must be reported. */
 static int
 leak(void)
 {

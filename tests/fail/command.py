@@ -123,7 +123,7 @@ def keygen(extra, unhurt, kind=()):
     if code == 0:
         need(Run("show", ["key", "show", "new"]).wait() == 0, "exit 0, but the key is none")
     elif pathlib.Path("new").exists():
-        # standard output failed after the key was whole: it stays, as the message tells of neither
+        # standard output failed after the key was whole: the key stays
         need(Run("show", ["key", "show", "new"]).wait() == 0, "a key file is left half-written")
 
 
@@ -159,7 +159,7 @@ def ended(run, unhurt):
 
 
 def two(listener, connecter, victim_listens, extra, unhurt):
-    """A listener and who connects to it; (arguments, stdin) each. Returns the victim, its code and
+    """A listener and a peer that connects to it; (arguments, stdin) each. Returns the victim, its code and
     the peer."""
     pathlib.Path("socket").unlink(missing_ok=True)
     names = ("victim", "peer") if victim_listens else ("peer", "victim")
@@ -172,11 +172,11 @@ def two(listener, connecter, victim_listens, extra, unhurt):
         victim, peer = (first, second) if victim_listens else (second, first)
         need(victim is not None, "the peer does not listen:", first.said())
         code = ended(first, unhurt)
-        told = ended(second, unhurt) if second is not None else 0
+        peer_code = ended(second, unhurt) if second is not None else 0
         if not victim_listens:
-            code, told = told, code
-        need(told == "waits" or told in KNOWN, "the peer's exit code", told, peer and peer.said())
-        need(not unhurt or (code == 0 and told == 0), "exit codes", code, told,
+            code, peer_code = peer_code, code
+        need(peer_code == "waits" or peer_code in KNOWN, "the peer's exit code", peer_code, peer and peer.said())
+        need(not unhurt or (code == 0 and peer_code == 0), "exit codes", code, peer_code,
              "after what changes nothing:", victim.said(), peer and peer.said())
         return victim, code, peer
     finally:
@@ -244,7 +244,7 @@ TIMEOUTS = ["--timeout", "20", "--handshake-timeout", "10", "--idle-timeout", "5
 
 
 class Target:
-    """What stands behind the server: keeps what each connection says, and answers with `small`."""
+    """The service at the server: keeps what each connection sends, and answers with `small`."""
 
     def __init__(self):
         pathlib.Path("target").unlink(missing_ok=True)
@@ -322,7 +322,7 @@ def tunnel(extra, unhurt, victim):
             served = target.heard.count(sent)
             heard = call(sent)
             if hurt_before and runs[victim].wait(0.1) is not None and not target.heard[-1]:
-                judge(runs[victim], runs[victim].wait(), unhurt)  # it gave up behind its listening
+                judge(runs[victim], runs[victim].wait(), unhurt)  # it gave up after it had listened
                 return
             need(target.answer.startswith(heard), "wrong bytes to the plain side")
             need(all(sent.startswith(part) for part in target.heard), "wrong bytes to the target")
@@ -423,8 +423,8 @@ def main():
             total += runs
             wrong += failures
         os.chdir(before)
-    told = ", ".join(f"{code}: {n}" for code, n in sorted(codes.items(), key=str))
-    print(f"{total} runs with a call that failed, {wrong} ended as they should not; exit codes {told}")
+    summary = ", ".join(f"{code}: {n}" for code, n in sorted(codes.items(), key=str))
+    print(f"{total} runs with a call that failed, {wrong} ended as they should not; exit codes {summary}")
     return 1 if wrong else 0
 
 

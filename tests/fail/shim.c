@@ -40,9 +40,9 @@ static struct {
     atomic_long count;
 } plan;
 
-/** The first object that is told is the program itself. */
+/** The first object in the list is the program itself. */
 static int
-note_program(struct dl_phdr_info *info, size_t size, void *context)
+find_program(struct dl_phdr_info *info, size_t size, void *context)
 {
     (void)size;
     (void)context;
@@ -61,7 +61,7 @@ read_plan(void)
 {
     const char *nth = getenv("FAIL_NTH"), *number = getenv("FAIL_ERRNO");
 
-    dl_iterate_phdr(note_program, NULL);
+    dl_iterate_phdr(find_program, NULL);
     plan.nth = nth != NULL ? strtol(nth, NULL, 10) : 0;
     plan.number = number != NULL ? (int)strtol(number, NULL, 10) : EIO;
     plan.more = getenv("FAIL_MORE") != NULL;
@@ -84,7 +84,7 @@ real(const char *name)
 }
 
 static void
-tell_seen(void)
+make_seen_file(void)
 {
     int (*open_it)(const char *, int, ...) = (int (*)(const char *, int, ...))real("open");
     int fd = plan.seen != NULL ? open_it(plan.seen, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) : -1;
@@ -104,7 +104,7 @@ fails(const char *kind, void *from)
     long n = atomic_fetch_add(&plan.count, 1) + 1;
     if (n != plan.nth && !(plan.more && n > plan.nth))
         return 0;
-    tell_seen();
+    make_seen_file();
     errno = plan.number;
     return 1;
 }

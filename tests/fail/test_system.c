@@ -149,7 +149,7 @@ interrupted_and_short(void **state)
     }
 }
 
-/** Bytes that were looked at and are gone: what was opened is told, and the channel is over. */
+/** Peeked bytes that are gone when they are read: what was decrypted is reported, then the channel fails. */
 static void
 stolen(void **state)
 {

@@ -1,4 +1,4 @@
-"""The story of a session in handshake.json, told by two sessions of the second implementation."""
+"""The session that every case of handshake.json runs, by two sessions of the second implementation."""
 
 import itertools
 
@@ -26,8 +26,8 @@ def make(case, role):
         static=X25519PrivateKey.from_private_bytes(static) if static else None)
 
 
-def tell(case):
-    """What every case of handshake.json tells, by two sessions. Returns them, closed."""
+def run_case(case):
+    """Runs a case between two sessions. Returns them, closed."""
     top, bottom = make(case, TOP), make(case, BOTTOM)
     seen = {TOP: 0, BOTTOM: 0}
 
@@ -54,7 +54,7 @@ def tell(case):
     bottom.send(8, payload(3))
     private = bytes.fromhex(case["refresh_private_bottom"])
     read = bottom._read_refresh
-    bottom._read_refresh = lambda raw: read(raw, private)
+    bottom._read_refresh = lambda refresh: read(refresh, private)
     carry()
     top.send(1, payload(40))
     bottom.send(2, payload(41))

@@ -24,10 +24,10 @@ TIMEOUT = 200
 
 
 class Vectors(unittest.TestCase):
-    """handshake.json, told by two Python sessions."""
+    """handshake.json, run by two Python sessions."""
 
-    def tell(self, case):
-        top, bottom = scripted_session.tell(case)
+    def check_case(self, case):
+        top, bottom = scripted_session.run_case(case)
         self.assertEqual(top.out.hex(), case["top_sends"])
         self.assertEqual(bottom.out.hex(), case["bottom_sends"])
         self.assertEqual(top.session_secret.hex(), case["session_secret"])
@@ -43,7 +43,7 @@ class Vectors(unittest.TestCase):
             cases = json.load(file)["cases"]
         for number, case in enumerate(cases):
             with self.subTest(case=number):
-                self.tell(case)
+                self.check_case(case)
 
 
 class Example(unittest.TestCase):
@@ -112,7 +112,7 @@ class Pipe:
     def end_input(self):
         self.process.stdin.close()
 
-    def flush(self, change=lambda raw: raw):
+    def flush(self, change=lambda out: out):
         out, self.session.out = change(self.session.out), b""
         try:
             for at in range(0, len(out), self.piece or max(len(out), 1)):
@@ -125,12 +125,12 @@ class Pipe:
         while not done(self.session):
             self.flush()
             try:
-                raw = self.socket.recv(65536)
+                received = self.socket.recv(65536)
             except OSError:
                 return False
-            if not raw:
+            if not received:
                 return False
-            self.session.receive(raw)
+            self.session.receive(received)
         self.flush()
         return True
 
@@ -149,7 +149,7 @@ class Pipe:
         return out, code, errors
 
     def received(self):
-        return b"".join(raw for code, raw in self.session.events if code == 0)
+        return b"".join(payload for code, payload in self.session.events if code == 0)
 
 
 SECRET_BYTES = bytes(range(64))
@@ -234,12 +234,12 @@ class WithPipe(unittest.TestCase):
         pipe = Pipe(self.work, role, pattern)
         position = 0
 
-        def change(raw):
+        def change(out):
             nonlocal position
-            begin, position = position, position + len(raw)
+            begin, position = position, position + len(out)
             if not begin <= at < position:
-                return raw
-            return raw[:at - begin] + bytes([raw[at - begin] ^ 0x10]) + raw[at - begin + 1:]
+                return out
+            return out[:at - begin] + bytes([out[at - begin] ^ 0x10]) + out[at - begin + 1:]
 
         before = 0
         try:
@@ -247,9 +247,9 @@ class WithPipe(unittest.TestCase):
                 pipe.flush(change)
                 if position > at or pipe.session.ready:
                     break
-                raw = pipe.socket.recv(65536)
-                before += len(raw)
-                pipe.session.receive(raw)
+                received = pipe.socket.recv(65536)
+                before += len(received)
+                pipe.session.receive(received)
         except duet.Violation:
             self.fail("the command's own bytes are wrong")
         if position <= at:
@@ -296,9 +296,9 @@ class WithPipe(unittest.TestCase):
                 for frame in frames:
                     pipe.session.send(0, frame)
                 pipe.session.send(CLOSE)
-                raw, pipe.session.out = bytearray(pipe.session.out), b""
-                raw[at] ^= 1 << at % 8
-                pipe.socket.sendall(raw)
+                wire, pipe.session.out = bytearray(pipe.session.out), b""
+                wire[at] ^= 1 << at % 8
+                pipe.socket.sendall(wire)
                 pipe.socket.shutdown(socket.SHUT_WR)
                 out, code, errors = pipe.finish()
                 self.assertIn(code, (5, 6), errors)
@@ -326,19 +326,19 @@ class WithPipe(unittest.TestCase):
 
     def test_wrong(self):
         """What a peer that holds the secret may not say ends in exit 5."""
-        for code, raw in ((READY, b""), (duet.HELLO, b"abc"), (CLOSE, b"x"), (ROTATE, b"x"),
+        for code, body in ((READY, b""), (duet.HELLO, b"abc"), (CLOSE, b"x"), (ROTATE, b"x"),
                              (duet.PING, b"1234567"), (duet.REFRESH, b"\2" + bytes(32)),
                              (duet.REFRESH, b"\1" + bytes(32)), (0xFFFFFF0A, b"")):
             with self.subTest(code=hex(code)):
                 pipe = Pipe(self.work, TOP)
                 self.assertTrue(pipe.until(lambda s: s.ready))
                 pipe.session.send(0, b"before")
-                pipe.session.out += pipe.session.tx.seal(code, raw)
+                pipe.session.out += pipe.session.tx.seal(code, body)
                 pipe.flush()
                 pipe.socket.shutdown(socket.SHUT_WR)
                 # Its own CLOSE would let it ignore a REFRESH.
                 out, exit_code, errors = pipe.finish(end_input=False)
-                self.assertEqual((exit_code, out), (5, b"before"), f"{hex(code)} {raw} {errors}")
+                self.assertEqual((exit_code, out), (5, b"before"), f"{hex(code)} {body} {errors}")
 
 
 if __name__ == "__main__":

@@ -122,7 +122,7 @@ def handshake_case(draw):
             static = draw.randbytes(32)
             case[f"static_{role}"] = static.hex()
             case[f"static_{role}_public"] = duet.public(X25519PrivateKey.from_private_bytes(static)).hex()
-    top, bottom = scripted_session.tell(case)
+    top, bottom = scripted_session.run_case(case)
     return case | {"top_sends": top.out.hex(), "bottom_sends": bottom.out.hex(),
                    "session_secret": top.session_secret.hex(),
                    "export_32": top.export(bytes.fromhex(case["export_label"]), 32).hex(),

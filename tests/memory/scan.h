@@ -19,7 +19,7 @@ void scan_forget(void);
 /** How many pieces the needles of that name have. */
 unsigned scan_pieces(const char *name);
 
-/** How many pieces of the needles of that name (NULL: of any) are somewhere; each place is told on
+/** How many pieces of the needles of that name (NULL: of any) are somewhere; each place is printed on
  * standard error when `tell` is set. */
 unsigned scan_count(const char *name, int tell);
 

@@ -22,7 +22,7 @@ static uint8_t exporter[WIRE_DIGEST];
 static const uint8_t label[WIRE_DIGEST] = {1};
 static const struct duet__bytes nothing = {NULL, 0};
 
-/** Work out what is told to be looked for, on a stack that is thrown away. */
+/** Derive the values to look for, on a stack that is thrown away. */
 static void
 expect_of_rotation(void)
 {

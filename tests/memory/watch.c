@@ -44,7 +44,7 @@ add_file(const char *path)
     fclose(file);
 }
 
-/** Pieces in some bytes of a process; each is told with where it lies. */
+/** Look for the pieces in some bytes of a process; prints where each lies. */
 static unsigned
 search(const uint8_t *bytes, size_t size, uint64_t at, const char *map)
 {

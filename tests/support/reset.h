@@ -1,5 +1,5 @@
 /*
- * What a test begins with, whoever started it: signals that do what they do by default (nohup, a
+ * What a test begins with, however it was started: signals that do what they do by default (nohup, a
  * shell's background and some schedulers leave a few ignored) and three standard streams.
  */
 #ifndef TESTS_SUPPORT_RESET_H

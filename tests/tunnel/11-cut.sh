@@ -1,5 +1,5 @@
 #!/bin/sh
-# A cut is told as a cut to the other side, never as an end.
+# A cut reaches the other side as a cut, never as an orderly end.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
@@ -44,7 +44,7 @@ for victim in server client; do
     fi
 done
 
-# what was altered on the way: both sides are cut, and the cause is told
+# what was altered on the way: both sides are cut, and the cause is logged
 target echo echo
 next_port
 tampered=127.0.0.1:$port

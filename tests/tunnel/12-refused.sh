@@ -1,5 +1,5 @@
 #!/bin/sh
-# Who is refused, and what each side is told: strangers nothing, the log the cause.
+# Peers that are refused: an unauthenticated one gets nothing, the log gets the cause.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 duet keygen -o other >/dev/null
@@ -36,9 +36,9 @@ for bytes in 0 10 300 100000; do
     awk '$1 == "end" && $2 >= 4.9 { good = 1 } END { exit !good }' probed.$bytes ||
         bad "a peer that sent $bytes bytes of noise saw: $(cat probed.$bytes)"
 done
-peer both "$plain" 1 || bad "after strangers"
+peer both "$plain" 1 || bad "after unauthenticated peers"
 down
-[ "$(grep -c 'outcome stranger' server.err)" -ge 5 ] || bad "strangers untold: $(cat server.err)"
+[ "$(grep -c 'outcome stranger' server.err)" -ge 5 ] || bad "unauthenticated peers are not logged: $(cat server.err)"
 server_options=
 
 # the plain side stays on this machine unless that is meant

@@ -1,5 +1,5 @@
 #!/bin/sh
-# PROXY headers: taken from a proxy in front, handed to the target with who the peer is.
+# PROXY headers: read from a proxy in front, passed to the target together with the peer.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 
@@ -7,7 +7,7 @@
 target teller teller
 server_options='--proxy-protocol out'
 up "$target"
-peer told "$plain" >out || bad "no header at the target"
+peer source_of "$plain" >out || bad "no header at the target"
 says '127.0.0.1 127.0.0.1 ' out
 says "e0=$(duet key show k | grep -o '[0-9a-f]\{16\}' | head -1)" out
 down
@@ -16,7 +16,7 @@ down
 server_options=
 client_options='--proxy-protocol both'
 up "$target"
-peer told "$plain" 192.0.2.7 >out || bad "no header through the client"
+peer source_of "$plain" 192.0.2.7 >out || bad "no header through the client"
 says '192.0.2.7 198.51.100.1 ' out
 soon 'from 192.0.2.7:' client.err
 down
@@ -35,7 +35,7 @@ soon 'from 192.0.2.8:' server.err
 stop behind
 down
 
-# who sends none, or may not, is met in silence by a server and cut by a client
+# a peer that sends none, or may not, gets silence from a server and is cut by a client
 server_options='--proxy-protocol in --drain-timeout 1-1'
 up "$target"
 [ "$(peer probe "$wire" 400 100 | cut -d' ' -f1)" = end ] || bad "a server without a header"

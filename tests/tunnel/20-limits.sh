@@ -28,7 +28,7 @@ after=$(spent "$(pid client)") end=$(date +%s%N)
 awk "BEGIN { exit !($after - $before < ($end - $begin) / 4e9) }" || # a loop that spins takes all that it gets
     bad "it spins: from $before to $after seconds of processor time"
 : >seen
-[ "$(grep -c 'nothing more is accepted' client.err)" -eq 1 ] || bad "a lack is not told once"
+[ "$(grep -c 'nothing more is accepted' client.err)" -eq 1 ] || bad "the lack is not logged once"
 wait $crowd
 says 'answered 1[0-9]' crowd.out
 peer both "$plain" 1 2 || bad "after the lack"
@@ -76,11 +76,11 @@ limit 9
 kill -HUP "$(pid client)"
 wait $both || bad "a wider limit: $(cat both.out)"
 soon 'outcome done' client.err
-grep -q 'all echo' hold.out && bad "somebody had to go first"
+grep -q 'all echo' hold.out && bad "the first one had to go before the others came"
 release || bad "the first one, when the limit grew wider"
 down
 
-# strangers make room for those who come, and never for the open ones
+# unauthenticated peers make room for new ones; authenticated connections never do
 server_options='--max-strangers 4 --drain-timeout 30-30'
 up "$target"
 held

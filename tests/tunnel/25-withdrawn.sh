@@ -1,6 +1,6 @@
 #!/bin/sh
-# A reload shuts out what it withdrew: who had connected before it and proves itself behind it is
-# judged by the new secrets, peers and rules. Two gates hold a peer's bytes meanwhile: `first` all
+# A reload revokes: a peer that connected before it and authenticates after it is judged by the new
+# secrets, peers and rules. Two gates hold a peer's bytes meanwhile: `first` all
 # of them, `last` those that follow the server's answer.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
@@ -58,7 +58,7 @@ knock() {
     knocking=
     for gate in $gates; do
         holds=$(count held "$gate.out")
-        echo "$case" | timeout 300 "$DUET" pipe --handshake-timeout 29 "$@" "$(cat "$gate.address")" >"$gate.said" 2>"$gate.told" &
+        echo "$case" | timeout 300 "$DUET" pipe --handshake-timeout 29 "$@" "$(cat "$gate.address")" >"$gate.said" 2>"$gate.err" &
         knocking="$knocking $!"
         more held "$gate.out" $((holds + 1))
     done
@@ -67,7 +67,7 @@ knock() {
     spoken=$(cat first.out last.out | grep -c back)
 }
 
-# gone: the peers are told to give up
+# gone: the peers are ended
 gone() {
     # shellcheck disable=SC2086
     kill $knocking 2>/dev/null
@@ -128,7 +128,7 @@ tunnel a 'key = new' 'key = old'
 let_in
 gates='first last'
 
-# peers: one is taken off the list, a list comes, this end becomes somebody else
+# peers: one is taken off the list, a list comes, this end gets another identity
 tunnel a 'key = old' 'identity = here.id' 'peers = ann'
 reload server
 knock listed -k old -i peer.id

@@ -22,7 +22,7 @@ conf() {
     done
 }
 
-# left NAME ADDRESS...: somebody who connects to each, and proves nothing
+# left NAME ADDRESS...: a program that connects to each, and does not authenticate
 left() {
     name=$1
     shift
@@ -54,7 +54,7 @@ conf c
 expect 10 'the old configuration stays' duet ctl --control ctl reload
 serves "with names that were not taken over"
 says 'c1: this tunnel could not be made' server.err
-[ "$(grep -c 'reloaded: new' server.err)" -eq 1 ] || bad "told as reloaded: $(cat server.err)"
+[ "$(grep -c 'reloaded: new' server.err)" -eq 1 ] || bad "logged as reloaded: $(cat server.err)"
 stop server
 kill "$(pid first)" "$(pid second)"
 

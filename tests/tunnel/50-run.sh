@@ -1,6 +1,6 @@
 #!/bin/sh
-# Goal: duet run tells every fault of a configuration with file and line, serves a good one, and
-# ends when it is told to.
+# duet run reports every error of a configuration with file and line, serves a good one, and ends on
+# SIGTERM.
 manual=$(cd "$(dirname "$0")/../.." && pwd)/man/duet.conf.5
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
@@ -22,7 +22,7 @@ done
 mv k a.key
 duet keygen --identity -o a.id >/dev/null
 expect 2 "no.conf: No such file" duet run -c no.conf
-expect 2 "a.key: is a key, peers or profile file" duet run -c a.key # and nothing of it is told
+expect 2 "a.key: is a key, peers or profile file" duet run -c a.key # and prints nothing of it
 expect 2 "x.conf: is empty" sh -c ': >x.conf && timeout 9 "$DUET" run -c x.conf'
 cat >x.conf <<'END'
 [Global]
@@ -88,7 +88,7 @@ target = $wire
 key = a.key
 END
 expect 0 '' duet run -c there/duet.conf --check
-[ ! -s err ] || bad "a good file is spoken of: $(cat err)"
+[ ! -s err ] || bad "a good file gives a message: $(cat err)"
 expect 0 'duet.conf: 1 tunnel, no errors' duet run -c there/duet.conf --check -v
 
 # ---- Serving ----

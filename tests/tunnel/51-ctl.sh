@@ -1,6 +1,6 @@
 #!/bin/sh
-# Goal: duet ctl tells and steers a running service, one process or several; its socket is its
-# owner's alone, and what a dead process left of it is no hindrance.
+# duet ctl shows and controls a running service, one process or several; its socket belongs to the
+# owner alone, and a socket that a dead process left is replaced.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 chmod 700 .
@@ -178,7 +178,7 @@ soon '^duet_connections_open{tunnel="web"} 0$' m.prom
 kill "$(pid lingering)"
 down
 
-# ---- A kept address may not be exposed by a reload, whoever opened it ----
+# ---- A kept address may not be exposed by a reload, by a worker or by the supervisor ----
 for workers in 1 3; do
     serving $workers
     next_port
@@ -198,7 +198,7 @@ for workers in 1 3; do
     kill -HUP "$(pid server)"
     soon 'not reloaded' server.err
     [ "$(grep -c 'not reloaded' server.err)" -eq 1 ] || [ $workers -eq 1 ] ||
-        bad "a worker was told of it: $(cat server.err)"
+        bad "a worker logged it as well: $(cat server.err)"
     down
 done
 

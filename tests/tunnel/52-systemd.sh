@@ -1,6 +1,6 @@
 #!/bin/sh
-# Goal: under systemd a service takes its socket by name and its key as a credential, and says when
-# it is ready, reloads, lives and stops; with workers the supervisor says so.
+# Under systemd a service takes its socket by name and its key as a credential, and notifies when it
+# is ready, reloads, is alive and stops; with workers the supervisor does so.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 mkdir credentials
@@ -45,11 +45,11 @@ END
     soon '^exit 0$' systemd.out
     ended systemd 0
     stop client
-    grep -v WATCHDOG systemd.out | cut -d' ' -f1 | tr '\n' ' ' >told
-    says '^READY=1 RELOADING=1 READY=1 STOPPING=1 exit $' told
+    grep -v WATCHDOG systemd.out | cut -d' ' -f1 | tr '\n' ' ' >sequence
+    says '^READY=1 RELOADING=1 READY=1 STOPPING=1 exit $' sequence
 done
 
-# ---- Without systemd both are told with a cure ----
+# ---- Without systemd the message says what to do ----
 install -m 600 credentials/secret k
 expect 3 'was not started by a systemd socket' duet server -k k --listen systemd:web --target "$target"
 duet server -k credential:k --listen :1 --target "$target" 2>err

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Goal: PROXY headers tell the real source to a target, to the log and to the limits, at both ends
-# and behind a balancer; who is not trusted, or sends none, gets nowhere.
+# PROXY headers pass the real source on to the target, the log and the limits, at both ends and behind
+# a balancer; a peer that is not trusted to send one, or sends none, is refused.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 magic='from 127.0.0.1:[0-9]* to'
@@ -59,7 +59,7 @@ soon '^from 203.0.113.7:1234 to 203.0.113.1:80$' tell.out
 soon '^from 2001:db8::7:99 to 2001:db8::1:80$' tell.out
 soon 'from 203.0.113.7:1234, via 127.0.0.1:[0-9]*, .*outcome done' client.err
 soon 'from \[2001:db8::7\]:99, via ' client.err
-expect 0 '' ends talk "$plain" hello local # it tells nothing, so the socket's source is told on
+expect 0 '' ends talk "$plain" hello local # it names no source, so the socket's is passed on
 says '^hello end$' out
 soon "^$magic $plain\$" tell.out
 expect 0 '' ends talk "$plain" hello v1
@@ -84,10 +84,10 @@ except ConnectionResetError:
     pass"
 soon 'outcome refused: no PROXY header came in time' client.err
 
-# ---- The limit is the told source's, not the proxy's ----
+# ---- The limit counts the named source, not the proxy ----
 ends talk "$plain" hello tcp4 203.0.113.8 1 >one &
 first=$!
-"$PYTHON" - "$plain" "$(dirname "$peer")" <<'END' || bad "limits by the told source"
+"$PYTHON" - "$plain" "$(dirname "$peer")" <<'END' || bad "limits by the named source"
 import sys
 sys.path.insert(0, sys.argv[2])
 from ends import connect, header
@@ -134,7 +134,7 @@ sleep 1.5 # the time after which a peer without a header is closed
 expect 0 '' ends talk "$plain" next none # and the next line is this one's
 wait_until longer $lines server.err
 [ "$(wc -l <server.err)" -eq "$((lines + 1))" ] || bad "health checks are in the log: $(tail -3 server.err)"
-# Without a header a peer is met in silence, as any stranger.
+# Without a header a peer gets silence, as any unauthenticated peer.
 expect 4 '' duet ping -k k --handshake-timeout 2 "$wire"
 soon 'outcome stranger: no PROXY header' server.err
 expect 0 '' ends talk "$plain" again none

@@ -1,6 +1,6 @@
 #!/bin/sh
 # An end of a tunnel is killed while streams go through it: the service behind it is cut off and never
-# told that a stream has ended, and so is who sends.
+# sees an orderly end, and the sender is cut off as well.
 # shellcheck source=real.sh
 . "$(dirname "$0")/real.sh"
 

@@ -1,8 +1,8 @@
 """A bad network: passes connections on to 127.0.0.1:TARGET, and delays, cuts, alters or refuses them.
 
-  bad_network.py LISTEN TARGET [--delay SECONDS] [--cut OCTETS] [--fin] [--flip OCTETS] [--refuse PERCENT]
+  bad_network.py LISTEN TARGET [--delay SECONDS] [--cut BYTES] [--fin] [--flip BYTES] [--refuse PERCENT]
 
---cut ends a connection after 1 to OCTETS bytes in either direction, by a reset, or in order with
+--cut ends a connection after 1 to BYTES bytes in either direction, by a reset, or in order with
 --fin; --flip changes one bit somewhere there; --refuse resets so many of those who come. Choices are
 drawn from one seed, so that a run can be repeated.
 """
@@ -40,24 +40,24 @@ async def carry(reader, writer, cut, flip):
 
     async def deliver():
         while True:
-            due, raw = await queue.get()
-            if raw is None:
+            due, piece = await queue.get()
+            if piece is None:
                 break
             await asyncio.sleep(max(0, due - asyncio.get_running_loop().time()))
-            writer.write(raw)
+            writer.write(piece)
             await writer.drain()
 
     delivery = asyncio.ensure_future(deliver())
     try:
-        while raw := await reader.read(65536):
-            if flip and passed <= flip < passed + len(raw):
-                raw = bytearray(raw)
-                raw[flip - passed] ^= 1 << draw.randrange(8)
-            passed += len(raw)
+        while piece := await reader.read(65536):
+            if flip and passed <= flip < passed + len(piece):
+                piece = bytearray(piece)
+                piece[flip - passed] ^= 1 << draw.randrange(8)
+            passed += len(piece)
             late = cut and passed >= cut
             if late:
-                raw = raw[: len(raw) - (passed - cut)]
-            await queue.put((asyncio.get_running_loop().time() + settings.delay, bytes(raw)))
+                piece = piece[: len(piece) - (passed - cut)]
+            await queue.put((asyncio.get_running_loop().time() + settings.delay, bytes(piece)))
             if late:
                 await queue.put((0, None))
                 await delivery

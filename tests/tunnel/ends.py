@@ -33,8 +33,8 @@ def header(kind, source="203.0.113.7", port="1234"):
     return MAGIC + b"\x21" + {"tcp4": b"\x11", "tcp6": b"\x21"}[kind] + struct.pack(">H", len(body)) + body
 
 
-def told(s):
-    """Reads a header, and says what it tells."""
+def read_header(s):
+    """Reads a PROXY header; returns it as text, and the bytes that were none."""
     head = s.recv(16, socket.MSG_WAITALL)
     if head[:12] != MAGIC:
         return "no header", head
@@ -52,9 +52,9 @@ def told(s):
 
 
 def tell(address):
-    """Prints what each connection's header tells, and sends back what follows it."""
+    """Prints each connection's header, and sends back what follows it."""
     def handle(s):
-        line, more = told(s)
+        line, more = read_header(s)
         print(line, flush=True)
         s.sendall(more + read_all(s))
         s.close()
@@ -83,7 +83,7 @@ def talk(address, text, *how):
 
 
 def check(address, count, *how):
-    """Looks whether somebody is there, as a balancer does."""
+    """Health checks, as a balancer makes them: connects, and closes at once."""
     for _ in range(int(count)):
         s = connect(address)
         s.sendall(header(*how))
@@ -115,7 +115,7 @@ def front(address, to, *how):
 
 def systemd(folder, address, *command):
     """Runs a command with a socket called web, a watchdog, credentials and a place to notify, and
-    prints what it tells."""
+    prints its notifications."""
     notes = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     notes.bind(folder + "/notify")
     server = socket.socket()

@@ -1,6 +1,6 @@
 """Plain programs at both ends of a tunnel, for the scripts here: what they send, and what they must
-see. An address is HOST:PORT or unix:PATH. A server says "listening on" once it does; whatever goes
-otherwise than it should ends a program with a message and status 1."""
+see. An address is HOST:PORT or unix:PATH. A server says "listening on" once it does; on an unexpected event a
+program ends with a message and status 1."""
 
 import hashlib
 import os
@@ -177,14 +177,14 @@ def teller(address):
     def handle(s):
         head = read_exactly(s, 16)
         rest = read_exactly(s, struct.unpack("!H", head[14:])[0])
-        told = [socket.inet_ntoa(rest[0:4]), socket.inet_ntoa(rest[4:8])]
+        fields = [socket.inet_ntoa(rest[0:4]), socket.inet_ntoa(rest[4:8])]
         rest = rest[12:]
         while rest:
             size = struct.unpack("!H", rest[1:3])[0]
-            told.append(f"{rest[0]:x}={rest[3 : 3 + size].decode()}")
+            fields.append(f"{rest[0]:x}={rest[3 : 3 + size].decode()}")
             rest = rest[3 + size :]
         word = read_exactly(s, 4)
-        s.sendall((" ".join(told) + " " + word.decode()).encode())
+        s.sendall((" ".join(fields) + " " + word.decode()).encode())
         s.close()
 
     serve(address, handle)
@@ -241,7 +241,7 @@ def gate(address, to, go, which):
 
 
 def reached(address):
-    """Says that somebody came, and echoes."""
+    """Prints a line for each connection, and echoes."""
 
     def handle(s):
         print("reached", flush=True)
@@ -420,7 +420,8 @@ def patient(address, mib):
         fail("not all arrived")
 
 
-def told(address, source=None):
+def source_of(address, source=None):
+    """Sends a header if a source is given; prints what teller() saw of it."""
     s = connect(address)
     if source:
         s.sendall(proxy_header(source))
@@ -431,10 +432,10 @@ def told(address, source=None):
     print(answer)
 
 
-def probe(address, raw, seconds):
-    """Sends what proves nothing; says what came, and after how long."""
+def probe(address, size, seconds):
+    """Sends random bytes; prints what came, and after how long."""
     s = connect(address)
-    s.sendall(os.urandom(int(raw)))
+    s.sendall(os.urandom(int(size)))
     tell_end(s, seconds)
 
 

@@ -79,7 +79,7 @@ alive "$server" "$client"
 started="$started $service_pid"
 load_end
 loads wrong 0
-[ "$(value cut answer)" -gt 0 ] || bad "nobody was told of the dead target"
+[ "$(value cut answer)" -gt 0 ] || bad "the dead target was not reported to any connection"
 echo "$(value cut answer) cut, $(value round_trips answer) round trips"
 timeout 100 "$load" steady "$near" 10 20000 1 20 >answer
 undisturbed "afterwards"

@@ -15,7 +15,7 @@ launch as_nobody haproxy -db -f balancer.conf
 client_through
 broken_and_back --proxy-protocol in
 
-# the servers know where the client is, and a check is no stranger
+# the servers know where the client is, and a health check is not logged as an unauthenticated peer
 client_port=$(sed -n 's/.*tunnel server.* from \(127\.0\.0\.1:[0-9]*\),.*done.*/\1/p' launched.err | tail -1)
 [ -n "$client_port" ] || bad "no source in the log"
 sleep 3

@@ -133,7 +133,7 @@ calm "$server" "$client"
 forwarding 1
 echo go >&3
 exec 3>&-
-wait $holder && bad "connections live on that were told dead"
+wait $holder && bad "connections live on that were reported dead"
 sleep 1
 timeout 60 $in_left "$load" steady $near 10 20000 1 10 >answer
 undisturbed "with a way again"

@@ -38,7 +38,7 @@ launch "$DUET" run -c client.conf
 client=$pid
 await "$far" && await "$near" || bad "no tunnel: $(tail -3 launched.err)"
 
-# Longer than the reloads can take; it is told to end once they are over.
+# Longer than the reloads can take; it is stopped once they are over.
 timeout 400 "$load" steady "$near" 20 20000 "$((reloads / 10 + 5))" 50 >answer & traffic=$!
 started="$started $traffic"
 n=0

@@ -1,5 +1,5 @@
 /*
- * The control socket over a service that is made up: requests, answers, who may ask and how much,
+ * The control socket over a fake service: requests, answers, who may ask and how much,
  * and what may lie at the socket's place.
  */
 #include "answer.h"
@@ -147,8 +147,8 @@ test_answers(void **state)
     expect(REQUEST_KILL, 1ull << 48 | 7, EXIT_FAILED, "");
 }
 
-/** The supervisor, which the test is here, is told to end; it is not told to read settings that are
- * wrong. */
+/** A worker passes the request to end to the supervisor, which is this test; it does not pass on a
+ * reload of settings that are wrong. */
 static void
 test_workers_leave_it_to_the_supervisor(void **state)
 {
@@ -193,9 +193,9 @@ serve_orphaned(void **state)
     return result;
 }
 
-/** Whoever is its parent now is not the supervisor, and is told nothing. */
+/** An orphan's new parent is not the supervisor: it gets no signal. */
 static void
-test_nobody_is_told_in_its_place(void **state)
+test_an_orphan_signals_nobody(void **state)
 {
     (void)state;
     fake_signals = 0;
@@ -396,7 +396,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_answers, serve, end),
         cmocka_unit_test_setup_teardown(test_workers_leave_it_to_the_supervisor, serve, end),
-        cmocka_unit_test_setup_teardown(test_nobody_is_told_in_its_place, serve_orphaned, end),
+        cmocka_unit_test_setup_teardown(test_an_orphan_signals_nobody, serve_orphaned, end),
         cmocka_unit_test_setup_teardown(test_alone, serve_alone, end),
         cmocka_unit_test_setup_teardown(test_bad_requests, serve, end),
         cmocka_unit_test_setup_teardown(test_a_request_in_pieces, serve, end),

@@ -1,5 +1,5 @@
 /*
- * Settings: every name of the table read, and every way to be bad told with its line. Faults are
+ * Settings: every name of the table read, and every error reported with its line. Faults are
  * compared whole or by their beginning, so that a line that moves is found.
  */
 #include "settings.h"
@@ -16,15 +16,15 @@
 #define GOOD "[Tunnel web]\nside = server\nlisten = :80\ntarget = localhost:8080\nkey = a.key\n"
 
 /** The faults of one reading, a line for each. */
-static char told[1 << 16];
+static char reported[1 << 16];
 
 static void
 collect(void *context, const char *fault)
 {
-    size_t size = strlen(told);
+    size_t size = strlen(reported);
 
     (void)context;
-    snprintf(told + size, sizeof told - size, "%s\n", fault);
+    snprintf(reported + size, sizeof reported - size, "%s\n", fault);
 }
 
 static struct settings *
@@ -33,10 +33,10 @@ parse(const char *text)
     struct faults faults = {collect, NULL, 0};
     struct settings *settings;
 
-    told[0] = 0;
+    reported[0] = 0;
     int result = settings_parse(&settings, "/etc/duet/x.conf", text, strlen(text), &faults);
-    assert_int_equal(result == 0, told[0] == 0);
-    assert_int_equal(faults.count > 0, told[0] != 0);
+    assert_int_equal(result == 0, reported[0] == 0);
+    assert_int_equal(faults.count > 0, reported[0] != 0);
     assert_non_null(settings);
     return settings;
 }
@@ -45,8 +45,8 @@ static void
 refused(const char *text, const char *fault)
 {
     settings_free(parse(text));
-    if (strstr(told, fault) == NULL)
-        fail_msg("'%s' is not told of\n%s\nbut\n%s", fault, text, told);
+    if (strstr(reported, fault) == NULL)
+        fail_msg("'%s' is not reported by\n%s\nbut\n%s", fault, text, reported);
 }
 
 static void
@@ -56,7 +56,7 @@ test_defaults(void **state)
     const struct tunnel_settings *t = &settings->tunnels[0];
 
     (void)state;
-    assert_string_equal(told, "");
+    assert_string_equal(reported, "");
     assert_int_equal(settings->tunnel_count, 1);
     assert_int_equal(settings->workers, 1);
     assert_int_equal(settings->drain_ms, 30000);
@@ -100,7 +100,7 @@ test_everything(void **state)
     const struct tunnel_settings *t = &settings->tunnels[0];
 
     (void)state;
-    assert_string_equal(told, "");
+    assert_string_equal(reported, "");
     assert_int_equal(settings->workers, 4);
     assert_string_equal(settings->user, "nobody");
     assert_string_equal(settings->control, "/etc/duet/run/ctl");
@@ -158,7 +158,7 @@ test_lines_that_are_none(void **state)
     refused(text, "x.conf:6: key: the value is too long");
     snprintf(text, sizeof text, GOOD "key = %.4085s\n", line);
     struct settings *settings = parse(text);
-    assert_string_equal(told, "");
+    assert_string_equal(reported, "");
     assert_int_equal(strlen(settings->tunnels[0].files.keys.at[1]), 4085 + strlen("/etc/duet/"));
     settings_free(settings);
 }
@@ -171,10 +171,10 @@ test_byte_zero_is_no_end(void **state)
     struct settings *settings;
 
     (void)state;
-    told[0] = 0;
+    reported[0] = 0;
     assert_int_equal(settings_parse(&settings, "x", text, sizeof text - 1, &faults), -1);
-    assert_non_null(strstr(told, "x:6: a NUL byte: this is not a text file"));
-    assert_non_null(strstr(told, "x:7: workers: belongs into [Global]"));
+    assert_non_null(strstr(reported, "x:6: a NUL byte: this is not a text file"));
+    assert_non_null(strstr(reported, "x:7: workers: belongs into [Global]"));
     settings_free(settings);
 }
 
@@ -198,15 +198,15 @@ test_sections_and_names(void **state)
     refused(GOOD "timeout = 1 # a word\n", "x.conf:6: timeout: a comment after a value begins");
     refused(GOOD "peers = p\t# a word\n", "x.conf:6: peers: a comment after a value begins");
     settings_free(parse(GOOD "peers = p#1 ; # a word\n"));
-    assert_string_equal(told, "");
+    assert_string_equal(reported, "");
     refused("[Secret]\nVersion = 1\n", "x.conf: is a key, peers or profile file");
-    for (unsigned i = 0; i < 2; i++) { /* a byte of a secret is not told */
+    for (unsigned i = 0; i < 2; i++) { /* no byte of a secret is printed */
         refused(i == 0 ? GOOD "n7EDQyBZ7g3S7FCzRb5Q+dATt7vvRq2x3JN5cj2SPDo=\n"
                        : GOOD "abcdefghijklmnopqrstuv==\n",
                 i == 0 ? "x.conf:6: neither [Section] nor Name = value"
                        : "x.conf:6: no such setting; duet.conf(5)");
-        assert_null(strstr(told, "n7ED"));
-        assert_null(strstr(told, "abc"));
+        assert_null(strstr(reported, "n7ED"));
+        assert_null(strstr(reported, "abc"));
     }
     refused(GOOD "Listen = :81\n", "x.conf:6: Listen: no such setting");
     refused(GOOD "workers = 2\n", "x.conf:6: workers: belongs into [Global]");
@@ -314,7 +314,7 @@ faults_of(const char *text)
     unsigned lines = 0;
 
     settings_free(parse(text));
-    for (const char *at = told; (at = strchr(at, '\n')) != NULL; at++)
+    for (const char *at = reported; (at = strchr(at, '\n')) != NULL; at++)
         lines++;
     return lines;
 }

@@ -1,8 +1,8 @@
 /*
- * What is on the wire cannot be told from random bytes: the openings of thousands of sessions of
+ * What is on the wire cannot be distinguished from random bytes: the openings of thousands of sessions of
  * each pattern, byte by byte over all of them and as one stream, and a long stream of zeros.
  *
- * Each figure is told as how many standard deviations it is off what random bytes give; beyond
+ * Each figure is given as how many standard deviations it is off what random bytes give; beyond
  * LIMIT it is no chance: 2 in 10^9 for one figure. Streams with a bias show that they are found
  * out.
  */

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Strangers at a listener's door: many openings of many kinds, none of which may be answered, and
-none of which may be told from another by when and how its connection is closed (docs/protocol.md §4
-"Probing").
+"""Unauthenticated peers at a listener: many openings of many kinds, none of which may be answered, and
+none of which may be distinguished from another by when and how its connection is closed
+(docs/protocol.md §4 "Probing").
 
     unauthenticated.py DUET CONNECTIONS [DRAIN-SECONDS [pipe|recv|server]]
 
-Behind a server's door a target listens, which nothing may ever reach. The kinds come in random order, so that whatever the machine does to times it does to all alike. The
-mean time of each kind is held against that of all the others. A listener of the script's own, which
-closes at once on what is no duet, is the control: it must be told.
+A server has a target, which nothing may ever reach. The kinds come in random order, so that a busy
+machine delays all of them alike. The mean time of each kind is compared with that of all the others. A
+listener of the script's own, which closes at once on what is not duet, is the control: it must be
+distinguished.
 """
 import asyncio
 import os
@@ -36,7 +37,7 @@ def noise(least, most):
 
 
 class Openings:
-    """What each kind of stranger sends: bytes, and whether its FIN follows at once."""
+    """What each kind of peer sends: bytes, and whether its FIN follows at once."""
 
     def __init__(self, flight):
         self.flight = flight
@@ -65,19 +66,19 @@ class Openings:
         return self.flight[: self.cut], False
 
     def flipped(self):
-        raw = bytearray(self.flight)
-        raw[random.randrange(len(raw))] ^= 1 << random.randrange(8)
-        return bytes(raw), False
+        flight = bytearray(self.flight)
+        flight[random.randrange(len(flight))] ^= 1 << random.randrange(8)
+        return bytes(flight), False
 
 
-async def knock(port, raw, fin, gate):
+async def knock(port, opening, fin, gate):
     """One connection: how many bytes came back, how it ended, and after how long."""
     async with gate:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         begin = time.monotonic()
         got, end = 0, "FIN"
         try:
-            writer.write(raw)
+            writer.write(opening)
             if fin:
                 writer.write_eof()
             while part := await asyncio.wait_for(reader.read(65536), DRAIN + 200):
@@ -98,16 +99,16 @@ async def knock_all(port, openings, count):
     random.shuffle(order)
     results = await asyncio.gather(
         *(knock(port, *openings.kinds[name](), gate) for name in order))
-    told = {}
+    results_by_kind = {}
     for name, result in zip(order, results):
-        told.setdefault(name, []).append(result)
-    return told
+        results_by_kind.setdefault(name, []).append(result)
+    return results_by_kind
 
 
-def faults(told):
+def faults(results_by_kind):
     """What gives the listener away."""
     found = []
-    for name, results in told.items():
+    for name, results in results_by_kind.items():
         answered = sum(1 for got, _, _ in results if got)
         ends = {end for _, end, _ in results}
         if answered:
@@ -115,7 +116,7 @@ def faults(told):
         if ends != {"FIN"}:
             found.append(f"{name}: ended by {sorted(ends)}")
         mine = [took for _, _, took in results]
-        others = [took for other, list_ in told.items() if other != name for _, _, took in list_]
+        others = [took for other, list_ in results_by_kind.items() if other != name for _, _, took in list_]
         apart = abs(statistics.fmean(mine) - statistics.fmean(others))
         error = (statistics.variance(mine) / len(mine)
                  + statistics.variance(others) / len(others)) ** 0.5
@@ -155,9 +156,9 @@ def record_flight(folder):
 
 def command(folder, address, target):
     """The listener's command line; its limits are beyond what knocks here."""
-    door = ["-k", f"{folder}/k", "--profile", f"{folder}/bare", "--drain-timeout", f"{DRAIN}-{DRAIN}",
+    common = ["-k", f"{folder}/k", "--profile", f"{folder}/bare", "--drain-timeout", f"{DRAIN}-{DRAIN}",
             "--max-connections", "1000"]
-    return [DUET, LISTENER, *door, *{
+    return [DUET, LISTENER, *common, *{
         "pipe": ["-v", "-l", address],
         "recv": ["-v", "-l", "-o", f"{folder}/taken", address],
         "server": ["-v", "--max-half-open", "1000", "--max-from-source", "0",
@@ -215,22 +216,22 @@ def main():
             profile.write("[Profile]\nHelloPad = 0 0\n")
         openings = Openings(record_flight(folder))
         if not asyncio.run(control(openings)):
-            sys.exit("unauthenticated: the control, which closes at once, was not told")
+            sys.exit("unauthenticated: the control, which closes at once, was not distinguished")
         target = socket.create_server(("127.0.0.1", 0))
         listener, port = start_listener(folder, f"127.0.0.1:{target.getsockname()[1]}")
         # The recorded flight is answered once, by its first coming; from then on it is a replay.
         gate = asyncio.Semaphore(1)
         first = asyncio.run(knock(port, openings.flight, True, gate))
-        told = asyncio.run(knock_all(port, openings, COUNT))
+        results_by_kind = asyncio.run(knock_all(port, openings, COUNT))
         ended = listener.poll() is not None
         listener.kill()
         listener.wait()
-    for name, results in sorted(told.items()):
+    for name, results in sorted(results_by_kind.items()):
         times = [took for _, _, took in results]
         print(f"{name:16} {len(times):5} connections, {sum(got for got, _, _ in results)} bytes "
               f"back, closed after {statistics.fmean(times):.3f} s "
               f"(deviation {statistics.stdev(times):.3f})")
-    found = faults(told)
+    found = faults(results_by_kind)
     if not first[0]:
         found.append("the flight that was recorded is none: it had no answer at its first coming")
     if was_reached(target):
