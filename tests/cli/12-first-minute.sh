@@ -38,6 +38,7 @@ duet keygen --identity --peer alice -o alice.id >alice.peers || bad "--peer"
 duet keygen --identity --peer bob -o bob.id >bob.peers || bad "--peer"
 says '^\[Peer alice\]$' alice.peers
 duet keygen --identity -o eve.id >eve.public
+chmod 644 eve.public # a file that others can read is no private key
 expect 0 "" duet key show alice.peers
 says "alice" out
 

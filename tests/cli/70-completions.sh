@@ -9,6 +9,8 @@ ln -s "$DUET" bin/duet
 PATH=$work/bin:$PATH
 cp "$DUET" 'a file' # files have blanks
 export here
+LC_ALL=C.UTF-8 # the shells decode paths, which may hold any letters
+export LC_ALL
 
 cat >bash.sh <<'END'
 . "$here/duet.bash"
