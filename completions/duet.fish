@@ -1,6 +1,6 @@
 # Tab completion of duet(1) for fish.
 #
-# What there is to choose from is asked of the command's own --help, so it never lags behind it: the
+# The choices come from the command's own --help, so they are always up to date: the
 # subcommands, each one's options, and by the word behind an option's = what it takes.
 
 # What an option takes, or an operand, by what --help calls it.

@@ -1,5 +1,5 @@
 /*
- * Sends a greeting to a peer that holds the same secret, over standard input and output:
+ * Sends a hello to a peer that holds the same secret, over standard input and output:
  *   duet pipe -k secret.key --exec './hello secret.key'
  */
 #include <duet/duet.h>

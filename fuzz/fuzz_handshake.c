@@ -115,7 +115,7 @@ converse(enum duet_pattern pattern, unsigned which, struct input *in)
         check_secret();
 }
 
-/** params on their own: what is read is written alike, but for extensions. */
+/** params on their own: what is read is written back the same, without extensions. */
 static void
 read_params(const uint8_t *data, size_t size)
 {

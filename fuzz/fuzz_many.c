@@ -88,7 +88,7 @@ open_end(unsigned n, const duet_config *config, int initiates, uint32_t frame_si
         need(duet_channel_open_preset(&end->channel, session, NULL, fd, fd) == DUET_OK);
     }
     end->channel->frame_size = frame_size;
-    end->told = end->count = 0;
+    end->delivered = end->count = 0;
     end->bytes_out = end->bytes_in = 0;
     end->message.left = 0;
     end->dead = end->waits = end->sends = end->closing = end->closed = 0;
@@ -248,7 +248,7 @@ recv_many(struct input *in, unsigned slot)
     duet_recv_many(jobs, count);
     for (size_t i = 0; i < count; i++) {
         const uint8_t *buffer = jobs[i].buffer;
-        int some = tell_stream(of[i], buffer, jobs[i].got);
+        int some = delivered_stream(of[i], buffer, jobs[i].got);
         check_rest(buffer, jobs[i].got, jobs[i].size);
         judge_recv(of[i], jobs[i].result, some, jobs[i].size);
     }
@@ -263,7 +263,7 @@ recv_one(unsigned n, struct input *in, unsigned slot, int all, int timeout_ms)
 
     arm();
     int result = duet_recv(ends[n].channel, buffer, size, &got, least, timeout_ms);
-    int some = tell_stream(n, buffer, got);
+    int some = delivered_stream(n, buffer, got);
     check_rest(buffer, got, size);
     if (all && (result == DUET_SLOW || result == DUET_CLOSED))
         some = 0; /* not all that was asked for */
@@ -283,7 +283,7 @@ recv_messages(unsigned n, size_t room, size_t size, unsigned slot)
     need(inbox.count <= inbox.room);
     for (size_t i = 0; i < inbox.count; i++) {
         need(messages[i].size == 0 || messages[i].data == at);
-        tell(n, messages[i].code, at, messages[i].size);
+        delivered_frame(n, messages[i].code, at, messages[i].size);
         at += messages[i].size;
     }
     check_rest(inbox.buffer, (size_t)(at - (uint8_t *)inbox.buffer), size);
@@ -301,7 +301,7 @@ recv_message(unsigned n, struct input *in, unsigned slot)
 
     arm();
     int result = duet_recv_message(ends[n].channel, &code, buffer, size, &got, 0);
-    int some = tell_message(n, code, buffer, got, result);
+    int some = delivered_message(n, code, buffer, got, result);
     check_rest(buffer, got, size);
     judge_recv(n, result, some, size);
 }
@@ -325,7 +325,7 @@ exchange(unsigned n, struct input *in, unsigned slot)
     } else {
         note_stream(n, io.data, io.sent);
     }
-    int some = tell_stream(n, io.buffer, io.got);
+    int some = delivered_stream(n, io.buffer, io.got);
     check_rest(io.buffer, io.got, room);
     end->waits = end->sends = 0;
     if (result == DUET_E_MISUSE && !end->dead)
@@ -470,7 +470,7 @@ finish(void)
             carry(n, 0);
             while (recv_messages(n, MESSAGES - 1, ROOM, n) == DUET_OK)
                 ;
-            moved += ends[n].told + wires[n].taken;
+            moved += ends[n].delivered + wires[n].taken;
         }
     }
     for (unsigned n = 0; n < ENDS; n++) {

@@ -15,7 +15,7 @@ enum { WIRE = 140000 }; /* bytes: more than a script of the longest instruction 
 /** What an instruction does; op % OPS. */
 enum op {
     OP_FRAME,    /* the peer seals the payload under the code of arg */
-    OP_HONEST,   /* the peer sends what it owes, as it should */
+    OP_HONEST,   /* the peer sends what is pending, as it should */
     OP_HELLO,    /* the peer's HELLO, the payload written over its message from byte arg on */
     OP_ASK,      /* our application asks for something */
     OP_THEY_ASK, /* the peer's does */
@@ -112,7 +112,7 @@ stay_dead(int result)
     need(!info.may_send && info.pending == 0 && duet_session_detail(ours)[0] != 0);
 }
 
-/** A frame was told: it is the one that was sealed, and comes once. */
+/** A frame was delivered: it is the one that was sealed, and it comes once. */
 static void
 check_frame(const struct duet_step *step, const uint8_t *payload)
 {
@@ -154,7 +154,7 @@ give(const uint8_t *wire, size_t size, size_t piece)
 
 /* ---- The peer's end ---- */
 
-/** Carry what we owe to the peer, which takes it as far as it still understands us. */
+/** Carry our pending frames to the peer, which reads them as far as it still understands us. */
 static void
 carry_back(void)
 {
@@ -204,7 +204,7 @@ frame(const struct instruction *i, uint8_t *wire)
     return size;
 }
 
-/** The HELLO that the peer owes, changed within. */
+/** The peer's pending HELLO, with changes inside. */
 static size_t
 hello(const struct instruction *i, uint8_t *wire)
 {

@@ -43,7 +43,7 @@ static struct pair {
     size_t written, taken, put; /* bytes of the wire, of the payload under way */
     size_t damage;              /* where the first changed byte lies; SIZE_MAX: nowhere */
     struct frame frames[FRAMES];
-    size_t sealed, told; /* frames */
+    size_t sealed, delivered; /* frames */
 } pairs[SESSIONS];
 
 static uint8_t source[2 * MOST];
@@ -79,7 +79,7 @@ begin(void)
             need(duet_session_new_preset(&pair->tx[i], config, DUET_TOP, salt, 16) == DUET_OK);
             need(duet_session_new_preset(&pair->rx[i], config, DUET_BOTTOM, salt, 16) == DUET_OK);
         }
-        pair->written = pair->taken = pair->put = pair->sealed = pair->told = 0;
+        pair->written = pair->taken = pair->put = pair->sealed = pair->delivered = 0;
         pair->damage = SIZE_MAX;
     }
 }
@@ -163,7 +163,7 @@ send_frames(struct input *in, uint32_t code)
     need(result == first);
 }
 
-/** Both twins ask, and flush what that makes them owe. */
+/** Both twins ask, and flush what that makes pending. */
 static void
 ask(struct pair *pair, unsigned what)
 {
@@ -202,12 +202,13 @@ plan_step(struct pair *pair, unsigned twin, size_t size, size_t ahead, int in_pl
 static void
 check_frame(struct pair *pair, const duet_step *step)
 {
-    const struct frame *frame = &pair->frames[pair->told];
+    const struct frame *frame = &pair->frames[pair->delivered];
 
-    need(pair->told < pair->sealed && frame->code == step->code && frame->size == step->length);
+    need(pair->delivered < pair->sealed && frame->code == step->code &&
+         frame->size == step->length);
     need(pair->put == frame->size && frame->end == pair->taken && frame->end <= pair->damage);
     need(frame->size == 0 || memcmp(pair->out[0], frame->data, frame->size) == 0);
-    pair->told++;
+    pair->delivered++;
 }
 
 /** Twins have done the same step. */
@@ -313,7 +314,7 @@ run(const struct instruction *i)
     }
 }
 
-/** Twins count alike, and hold the same receipts. */
+/** Twins have the same counts and the same receipts. */
 static void
 finish(const struct pair *pair)
 {

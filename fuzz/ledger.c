@@ -31,7 +31,7 @@ note(unsigned n, uint32_t code, const uint8_t *data, size_t size)
 {
     struct end *peer = &ends[n ^ 1];
 
-    need(peer->count - peer->told < RECORDS);
+    need(peer->count - peer->delivered < RECORDS);
     peer->records[peer->count++ % RECORDS] = (struct record){code, data, size, 0};
     if (code != WIRE_CLOSE)
         ends[n].bytes_out += size;
@@ -73,7 +73,7 @@ next_of(unsigned n)
 {
     const struct end *end = &ends[n];
 
-    return end->told < end->count ? &end->records[end->told % RECORDS] : NULL;
+    return end->delivered < end->count ? &end->records[end->delivered % RECORDS] : NULL;
 }
 
 /** 1 when no byte up to a record's end was changed. */
@@ -95,17 +95,17 @@ void
 judge_wait(unsigned n)
 {
     const struct end *end = &ends[n];
-    size_t i = end->told;
+    size_t i = end->delivered;
 
     while (i < end->count && end->records[i % RECORDS].end <= wires[n].taken)
-        i++; /* the call has these, and will tell them */
+        i++; /* the call has these, and will deliver them */
     const struct record *next = i < end->count ? &end->records[i % RECORDS] : NULL;
     need(!sound(n, next) || next->end > wires[n].carried);
 }
 
 /* ---- What any call may say ---- */
 
-/** What is told in numbers and as a state is what was told; who could go on is woken. */
+/** The counters and the state agree with what was delivered; a call that could go on is woken. */
 static void
 check_state(unsigned n)
 {
@@ -123,7 +123,7 @@ check_state(unsigned n)
 }
 
 /** A channel ends by what its own wire brought, or by the memory that it did not get; everything
- * that came before was told. */
+ * that came before was delivered. */
 static void
 judge_end(unsigned n, int result)
 {
@@ -214,7 +214,7 @@ judge_message(unsigned n, const struct message *message, int result, size_t sent
     }
     end->message.left = 0;
     if (message->left == 0 && result == DUET_OK && end->channel->unsent != NULL)
-        end->sends = 0; /* an empty one is sealed, and waits; the count could not tell */
+        end->sends = 0; /* an empty one is sealed, and waits; the count does not show it */
     else
         judge_send(n, result, sent, message->left);
     note_message(n, message, sent, over);
@@ -255,32 +255,32 @@ check_rest(const uint8_t *buffer, size_t got, size_t size)
 }
 
 void
-tell(unsigned n, uint32_t code, const uint8_t *bytes, size_t size)
+delivered_frame(unsigned n, uint32_t code, const uint8_t *bytes, size_t size)
 {
     const struct record *next = next_of(n);
 
     need(next != NULL && next->code == code && next->size == size && sound(n, next));
     need(next->end <= wires[n].carried);
     need(size == 0 || memcmp(bytes, next->data, size) == 0);
-    ends[n].told++;
+    ends[n].delivered++;
     ends[n].bytes_in += size;
 }
 
 int
-tell_stream(unsigned n, const uint8_t *bytes, size_t got)
+delivered_stream(unsigned n, const uint8_t *bytes, size_t got)
 {
     for (size_t at = 0; at < got;) {
         const struct record *next = next_of(n);
         need(next != NULL && next->size <= got - at && next->size > 0);
         size_t size = next->size;
-        tell(n, 0, bytes + at, size);
+        delivered_frame(n, 0, bytes + at, size);
         at += size;
     }
     return got > 0;
 }
 
 int
-tell_message(unsigned n, uint32_t code, const uint8_t *bytes, size_t got, int result)
+delivered_message(unsigned n, uint32_t code, const uint8_t *bytes, size_t got, int result)
 {
     uint32_t last = WIRE_MORE;
     size_t at = 0;
@@ -290,7 +290,7 @@ tell_message(unsigned n, uint32_t code, const uint8_t *bytes, size_t got, int re
         need(last == WIRE_MORE && next != NULL && next->size <= got - at);
         last = next->code;
         size_t size = next->size;
-        tell(n, last, bytes + at, size);
+        delivered_frame(n, last, bytes + at, size);
         at += size;
         if (got == 0)
             break;

@@ -32,8 +32,8 @@ struct message {
 struct end {
     duet_channel *channel;
     struct record records[RECORDS]; /* what comes in here; [i % RECORDS] */
-    size_t told, count;             /* of them: handed to the application, sealed */
-    uint64_t bytes_out, bytes_in;   /* of payload that was accepted, told */
+    size_t delivered, count;        /* of them: handed to the application, sealed */
+    uint64_t bytes_out, bytes_in;   /* of payload: accepted, delivered */
     struct message message;
     int dead;    /* what ended it; 0: nothing */
     int waits;   /* 1: its last receiving call had nothing more */
@@ -76,10 +76,10 @@ int batch_stops(unsigned n, const duet_message *message, int result);
  * from one end to another. */
 uint8_t *lend(unsigned slot);
 
-/** Behind what was told a buffer is untouched or wiped, and untouched beyond its size. */
+/** After the delivered bytes a buffer is untouched or wiped, and untouched beyond its size. */
 void check_rest(const uint8_t *buffer, size_t got, size_t size);
 
-/** What is to be told next; NULL: nothing was sealed. */
+/** The record that must be delivered next; NULL: nothing was sealed. */
 const struct record *next_of(unsigned n);
 
 /** 1 when that has come, all of it and as it was sealed. */
@@ -88,17 +88,17 @@ int whole(unsigned n);
 /** A call has waited for input, and nothing woke it: there is nothing for it. */
 void judge_wait(unsigned n);
 
-/** A frame is told: it is the next, and nothing before its end was changed. */
-void tell(unsigned n, uint32_t code, const uint8_t *bytes, size_t size);
+/** Check a delivered frame: it is the next one, and nothing before its end was changed. */
+void delivered_frame(unsigned n, uint32_t code, const uint8_t *bytes, size_t size);
 
-/** Bytes of the stream are told: whole frames. Returns 1 when there are some. */
-int tell_stream(unsigned n, const uint8_t *bytes, size_t got);
+/** Check delivered bytes of the stream: whole frames. Returns 1 when there are some. */
+int delivered_stream(unsigned n, const uint8_t *bytes, size_t got);
 
-/** Bytes of one message are told, or of one part of the stream, under the last one's code. Returns
- * 1 when a frame was. */
-int tell_message(unsigned n, uint32_t code, const uint8_t *bytes, size_t got, int result);
+/** Check delivered bytes of one message, or of one part of the stream, under the last one's code.
+ * Returns 1 when a frame was delivered. */
+int delivered_message(unsigned n, uint32_t code, const uint8_t *bytes, size_t got, int result);
 
-/** What a call said; some: it told something; size: bytes of its buffer. */
+/** Check the result of a receiving call; some: it delivered something; size: bytes of its buffer. */
 void judge_recv(unsigned n, int result, int some, size_t size);
 
 #endif

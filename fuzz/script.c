@@ -80,7 +80,7 @@ insert_fresh(uint8_t *data, size_t size, size_t most, size_t at, unsigned draw)
     return replace(data, size, most, nothing, fresh, SCRIPT_HEAD + (size_t)fresh[3]);
 }
 
-/** Exchange an instruction with the one behind it. */
+/** Exchange an instruction with the next one. */
 static void
 swap(uint8_t *data, struct span first, struct span second)
 {

@@ -216,8 +216,8 @@ duet__os_write(int fd, enum duet__os_kind kind, const uint8_t *data, size_t size
     return n > 0 ? DUET_OK : DUET_AGAIN;
 }
 
-/** While a call waits all bytes come that are on their way to it; when poll() would not tell of
- * them its time passes. */
+/** While a call waits, all bytes on their way to it arrive; when poll() would not report them, its
+ * time passes. */
 int
 duet__os_wait(int rfd, int wfd, unsigned want, int timeout_ms)
 {

@@ -18,17 +18,17 @@ enum { WIRES = 8 };
 struct wire {
     size_t written, carried, taken; /* taken <= carried <= written, in bytes */
     size_t room;                    /* bytes that may still be written now */
-    size_t mark;                    /* bytes from which poll() would tell of input */
+    size_t mark;                    /* bytes from which poll() reports input */
     size_t holds;                   /* bytes that a mark may ask for at most */
     size_t damage;                  /* where the first changed byte lies; SIZE_MAX: nowhere */
-    int tcp;                        /* 1: it can be looked at */
-    int cut;                        /* 1: behind what was carried the stream ends */
+    int tcp;                        /* 1: its bytes can be peeked at */
+    int cut;                        /* 1: the stream ends after what was carried */
 };
 
 extern struct wire wires[WIRES]; /* [n]: what comes in at end n */
 extern int wires_no_memory;      /* 1: the library's next allocation fails, and this becomes 2 */
 
-/** Called when a call at an end has waited for input and poll() told of none. */
+/** Called when a call at an end has waited for input and poll() reported none. */
 extern void (*wires_in_vain)(unsigned end);
 
 /** All as new; tcp: a bit for each pair of ends. */

@@ -65,7 +65,7 @@ deliver(duet_session *to, const uint8_t *bytes, size_t size)
 }
 
 static size_t
-owed(const struct bench_duet_pair *pair)
+pending_bytes(const struct bench_duet_pair *pair)
 {
     duet_info info[BENCH_DUET_ENDS];
     duet_session_info(pair->end[DUET_TOP], &info[DUET_TOP]);
@@ -77,7 +77,7 @@ static int
 initiate(struct bench_duet_pair *pair, struct peer_wire *wire)
 {
     uint8_t flight[FLIGHT_MOST];
-    for (int from = DUET_TOP; owed(pair) > 0; from = !from) {
+    for (int from = DUET_TOP; pending_bytes(pair) > 0; from = !from) {
         size_t put;
         if (duet_session_flush(pair->end[from], flight, sizeof flight, &put) != DUET_OK ||
             deliver(pair->end[!from], flight, put) != 0)

@@ -60,7 +60,7 @@ count(enum load_outcome outcome)
 }
 
 static int
-tell(void)
+print_run(void)
 {
     printf("connections\t%lu\nround_trips\t%lu\nbytes\t%llu\nrefused\t%lu\ncut\t%lu\nwrong\t%lu\n"
            "slowest_ms\t%.1f\n",
@@ -160,7 +160,7 @@ turn(struct client *clients)
         open += load_now() < run.until;
     }
     for (unsigned i = 0; i < run.task->count; i++)
-        run.cut += clients[i].exchange.source.fd >= 0; /* it would wait for ever */
+        run.cut += clients[i].exchange.source.fd >= 0; /* it would never end */
     return 0;
 }
 
@@ -179,7 +179,7 @@ with_clients(const struct load_task *task)
 int
 load_steady(const struct load_task *task)
 {
-    return with_clients(task) != 0 ? 1 : tell();
+    return with_clients(task) != 0 ? 1 : print_run();
 }
 
 int
@@ -191,7 +191,7 @@ load_rate(const struct load_task *task)
         return 1;
     printf("connections_per_second\t%.1f\n",
            (double)run.trips * 1e9 / (double)(load_now() - since));
-    return tell();
+    return print_run();
 }
 
 static int
@@ -220,7 +220,7 @@ load_latency(const struct load_task *task)
     printf("round_trips_per_second\t%.0f\nmedian_us\t%.1f\np99_us\t%.1f\n",
            (double)run.sample_count / task->seconds, quantile(50), quantile(99));
     free(run.samples);
-    return tell();
+    return print_run();
 }
 
 /* ---- Many connections that are held ---- */
@@ -292,7 +292,7 @@ hold(struct client *clients)
         return failures() == 0 ? 0 : 1;
     int result = ask_all(clients);
     printf("answered\t%u\n", run.open);
-    return tell() != 0 || result != 0 || run.open != run.task->count;
+    return print_run() != 0 || result != 0 || run.open != run.task->count;
 }
 
 int

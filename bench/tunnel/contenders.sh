@@ -23,7 +23,7 @@ contender_spiped() {
     head -c 32 /dev/urandom >"$work/spiped.key"
     next_port && far="[127.0.0.1]:$port"
     next_port && near=127.0.0.1:$port
-    # By default it takes no more than 100 connections.
+    # By default it takes 100 connections at most.
     launch spiped -F -d -n 2000 -k "$work/spiped.key" -s "$far" -t "[127.0.0.1]:${service##*:}"
     launch spiped -F -e -n 2000 -k "$work/spiped.key" -s "[127.0.0.1]:$port" -t "$far"
 }

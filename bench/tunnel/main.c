@@ -1,5 +1,5 @@
 /*
- * duet-load: puts load on a tunnel, and is the service behind it.
+ * duet-load: puts load on a tunnel, and is the target service.
  *
  * For bench/tunnel and tests/tunnel. Prints names and values with a tab between; exits with 0 only
  * when nothing was refused, cut or altered. ADDRESS is 127.0.0.1:4000 or unix:/path.

@@ -140,7 +140,7 @@ DUET_API DUET_CHECKED int duet_handshake(duet_channel *channel, int timeout_ms);
  *
  * Returns DUET_OK when all are with the kernel; DUET_AGAIN or DUET_SLOW: go on with data + *sent
  * (or with duet_flush() when *sent is size); DUET_E_MISUSE: closed, or inside a message or frame;
- * DUET_E_TRUNCATED: the peer reads no more, what it has sent can still be received; or a fatal
+ * DUET_E_TRUNCATED: the peer stopped reading; what it has sent can still be received; or a fatal
  * result.   Source: docs/protocol.md §1.   Since 0.1.
  */
 DUET_API int duet_send(duet_channel *channel, const void *data, size_t size, size_t *sent,

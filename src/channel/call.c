@@ -122,7 +122,7 @@ duet__call_recv(duet_channel *channel, struct duet__rx *job, struct duet__deadli
         job->may_block = may_block(channel, job, deadline);
         result = duet__call_recv_step(channel, job);
         want = 0;
-        /* At least `least` bytes, or one message, are here, and the kernel holds no more. */
+        /* At least `least` bytes, or one message, are here, and the kernel holds nothing else. */
         if (result == DUET_AGAIN && duet__recv_satisfied(job))
             result = DUET_OK;
         if (result != DUET_AGAIN)

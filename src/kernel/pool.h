@@ -2,7 +2,7 @@
  * A pool of libcrypto's objects: made once, each used by one caller at a time.
  *
  * No caller waits: when all are busy it makes its own object. After a fork this is needed, as an
- * object that another thread used at that moment stays busy in the child for ever.
+ * object that another thread used at that moment stays busy in the child.
  */
 #ifndef DUET_KERNEL_POOL_H
 #define DUET_KERNEL_POOL_H

@@ -2,8 +2,8 @@
  * Memory that a program shares with the processes it forks, and the lock in that memory.
  *
  * The lock survives its holder: when a worker is killed while it holds the lock, the next one gets
- * it and is told. Linux has a mutex for that. Elsewhere the lock is the holder's process id, which
- * another process may replace when no process of that id exists any more.
+ * it and finds out. Linux has a robust mutex for that. Elsewhere the lock is the holder's process
+ * id, which another process may replace when no process of that id exists any more.
  */
 #include "os/os.h"
 

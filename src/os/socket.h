@@ -34,7 +34,7 @@ int duet__os_peer_user(int fd, uid_t *user);
 
 /**
  * 1 when bytes were sent on a TCP socket for which the peer's system has sent no acknowledgement in
- * the last ms milliseconds; 0 otherwise, and where the system does not tell.
+ * the last ms milliseconds; 0 otherwise, and where the system does not report it.
  */
 int duet__os_is_unacknowledged(int fd, uint64_t ms);
 

@@ -29,7 +29,7 @@ struct duet__opening {
  *
  * jobs    count of them; a session may have several. Buffers of different jobs do not overlap. Two
  *         neighbours are sealed together when their sessions differ and each payload is 128 bytes
- *         or longer: let sessions take turns, and lengths be alike.
+ *         or longer: let sessions take turns, and lengths be equal.
  *
  * Returns DUET_OK, else the first job's result that is not. All jobs are done in any case; a
  * failure of libcrypto ends both sessions of a pair.

@@ -1,5 +1,5 @@
 /*
- * The bottom of a session: how it fails, what it wipes, and what both directions do alike: count,
+ * The bottom of a session: how it fails, what it wipes, and what both directions share: count,
  * rotate (rekey), close with a receipt (docs/protocol.md §3, §4). Calls no other file of session/.
  */
 #include "session/session.h"
@@ -84,7 +84,7 @@ duet__session_fail(struct duet_session *s, int result, const char *detail, ...)
     return result;
 }
 
-/* ---- What both directions do alike ---- */
+/* ---- What both directions share ---- */
 
 void
 duet__session_rotate(struct duet_session *s, struct duet__cipher *c, struct duet__bytes fresh)

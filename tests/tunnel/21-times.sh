@@ -41,7 +41,7 @@ kill -STOP "$(pid server)"
 wait $waiting
 kill -CONT "$(pid server)"
 says reset out
-soon 'answers no more' client.err
+soon 'stopped answering' client.err
 
 # one whose reader is slow stops reading, and lives
 target sleeper sleeper

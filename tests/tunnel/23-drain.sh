@@ -35,6 +35,6 @@ wait_until refuses "${plain##*:}" || bad "it listens while it drains"
 kill -TERM "$(pid client)"
 ended client 0
 release && bad "it was to end now"
-says 'told to end now' client.err
+says 'asked to end now' client.err
 stop server
 done_testing

@@ -127,8 +127,8 @@ exec 3>go
 sleep 1
 forwarding 0
 sleep 8
-[ "$(grep -c 'answers no more' launched.err)" -ge 40 ] ||
-    bad "the ends do not notice: $(grep -c 'answers no more' launched.err) of 40"
+[ "$(grep -c 'stopped answering' launched.err)" -ge 40 ] ||
+    bad "the ends do not notice: $(grep -c 'stopped answering' launched.err) of 40"
 calm "$server" "$client"
 forwarding 1
 echo go >&3

@@ -22,7 +22,7 @@ struct await_peer {
     unsigned count;
 };
 
-/** Wait until a peer has authenticated, timeout_ms at most (negative: for ever). The channel and
+/** Wait until a peer has authenticated, timeout_ms at most (negative: no limit). The channel and
  * its descriptor are the caller's then; a thread goes on with the silence towards the others.
  * Closes the listener. Returns an exit code. */
 int await_peer(struct await_peer *wait, duet_channel **channel, int *fd, int timeout_ms);

@@ -31,7 +31,7 @@ struct dialled {
     uint64_t resolve_us, connect_us; /* what these steps took; 0: not reached */
 };
 
-/** Connect, for timeout_ms at most (negative: for ever). Returns an exit code; the steps that were
+/** Connect, for timeout_ms at most (negative: no limit). Returns an exit code; the steps that were
  * reached are filled in on failure too. */
 int dial_address(struct dialled *dialled, const char *address, int timeout_ms);
 

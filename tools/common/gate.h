@@ -19,7 +19,7 @@ enum {
 };
 
 /** Draw how long unauthenticated peers are listened to. Returns an exit code: without randomness
- * there is none, as a predictable time would tell a prober apart. */
+ * there is none, as a predictable time would give the listener away. */
 int gate_draw(uint32_t *ms, uint32_t least_ms, uint32_t most_ms);
 
 /** Read and drop a bounded amount. Returns 1 when nothing unread is left; *ended: 1 when nothing

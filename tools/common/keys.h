@@ -49,7 +49,7 @@ enum bare_key keys_bare(const struct text *text);
 int text_read(struct text *text, const char *path, int private_only, int code_if_bad);
 void text_free(struct text *text);
 
-/** Tell what a reader of the library's said of a file: its line, the reason and a cure. Returns
+/** Report the error of reading a file: its line, the reason and a cure. Returns
  * code, or EXIT_LIMIT without memory. */
 int keys_refuse(int code, const char *path, int result, const duet_where *where);
 

@@ -137,7 +137,7 @@ listen_systemd(struct listener *listener, const char *name, const char *address)
                      printable(address));
 }
 
-/** Make sure that what was passed is a socket that listens: accept() would fail for ever. */
+/** Make sure that what was passed is a socket that listens: accept() would fail each time. */
 static int
 adopt(int fd, const char *address)
 {

@@ -2,7 +2,7 @@
  * Networks, as ADDRESS or ADDRESS/BITS, and what kind of address a socket's is.
  *
  * Every address is taken as IPv6, one of IPv4 in its mapped form, so that sockets of one family and
- * of both are treated alike.
+ * of both are treated the same.
  */
 #ifndef DUET_TOOL_NETWORK_H
 #define DUET_TOOL_NETWORK_H

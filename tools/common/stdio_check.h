@@ -8,7 +8,7 @@
  * that no socket takes its place. */
 void stdio_fill(void);
 
-/** Can the descriptor be read (standard 0) or written (1)? Told before anyone is connected to.
+/** Can the descriptor be read (standard 0) or written (1)? Checked before a connection is made.
  * name: as it is called. Returns an exit code. */
 int stdio_check(int fd, int standard, const char *name);
 

@@ -15,7 +15,7 @@ enum transfer_code {
     TRANSFER_START = 2, /* offset(8): from where the content comes, after a WANT */
     TRANSFER_DATA = 3,  /* bytes of content */
     TRANSFER_DONE = 4,  /* status(1): 0 whole, 1 the source failed */
-    TRANSFER_END = 5,   /* empty: no more offers */
+    TRANSFER_END = 5,   /* empty: the last offer was made */
     /* from the receiver */
     TRANSFER_WANT = 16,   /* index(4) ‖ offset(8) ‖ SHA-256(32) of what is there up to offset */
     TRANSFER_ACK = 17,    /* index(4) ‖ bytes(8) of this file that are verified and written */
@@ -66,7 +66,7 @@ struct fields {
 uint64_t field(struct fields *fields, unsigned size);
 void put_field(uint8_t *out, uint64_t value, unsigned size);
 
-/** A conversation: messages out, messages in, and nothing that waits for ever. */
+/** A conversation: messages out, messages in, and every wait has a limit. */
 struct talk {
     const struct options *options;
     int sends; /* 1: this end sends the files */

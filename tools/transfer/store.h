@@ -40,7 +40,7 @@ struct store {
 /** Open the folder, making it if need be; "-" is standard output. Returns an exit code. */
 int store_open(struct store *store, const char *folder, unsigned force);
 
-/** No more offers come: what was stored is on the disk by its name. */
+/** All offers have come: what was stored is on the disk by its name. */
 void store_end(struct store *store);
 
 void store_close(struct store *store);

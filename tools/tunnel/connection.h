@@ -18,7 +18,7 @@
 
 /*
  * The state machine. Each state has at most one timer; lifecycle.c maps a state to the functions
- * that its events and its timer call. The columns "plain", "peer" and "channel" tell on which side
+ * that its events and its timer call. The columns "plain", "peer" and "channel" show on which side
  * of a tunnel (c: client, s: server) that descriptor or channel is there; the last column, which
  * file enters the state. "gate" is the half-open time, which counts from the accept.
  *
@@ -89,7 +89,7 @@ struct flow {
     uint8_t *buffer; /* lent; NULL: no bytes are pending */
     uint32_t at, size;
     uint64_t bytes;          /* handed on so far */
-    unsigned ended : 1;      /* no more comes in */
+    unsigned ended : 1;      /* the end of its input was read */
     unsigned end_passed : 1; /* and that end was passed on */
 };
 

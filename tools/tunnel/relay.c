@@ -302,7 +302,7 @@ relay_is_violation(int result)
            result != DUET_E_MEMORY;
 }
 
-/** A client cannot tell whether its server's target failed or the line broke: say where to look. */
+/** A client does not know whether its server's target or the network failed: say where to look. */
 static const char *
 relay_with_advice(struct connection *c, const char *why)
 {

@@ -152,7 +152,7 @@ on_terminate(uv_signal_t *signal, int number)
 
     (void)number;
     if (service->view.draining)
-        end_all(service, "the service was told to end now");
+        end_all(service, "the service was asked to end now");
     else
         service_drain(service);
 }

@@ -74,7 +74,7 @@ timers_open(struct connection *c)
         return;
     }
     if (settings->ping_ms >= 0 && is_peer_dead(c, now)) {
-        connection_end(c, END_CUT, "the peer answers no more: it or the way to it is dead");
+        connection_end(c, END_CUT, "the peer stopped answering: it or the network is down");
         return;
     }
     if (settings->ping_ms >= 0 && !c->pinged && !closing &&

@@ -186,7 +186,7 @@ start_due(struct supervisor *s, unsigned *number)
     return 0;
 }
 
-/** Check what the workers will read, tell them to reload, and keep it for later starts. */
+/** Check what the workers will read, signal them to reload, and keep it for later starts. */
 static void
 supervisor_reload(struct supervisor *s)
 {

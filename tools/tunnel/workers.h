@@ -10,7 +10,7 @@
 
 struct service;
 
-/** Open the sockets, give up root, and serve with the service's number of workers until told to
+/** Open the sockets, give up root, and serve with the service's number of workers until asked to
  * end. It returns in each worker too. Returns an exit code. */
 int workers_run(struct service *service);
 

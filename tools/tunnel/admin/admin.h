@@ -20,7 +20,7 @@ struct admin {
 int admin_check(const struct settings *settings, unsigned workers);
 
 /** Begin what the settings ask for. Returns an exit code; admin_stop() in any case. A worker that
- * cannot have its control socket goes on without: otherwise it would be restarted for ever. */
+ * cannot have its control socket goes on without: otherwise it would be restarted forever. */
 int admin_start(struct admin *admin, struct admin_view *view);
 
 /** End it; the loop releases it. */

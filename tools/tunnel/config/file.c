@@ -28,8 +28,7 @@ struct reader {
     struct duet__ini ini;
     char folder[FOLDER_MOST]; /* of the file, with a final slash, or "" */
     enum { BEFORE, NOWHERE, GLOBAL, TUNNEL } section;
-    struct settings
-        *scrap; /* takes the lines outside of sections, so that they are checked alike */
+    struct settings *scrap; /* takes the lines outside of sections, so that they are checked too */
     struct tunnel_settings *tunnel; /* where the section's settings go */
     unsigned global_line;           /* where [Global] is */
     unsigned seen[OPTIONS_MOST];    /* lines where this section set each; 0: not yet */
