@@ -7,7 +7,7 @@ DUET names the command. Every action is tried in both directions, all patterns, 
 the flights, behind them and at the end. Whatever he does: what either side writes is a beginning of
 what the other sent; who was lied to says so by the exit code of docs (4 before READY, 5, 6 or 7
 after it) and the other side sees no error of its own; it ends in time, in little memory. What only changes how bytes
-come (delays, pieces) changes nothing. Tells how many cases of each action there were.
+come (delays, pieces) changes nothing. Prints how many cases of each action there were.
 """
 
 import argparse

@@ -40,7 +40,7 @@ void assert_altered(unsigned to, const uint8_t *wire, size_t size);
 
 /** Arguments of the programs: --all changes every bit. */
 void read_arguments(int count, char **arguments);
-/** Tell the number of cases: a group's teardown. */
+/** Print the number of cases: a group's teardown. */
 int count_cases(void **state);
 
 #endif

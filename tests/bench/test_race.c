@@ -89,7 +89,7 @@ medians_and_ratios(void **state)
     assert_int_equal(slow.calls, 1 + ROUNDS); /* one to warm up */
 }
 
-/* Both get slower alike, as when the clock of the processor sinks: the ratio stays. */
+/* Both get slower by the same factor, as when the clock of the processor sinks: the ratio stays. */
 static void
 drift_is_no_difference(void **state)
 {

@@ -153,7 +153,7 @@ move(struct ends *ends, duet_recv_job *in)
 
     while (all < (size_t)CHANNELS * EACH) {
         for (size_t i = 0; i < CHANNELS; i++) {
-            /* different amounts, so that the channels' frames never stay alike */
+            /* different amounts, so that the channels' frames never stay equal */
             size_t left = EACH - done[i], most = 5000 + 7001 * i;
             out[i] = (duet_send_job){ends[i].top, sent + i * 1000 + done[i], 0, 0, 0};
             out[i].size = left < most ? left : most;

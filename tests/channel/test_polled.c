@@ -142,7 +142,7 @@ narrow_sockets(void **state)
     ends_close(&ends);
 }
 
-/** What a call waits for, no more: a program that only sends is not woken by what it can read. */
+/** What a call waits for, and nothing else: a program that only sends is not woken by what it can read. */
 static void
 states(void **state)
 {

@@ -80,7 +80,7 @@ stops_at_the_last_whole_frame(void **state)
     assert_int_equal(duet_recv(ends.bottom, had, 2 * FULL + 10, &got, 2 * FULL + 10, -1), DUET_OK);
     assert_int_equal(got, 2 * FULL);
     assert_true(ends_all(had + got, FULL, 0xEE));
-    /* Of the third frame its header alone was taken, and poll() tells of the rest. */
+    /* Of the third frame its header alone was taken, and poll() reports the rest. */
     assert_int_equal(ends_waiting(ends.bottom_fd), on_wire(2 * FULL) - DUET_HEADER_SIZE);
     assert_true(ends_readable(ends.bottom_fd));
     assert_int_equal(duet_next_frame(ends.bottom), FULL);

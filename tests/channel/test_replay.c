@@ -79,7 +79,7 @@ kept_for_their_time(void **state)
     assert_int_equal(take(replay, 1, 1000, 500), 0);
     assert_int_equal(take(replay, 1, 1499, 500), 1);
     assert_int_equal(take(replay, 1, 1500, 500), 0);
-    /* One that is kept for good holds those behind it. */
+    /* One that is kept for good holds those after it. */
     assert_int_equal(take(replay, 2, 1500, 0), 0);
     assert_int_equal(take(replay, 3, 1500, 500), 0);
     assert_int_equal(take(replay, 2, 999999, 0), 1);

@@ -132,7 +132,7 @@ tls_wait(void *context, unsigned want, int timeout_ms)
     return wait_fd(tls->fd, want | tls->wants, timeout_ms);
 }
 
-/** Both ends of TLS on a socket pair, without certificates: TLS is the carrier here, no more. */
+/** Both ends of TLS on a socket pair, without certificates: TLS is only the carrier here. */
 static void
 open_tls(struct tls ends[2], SSL_CTX **context)
 {

@@ -6,7 +6,7 @@ duet keygen -o k >/dev/null
 head -c 20000000 /dev/urandom >a
 head -c 7000001 /dev/urandom >b
 
-# TCP, both ways at once; receipts alike
+# TCP, both ways at once; equal receipts
 for pattern in secret ephemeral; do
     next_port
     stdin=b start listener "$DUET" pipe -v -k k --pattern $pattern -l 127.0.0.1:$port

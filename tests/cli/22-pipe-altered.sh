@@ -91,7 +91,7 @@ for at in 0 20 40 47; do
     [ ! -s got ] || bad "bytes before READY"
 done
 
-# behind it: what came before is whole
+# after it: what came before is whole
 via 2000000 flip 5 "MAC is wrong"
 [ "$size" -gt 1800000 ] || bad "only $size bytes before the altered frame"
 via 2000000 cut 6 "without CLOSE"

@@ -56,7 +56,7 @@ for command in "pipe" "recv -o got"; do
     # shellcheck disable=SC2086
     start listener "$DUET" $command -v -k k --drain-timeout $drain-$drain -l 127.0.0.1:$port
     listening listener
-    # HTTP, one byte, nothing, noise, much noise, each with and without its FIN: all alike
+    # HTTP, one byte, nothing, noise, much noise, each with and without its FIN
     n=0 waiting=
     for bytes in "$(printf 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' | hex)" 00 "" \
         "$(head -c 200 /dev/urandom | hex)" "$(head -c 30000 /dev/urandom | hex)" \

@@ -1,5 +1,5 @@
 #!/bin/sh
-# send and recv: files and folders of every kind, names kept and made safe, receipts alike, nothing
+# send and recv: files and folders of every kind, names kept and made safe, equal receipts, nothing
 # overwritten (docs/transfer.md).
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"

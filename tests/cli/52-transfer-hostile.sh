@@ -60,7 +60,7 @@ transfer 1 1 large
 says "another program is receiving it" recv.err
 rm -r got
 
-# a full disk: the peer is told so, what has come stays, and with more room the transfer resumes
+# a full disk: the peer gets the error, what has come stays, and with more room the transfer resumes
 if [ "$(id -u)" -eq 0 ] && mkdir got && mount -t tmpfs -o size=1m tmpfs got 2>/dev/null; then
     transfer 9 1 large
     says "No space left on device; make room and run the same command again" recv.err

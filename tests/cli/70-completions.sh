@@ -51,7 +51,7 @@ source $here/duet.fish
 complete -C $argv[1] | string replace --regex '\t.*' ''
 END
 
-# offers LINE: what this shell offers behind it, sorted.
+# offers LINE: what this shell offers after it, sorted.
 offers() {
     case $shell in
     bash) bash --norc bash.sh "$1" ;;

@@ -16,5 +16,5 @@ export ASAN_OPTIONS
 expect 1 "^missing.key: cannot be read$" "$hello" missing.key
 expect 1 "^/etc/passwd: neither" "$hello" /etc/passwd
 expect 1 "^hello: ..*" "$hello" secret.key </dev/null
-[ "$(duet pipe -k secret.key --exec "exec '$hello' secret.key" </dev/null)" = hello ] || bad "no greeting"
+[ "$(duet pipe -k secret.key --exec "exec '$hello' secret.key" </dev/null)" = hello ] || bad "no hello"
 done_testing

@@ -1,6 +1,6 @@
 /*
- * Secrets as memory that may not be looked at: undefined for valgrind, poisoned for clang's
- * MemorySanitizer. Either tells of a branch or an index that depends on it.
+ * Secrets as memory that nothing may depend on: undefined for valgrind, poisoned for clang's
+ * MemorySanitizer. Either reports a branch or an index that depends on it.
  *
  * Without them the programs run too, and only try that the calls work.
  */

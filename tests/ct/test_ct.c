@@ -1,5 +1,5 @@
 /*
- * Secrets that nobody may look at, through all that handles one: initiation in every pattern and
+ * Secrets as undefined memory, through all code that handles one: initiation in every pattern and
  * both roles, frames both ways, rotation, refresh, closing, and the text of key files. A branch or
  * an index that depends on a secret is reported by valgrind; what becomes public, and where, stands in
  * the code as DUET__PUBLIC (base/public.h).
@@ -24,7 +24,7 @@ duet__ct_public(const void *p, size_t size)
     show(p, size);
 }
 
-/** Carry both ways until nobody owes anything. */
+/** Carry both ways until nothing is pending. */
 static void
 settle(struct pair *pair)
 {
@@ -139,7 +139,7 @@ forgery(void)
 
 /* ---- Key files ---- */
 
-/** Hide each digit of base64 in the text behind a name, but for the last two, which tell of
+/** Hide each digit of base64 in the text after a name, except the last two, which show the
  * padding. */
 static void
 hide_digits(char *text, size_t size, const char *name)

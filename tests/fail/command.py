@@ -150,7 +150,7 @@ def link(unhurt):
 
 
 def ended(run, unhurt):
-    """Its exit code; "waits" where it is a listener that has let nobody in, which goes on for ever:
+    """Its exit code; "waits" where it is a listener that has let nobody in, which never ends:
     once one is in, the socket's file is gone."""
     code = run.wait(PATIENCE if unhurt else 0.3)
     if code is None and pathlib.Path("socket").exists():

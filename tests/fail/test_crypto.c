@@ -1,6 +1,6 @@
 /*
  * The n-th call of libcrypto's fails, for every n: the session whose call it was is dead and holds
- * no key, says so for ever, and nothing wrong was sealed or reported before; the next session is well.
+ * no key, says so from then on, and nothing wrong was sealed or reported before; the next session is well.
  *
  * libcrypto's functions are taken over by the linker (--wrap), and the kernel is the portable one,
  * which has its AES from there. Left alone are EVP_PKEY_derive (an all-zero result) and

@@ -86,7 +86,7 @@ def negative_case(draw):
     wire = bytearray(d.seal(draw.choice(CODES), scripted_session.payload(n)))
     for _ in range(draw.randrange(3)):
         wire[draw.randrange(len(wire))] ^= 1 << draw.randrange(8)
-    if draw.randrange(4) == 0:  # LENGTH and CHECKSUM bent alike
+    if draw.randrange(4) == 0:  # LENGTH and CHECKSUM bent the same way
         at, bit = draw.randrange(4), 1 << draw.randrange(8)
         wire[at] ^= bit
         wire[12 + at] ^= bit

@@ -33,7 +33,7 @@ wrong_seal(const struct duet__run *run)
     return result;
 }
 
-/* The chain alone is wrong, and for both ways alike, so that its own bytes open again. */
+/* The chain alone is wrong, in both directions the same, so that its own bytes open again. */
 static int
 wrong_chain(const struct duet__run *run)
 {

@@ -89,7 +89,7 @@ address(uintptr_t number)
 }
 
 static unsigned
-scan_map(const char *line, const char *name, int tell)
+scan_map(const char *line, const char *name, int report)
 {
     char *end;
     unsigned found = 0;
@@ -103,14 +103,14 @@ scan_map(const char *line, const char *name, int tell)
         if (needle == NULL)
             continue;
         found++;
-        if (tell)
+        if (report)
             fprintf(stderr, "%s: a piece at %p, in %s\n", needle->name, (const void *)p, line);
     }
     return found;
 }
 
 unsigned
-scan_count(const char *name, int tell)
+scan_count(const char *name, int report)
 {
     static char table[1 << 16]; /* nothing is allocated here: it would overwrite what was freed */
     unsigned found = 0;
@@ -124,7 +124,7 @@ scan_count(const char *name, int tell)
     table[used] = 0;
     for (char *line = table, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
         *end = 0;
-        found += scan_map(line, name, tell);
+        found += scan_map(line, name, report);
     }
     return found;
 }

@@ -21,6 +21,6 @@ unsigned scan_pieces(const char *name);
 
 /** How many pieces of the needles of that name (NULL: of any) are somewhere; each place is printed on
  * standard error when `tell` is set. */
-unsigned scan_count(const char *name, int tell);
+unsigned scan_count(const char *name, int report);
 
 #endif

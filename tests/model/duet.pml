@@ -8,13 +8,13 @@
  * - no party that keeps the protocol ever sees a violation of it;
  * - nobody waits for what never comes: the only end is that both directions are closed at both ends.
  *
- * A party is one process (the seed's section 1): SEND and RECV are told apart by `sending` and
+ * A party is one process (the seed's section 1): SEND and RECV are distinguished by `sending` and
  * `receiving`, and neither is WAIT. Each thing below that a macro FAULT_... changes is one that the
  * checks must find; scripts/model runs them all.
  */
 
 #ifndef PATTERN
-#define PATTERN 1 /* 0 and 1 are alike here; 2 has a third HELLO */
+#define PATTERN 1 /* 0 and 1 are the same here; 2 has a third HELLO */
 #endif
 #ifndef DATA
 #define DATA 1 /* application frames of each party */
@@ -87,7 +87,7 @@ party p[2];
 #define MAY_SEND \
     (p[me].tx_phase == TX_ESTABLISHED && (p[me].ready || p[me].speak_first))
 
-/* One refresh is told from another by who asked, and the how-manieth it was. */
+/* A refresh is identified by who asked, and by its number. */
 #define NAME (1 + me + 2 * p[me].refreshes)
 
 /* ---- Sending ---- */
@@ -227,7 +227,7 @@ inline on_hello() {
         :: else -> TURN(p[me].rx, 0); p[me].rx_phase = RX_READY
         fi;
 #ifdef FAULT_EARLY
-        TURN(p[me].tx, 0) /* before its HELLO, not behind it */
+        TURN(p[me].tx, 0) /* before its HELLO, not after it */
 #endif
     :: me == BOTTOM && p[me].rx_phase == RX_THIRD ->
         TURN(p[me].rx, 0); p[me].rx_phase = RX_READY;
@@ -308,7 +308,7 @@ proctype peer(bit me) {
                 (!p[me].polite || p[me].refresh == NONE) ->
         start_frame(CLOSE) }
 
-    /* what is owed */
+    /* what is pending */
     :: atomic { !p[me].sending && nfull(wire[me]) && MAY_SEND && p[me].pong ->
         p[me].pong = 0; start_frame(PONG) }
     :: atomic { !p[me].sending && nfull(wire[me]) && MAY_SEND && p[me].refresh == ASK_PENDING ->

@@ -34,7 +34,7 @@ set_secret(struct pair_end *end, uint8_t byte, int add)
     assert_int_equal(duet_config_add_secret(end->config, secret, sizeof secret), DUET_OK);
 }
 
-/** BOTTOM refuses TOP's first flight, stays silent, and says why at home. */
+/** BOTTOM refuses TOP's first flight, stays silent, and keeps the reason. */
 static void
 assert_refused(const char *why)
 {

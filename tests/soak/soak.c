@@ -187,7 +187,7 @@ main(int argc, char **argv)
     } while (duet__os_now_ms() < until_ms);
     size_t after = blocks();
     printf("%llu sessions, %llu frames, %llu bytes, %llu rotations, %llu refreshes, %llu wraps of "
-           "SEQ; every receipt alike; %zu allocated blocks after the first session, %zu in the "
+           "SEQ; equal receipts; %zu allocated blocks after the first session, %zu in the "
            "end\n",
            (unsigned long long)lives, (unsigned long long)frames, (unsigned long long)bytes,
            (unsigned long long)turns, (unsigned long long)refreshes, (unsigned long long)wraps,

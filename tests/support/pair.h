@@ -54,7 +54,7 @@ void pair_close(struct pair *pair);
 void pair_handshake(struct pair *pair);
 void pair_ready(struct pair *pair, const struct pair_options *options);
 
-/** Let an end put what it owes on its wire. Returns what duet_session_flush() says. */
+/** Put an end's pending bytes on its wire. Returns what duet_session_flush() says. */
 int pair_flush(struct pair_end *end);
 
 /** Seal n bytes of a pattern under a code onto the wire. Returns what sealing says. */

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What goes through a tunnel comes out alike: TCP and Unix sockets, both ways at once, much and
+# What goes through a tunnel comes out unchanged: TCP and Unix sockets, both ways at once, much and
 # little, and either side may end first.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"

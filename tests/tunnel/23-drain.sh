@@ -14,7 +14,7 @@ held
 kill -TERM "$(pid client)" "$(pid server)"
 wait_until refuses "${plain##*:}" || bad "it listens while it drains"
 peer both "$plain" 0 2>/dev/null && bad "a new connection while it drains"
-release || bad "the open one was not let go on: $(cat hold.err)"
+release || bad "the established one was cut: $(cat hold.err)"
 ended client 0
 ended server 0
 

@@ -75,7 +75,7 @@ gone() {
     wait $knocking 2>/dev/null
 }
 
-# shut_out: behind a reload nobody is let in, and nothing is said to them
+# shut_out: after a reload none of them is let in, and the server sends nothing
 shut_out() {
     reload server
     : >go
@@ -85,7 +85,7 @@ shut_out() {
     gone
 }
 
-# let_in: behind a reload they are
+# let_in: after a reload they are let in
 let_in() {
     reload server
     : >go
@@ -121,7 +121,7 @@ knock overwritten -k old
 cp new k
 shut_out
 
-# who speaks only behind the reload is heard by the new keys alone
+# a peer that sends only after the reload is judged by the new keys alone
 gates=first
 knock brought -k old
 tunnel a 'key = new' 'key = old'

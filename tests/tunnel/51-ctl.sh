@@ -202,7 +202,7 @@ for workers in 1 3; do
     down
 done
 
-# ---- What services of another number of workers left is asked no more ----
+# ---- What services of another number of workers left is not asked any more ----
 for workers in 3 1 3; do
     serving $workers
     expect 0 '' ctl health

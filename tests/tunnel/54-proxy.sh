@@ -15,8 +15,8 @@ longer() {
 
 next_port
 target=127.0.0.1:$port
-start tell "$PYTHON" "$(dirname "$peer")/ends.py" tell "$target"
-listening tell
+start target "$PYTHON" "$(dirname "$peer")/ends.py" print_source "$target"
+listening target
 id=$(sed -n 's/^Id = //p' k)
 
 # ---- Out: at a server with the peer's secret, at a client with whom it took ----
@@ -24,30 +24,30 @@ server_options='--proxy-protocol out'
 up "$target"
 expect 0 '' ends talk "$plain" hello none
 says '^hello end$' out
-soon "^$magic $wire e0=$id\$" tell.out
+soon "^$magic $wire e0=$id\$" target.out
 down
-: >tell.out
+: >target.out
 server_options='' client_options='--proxy-protocol out'
 up "$target"
 expect 0 '' ends talk "$plain" hello none
 says '^hello end$' out
-soon "^$magic $plain\$" tell.out
+soon "^$magic $plain\$" target.out
 down
 
 # ---- The identity and its name ----
-: >tell.out
+: >target.out
 duet keygen --identity -o a.id >a.public
 duet keygen --identity -o b.id >b.public
 printf '[Peer alice]\nPublicKey = %s\n' "$(cat a.public)" >peers
 server_options='--proxy-protocol out -i b.id --peers peers' client_options='-i a.id'
 up "$target"
 expect 0 '' ends talk "$plain" hello none
-soon "^$magic $wire e0=$id e1=$(cat a.public) e2=alice\$" tell.out
+soon "^$magic $wire e0=$id e1=$(cat a.public) e2=alice\$" target.out
 down
 says "identity $(cat a.public), peer alice, " server.err
 
 # ---- In, at a client, handed on ----
-: >tell.out
+: >target.out
 server_options='' client_options='--proxy-protocol both --handshake-timeout 8 --max-from-source 1'
 up "$target"
 for how in 'tcp4 203.0.113.7 1234' 'tcp6 2001:db8::7 99'; do
@@ -55,13 +55,13 @@ for how in 'tcp4 203.0.113.7 1234' 'tcp6 2001:db8::7 99'; do
     expect 0 '' ends talk "$plain" hello $how
     says '^hello end$' out
 done
-soon '^from 203.0.113.7:1234 to 203.0.113.1:80$' tell.out
-soon '^from 2001:db8::7:99 to 2001:db8::1:80$' tell.out
+soon '^from 203.0.113.7:1234 to 203.0.113.1:80$' target.out
+soon '^from 2001:db8::7:99 to 2001:db8::1:80$' target.out
 soon 'from 203.0.113.7:1234, via 127.0.0.1:[0-9]*, .*outcome done' client.err
 soon 'from \[2001:db8::7\]:99, via ' client.err
 expect 0 '' ends talk "$plain" hello local # it names no source, so the socket's is passed on
 says '^hello end$' out
-soon "^$magic $plain\$" tell.out
+soon "^$magic $plain\$" target.out
 expect 0 '' ends talk "$plain" hello v1
 says '^ reset$' out
 soon 'outcome refused: a PROXY header of version 1; have the proxy send version 2' client.err
@@ -113,7 +113,7 @@ soon 'outcome refused: it is no proxy whose headers are believed' client.err
 down
 
 # ---- In, at a server behind a balancer ----
-: >tell.out
+: >target.out
 server_options='--proxy-protocol both --drain-timeout 1-1' client_options=''
 up "$target"
 next_port
@@ -125,7 +125,7 @@ start client "$DUET" client -v -k k --listen "$plain" --target "$front" --timeou
 listening client
 expect 0 '' ends talk "$plain" hello none
 says '^hello end$' out
-soon "^from 203.0.113.20:77 to 203.0.113.1:80 e0=$id\$" tell.out
+soon "^from 203.0.113.20:77 to 203.0.113.1:80 e0=$id\$" target.out
 soon 'from 203.0.113.20:77, via 127.0.0.1:[0-9]*, target .*outcome done' server.err
 lines=$(wc -l <server.err)
 ends check "$wire" 5 local

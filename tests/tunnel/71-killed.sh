@@ -1,5 +1,5 @@
 #!/bin/sh
-# An end of a tunnel is killed while streams go through it: the service behind it is cut off and never
+# An end of a tunnel is killed while streams go through it: the target is cut off and never
 # sees an orderly end, and the sender is cut off as well.
 # shellcheck source=real.sh
 . "$(dirname "$0")/real.sh"

@@ -51,7 +51,7 @@ def read_header(s):
     return line, b""
 
 
-def tell(address):
+def print_source(address):
     """Prints each connection's header, and sends back what follows it."""
     def handle(s):
         line, more = read_header(s)

@@ -19,5 +19,5 @@ broken_and_back --proxy-protocol in
 client_port=$(sed -n 's/.*tunnel server.* from \(127\.0\.0\.1:[0-9]*\),.*done.*/\1/p' launched.err | tail -1)
 [ -n "$client_port" ] || bad "no source in the log"
 sleep 3
-! grep 'outcome stranger' launched.err || bad "a health check is told as a stranger"
+! grep 'outcome stranger' launched.err || bad "a health check is logged"
 done_testing

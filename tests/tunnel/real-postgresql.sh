@@ -28,7 +28,7 @@ until query 'select 1' >/dev/null 2>&1 || [ $tries -gt 100 ]; do
 done
 timeout 200 pgbench -q -i -s 2 -p "${near##*:}" >init.out 2>&1 || bad "pgbench -i: $(tail -3 init.out)"
 
-# run NAME OPTION...: and every transaction that was told stands in the history
+# run NAME OPTION...: and every transaction that was confirmed is in the history
 acknowledged=0
 run() {
     name=$1

@@ -1,6 +1,6 @@
 #!/bin/sh
 # A server as examples/systemd/ has it: the port is passed, the key is a credential, readiness, reload
-# and watchdog are told; by systemd-socket-activate, which does for one process what systemd does.
+# and watchdog are notified; by systemd-socket-activate, which does for one process what systemd does.
 # shellcheck source=real.sh
 . "$(dirname "$0")/real.sh"
 needs systemd-socket-activate "${PYTHON:=python3}"
@@ -11,14 +11,14 @@ cp credentials/secret.key key
 chmod 440 credentials/secret.key # refused of any other file
 sed -e "s#127.0.0.1:5432#$service#" -e "s#/run/duet#$work#" "$here/../../examples/systemd/duet.conf" >duet.conf
 
-# who is told what the service tells
+# receives the notifications of the service
 cat >notified.py <<'END'
 import os, socket, sys
-told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-told.bind("notify")
-told.settimeout(100)
+inbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+inbox.bind("notify")
+inbox.settimeout(100)
 while True:
-    print(told.recv(4096).decode().replace("\n", " "), flush=True)
+    print(inbox.recv(4096).decode().replace("\n", " "), flush=True)
 END
 "$PYTHON" notified.py >notified & started="$started $!"
 sleep 0.5

@@ -293,7 +293,7 @@ test_bounds(void **state)
         }
     }
     if (open < 0)
-        skip(); /* the machine is too busy to tell */
+        skip(); /* the machine is too busy to measure */
     assert_int_equal(open, 16);
     expect(REQUEST_HEALTH, 0, 0, "serving\n");
 }

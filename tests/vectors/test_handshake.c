@@ -276,7 +276,7 @@ assert_party(struct party *party, const json_t *one)
 }
 
 static void
-tell(struct pair *pair)
+check_case(struct pair *pair)
 {
     struct party *top = &pair->top, *bottom = &pair->bottom;
 
@@ -328,7 +328,7 @@ sessions(void **state)
     {
         make(&pair.top, pair.one, &top);
         make(&pair.bottom, pair.one, &bottom);
-        tell(&pair);
+        check_case(&pair);
         unmake(&pair.top);
         unmake(&pair.bottom);
     }

@@ -31,7 +31,7 @@ send_zeros(struct pair_end *end, size_t n)
     end->wire_size += n + DUET_FRAME_OVERHEAD;
 }
 
-/** Tell what lies on both wires, and carry it, until nobody says anything. */
+/** Report what lies on both wires, and carry it, until both are empty. */
 static void
 carry(struct pair *pair, flights_seen seen, void *context)
 {

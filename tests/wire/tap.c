@@ -1,7 +1,7 @@
 /*
  * The wire for other programs to look at: wire_tap stream BYTES writes one direction that carries
  * zeros to standard output; wire_tap pcap SESSIONS a capture of so many sessions of each pattern as
- * TCP flows, and one of HTTP, which shows that who reads it can tell; wire_tap noise SESSIONS the
+ * TCP flows, and one of HTTP, which shows that the reader would notice; wire_tap noise SESSIONS the
  * same flows with random bytes in place of the sessions'.
  */
 #include "wire/flights.h"

@@ -6,7 +6,7 @@ none of which may be distinguished from another by when and how its connection i
     unauthenticated.py DUET CONNECTIONS [DRAIN-SECONDS [pipe|recv|server]]
 
 A server has a target, which nothing may ever reach. The kinds come in random order, so that a busy
-machine delays all of them alike. The mean time of each kind is compared with that of all the others. A
+machine delays all of them. The mean time of each kind is compared with that of all the others. A
 listener of the script's own, which closes at once on what is not duet, is the control: it must be
 distinguished.
 """
