@@ -26,10 +26,12 @@ log_write(enum log_kind kind, const char *format, va_list arguments)
     if (place < 0 || (size_t)place >= sizeof text ||
         vsnprintf(text + place, sizeof text - (size_t)place, format, arguments) < 0)
         return;
-    if (log_line != NULL)
+    if (log_line != NULL) {
         log_line(kind, text);
-    else
-        fprintf(stderr, "duet: %s\n", text);
+        return;
+    }
+    fflush(stdout); /* what was printed before comes first; finish_output() reports a failure */
+    fprintf(stderr, "duet: %s\n", text);
 }
 
 int

@@ -63,8 +63,6 @@ print_recipes(const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
 
-    if (log_level < 0)
-        return;
     if (path[strspn(path, PLAIN_LETTERS)] != 0) /* a shell would not take it as it is */
         path = name = "FILE";
     fprintf(stderr,
@@ -86,9 +84,14 @@ deliver(const struct options *o, const char *text, size_t size, const char *publ
         if (code != EXIT_DONE)
             return code;
         puts(public_part);
-        if (!o->make_identity)
+        code = finish_output(EXIT_DONE); /* before the recipes, which go to standard error */
+        if (log_level >= 0 && o->make_identity && o->peer == NULL)
+            fputs("This public key goes into the other end's peers file; --peer NAME prints it as "
+                  "the section for it.\n",
+                  stderr);
+        else if (log_level >= 0 && !o->make_identity)
             print_recipes(o->out);
-        return finish_output(EXIT_DONE);
+        return code;
     }
     if (write_all(1, text, size) != 0)
         return log_error(EXIT_LOCAL, "standard output: %s; do not use what was written of the key",
@@ -212,7 +215,7 @@ keygen_run(struct options *o)
 const struct command cmd_keygen = {
     .name = "keygen",
     .user = FOR_KEYGEN,
-    .usage = "[-o FILE] [--size BYTES] | --identity [-o FILE] [--peer NAME]",
+    .usage = "[-o FILE] [--size BYTES] [--not-after DATE] | --identity [-o FILE] [--peer NAME]",
     .about = "Make a shared secret for two ends, or an identity for one end.",
     .notes =
         "Both ends of a channel need the same secret. Copy its file over ssh, with one of:\n"
