@@ -175,10 +175,11 @@ decode(struct reading *r, const struct duet__ini *ini, duet_where *where)
     duet_wipe(bytes, DUET_SECRET_MOST);
     free(bytes);
     if (result == DUET_E_FORMAT)
-        return duet__ini_refuse(ini, where, "Secret is not base64: is the file damaged?");
+        return duet__ini_refuse(ini, where, "Secret is not base64; the file is damaged");
     if (result == DUET_E_LENGTH)
         return duet__ini_refuse(
-            ini, where, "Secret is not an even number of bytes from 64 to 65536: is the file cut?");
+            ini, where,
+            "Secret is not an even number of bytes from 64 to 65536; the file may be cut off");
     if (result != DUET_OK)
         return result;
     r->secret->bytes = made.bytes;
@@ -187,7 +188,7 @@ decode(struct reading *r, const struct duet__ini *ini, duet_where *where)
     DUET__PUBLIC(made.id, sizeof made.id); /* it names the secret, and is shown */
     write_id(id, made.id);
     if (strcmp(r->id, id) != 0) /* public */
-        return duet__ini_refuse(ini, where, "Id is not that of the Secret: is the file damaged?");
+        return duet__ini_refuse(ini, where, "Id does not match Secret; the file is damaged");
     return DUET_OK;
 }
 

@@ -88,7 +88,7 @@ unknown.key unknown name
 huge.key too large
 noise.key noise.key
 open.key chmod 600
-my.id must begin with \[Secret\]
+my.id is an identity; give it with -i
 END
 expect 8 "is a folder" duet pipe -k folder 127.0.0.1:1
 expect 8 "holds no key" duet pipe -k empty -l 127.0.0.1:1
@@ -139,12 +139,12 @@ expect 0 "" duet key show profile
 says "kind: profile" out
 expect 2 "bad.peers:2: PublicKey" duet pipe -k secret.key -i my.id --peers bad.peers 127.0.0.1:1
 expect 2 "No such file" duet pipe -k secret.key -i my.id --peers missing 127.0.0.1:1
-expect 2 "sections like" duet pipe -k secret.key -i my.id --peers profile 127.0.0.1:1
+expect 2 "is a profile; give it with --profile" duet pipe -k secret.key -i my.id --peers profile 127.0.0.1:1
 expect 2 "needs -i" duet pipe -k secret.key --peers peers 127.0.0.1:1
 expect 2 "bad.profile:3: HelloPad" duet pipe -k secret.key --profile bad.profile 127.0.0.1:1
 expect 2 "is empty" duet pipe -k secret.key --profile empty.profile 127.0.0.1:1
 expect 2 "is a folder" duet pipe -k secret.key --profile folder 127.0.0.1:1
-expect 2 "must begin with \[Profile\]" duet pipe -k secret.key --profile peers 127.0.0.1:1
+expect 2 "is a peers file; give it with --peers" duet pipe -k secret.key --profile peers 127.0.0.1:1
 expect 2 "needs -i" duet pipe -k secret.key --pattern identity 127.0.0.1:1
 expect 2 "must be secret, ephemeral or identity" duet pipe -k secret.key --pattern 7 127.0.0.1:1
 done_testing

@@ -8,6 +8,9 @@ expect 0 "" duet keygen -o k
 says "umask 077; cat >k' <k" err
 says "scp -p k HOST:" err
 [ "$(wc -l <out)" -eq 1 ] || bad "standard output has more than the id: $(cat out)"
+duet keygen -o ordered.key >both 2>&1
+[ "$(head -n 1 both)" = "$(duet key show ordered.key | sed -n 's/^id: //p')" ] ||
+    bad "the id is not the first line: $(cat both)"
 expect 0 "" duet keygen -q -o quiet.key
 [ ! -s err ] || bad "-q, and yet: $(cat err)"
 expect 0 "" duet keygen -o "it's.key"
@@ -47,6 +50,14 @@ expect 8 "eve.public: looks like a public key" duet pipe -k k -i eve.public 127.
 expect 8 "is a peers file; give it with --peers" duet pipe -k k -i bob.peers 127.0.0.1:1
 expect 8 "is a shared secret; give it with -k" duet pipe -k k -i k 127.0.0.1:1
 expect 2 "holds a key alone; write \[Peer NAME\]" duet pipe -k k -i bob.id --peers eve.public 127.0.0.1:1
+for file in bob.id bob.peers; do
+    expect 8 "$file: is a.*; -k takes a shared secret" duet pipe -k $file 127.0.0.1:1
+done
+chmod 644 bob.peers # what it is comes before its mode
+expect 8 "bob.peers: is a peers file; give it with --peers" duet pipe -k bob.peers 127.0.0.1:1
+expect 8 "is a single key; -k takes a shared secret" duet pipe -k eve.public 127.0.0.1:1
+expect 2 "is an identity; give it with -i; --peers takes" duet pipe -k k -i bob.id --peers bob.id 127.0.0.1:1
+expect 2 "is a shared secret; give it with -k; --peers takes" duet pipe -k k -i bob.id --peers k 127.0.0.1:1
 expect 0 "" duet key show eve.public
 says "most likely public" out
 

@@ -171,6 +171,67 @@ keys_bare(const struct text *text)
     return is_private ? BARE_PRIVATE : BARE_PUBLIC;
 }
 
+/* ---- Files of the wrong kind ---- */
+
+/** Only its mode tells a bare public key from a private one that was made without wg. */
+static int
+check_is_private(const struct text *text, const char *path)
+{
+    static const char public[] =
+        "looks like a public key, which belongs into the other end's peers "
+        "file; -i takes the private key";
+    struct stat status;
+
+    if (keys_bare(text) != BARE_PUBLIC)
+        return EXIT_DONE;
+    if (stat(path, &status) == 0 && (status.st_mode & 066) != 0 && !is_credential(path))
+        return log_error(EXIT_KEY, "%s: %s", printable(path), public);
+    log_warning("%s: %s", printable(path), public);
+    return EXIT_DONE;
+}
+
+/** A file that belongs to another option says so, before anything else is wrong with it. */
+static int
+check_kind(const struct text *text, const char *path, enum duet_kind wanted, int code)
+{
+    static const struct {
+        const char *what, *option, *takes;
+    } kinds[] = {
+        [DUET_KIND_SECRET] = {"a shared secret", "-k",
+                              "-k takes a shared secret (duet keygen makes one)"},
+        [DUET_KIND_IDENTITY] = {"an identity", "-i",
+                                "-i takes an identity (duet keygen --identity makes one)"},
+        [DUET_KIND_PEERS] = {"a peers file", "--peers",
+                             "--peers takes a list of public keys (see FILES in duet(1))"},
+        [DUET_KIND_PROFILE] = {"a profile", "--profile",
+                               "--profile takes a profile (see FILES in duet(1))"},
+    };
+    enum duet_kind kind = duet_kind_of(text->at, text->size);
+
+    if (kind != DUET_KIND_UNKNOWN && kind != wanted)
+        return log_error(code, "%s: is %s; give it with %s; %s", printable(path), kinds[kind].what,
+                         kinds[kind].option, kinds[wanted].takes);
+    if (wanted == DUET_KIND_SECRET && keys_bare(text) != BARE_NONE)
+        return log_error(code, "%s: is a single key; %s", printable(path), kinds[wanted].takes);
+    return wanted == DUET_KIND_IDENTITY ? check_is_private(text, path) : EXIT_DONE;
+}
+
+/** Read a file of this kind. What it is comes before who may read it: a public key need not be
+ * private. Returns an exit code. */
+static int
+read_kind(struct text *text, const char *path, enum duet_kind kind, int code_if_bad)
+{
+    int private_only = kind == DUET_KIND_SECRET || kind == DUET_KIND_IDENTITY;
+    int code = text_read(text, path, 0, code_if_bad);
+
+    if (code == EXIT_DONE)
+        code = check_kind(text, path, kind, code_if_bad);
+    if (code == EXIT_DONE && !private_only)
+        return code;
+    text_free(text);
+    return code == EXIT_DONE ? text_read(text, path, 1, code_if_bad) : code;
+}
+
 /* ---- Facts ---- */
 
 static int
@@ -230,7 +291,7 @@ add_secret(duet_config *config, struct key_facts *facts, const char *path)
     duet_secret secret;
     duet_where where;
 
-    int code = text_read(&text, path, 1, EXIT_KEY);
+    int code = read_kind(&text, path, DUET_KIND_SECRET, EXIT_KEY);
     if (code != EXIT_DONE)
         return code;
     int result = duet_secret_parse(&secret, text.at, text.size, &where);
@@ -304,34 +365,6 @@ add_keys(duet_config *config, struct key_facts *facts, const struct key_files *f
 
 /* ---- Identity, peers, profile, pattern ---- */
 
-/** Is this a file that people take for an identity? Only its mode tells a bare public key from a
- * private one that was made without wg. Returns an exit code. */
-static int
-check_is_private(const struct text *text, const char *path)
-{
-    static const char public[] =
-        "looks like a public key, which belongs into the other end's peers "
-        "file; -i takes the private key";
-    struct stat status;
-
-    if (keys_bare(text) == BARE_PUBLIC) {
-        if (stat(path, &status) == 0 && (status.st_mode & 066) != 0 && !is_credential(path))
-            return log_error(EXIT_KEY, "%s: %s", printable(path), public);
-        log_warning("%s: %s", printable(path), public);
-    }
-    if (duet_kind_of(text->at, text->size) == DUET_KIND_PEERS)
-        return log_error(EXIT_KEY,
-                         "%s: is a peers file; give it with --peers, and -i your own "
-                         "identity",
-                         printable(path));
-    if (duet_kind_of(text->at, text->size) == DUET_KIND_SECRET)
-        return log_error(EXIT_KEY,
-                         "%s: is a shared secret; give it with -k, and -i an identity "
-                         "(duet keygen --identity makes one)",
-                         printable(path));
-    return EXIT_DONE;
-}
-
 static int
 add_identity(duet_config *config, struct key_facts *facts, const char *path)
 {
@@ -339,13 +372,7 @@ add_identity(duet_config *config, struct key_facts *facts, const char *path)
     duet_identity identity;
     duet_where where;
 
-    /* What the file is comes before who may read it: a public key need not be private. */
-    int code = text_read(&text, path, 0, EXIT_KEY);
-    if (code == EXIT_DONE)
-        code = check_is_private(&text, path);
-    text_free(&text);
-    if (code == EXIT_DONE)
-        code = text_read(&text, path, 1, EXIT_KEY);
+    int code = read_kind(&text, path, DUET_KIND_IDENTITY, EXIT_KEY);
     if (code != EXIT_DONE)
         return code;
     int result = duet_identity_parse(&identity, text.at, text.size, &where);
@@ -373,7 +400,7 @@ add_peers(duet_config *config, struct key_facts *facts, const char *path)
     struct text text;
     duet_where where = {0};
 
-    int code = text_read(&text, path, 0, EXIT_USAGE);
+    int code = read_kind(&text, path, DUET_KIND_PEERS, EXIT_USAGE);
     if (code != EXIT_DONE)
         return code;
     if (keys_bare(&text) != BARE_NONE) {
@@ -397,7 +424,7 @@ add_profile(duet_config *config, struct key_facts *facts, const char *path)
     struct text text;
     duet_where where;
 
-    int code = text_read(&text, path, 0, EXIT_USAGE);
+    int code = read_kind(&text, path, DUET_KIND_PROFILE, EXIT_USAGE);
     if (code != EXIT_DONE)
         return code;
     int result = duet_profile_parse(profile, text.at, text.size, &where);
