@@ -39,7 +39,7 @@ enum op {
     OP_MESSAGE,   /* end arg: (code, size) of duet_send_message(), or what is left of the last */
     OP_TAKE,      /* end arg: size of duet_recv_message() */
     OP_EXCHANGE,  /* end arg: (size, room) of duet_exchange() */
-    OP_WAIT_SEND, /* as OP_SEND and OP_RECV, with a time-out in which all bytes are carried; */
+    OP_WAIT_SEND, /* as OP_SEND and OP_RECV, with a timeout in which all bytes are carried; */
     OP_WAIT_RECV, /* arg's upper bits: it waits for all that it asks for */
     OPS
 };

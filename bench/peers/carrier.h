@@ -1,6 +1,6 @@
 /*
  * A carrier: one way to use a TCP connection, plain or protected, by blocking calls. Each end is a
- * process; the link (support/link.h) has the time-outs.
+ * process; the link (support/link.h) has the timeouts.
  */
 #ifndef BENCH_PEERS_CARRIER_H
 #define BENCH_PEERS_CARRIER_H

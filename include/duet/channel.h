@@ -282,7 +282,7 @@ typedef struct duet_send_job {
     const void *data;      /**< in: bytes of the stream */
     size_t size;           /**< in */
     size_t sent;           /**< out: as duet_send() */
-    int result;            /**< out: as duet_send() with a time-out of 0 */
+    int result;            /**< out: as duet_send() with a timeout of 0 */
 } duet_send_job;
 
 /**
@@ -301,7 +301,7 @@ typedef struct duet_recv_job {
     void *buffer;          /**< in: where to receive */
     size_t size;           /**< in: bytes of it */
     size_t got;            /**< out: as duet_recv() */
-    int result;            /**< out: as duet_recv() with least 1 and a time-out of 0 */
+    int result;            /**< out: as duet_recv() with least 1 and a timeout of 0 */
 } duet_recv_job;
 
 /**

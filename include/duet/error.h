@@ -38,7 +38,7 @@ enum duet_class {
     X(AGAIN, -1, NOT_YET, "not yet: the call would block",                                         \
       "poll for what duet_channel_state() names, then call again")                                 \
     X(SLOW, -2, NOT_YET, "timed out: the peer is slow",                                            \
-      "what was counted is verified; call again, or give a longer time-out")                       \
+      "what was counted is verified; call again, or give a longer timeout")                        \
     X(CLOSED, -3, END, "the peer has closed its direction",                                        \
       "no more data follows; what was counted is complete")                                        \
     X(E_MISUSE, -10, YOURS, "the call does not fit the object's state or its arguments",           \

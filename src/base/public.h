@@ -2,6 +2,7 @@
  * Marks where a value that was computed from secrets becomes public: a result, or a field of a
  * verified frame.
  *
+ * This is how side channels are found: code runs in constant time but where this marks the values.
  * Costs nothing. tests/ct/ builds with DUET_CT and keeps secrets as undefined memory; this marks
  * the values that may be branched on, and any other branch or index that depends on a secret is
  * reported.

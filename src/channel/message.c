@@ -1,7 +1,8 @@
 /*
- * Public calls for messages: bytes under a code, with an end. A message of any size goes out as
- * MORE frames and a last one, a batch as one frame for each message, and duet_send_frame() sends
- * one frame of any size in pieces (docs/protocol.md §1 "MORE"). Sealing is in send.c.
+ * Public calls for messages: bytes under a code, with an end. A message of any size goes out in
+ * fragments, MORE frames and a last one; a batch as one frame for each message; and
+ * duet_send_frame() sends one frame of any size in pieces (docs/protocol.md §1 "MORE"). Sealing is
+ * in send.c, reassembly of a partial frame in recv.c.
  */
 #include "channel/channel.h"
 

@@ -3,7 +3,8 @@
  *
  * One flat piece of memory that forked workers share: a ring of entries, oldest first, and a hash
  * table over them whose links are indices. Look-up and store are one step under one lock. The hash
- * is keyed, so that a holder of the secret cannot pile up entries in one chain either.
+ * is keyed, so that a holder of the secret cannot pile up entries in one chain either. The replay
+ * window is the time for which an entry is kept: its caller's keep_ms.
  */
 #include "channel/replay.h"
 

@@ -10,7 +10,7 @@
  * Look a nonce up and store it, in one step.
  *
  * now_ms    duet__os_now_ms().
- * keep_ms   how long it must be known; 0: until newer ones push it out.
+ * keep_ms   the replay window: how long it must be known; 0: until newer ones push it out.
  *
  * Returns 0 when it was not known, and is now; 1 when it was, or when the cache cannot be locked:
  * then no nonce counts as fresh.

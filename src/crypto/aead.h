@@ -8,7 +8,7 @@
 
 #include "crypto/hkdf.h"
 
-enum { DUET__TAG = 16 };
+enum { DUET__TAG = 16 }; /* bytes of the authentication tag */
 
 struct duet__aead {
     const uint8_t *key;    /* 32 bytes */

@@ -13,7 +13,8 @@
 
 #include <string.h>
 
-/** §1: CHECKSUM, then SEQ, then LENGTH. Keeps code and length of a header that is right. */
+/** §1: CHECKSUM, then SEQ (the sequence number), then LENGTH. Keeps code and length of a correct
+ * header. */
 static int
 check_header(struct duet__cipher *c, const uint8_t clear[DUET_HEADER_SIZE])
 {

@@ -1,5 +1,6 @@
 /*
- * Sealing: one direction's frames from payload to wire (docs/protocol.md §1).
+ * Sealing: one direction's frames from payload to wire, with header and MAC, the authentication tag
+ * (docs/protocol.md §1).
  *
  * What may be sealed when is decided in session/; the public calls are in raw.c.
  */

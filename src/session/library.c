@@ -29,6 +29,7 @@ ready_received(struct duet_session *s, enum duet_event *event)
     return DUET_OK;
 }
 
+/** Half-close: the peer sends nothing more; our own direction goes on until our CLOSE. */
 static int
 close_received(struct duet_session *s, enum duet_event *event)
 {

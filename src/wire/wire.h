@@ -10,7 +10,7 @@
 
 #include <duet/session.h>
 
-/* §1 the frame: offsets within the header, and the cipher's block */
+/* §1 the frame: offsets within the header (SEQ is the sequence number), and the cipher's block */
 enum { WIRE_LENGTH = 0, WIRE_CODE = 4, WIRE_SEQ = 8, WIRE_CHECKSUM = 12 };
 enum { WIRE_BLOCK = 16, WIRE_GROUP = 64 };
 

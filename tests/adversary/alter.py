@@ -126,7 +126,7 @@ DAMAGE = {"flip": flip, "drop": drop, "double": double, "reorder": reorder, "ins
           "cut": cut, "reset": reset}
 HARMLESS = {"delay": lambda at, draw: Alter(at, delay(draw)), "split": lambda at, draw: Pieces(),
             "join": lambda at, draw: Joined(), "slow": lambda at, draw: Slow(80, 0.002)}
-# A byte a second, with the time-outs of a minute and more in proportion: it never comes to READY.
+# A byte a second, with the timeouts of a minute and more in proportion: it never comes to READY.
 CRAWL = {"crawl": lambda at, draw: Slow(10000, 0.03)}
 
 

@@ -27,7 +27,7 @@ struct party {
     duet_exchange_io io;
 };
 
-/** Run one party to its end, polling where its time-out is 0. */
+/** Run one party to its end, polling where its timeout is 0. */
 static void *
 run_party(void *argument)
 {

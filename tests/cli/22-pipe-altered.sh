@@ -56,7 +56,7 @@ for t in threads:
 END
 
 # via AT HOW CODE TEXT: the client behind the relay ends with CODE and says TEXT; what it wrote is
-# left in `got`. reader: a command that reads its output; idle: its idle time-out.
+# left in `got`. reader: a command that reads its output; idle: its idle timeout.
 idle=100
 via() {
     next_port

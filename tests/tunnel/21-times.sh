@@ -1,20 +1,20 @@
 #!/bin/sh
-# Time-outs: a quiet connection, a dead peer, and one that is only slow.
+# Timeouts: a quiet connection, a dead peer, and one that is only slow.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 target echo echo
 
-# A time-out ends a connection that deserves it, and leaves alone one that does not. On a busy machine one
-# that does not may still pause for too long: then the same with a longer time-out.
+# A timeout ends a connection that deserves it, and leaves alone one that does not. On a busy machine one
+# that does not may still pause for too long: then the same with a longer timeout.
 
-# quiet SECONDS: the idle time-out ends a connection on which nothing moves, not before its time
+# quiet SECONDS: the idle timeout ends a connection on which nothing moves, not before its time
 quiet() {
     client_options="--idle-timeout $1"
     up "$target"
     peer wait_end "$plain" 100 >out
     awk -v least="$1" '$1 == "reset" && $2 >= least - 0.1 { good = 1 } END { exit !good }' out ||
-        bad "a quiet connection, time-out $1: $(cat out)"
-    soon 'idle time-out' client.err
+        bad "a quiet connection, timeout $1: $(cat out)"
+    soon 'idle timeout' client.err
     peer trickle "$plain" $(($1 + 1)) >out 2>&1
     lives=$?
     down

@@ -262,9 +262,8 @@ poll_until_peer(struct await_peer *wait, struct pollfd *fds, int timeout_ms, int
         if (timeout_ms >= 0) {
             uint64_t spent = duet__os_now_ms() - begin;
             if (spent >= (uint64_t)timeout_ms)
-                return log_error(EXIT_SLOW,
-                                 "no peer connected within the time-out; start the peer, "
-                                 "or give a longer --timeout");
+                return log_error(EXIT_SLOW, "no peer connected within the timeout; start the peer, "
+                                            "or give a longer --timeout");
             int left = timeout_ms - (int)spent;
             ms = ms < 0 || left < ms ? left : ms;
         }

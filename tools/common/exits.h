@@ -20,7 +20,7 @@
       "what was written is verified; find what alters the stream, then start again")               \
     X(TRUNCATED, 6, "truncated: the stream ended without CLOSE",                                   \
       "what was written is verified but not complete; start again, a transfer resumes")            \
-    X(SLOW, 7, "time-out: the peer is slow", "try again, or give a longer time-out")               \
+    X(SLOW, 7, "timeout: the peer is slow", "try again, or give a longer timeout")                 \
     X(KEY, 8, "key file: missing, mode, expired, malformed",                                       \
       "chmod 600, or copy it anew from the other end, or make one with duet keygen")               \
     X(LOCAL, 9, "local input or output: disk full, broken pipe, no permission",                    \

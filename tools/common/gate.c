@@ -23,7 +23,7 @@ gate_draw(uint32_t *ms, uint32_t least_ms, uint32_t most_ms)
     uint64_t draw;
 
     if (duet__os_random((uint8_t *)&draw, sizeof draw) != 0)
-        return log_error(EXIT_LIMIT, "no randomness for the drain time-out");
+        return log_error(EXIT_LIMIT, "no randomness for the drain timeout");
     *ms = least_ms + (uint32_t)(draw % ((uint64_t)most_ms - least_ms + 1));
     return EXIT_DONE;
 }

@@ -1,6 +1,6 @@
 /*
- * Reaching a target, or a client's peer: the addresses of all targets in turn, each with its share
- * of the connect time-out.
+ * Reaching a target, or a client's peer, with failover: the addresses of all targets in turn, each
+ * with its share of the connect timeout.
  *
  * Names are resolved for each connection, off the loop. A client that reached none tries all of
  * them again after a pause that grows and is random, as long as its time allows; a server tries

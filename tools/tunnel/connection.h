@@ -28,12 +28,12 @@
  *   ACCEPTED         s     -      s     s        gate                         half_open
  *   HANDSHAKE        s     -      s     s        gate                         half_open
  *   UNAUTHENTICATED  s     -      s     -        gate                         half_open
- *   RESOLVING        c s   c      s     s        connect time-out             connect
+ *   RESOLVING        c s   c      s     s        connect timeout              connect
  *   CONNECTING       c s   c s    c s   s        a share of that              connect
  *   RETRY_PAUSE      c     c      -     -        until the next round         connect
- *   PEER_HANDSHAKE   c     c      c     c        handshake time-out           lifecycle
- *   UNCONFIRMED      c s   c s    c s   c s      handshake time-out           timers
- *   OPEN             c s   c s    c s   c s      idle time-out, PING          timers
+ *   PEER_HANDSHAKE   c     c      c     c        handshake timeout            lifecycle
+ *   UNCONFIRMED      c s   c s    c s   c s      handshake timeout            timers
+ *   OPEN             c s   c s    c s   c s      idle timeout, PING           timers
  *   VIOLATION        c s   -      c s   c s      2 s of silence               half_open
  *   ENDED            c s   -      -     -        -                            connection
  *

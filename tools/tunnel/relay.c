@@ -265,7 +265,7 @@ relay_finish_writing(struct connection *c)
 {
     if (!c->in.ended || c->in.end_passed || c->in.buffer != NULL || c->plain_lost)
         return;
-    (void)shutdown(c->plain->fd, SHUT_WR);
+    (void)shutdown(c->plain->fd, SHUT_WR); /* half-close: the other direction goes on */
     c->in.end_passed = 1;
 }
 

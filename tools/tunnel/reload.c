@@ -1,5 +1,5 @@
 /*
- * Reloading the configuration of one process: everything that can fail first, then the change.
+ * The hot reload of one process's configuration: everything that can fail first, then the change.
  *
  * Open connections keep their settings. Those that are not open are brought under the new ones, as
  * a peer is judged by what holds when it authenticates, not by what held when it connected

@@ -1,6 +1,6 @@
 /*
- * The idle time-out and the PINGs of open connections: one on which no byte moves for too long
- * ends, and a peer that is silent for too long gets a PING.
+ * The idle timeout and the PINGs (keepalive) of open connections: one on which no byte moves for
+ * too long ends, and a peer that is silent for too long gets a PING.
  *
  * A peer whose own reader is slow stops reading (backpressure) and answers no PING, though it
  * lives. So an unanswered PING is taken for death only if the peer has answered everything that was
@@ -70,7 +70,7 @@ timers_open(struct connection *c)
     int wait = NO_TIMER;
 
     if (settings->idle_ms >= 0 && now >= c->moved_ms + (uint64_t)settings->idle_ms) {
-        connection_end(c, END_CUT, "no data moved within the idle time-out");
+        connection_end(c, END_CUT, "no data moved within the idle timeout");
         return;
     }
     if (settings->ping_ms >= 0 && is_peer_dead(c, now)) {
