@@ -82,20 +82,20 @@ enum { ANY_SIZE = -1 };
  * the frame's own rule does (§3). */
 static const struct library_frame {
     uint32_t code;
-    const char *name;
     unsigned phases; /* in which it may come */
-    int size;        /* bytes of payload, or ANY_SIZE */
+    const char *name;
+    int size; /* bytes of payload, or ANY_SIZE */
     int counted;
     int (*received)(struct duet_session *s, enum duet_event *event);
 } library_frames[] = {
-    {WIRE_HELLO, "HELLO", IN(HELLO) | IN(THIRD), ANY_SIZE, 0, hello_received},
-    {WIRE_READY, "READY", IN(READY), 0, 1, ready_received},
-    {WIRE_CLOSE, "CLOSE", IN(ESTABLISHED), 0, 0, close_received},
-    {WIRE_PAD, "PAD", IN(ESTABLISHED), ANY_SIZE, 1, NULL},
-    {WIRE_PING, "PING", IN(ESTABLISHED), DUET_PING_SIZE, 1, ping_received},
-    {WIRE_PONG, "PONG", IN(ESTABLISHED), DUET_PING_SIZE, 1, pong_received},
-    {WIRE_ROTATE, "ROTATE", IN(ESTABLISHED), 0, 0, rotate_received},
-    {WIRE_REFRESH, "REFRESH", IN(ESTABLISHED), ANY_SIZE, 0, duet__refresh_received},
+    {WIRE_HELLO, IN(HELLO) | IN(THIRD), "HELLO", ANY_SIZE, 0, hello_received},
+    {WIRE_READY, IN(READY), "READY", 0, 1, ready_received},
+    {WIRE_CLOSE, IN(ESTABLISHED), "CLOSE", 0, 0, close_received},
+    {WIRE_PAD, IN(ESTABLISHED), "PAD", ANY_SIZE, 1, NULL},
+    {WIRE_PING, IN(ESTABLISHED), "PING", DUET_PING_SIZE, 1, ping_received},
+    {WIRE_PONG, IN(ESTABLISHED), "PONG", DUET_PING_SIZE, 1, pong_received},
+    {WIRE_ROTATE, IN(ESTABLISHED), "ROTATE", 0, 0, rotate_received},
+    {WIRE_REFRESH, IN(ESTABLISHED), "REFRESH", ANY_SIZE, 0, duet__refresh_received},
 };
 
 int

@@ -136,6 +136,17 @@ two_processes(void **state)
     duet_replay_free(replay);
 }
 
+/** Store nonces for ever; a byte on the descriptor reports the first. */
+static void
+store_without_end(duet_replay *replay, uint32_t round, int begun)
+{
+    for (uint32_t i = 0;; i++) {
+        take(replay, round << 24 | i, 0, 0);
+        if (i == 0)
+            (void)!write(begun, "", 1);
+    }
+}
+
 /** A process that is killed while it stores nonces, with whatever it held at that moment. */
 static void
 holder_killed(void **state)
@@ -150,13 +161,8 @@ holder_killed(void **state)
         assert_int_equal(pipe(begun), 0);
         pid_t child = fork();
         assert_true(child >= 0);
-        if (child == 0) {
-            for (uint32_t i = 0;; i++) {
-                take(replay, round << 24 | i, 0, 0);
-                if (i == 0)
-                    (void)!write(begun[1], "", 1);
-            }
-        }
+        if (child == 0)
+            store_without_end(replay, round, begun[1]);
         assert_int_equal(read(begun[0], &byte, 1), 1);
         usleep(100 * round);
         kill(child, SIGKILL);

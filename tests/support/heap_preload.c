@@ -83,6 +83,9 @@ counted(void *memory)
     return memory;
 }
 
+/* The names of parameters in the system's headers are reserved.
+ * NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
+
 FRONT void *
 malloc(size_t size)
 {
@@ -157,6 +160,8 @@ mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
         add((int64_t)size);
     return memory;
 }
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
 
 __attribute__((constructor)) static void
 map_file(void)

@@ -278,13 +278,16 @@ int
 await_peer(struct await_peer *wait, duet_channel **channel, int *fd, int timeout_ms)
 {
     struct pollfd *fds = calloc(wait->most + LISTENERS_MOST + 1, sizeof *fds);
-    int peer = -1, code;
+    int peer = -1;
 
     wait->entries = calloc(wait->most, sizeof *wait->entries);
-    if (fds != NULL && wait->entries != NULL)
-        code = poll_until_peer(wait, fds, timeout_ms, &peer);
-    else
-        code = log_error(EXIT_LIMIT, "no memory");
+    if (fds == NULL || wait->entries == NULL) {
+        free(fds);
+        free(wait->entries);
+        listener_close(&wait->listener);
+        return log_error(EXIT_LIMIT, "no memory");
+    }
+    int code = poll_until_peer(wait, fds, timeout_ms, &peer);
     if (code == EXIT_DONE) {
         *channel = wait->entries[peer].channel;
         *fd = wait->entries[peer].fd;

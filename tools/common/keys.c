@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATTERN_NAME(NAME, number, name) [number] = name,
+#define PATTERN_NAME(NAME, number, name) [(number)] = (name),
 const char *const pattern_names[] = {DUET_PATTERNS(PATTERN_NAME) NULL};
 
 enum { FILE_MOST = 1 << 20 }; /* bytes: a secret of 64 KiB takes 93,000, 4,096 peers 500,000 */
@@ -449,7 +449,7 @@ set_pattern(duet_config *config, const struct key_files *files)
                                      "identity must have one too");
     if (files->pattern == NULL)
         return EXIT_DONE;
-    while (strcmp(files->pattern, pattern_names[pattern]) != 0)
+    while (pattern_names[pattern] != NULL && strcmp(files->pattern, pattern_names[pattern]) != 0)
         pattern++;
     if (pattern == DUET_PATTERN_IDENTITY && files->identity == NULL)
         return log_error(EXIT_USAGE, "--pattern identity needs -i FILE");

@@ -93,9 +93,11 @@ set_number(const struct option *o, unsigned *out, const char *value, char why[OP
 static int
 set_flag(unsigned *out, const char *value, char why[OPTION_WHY])
 {
-    if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+    int yes = strcmp(value, "yes") == 0;
+
+    if (!yes && strcmp(value, "no") != 0)
         return value_refuse(why, "must be yes or no");
-    *out = value[0] == 'y';
+    *out = (unsigned)yes;
     return 0;
 }
 

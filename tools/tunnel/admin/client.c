@@ -36,6 +36,22 @@ connect_control(const char *path)
     return -1;
 }
 
+/** Make room for another piece and a final NUL. Returns 0, or -1 with errno. */
+static int
+grow_answer(char **text, size_t size, size_t *cap)
+{
+    if (*cap - size > PIECE)
+        return 0;
+    *cap = 2 * *cap + PIECE + 1;
+    char *more = *cap < ANSWER_MOST ? realloc(*text, *cap) : NULL;
+    if (more == NULL) {
+        errno = ENOMEM;
+        return -1;
+    }
+    *text = more;
+    return 0;
+}
+
 /** Read all that comes. Returns 0, or -1 with errno. */
 static int
 read_answer(int fd, char **text)
@@ -43,15 +59,8 @@ read_answer(int fd, char **text)
     size_t size = 0, cap = 0;
 
     for (;;) {
-        if (cap - size <= PIECE) { /* room for another piece and a final NUL */
-            cap = 2 * cap + PIECE + 1;
-            char *more = cap < ANSWER_MOST ? realloc(*text, cap) : NULL;
-            if (more == NULL) {
-                errno = ENOMEM;
-                return -1;
-            }
-            *text = more;
-        }
+        if (grow_answer(text, size, &cap) != 0)
+            return -1;
         ssize_t n = recv(fd, *text + size, PIECE, 0);
         if (n < 0 && errno == EINTR)
             continue;
