@@ -230,6 +230,10 @@ tunnels_close_ports(struct service *service)
 void
 tunnels_free(struct service *service)
 {
-    while (!TAILQ_EMPTY(&service->tunnels))
-        release_tunnel(TAILQ_FIRST(&service->tunnels));
+    struct tunnel *next;
+
+    for (struct tunnel *tunnel = TAILQ_FIRST(&service->tunnels); tunnel != NULL; tunnel = next) {
+        next = TAILQ_NEXT(tunnel, entry);
+        release_tunnel(tunnel);
+    }
 }
