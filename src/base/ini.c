@@ -119,8 +119,10 @@ read_section(struct duet__ini *ini, struct duet__text line, duet_where *where)
 
     ini->kind = DUET__INI_SECTION;
     for (const char *at = line.at; at < end; at++) {
+        if (*at != ']') /* first, or a line of blanks would take quadratic time */
+            continue;
         struct duet__text rest = trim(at + 1, end);
-        if (*at == ']' && (rest.size == 0 || rest.at[0] == ';' || rest.at[0] == '#')) {
+        if (rest.size == 0 || rest.at[0] == ';' || rest.at[0] == '#') {
             ini->name = trim(line.at + 1, at);
             return DUET_OK;
         }

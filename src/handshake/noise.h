@@ -42,7 +42,7 @@ int duet__noise_write(struct duet__noise *noise, struct duet__writer *to,
 
 /** ReadMessage, in place: *payload lies within message. Returns DUET_OK; DUET_E_PROTOCOL (too
  * short, an all-zero result); DUET_E_FORGED; DUET_E_CRYPTO. After a failure the state must not be
- * used. / */
+ * used. */
 int duet__noise_read(struct duet__noise *noise, struct duet__bytes *payload, uint8_t *message,
                      size_t size);
 

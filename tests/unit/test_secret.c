@@ -444,6 +444,34 @@ profile_refusals(void **state)
     assert_int_equal(where.line, 3);
 }
 
+/* ---- Long lines ---- */
+
+/* Time must grow with the text, not with its square: these would take hours, and the test's time
+ * limit is what notices. */
+static void
+long_lines(void **state)
+{
+    static const char *const lines[] = {"[", "]", " ", "=", ";", " ;", "] ", "[ ]x", "a ="};
+    const size_t size = (size_t)8 << 20;
+    char *line = malloc(size);
+    duet_secret secret;
+    duet_where where;
+
+    (void)state;
+    assert_non_null(line);
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        for (size_t at = 0; at < size; at++)
+            line[at] = lines[i][at % strlen(lines[i])];
+        line[size - 1] = 'x';
+        for (int bracket = 0; bracket < 2; bracket++) {
+            assert_int_equal(duet_kind_of(line, size), DUET_KIND_UNKNOWN);
+            assert_int_equal(duet_secret_parse(&secret, line, size, &where), DUET_E_FORMAT);
+            line[0] = '[';
+        }
+    }
+    free(line);
+}
+
 int
 main(void)
 {
@@ -459,6 +487,7 @@ main(void)
         cmocka_unit_test(peers_lists),
         cmocka_unit_test(profiles),
         cmocka_unit_test(profile_refusals),
+        cmocka_unit_test(long_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
