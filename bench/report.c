@@ -11,10 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ROWS_MOST = 1024, WIDTH_LEAST = 8 };
+enum { ROWS_MOST = 1024, NAME_SIZE = 64, WIDTH_LEAST = 8 };
 
 static enum report_format format;
 static struct bench_row rows[ROWS_MOST];
+static char contenders[ROWS_MOST][NAME_SIZE]; /* a row only borrows the name */
 static size_t row_count;
 
 void
@@ -41,6 +42,14 @@ print_json(const struct bench_row *row)
            row->unit, row->median, row->low, row->high, row->rounds);
 }
 
+static void
+keep_row(const struct bench_row *row)
+{
+    snprintf(contenders[row_count], NAME_SIZE, "%s", row->contender);
+    rows[row_count] = *row;
+    rows[row_count].contender = contenders[row_count];
+}
+
 void
 report_row(void *context, const struct bench_row *row)
 {
@@ -51,7 +60,7 @@ report_row(void *context, const struct bench_row *row)
     else if (format == REPORT_JSON)
         print_json(row);
     else if (row_count < ROWS_MOST)
-        rows[row_count] = *row;
+        keep_row(row);
     row_count++;
     fflush(stdout);
 }
