@@ -155,7 +155,7 @@ judge_flush(unsigned n, int result)
         return;
     }
     check_state(n);
-    int waits = end->sends && (end->channel->established || end->channel->unsent != NULL);
+    int waits = (end->sends && end->channel->established) || end->channel->unsent != NULL;
     need(waits == ((duet_channel_state(end->channel) & DUET_WANT_WRITE) != 0));
 }
 
@@ -171,6 +171,8 @@ judge_send(unsigned n, int result, size_t done, size_t size)
     }
     need(done == 0 || !end->dead);
     need(done == size || result != DUET_OK);
+    /* All was accepted: that is never "not yet". */
+    need(done < size || size == 0 || (result != DUET_AGAIN && result != DUET_SLOW));
     judge_flush(n, result);
 }
 
@@ -213,10 +215,7 @@ judge_message(unsigned n, const struct message *message, int result, size_t sent
         return;
     }
     end->message.left = 0;
-    if (message->left == 0 && result == DUET_OK && end->channel->unsent != NULL)
-        end->sends = 0; /* an empty one is sealed, and waits; the count does not show it */
-    else
-        judge_send(n, result, sent, message->left);
+    judge_send(n, result, sent, message->left);
     note_message(n, message, sent, over);
     if (sent > 0 || goes_on.left > 0)
         end->message = (struct message){message->code, message->data + sent, message->left - sent};

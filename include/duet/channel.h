@@ -138,8 +138,11 @@ DUET_API DUET_CHECKED int duet_handshake(duet_channel *channel, int timeout_ms);
  * sent   out: bytes accepted: sealed and written, or kept unsent (64 KiB at most) to be written
  *        first by the next call.
  *
- * Returns DUET_OK when all are with the kernel; DUET_AGAIN or DUET_SLOW: go on with data + *sent
- * (or with duet_flush() when *sent is size); DUET_E_MISUSE: closed, or inside a message or frame;
+ * Returns DUET_OK when all are accepted: a call with a time-out waits until they are written too,
+ * but its end does not change the result. While DUET_WANT_WRITE is in the state some are unsent,
+ * and any later call writes them; duet_flush() and duet_close() report when they are written.
+ * DUET_AGAIN or DUET_SLOW: *sent is less than size (or the handshake is not done); go on with
+ * data + *sent. DUET_E_MISUSE: closed, or inside a message or frame;
  * DUET_E_TRUNCATED: the peer stopped reading; what it has sent can still be received; or a fatal
  * result.   Source: docs/protocol.md §1.   Since 0.1.
  */
@@ -180,7 +183,8 @@ DUET_API uint32_t duet_next_frame(const duet_channel *channel);
  * data   in: size bytes; with sent as duet_send(). After DUET_AGAIN or DUET_SLOW go on with the
  *        rest under the same code.
  *
- * Returns as duet_send(); DUET_E_MISUSE for another code too.
+ * Returns as duet_send(): DUET_OK exactly when the message's last frame is accepted, also of an
+ * empty message; DUET_E_MISUSE for another code too.
  * Source: docs/protocol.md §1 "MORE".   Since 0.1.
  */
 DUET_API int duet_send_message(duet_channel *channel, uint32_t code, const void *data, size_t size,
@@ -271,7 +275,7 @@ typedef struct duet_exchange_io {
  *
  * io   sent and got start at 0; after DUET_AGAIN or DUET_SLOW call again with the same io.
  *
- * Returns DUET_OK when both are done; DUET_CLOSED when all is sent and the peer closed before room
+ * Returns DUET_OK when all is accepted and room bytes are received; DUET_CLOSED when all is sent and the peer closed before room
  * bytes came; else as duet_send() and duet_recv().   Source: docs/protocol.md §1.   Since 0.1.
  */
 DUET_API int duet_exchange(duet_channel *channel, duet_exchange_io *io, int timeout_ms);

@@ -68,6 +68,12 @@ duet__call_send(duet_channel *channel, struct duet__tx *job, struct duet__deadli
             break;
         result = duet__io_wait(channel, deadline, want);
     }
+    /* All that was to be sent is sealed: unsent bytes are the channel's to write, and the state has
+     * WANT_WRITE for them. */
+    if (duet__send_accepted(channel, job) && (result == DUET_AGAIN || result == DUET_SLOW)) {
+        result = DUET_OK;
+        want = 0;
+    }
     channel->want_tx = (uint8_t)want;
     return result;
 }

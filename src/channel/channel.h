@@ -197,6 +197,13 @@ size_t duet__send_payload(const duet_channel *channel, const struct duet__tx *jo
  * result. */
 int duet__send_write(duet_channel *channel, const uint8_t *bytes, size_t size);
 
+/** 1 when all of a job (NULL: a flush, never) is sealed, so that no call needs its bytes again. */
+static inline int
+duet__send_accepted(const duet_channel *channel, const struct duet__tx *job)
+{
+    return job != NULL && !job->due && channel->established;
+}
+
 /** 1 when bytes wait to be written, or library frames to be sealed, and could be. */
 static inline int
 duet__send_pending(const duet_channel *channel)

@@ -54,6 +54,12 @@ exchange_run(duet_channel *channel, struct exchange *both, struct duet__deadline
             want |= DUET_WANT_WRITE;
         result = duet__io_wait(channel, deadline, want);
     }
+    /* Nothing is left but unsent bytes, which are the channel's to write. */
+    if ((result == DUET_AGAIN || result == DUET_SLOW) && both->received != DUET_AGAIN &&
+        duet__send_accepted(channel, &both->tx)) {
+        result = both->received;
+        want = 0;
+    }
     result = duet__recv_settle(channel, &both->rx, result);
     channel->want_rx = (uint8_t)(want & DUET_WANT_READ);
     channel->want_tx = (uint8_t)(want & DUET_WANT_WRITE);

@@ -24,6 +24,8 @@ struct tx_lane {
 static void
 tx_lane_end(struct tx_lane *lane, int result, unsigned want)
 {
+    if (result == DUET_AGAIN && duet__send_accepted(lane->job->channel, &lane->tx))
+        result = DUET_OK; /* what is unsent is the channel's to write */
     if (want == 0)
         want = result == DUET_AGAIN ? DUET_WANT_WRITE : 0;
     lane->job->sent = lane->tx.sent;

@@ -6,24 +6,11 @@
  */
 #include "channel/channel.h"
 
-/** Run a job that ends with a frame. When only an empty frame is due, `sent` cannot show whether it
- * was accepted, so the result does: DUET_OK once it is sealed, though it may still be unsent. */
-static int
-send_with_end(duet_channel *channel, struct duet__tx *job, size_t *sent, int timeout_ms)
-{
-    struct duet__deadline deadline = {.timeout_ms = timeout_ms};
-
-    int result = duet__call_send(channel, job, &deadline);
-    *sent = job->sent;
-    if (job->size == 0 && !job->due && (result == DUET_AGAIN || result == DUET_SLOW))
-        return DUET_OK;
-    return result;
-}
-
 int
 duet_send_message(duet_channel *channel, uint32_t code, const void *data, size_t size, size_t *sent,
                   int timeout_ms)
 {
+    struct duet__deadline deadline = {.timeout_ms = timeout_ms};
     struct duet__tx job = {
         .kind = DUET__TX_MESSAGE, .code = code, .data = data, .size = size, .due = 1};
 
@@ -32,7 +19,9 @@ duet_send_message(duet_channel *channel, uint32_t code, const void *data, size_t
         return duet__channel_misuse(channel);
     if (channel->send_phase == DUET__SEND_MESSAGE && channel->tx_code != code)
         return duet__channel_misuse(channel);
-    return send_with_end(channel, &job, sent, timeout_ms);
+    int result = duet__call_send(channel, &job, &deadline);
+    *sent = job.sent;
+    return result;
 }
 
 int
@@ -55,6 +44,7 @@ int
 duet_send_frame(duet_channel *channel, uint32_t code, const void *data, size_t size, size_t *sent,
                 int timeout_ms)
 {
+    struct duet__deadline deadline = {.timeout_ms = timeout_ms};
     struct duet__tx job = {
         .kind = DUET__TX_FRAME, .code = code, .data = data, .size = size, .due = 1};
     int begun = channel->send_phase == DUET__SEND_FRAME;
@@ -66,7 +56,9 @@ duet_send_frame(duet_channel *channel, uint32_t code, const void *data, size_t s
         return duet__channel_misuse(channel);
     if (size > UINT32_MAX)
         return DUET_E_LENGTH;
-    return send_with_end(channel, &job, sent, timeout_ms);
+    int result = duet__call_send(channel, &job, &deadline);
+    *sent = job.sent;
+    return result;
 }
 
 int

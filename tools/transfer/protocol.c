@@ -166,7 +166,7 @@ talk_send(struct talk *talk, uint32_t code, const void *bytes, size_t size)
             size -= sent;
             talk->last = duet__os_now_ms();
         }
-        if (result == DUET_OK || (result == DUET_AGAIN && sent > 0 && size == 0))
+        if (result == DUET_OK)
             return interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
         if (result != DUET_AGAIN)
             return link_fail(&talk->link, result);

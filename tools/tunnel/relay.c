@@ -138,11 +138,12 @@ relay_read_plain(struct connection *c)
         relay_lose_plain(c, "was cut");
 }
 
-/** Take the result of a sending call. */
+/** Take the result of a sending call. After DUET_OK the channel may hold unsent bytes. */
 static void
 relay_note_result(struct connection *c, int result)
 {
-    c->flushing = result == DUET_AGAIN;
+    c->flushing = result == DUET_AGAIN ||
+                  (result == DUET_OK && duet_channel_state(c->channel) & DUET_WANT_WRITE);
     if (result != DUET_OK && result != DUET_AGAIN)
         c->result = (int8_t)result;
 }
