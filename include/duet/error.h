@@ -57,7 +57,8 @@ enum duet_class {
     X(E_FORKED, -22, FATAL, "the process was forked while it used this object",                    \
       "use an object only in the process that made it: a copy would reuse its keystream")          \
     X(E_UNAUTHENTICATED, -30, THEIRS, "the peer did not prove that it holds the secret",           \
-      "compare secret id (duet key show), profile and pattern at both ends; is it duet at all?")   \
+      "compare secret id (duet key show), profile, pattern and identities at both "                \
+      "ends; is it duet at all?")                                                                  \
     X(E_TRUNCATED, -31, THEIRS, "truncated: the stream ended without CLOSE",                       \
       "what was counted is verified but not complete; connect again and resume")                   \
     X(E_FORGED, -32, THEIRS, "a frame's MAC is wrong: the frame was altered or forged",            \

@@ -22,7 +22,7 @@ expect 2 "needs an address" duet pipe -k k -l --exec true
 while read -r address text; do
     expect 2 "^duet: $address: $text" duet pipe -k k "$address"
 done <<END
-nonsense no port after a colon; an address is host:port
+nonsense no port after a colon; write host:port
 127.0.0.1 no port after a colon
 127.0.0.1: no port after a colon
 http://127.0.0.1:80/ no address; it is host:port without scheme or path
@@ -30,7 +30,7 @@ http://127.0.0.1:80/ no address; it is host:port without scheme or path
 127.0.0.1:65536 no such port; it is a number up to 65535
 127.0.0.1:1x no such port
 ::1:80 an IPv6 address is written in brackets
-:80 no host; say which
+:80 no host; write host:port
 fd:x no descriptor
 systemd:web can only be listened on
 END

@@ -62,6 +62,8 @@ for word in DUET_E_FORGED E_FORGED forged -32; do
 done
 expect 0 "" duet explain 8
 says "chmod 600" out
+expect 0 "" duet explain DUET_E_STRANGER # its name in 0.1.0
+says "DUET_E_UNAUTHENTICATED" out
 expect 2 "no such error" duet explain nonsense
 expect 2 "no such error" duet explain 999
 

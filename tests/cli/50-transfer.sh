@@ -140,6 +140,14 @@ duet send -q -k k --name report.txt - 127.0.0.1:$port <src/edge || bad "--name"
 ended recv 0
 same src/edge named/report.txt
 
+# with --json and --progress json both outputs are for programs: JSON alone
+next_port
+start recv "$DUET" recv --json --progress json -k k -l 127.0.0.1:$port -o counted
+accepts $port
+duet send -q -k k src/edge 127.0.0.1:$port || bad "send to --progress json"
+ended recv 0
+! grep -v '^{.*}$' recv.err || bad "not JSON: $(cat recv.err)"
+
 # ---- The other ways to connect ----
 next_port
 start send "$DUET" send -v -k k src/edge -l 127.0.0.1:$port

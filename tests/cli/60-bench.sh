@@ -4,7 +4,7 @@
 . "$(dirname "$0")/common.sh"
 needs_python
 
-expect 2 "bench is a program of its own now: duet-bench" duet bench --quick
+expect 2 "bench is now the program duet-bench" duet bench --quick
 [ -n "${BENCH:-}" ] || {
     echo "duet-bench is not built, and not tested" >&2
     done_testing

@@ -48,7 +48,7 @@ expect 3 'does the service run' ctl status
 expect 2 'it is one of status|sessions' ctl something
 for request in kill 'kill abc' 'kill -1' 'status 3'; do
     # shellcheck disable=SC2086
-    expect 2 "ctl $request: kill takes a connection's number" ctl -- $request
+    expect 2 "ctl $request: kill needs the ID of a connection" ctl -- $request
 done
 
 for workers in 1 3; do
@@ -188,7 +188,7 @@ for workers in 1 3; do
     expect 0 '' ctl reload # each worker opens it
     cp exposed.conf server.conf
     expect 2 'the old configuration stays' ctl reload
-    soon "listen on 127.0.0.1, or say --unsafe-listen" server.err
+    soon "listen on 127.0.0.1, or use --unsafe-listen" server.err
     echo 'unsafe-listen = yes' >>server.conf
     down
     start server "$DUET" run -v -c server.conf # the supervisor does

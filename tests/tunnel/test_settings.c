@@ -138,7 +138,7 @@ test_lines_that_are_none(void **state)
     static char line[5000], text[6000];
 
     (void)state;
-    refused("listen = :80\n" GOOD, "/etc/duet/x.conf:1: is in no section");
+    refused("listen = :80\n" GOOD, "/etc/duet/x.conf:1: a setting before the first section");
     refused(GOOD "[Tunnel\n", "x.conf:6: a section must end with ]");
     refused(GOOD "[Global] workers = 3\n", "x.conf:6: a section must end with ]");
     refused(GOOD "[Others]\n", "x.conf:6: [Others]: no such section");
@@ -241,7 +241,7 @@ test_values(void **state)
                {"pattern = none", "none: must be secret, ephemeral or identity"},
                {"unsafe-target = true", "unsafe-target: true: must be yes or no"},
                {"proxy-from = here", "proxy-from: here: must be an address, or a network"},
-               {"listen = 80", "listen: 80: no port after a colon; an address is"},
+               {"listen = 80", "listen: 80: no port after a colon; write host:port"},
                {"listen = ::1:80", "listen: ::1:80: an IPv6 address is written in brackets"},
                {"listen = a:70000", "listen: a:70000: no such port"},
                {"listen = unix:", "listen: unix:: the path is empty"},
@@ -300,7 +300,7 @@ test_what_does_not_go_together(void **state)
             "unsafe-target = yes\n" GOOD,
             "tunnel c: unsafe-target is for a server");
     refused(GOOD "target = 192.0.2.1:9\n", "tunnel web: the target 192.0.2.1:9 is on another");
-    refused(GOOD "target = [2001:db8::1]:9\n", "unsafe-target if that is meant");
+    refused(GOOD "target = [2001:db8::1]:9\n", "unsafe-target if you mean that");
     settings_free(parse(GOOD "target = 192.0.2.1:9\nunsafe-target = yes\n"));
     settings_free(parse(GOOD "target = [::1]:9\ntarget = 127.3.2.1:9\n"));
     refused(GOOD "[Tunnel c]\nside = client\nlisten = :80\ntarget = h:1\nkey = a\n",

@@ -24,8 +24,7 @@ read_tcp(struct address *out, const char *address, int passive)
     if (strchr(address, '/') != NULL)
         return "no address; it is host:port without scheme or path, or unix:/path";
     if (colon == NULL || colon[1] == 0)
-        return "no port after a colon; an address is host:port, [v6]:port, :port to listen, or "
-               "unix:/path";
+        return "no port after a colon; write host:port, [v6]:port, :port to listen, or unix:/path";
     size_t size = (size_t)(colon - address);
     if (size >= 2 && address[0] == '[' && colon[-1] == ']') {
         host++;
@@ -36,7 +35,7 @@ read_tcp(struct address *out, const char *address, int passive)
     if (size >= sizeof out->host)
         return "the host's name is too long";
     if (size == 0 && !passive)
-        return "no host; say which, as in host:port (:port is for listening)";
+        return "no host; write host:port (:port alone is for listening)";
     if (strlen(colon + 1) >= sizeof out->port ||
         (colon[1] >= '0' && colon[1] <= '9' && parse_number(&number, colon + 1, 0, 65535) != 0))
         return "no such port; it is a number up to 65535, or a service's name";

@@ -15,7 +15,8 @@
     X(STRANGER, 4,                                                                                 \
       "the peer is not authenticated: it was silent, closed, or sent what nothing "                \
       "opens",                                                                                     \
-      "compare secret id (duet key show), profile and pattern at both ends; is it duet at all?")   \
+      "compare secret id (duet key show), profile, pattern and identities at both "                \
+      "ends; is it duet at all?")                                                                  \
     X(INTEGRITY, 5, "integrity failure after authentication",                                      \
       "what was written is verified; find what alters the stream, then start again")               \
     X(TRUNCATED, 6, "truncated: the stream ended without CLOSE",                                   \

@@ -171,7 +171,7 @@ refuse(struct link *link, int result, int patience_ms, uint64_t left_ms)
         return log_error(
             EXIT_STRANGER,
             "the peer stayed silent for %g s: " SILENCE_CAUSES
-            "; compare secret id (duet key show) and profile at both ends, and see what it reports",
+            "; compare secret id (duet key show) and profile at both ends, and read its messages",
             patience_ms / 1000.0);
     if (result == DUET_E_UNAUTHENTICATED && command_failed(link))
         return EXIT_CONNECT;
@@ -233,7 +233,8 @@ open_listener(struct link *link, const struct options *o, const char *address)
     int code = listener_open(&wait.listener, address, 0);
     if (code != EXIT_DONE)
         return code;
-    log_info("listening on %s", printable(address));
+    if (o->progress != PROGRESS_JSON || log_level > 0) /* programs read JSON alone there */
+        log_info("listening on %s", printable(address));
     code = await_peer(&wait, &link->channel, &link->rfd, o->timeout_ms != 0 ? o->timeout_ms : -1);
     link->wfd = link->rfd;
     return code;

@@ -24,6 +24,6 @@ stdio_check(int fd, int standard, const char *name)
     if (flags >= 0 && (flags & O_ACCMODE) != wrong)
         return EXIT_DONE;
     return log_error(
-        EXIT_LOCAL, "%s: is closed, or not open for %s; say %s /dev/null if that is meant",
+        EXIT_LOCAL, "%s: is closed, or not open for %s; use %s /dev/null if you mean that",
         printable(name), standard == 0 ? "reading" : "writing", standard == 0 ? "<" : ">");
 }

@@ -229,8 +229,8 @@ read_request(struct request *request, const struct options *o)
     if (request->kind != REQUESTS)
         return log_error(
             EXIT_USAGE,
-            "ctl %s: kill takes a connection's number, which duet ctl sessions prints; the "
-            "others take nothing",
+            "ctl %s: kill needs the ID of a connection, which duet ctl sessions prints; the "
+            "others take no argument",
             printable(line));
     return log_error(EXIT_USAGE, "ctl %s: it is one of " REQUEST_USAGE, printable(line));
 }

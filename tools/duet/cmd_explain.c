@@ -53,6 +53,8 @@ explain(const char *word)
 {
     int found = 0;
 
+    if (strcasecmp(word, "DUET_E_STRANGER") == 0) /* its name in 0.1.0 */
+        word = "DUET_E_UNAUTHENTICATED";
     for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
         const duet_result_info *info = duet_explain(results[i]);
         if (!names(word, info->name) && !(results[i] != 0 && is_number(word, results[i])))

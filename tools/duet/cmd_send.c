@@ -399,7 +399,8 @@ send_run(struct options *o)
                                 .context = &sender};
     sender.sources = o->operand_count - (direct ? 0 : 1);
     if (sender.sources == 0 || o->operand_count == 0)
-        return log_error(EXIT_USAGE, "send: nothing to send: duet send %s", cmd_send.usage);
+        return log_error(EXIT_USAGE,
+                         "send: nothing to send, or no peer; give PATH... and then HOST:PORT");
     int code = check_sources(o, sender.sources);
     return code == EXIT_DONE ? talk_run(&sender.talk, direct ? NULL : o->operands[sender.sources])
                              : code;

@@ -75,5 +75,14 @@ const struct command cmd_run = {
     .user = FOR_RUN,
     .usage = "[-c FILE] [--check]",
     .about = "Run the tunnels of a configuration file; see duet.conf(5).",
+    .notes = "Example of a configuration file:\n"
+             "    [Global]\n"
+             "    control = /run/duet/control\n\n"
+             "    [Tunnel database]\n"
+             "    side = server\n"
+             "    listen = :4000\n"
+             "    target = 127.0.0.1:5432\n"
+             "    key = secret.key\n\n"
+             "duet ctl reload reads the file and its keys again; no connection is dropped.\n",
     .run = run_file,
 };

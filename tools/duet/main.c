@@ -51,7 +51,9 @@ no_such_subcommand(const char *word)
                          "%s: unknown option, as options follow a subcommand; see duet --help",
                          printable_word(word));
     if (strcmp(word, "bench") == 0)
-        return log_error(EXIT_USAGE, "bench is a program of its own now: duet-bench");
+        return log_error(
+            EXIT_USAGE,
+            "bench is now the program duet-bench, which cmake builds with -DDUET_BENCH=ON");
     for (size_t i = 0; i < COMMANDS; i++)
         suggest_try(&guess, commands[i]->name);
     return log_error(EXIT_USAGE, "%s: no such subcommand%s; see duet --help", printable_word(word),

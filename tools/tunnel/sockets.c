@@ -42,8 +42,8 @@ check_exposure(const struct listener *listener, const struct tunnel_settings *tu
             continue;
         return log_error(
             EXIT_USAGE,
-            "%s: %s is beyond this machine, and anyone who reaches it can use the tunnel; "
-            "listen on 127.0.0.1, or say --unsafe-listen if that is meant",
+            "%s: %s can be reached from other machines, and anyone who reaches it can use the "
+            "tunnel; listen on 127.0.0.1, or use --unsafe-listen if you mean that",
             tunnel->name, printable(address));
     }
     return EXIT_DONE;

@@ -46,8 +46,8 @@ static const struct metric of_tunnels[] = {
     {"duet_connections_half_open", "gauge", "Half-open connections now.", "", ROW(half_open)}};
 
 static const struct metric of_processes[] = {
-    {"duet_reloads_total", "counter", "Configurations taken over.", "", OWN(reloads)},
-    {"duet_reload_failures_total", "counter", "Configurations refused, so that the old one stayed.",
+    {"duet_reloads_total", "counter", "Configurations loaded by a reload.", "", OWN(reloads)},
+    {"duet_reload_failures_total", "counter", "Reloads that failed; the old configuration stayed.",
      "", OWN(reload_failures)},
     {"duet_accept_pauses_total", "counter",
      "How often accepting stopped for the lack of descriptors or memory.", "", OWN(accept_pauses)},

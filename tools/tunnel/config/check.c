@@ -25,15 +25,17 @@ check_there(const struct settings *settings, const struct tunnel_settings *t, st
 
     if (t->side == TUNNEL_NONE && !settings_refused(t, "side"))
         settings_fault(faults,
-                       "%stunnel %s: no side; side = client takes plain connections, "
-                       "side = server takes duet's",
+                       "%stunnel %s: no side; side = client accepts plaintext "
+                       "connections, side = server those of duet clients",
                        at, t->name);
     if (t->listen.count == 0 && !settings_refused(t, "listen"))
-        settings_fault(faults, "%stunnel %s: no %slisten; say where connections come in", at,
-                       t->name, dashes);
+        settings_fault(faults,
+                       "%stunnel %s: no %slisten; give the address where it accepts connections",
+                       at, t->name, dashes);
     if (t->targets.count == 0 && !settings_refused(t, "target"))
-        settings_fault(faults, "%stunnel %s: no %starget; say where they lead", at, t->name,
-                       dashes);
+        settings_fault(faults,
+                       "%stunnel %s: no %starget; give the address to which it forwards them", at,
+                       t->name, dashes);
     if (t->files.keys.count == 0 && !settings_refused(t, "key"))
         settings_fault(faults,
                        "%stunnel %s: no %skey; name the shared secret's file (duet keygen "
@@ -100,7 +102,7 @@ check_targets(const struct settings *settings, const struct tunnel_settings *t,
         if (is_far(t->targets.at[i]))
             settings_fault(faults,
                            "%stunnel %s: the target %s is on another machine, and what goes there "
-                           "is plain; say %sunsafe-target if that is meant",
+                           "is not encrypted; use %sunsafe-target if you mean that",
                            settings_place(place, settings, t), t->name,
                            printable_word(t->targets.at[i]), settings->file != NULL ? "" : "--");
 }

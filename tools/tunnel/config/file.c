@@ -168,7 +168,8 @@ read_setting(struct reader *reader)
     const struct option *option = option_find(reader->ini.name.at, reader->ini.name.size);
 
     if (reader->section == BEFORE) {
-        fault_at(reader, "is in no section; begin with [Global] or [Tunnel NAME]");
+        fault_at(reader,
+                 "a setting before the first section; begin with [Global] or [Tunnel NAME]");
         reader->section = NOWHERE;
     }
     if (option == NULL) {
