@@ -5,7 +5,7 @@
  * files); session.h is the same without I/O; frame.h is the lowest layer.
  *
  * Before 1.0 structs and calls may change with each minor version, so the shared library's name has
- * the minor version: libduet.so.0.1. A patch version changes neither.
+ * the minor version: libduet.so.0.2. A patch version changes neither.
  */
 #ifndef DUET_DUET_H
 #define DUET_DUET_H
@@ -17,9 +17,9 @@
 #include <duet/session.h>
 
 #define DUET_VERSION_MAJOR 0
-#define DUET_VERSION_MINOR 1
+#define DUET_VERSION_MINOR 2
 #define DUET_VERSION_PATCH 0
-#define DUET_VERSION       "0.1.0"
+#define DUET_VERSION       "0.2.0"
 
 #ifdef __cplusplus
 extern "C" {

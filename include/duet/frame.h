@@ -48,7 +48,7 @@ typedef struct duet_cipher {
  * limit   bytes, the largest payload that opening accepts.
  *
  * Returns DUET_OK, or DUET_E_CRYPTO (libcrypto has no AES-256-CTR), and every call on it returns
- * DUET_E_MISUSE.   Source: docs/protocol.md §3 "The raw direction".   Since 0.1.
+ * DUET_E_MISUSE.   Source: docs/protocol.md §3 "The raw cipher".   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_cipher_init_raw(duet_cipher *cipher, const uint8_t key[32],
                                                const uint8_t block[16], const uint8_t chain[32],

@@ -66,7 +66,7 @@ void duet__cipher_rotate(struct duet__cipher *c, const uint8_t *label, struct du
 /** Wipe the cipher; every later call returns error. */
 void duet__cipher_kill(struct duet__cipher *c, int error);
 
-/** 1 when the count asks for a rotation (§3 "After a frame there is one decision"). */
+/** 1 when the count asks for a rotation (§3 "After each frame"). */
 static inline int
 duet__cipher_due(const struct duet__cipher *c)
 {

@@ -1,6 +1,6 @@
 /*
  * The public calls of <duet/frame.h>, "the raw direction": K, C, H and seq as the caller gives
- * them, and frames under any code (docs/protocol.md §3 "The raw direction").
+ * them, and frames under any code (docs/protocol.md §3 "The raw cipher").
  */
 #include "frame/cipher.h"
 

@@ -1,6 +1,6 @@
 /*
  * One shared secret W with the keys derived from it that are the same for every connection
- * (docs/protocol.md §2, §3 "the inner Extract", §4 psk).
+ * (docs/protocol.md §2, §3, §4 psk).
  */
 #ifndef DUET_HANDSHAKE_PSK_H
 #define DUET_HANDSHAKE_PSK_H

@@ -70,7 +70,7 @@ party p[2];
 #define TURN(d, with) \
     d.turns++; d.fresh = with; d.counted = 0
 
-/* §3 "After a frame there is one decision" */
+/* §3 "After each frame" */
 #define COUNT(d, limit) \
     d.counted++; \
     if \
