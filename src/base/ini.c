@@ -132,7 +132,7 @@ read_section(struct duet__ini *ini, struct duet__text line, duet_where *where)
 
 /** Names are letters and dashes, so that a line of a secret is seldom taken for one. */
 static int
-is_name(struct duet__text name)
+is_ini_name(struct duet__text name)
 {
     for (size_t i = 0; i < name.size; i++)
         if (!((name.at[i] >= 'A' && name.at[i] <= 'Z') ||
@@ -148,7 +148,7 @@ read_value(struct duet__ini *ini, struct duet__text line, duet_where *where)
 
     if (equals != NULL)
         ini->name = trim(line.at, equals);
-    if (!is_name(ini->name)) {
+    if (!is_ini_name(ini->name)) {
         ini->name.size = 0;
         return duet__ini_refuse(ini, where, "neither [Section] nor Name = value");
     }

@@ -74,7 +74,7 @@ duet_replay_free(duet_replay *replay)
 
 /** The chain of a nonce: multilinear hashing, strongly universal in the sum's upper half. */
 static uint32_t *
-chain_of(duet_replay *replay, const uint8_t *nonce)
+nonce_chain(duet_replay *replay, const uint8_t *nonce)
 {
     uint64_t sum = replay->keys[WORDS];
     for (size_t i = 0; i < WORDS; i++)
@@ -85,7 +85,7 @@ chain_of(duet_replay *replay, const uint8_t *nonce)
 static void
 replay_link(duet_replay *replay, uint32_t index)
 {
-    uint32_t *chain = chain_of(replay, replay->entries[index].nonce);
+    uint32_t *chain = nonce_chain(replay, replay->entries[index].nonce);
     replay->entries[index].next = *chain;
     *chain = index + 1;
 }
@@ -94,7 +94,7 @@ static void
 replay_drop_oldest(duet_replay *replay)
 {
     uint32_t index = replay->first;
-    uint32_t *link = chain_of(replay, replay->entries[index].nonce);
+    uint32_t *link = nonce_chain(replay, replay->entries[index].nonce);
     while (*link != 0 && *link != index + 1)
         link = &replay->entries[*link - 1].next;
     if (*link != 0)
@@ -118,7 +118,7 @@ replay_repair(duet_replay *replay)
 static int
 nonce_known(duet_replay *replay, const uint8_t *nonce)
 {
-    uint32_t at = *chain_of(replay, nonce);
+    uint32_t at = *nonce_chain(replay, nonce);
     while (at != 0) {
         const struct entry *entry = &replay->entries[at - 1];
         if (duet__equal(entry->nonce, nonce, DUET_NONCE_SIZE))

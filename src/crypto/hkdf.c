@@ -46,8 +46,8 @@ lay_out(struct laid *laid, struct duet__bytes info, struct duet__bytes more)
 
 /** Compute the i-th block of the output from the one before, in its place. */
 static void
-next_block(const struct duet__hmac_key *key, struct laid *laid, uint8_t i,
-           uint8_t block[DUET__DIGEST])
+expand_block(const struct duet__hmac_key *key, struct laid *laid, uint8_t i,
+             uint8_t block[DUET__DIGEST])
 {
     memcpy(laid->groups, block, DUET__DIGEST);
     laid->groups[laid->number_at] = i;
@@ -67,7 +67,7 @@ duet__hkdf_expand_by(const struct duet__hmac_key *key, struct duet__bytes info,
         lay_out(&laid, info, more);
     for (uint8_t i = 1; n > 0; i++) {
         if (i > 1 && laid.count > 0) {
-            next_block(key, &laid, i, block);
+            expand_block(key, &laid, i, block);
         } else {
             duet__hmac_begin(&mac, key);
             if (i > 1)

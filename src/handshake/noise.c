@@ -46,7 +46,8 @@ mix_hash(struct duet__noise *noise, const void *data, size_t size)
 
 /** HKDF of §4.3: count outputs of 32 bytes, from the chaining key and ikm. */
 static void
-derive(const struct duet__noise *noise, const uint8_t *ikm, size_t size, uint8_t *out, size_t count)
+noise_hkdf(const struct duet__noise *noise, const uint8_t *ikm, size_t size, uint8_t *out,
+           size_t count)
 {
     uint8_t prk[WIRE_DIGEST];
 
@@ -57,7 +58,7 @@ derive(const struct duet__noise *noise, const uint8_t *ikm, size_t size, uint8_t
 }
 
 static void
-set_key(struct duet__noise *noise, const uint8_t *key)
+set_cipher_key(struct duet__noise *noise, const uint8_t *key)
 {
     memcpy(noise->k, key, sizeof noise->k);
     noise->n = 0;
@@ -69,9 +70,9 @@ mix_key(struct duet__noise *noise, const uint8_t ikm[DUET__NOISE_KEY])
 {
     uint8_t out[2 * WIRE_DIGEST];
 
-    derive(noise, ikm, DUET__NOISE_KEY, out, 2);
+    noise_hkdf(noise, ikm, DUET__NOISE_KEY, out, 2);
     memcpy(noise->ck, out, sizeof noise->ck);
-    set_key(noise, out + WIRE_DIGEST);
+    set_cipher_key(noise, out + WIRE_DIGEST);
     duet_wipe(out, sizeof out);
 }
 
@@ -80,10 +81,10 @@ mix_key_and_hash(struct duet__noise *noise, const uint8_t ikm[DUET__NOISE_KEY])
 {
     uint8_t out[3 * WIRE_DIGEST];
 
-    derive(noise, ikm, DUET__NOISE_KEY, out, 3);
+    noise_hkdf(noise, ikm, DUET__NOISE_KEY, out, 3);
     memcpy(noise->ck, out, sizeof noise->ck);
     mix_hash(noise, out + WIRE_DIGEST, WIRE_DIGEST);
-    set_key(noise, out + (size_t)2 * WIRE_DIGEST);
+    set_cipher_key(noise, out + (size_t)2 * WIRE_DIGEST);
     duet_wipe(out, sizeof out);
 }
 
@@ -185,7 +186,7 @@ struct rest {
 };
 
 static int
-read_key(struct duet__noise *noise, struct rest *rest, enum token token)
+read_key_token(struct duet__noise *noise, struct rest *rest, enum token token)
 {
     size_t size = DUET__NOISE_KEY + (token == S && noise->has_key ? DUET__TAG : 0u);
     uint8_t *key = rest->at;
@@ -212,7 +213,7 @@ read_token(struct duet__noise *noise, struct rest *rest, enum token token)
     switch (token) {
     case E:
     case S:
-        return read_key(noise, rest, token);
+        return read_key_token(noise, rest, token);
     case PSK:
         mix_key_and_hash(noise, noise->psk);
         return DUET_OK;
@@ -279,7 +280,7 @@ duet__noise_split(const struct duet__noise *noise, uint8_t k1[DUET__NOISE_KEY],
 {
     uint8_t out[2 * WIRE_DIGEST];
 
-    derive(noise, NULL, 0, out, 2);
+    noise_hkdf(noise, NULL, 0, out, 2);
     memcpy(k1, out, DUET__NOISE_KEY);
     memcpy(k2, out + WIRE_DIGEST, DUET__NOISE_KEY);
     duet_wipe(out, sizeof out);

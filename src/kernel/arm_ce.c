@@ -29,7 +29,7 @@ substitute(uint32_t word)
 
 /** FIPS 197 §5.2; words as they lie in memory, the first byte lowest. */
 static void
-set_key(struct duet__key *key, const uint8_t raw[32])
+ce_set_key(struct duet__key *key, const uint8_t raw[32])
 {
     uint32_t w[ALL_WORDS];
     uint32_t constant = 1;
@@ -176,7 +176,7 @@ chain_of(uint32_t chain[8], const struct lane *lane)
 }
 
 static int
-keystream(const struct duet__key *key, const uint8_t block[16], uint8_t out[64])
+ce_keystream(const struct duet__key *key, const uint8_t block[16], uint8_t out[64])
 {
     static const uint8_t zeros[64];
     struct lane lane = {.round = key->bytes,
@@ -190,7 +190,7 @@ keystream(const struct duet__key *key, const uint8_t block[16], uint8_t out[64])
 }
 
 static void
-compress(uint32_t chain[8], const uint8_t *in, size_t groups)
+ce_compress(uint32_t chain[8], const uint8_t *in, size_t groups)
 {
     struct lane lane = {.abcd = vld1q_u32(chain), .efgh = vld1q_u32(chain + 4), .text = in};
 
@@ -200,7 +200,7 @@ compress(uint32_t chain[8], const uint8_t *in, size_t groups)
 }
 
 static int
-seal(const struct duet__run *run)
+ce_seal(const struct duet__run *run)
 {
     struct lane lane = lane_of(run, run->in);
 
@@ -211,7 +211,7 @@ seal(const struct duet__run *run)
 }
 
 static int
-open(const struct duet__run *run)
+ce_open(const struct duet__run *run)
 {
     struct lane lane = lane_of(run, run->out);
 
@@ -226,19 +226,19 @@ open(const struct duet__run *run)
 }
 
 static int
-seal2(const struct duet__run run[2])
+ce_seal2(const struct duet__run run[2])
 {
-    return seal(&run[0]) | seal(&run[1]);
+    return ce_seal(&run[0]) | ce_seal(&run[1]);
 }
 
 static int
-open2(const struct duet__run run[2])
+ce_open2(const struct duet__run run[2])
 {
-    return open(&run[0]) | open(&run[1]);
+    return ce_open(&run[0]) | ce_open(&run[1]);
 }
 
-const struct duet__kernel duet__kernel_arm_ce = {"arm_ce", set_key, keystream, compress,
-                                                 seal,     open,    seal2,     open2};
+const struct duet__kernel duet__kernel_arm_ce = {"arm_ce", ce_set_key, ce_keystream, ce_compress,
+                                                 ce_seal,  ce_open,    ce_seal2,     ce_open2};
 
 #else
 

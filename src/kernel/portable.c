@@ -45,13 +45,13 @@ xor_keystream(const struct duet__key *key, const uint8_t block[16], uint8_t *out
 }
 
 static void
-set_key(struct duet__key *key, const uint8_t raw[32])
+portable_set_key(struct duet__key *key, const uint8_t raw[32])
 {
     memcpy(key->bytes, raw, 32);
 }
 
 static int
-keystream(const struct duet__key *key, const uint8_t block[16], uint8_t out[64])
+portable_keystream(const struct duet__key *key, const uint8_t block[16], uint8_t out[64])
 {
     static const uint8_t zeros[64];
     return xor_keystream(key, block, out, zeros, 64);
@@ -112,7 +112,7 @@ sixteen_rounds(uint32_t s[8], const uint32_t w[16], const uint32_t *k)
 }
 
 static void
-compress(uint32_t chain[8], const uint8_t *in, size_t groups)
+portable_compress(uint32_t chain[8], const uint8_t *in, size_t groups)
 {
     uint32_t w[16];
     uint32_t s[8];
@@ -133,32 +133,33 @@ compress(uint32_t chain[8], const uint8_t *in, size_t groups)
 }
 
 static int
-seal(const struct duet__run *run)
+portable_seal(const struct duet__run *run)
 {
-    compress(run->chain, run->in, run->groups); /* first: out may be in */
+    portable_compress(run->chain, run->in, run->groups); /* first: out may be in */
     return xor_keystream(run->key, run->block, run->out, run->in, run->groups * 64);
 }
 
 static int
-open(const struct duet__run *run)
+portable_open(const struct duet__run *run)
 {
     if (xor_keystream(run->key, run->block, run->out, run->in, run->groups * 64) != 0)
         return -1;
-    compress(run->chain, run->out, run->groups);
+    portable_compress(run->chain, run->out, run->groups);
     return 0;
 }
 
 static int
-seal2(const struct duet__run run[2])
+portable_seal2(const struct duet__run run[2])
 {
-    return seal(&run[0]) | seal(&run[1]);
+    return portable_seal(&run[0]) | portable_seal(&run[1]);
 }
 
 static int
-open2(const struct duet__run run[2])
+portable_open2(const struct duet__run run[2])
 {
-    return open(&run[0]) | open(&run[1]);
+    return portable_open(&run[0]) | portable_open(&run[1]);
 }
 
-const struct duet__kernel duet__kernel_portable = {"portable", set_key, keystream, compress,
-                                                   seal,       open,    seal2,     open2};
+const struct duet__kernel duet__kernel_portable = {
+    "portable",    portable_set_key, portable_keystream, portable_compress,
+    portable_seal, portable_open,    portable_seal2,     portable_open2};

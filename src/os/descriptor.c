@@ -37,7 +37,7 @@ duet__os_kind(enum duet__os_kind *kind, int fd)
 }
 
 static int
-is_socket(enum duet__os_kind kind)
+is_socket_kind(enum duet__os_kind kind)
 {
     return kind == DUET__OS_SOCKET || kind == DUET__OS_TCP;
 }
@@ -70,8 +70,8 @@ duet__os_read(int fd, enum duet__os_kind kind, const struct duet__os_piece *piec
     }
     if (kind == DUET__OS_BLOCKING && !is_ready(fd, POLLIN))
         return DUET_AGAIN;
-    long n = is_socket(kind) ? (long)recvmsg(fd, &message, MSG_DONTWAIT)
-                             : (long)readv(fd, vector, (int)count);
+    long n = is_socket_kind(kind) ? (long)recvmsg(fd, &message, MSG_DONTWAIT)
+                                  : (long)readv(fd, vector, (int)count);
     if (n < 0)
         return duet__os_result(errno);
     if (n == 0)
@@ -118,11 +118,11 @@ duet__os_write(int fd, enum duet__os_kind kind, const uint8_t *data, size_t size
         size = size < PIPE_BUF ? size : PIPE_BUF;
     }
 #ifdef DUET__OS_MSG_NOSIGNAL
-    if (is_socket(kind))
+    if (is_socket_kind(kind))
         n = (long)send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
     else
 #endif
-        n = write_masked(fd, is_socket(kind), data, size);
+        n = write_masked(fd, is_socket_kind(kind), data, size);
     if (n < 0)
         return duet__os_result(errno);
     *put = (size_t)n;

@@ -7,7 +7,7 @@
 
 /** All ones when a <= x <= b, else 0; all under 2^16. */
 static unsigned
-between(unsigned a, unsigned x, unsigned b)
+mask_between(unsigned a, unsigned x, unsigned b)
 {
     return 0u - (((a - 1u - x) & (x - b - 1u)) >> 31);
 }
@@ -16,10 +16,10 @@ between(unsigned a, unsigned x, unsigned b)
 static char
 digit_of(unsigned bits)
 {
-    unsigned c = (between(0, bits, 25) & ('A' + bits)) |
-                 (between(26, bits, 51) & ('a' + bits - 26)) |
-                 (between(52, bits, 61) & ('0' + bits - 52)) | (between(62, bits, 62) & '+') |
-                 (between(63, bits, 63) & '/');
+    unsigned c = (mask_between(0, bits, 25) & ('A' + bits)) |
+                 (mask_between(26, bits, 51) & ('a' + bits - 26)) |
+                 (mask_between(52, bits, 61) & ('0' + bits - 52)) |
+                 (mask_between(62, bits, 62) & '+') | (mask_between(63, bits, 63) & '/');
     return (char)c;
 }
 
@@ -28,9 +28,9 @@ static unsigned
 bits_of(char digit)
 {
     unsigned c = (unsigned char)digit;
-    unsigned upper = between('A', c, 'Z'), lower = between('a', c, 'z'),
-             figure = between('0', c, '9');
-    unsigned plus = between('+', c, '+'), slash = between('/', c, '/');
+    unsigned upper = mask_between('A', c, 'Z'), lower = mask_between('a', c, 'z'),
+             figure = mask_between('0', c, '9');
+    unsigned plus = mask_between('+', c, '+'), slash = mask_between('/', c, '/');
     unsigned known = upper | lower | figure | plus | slash;
 
     return (upper & (c - 'A')) | (lower & (c - 'a' + 26)) | (figure & (c - '0' + 52)) |

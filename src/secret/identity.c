@@ -21,7 +21,7 @@ enum { PEERS_MOST = 4096 };
 
 /** Read 44 digits of base64 into a key. Returns 0, or -1. */
 static int
-read_key(uint8_t key[DUET_KEY_SIZE], struct duet__text text)
+decode_key(uint8_t key[DUET_KEY_SIZE], struct duet__text text)
 {
     size_t put;
 
@@ -34,7 +34,7 @@ read_key(uint8_t key[DUET_KEY_SIZE], struct duet__text text)
 static int
 read_public_key(uint8_t key[DUET_KEY_SIZE], const struct duet__ini *ini, duet_where *where)
 {
-    if (read_key(key, ini->value) != 0)
+    if (decode_key(key, ini->value) != 0)
         return duet__ini_refuse(ini, where, "PublicKey is not 44 digits of base64");
     if (!duet__x25519_in_form(key))
         return duet__ini_refuse(ini, where,
@@ -67,7 +67,7 @@ read_private(void *into, struct duet__ini *ini, duet_where *where)
 {
     duet_identity *identity = into;
 
-    if (read_key(identity->private_key, ini->value) == 0)
+    if (decode_key(identity->private_key, ini->value) == 0)
         return DUET_OK;
     return duet__ini_refuse(ini, where, "PrivateKey is not 44 digits of base64");
 }
@@ -98,7 +98,7 @@ is_bare(struct duet__text text)
 }
 
 static int
-parse(duet_identity *identity, const char *text, size_t size, duet_where *where)
+parse_identity(duet_identity *identity, const char *text, size_t size, duet_where *where)
 {
     struct duet__ini ini = duet__ini(text, size);
     uint8_t written[DUET_KEY_SIZE]; /* the PublicKey of the text */
@@ -107,7 +107,8 @@ parse(duet_identity *identity, const char *text, size_t size, duet_where *where)
     if (is_bare((struct duet__text){text, size})) {
         ini.line = 1;
         ini.kind = DUET__INI_VALUE;
-        if (read_key(identity->private_key, (struct duet__text){text, DUET_KEY_TEXT_SIZE - 1}) != 0)
+        if (decode_key(identity->private_key, (struct duet__text){text, DUET_KEY_TEXT_SIZE - 1}) !=
+            0)
             return duet__ini_refuse(&ini, where, "not 44 digits of base64");
         return duet_identity_init(identity, identity->private_key);
     }
@@ -127,7 +128,7 @@ duet_identity_parse(duet_identity *identity, const char *text, size_t size, duet
 {
     memset(where, 0, sizeof *where);
     memset(identity, 0, sizeof *identity);
-    int result = parse(identity, text, size, where);
+    int result = parse_identity(identity, text, size, where);
     if (result != DUET_OK)
         duet_wipe(identity, sizeof *identity);
     return result;

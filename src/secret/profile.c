@@ -49,7 +49,7 @@ read_label(void *into, struct duet__ini *ini, duet_where *where)
 }
 
 static int
-hex(char c)
+hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -67,9 +67,9 @@ unescape(uint8_t *byte, const char *at, size_t left)
         return 1;
     if (left >= 2 && at[1] == '\\')
         return 2;
-    if (left < 4 || at[1] != 'x' || hex(at[2]) < 0 || hex(at[3]) < 0)
+    if (left < 4 || at[1] != 'x' || hex_value(at[2]) < 0 || hex_value(at[3]) < 0)
         return 0;
-    *byte = (uint8_t)(hex(at[2]) << 4 | hex(at[3]));
+    *byte = (uint8_t)(hex_value(at[2]) << 4 | hex_value(at[3]));
     return 4;
 }
 

@@ -160,7 +160,7 @@ static const struct duet__ini_field fields[] = {
 
 /** Make the secret of its digits, and compare its id with the text's. */
 static int
-decode(struct reading *r, const struct duet__ini *ini, duet_where *where)
+decode_secret(struct reading *r, const struct duet__ini *ini, duet_where *where)
 {
     char id[ID_DIGITS + 1];
     duet_secret made;
@@ -206,7 +206,7 @@ duet_secret_parse(duet_secret *secret, const char *text, size_t size, duet_where
         return DUET_E_MEMORY;
     int result = duet__ini_only_section(&ini, where, "Secret", fields, &r, &seen);
     if (result == DUET_OK)
-        result = decode(&r, &ini, where);
+        result = decode_secret(&r, &ini, where);
     duet_wipe(r.digits, r.size);
     free(r.digits);
     if (result != DUET_OK)

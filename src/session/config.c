@@ -112,7 +112,7 @@ duet_config_set_peers(duet_config *config, const duet_peers *peers)
 }
 
 static int
-rotates(unsigned exponent)
+is_rotate_exponent(unsigned exponent)
 {
     return exponent >= WIRE_ROTATE_LEAST && exponent <= WIRE_ROTATE_MOST;
 }
@@ -124,8 +124,8 @@ duet_config_set_profile(duet_config *config, const duet_profile *profile)
         profile->prelude_size[DUET_TOP] > DUET_PRELUDE_MOST ||
         profile->prelude_size[DUET_BOTTOM] > DUET_PRELUDE_MOST ||
         profile->hello_pad_most > WIRE_HELLO_PAD_MOST ||
-        profile->hello_pad_least > profile->hello_pad_most || !rotates(profile->rotate_frames) ||
-        !rotates(profile->rotate_blocks))
+        profile->hello_pad_least > profile->hello_pad_most ||
+        !is_rotate_exponent(profile->rotate_frames) || !is_rotate_exponent(profile->rotate_blocks))
         return DUET_E_MISUSE;
     config->profile = *profile;
     hash_label(config);

@@ -50,7 +50,8 @@ begin_refresh(struct duet_session *s, const uint8_t *random, uint8_t public_key[
 
 /** Compute the DH of our key pair, of which this is the public half, and the peer's key. */
 static int
-agree(struct duet_session *s, const uint8_t my_key[WIRE_KEY], const uint8_t their_key[WIRE_KEY])
+compute_dh(struct duet_session *s, const uint8_t my_key[WIRE_KEY],
+           const uint8_t their_key[WIRE_KEY])
 {
     struct duet__refresh *refresh = s->refresh;
     const struct duet__x25519_pair mine = {refresh->private_key, my_key};
@@ -100,7 +101,7 @@ duet__refresh_answer(struct duet_session *s, const uint8_t random[DUET_FRESH_SIZ
     memcpy(s->refresh->answered, public_key, WIRE_KEY);
     s->refresh_phase = DUET__REFRESH_ANSWER_PENDING;
     s->pending |= DUET__PENDING_ANSWER;
-    return agree(s, s->refresh->answered, s->refresh->asked);
+    return compute_dh(s, s->refresh->answered, s->refresh->asked);
 }
 
 /* ---- What is emitted ---- */
@@ -175,7 +176,7 @@ answer_received(struct duet_session *s)
     if (s->refresh_phase != DUET__REFRESH_ASKED)
         return duet__session_violation(s, "REFRESH 0x02 without a 0x01");
     memcpy(s->refresh->answered, s->held + 1, WIRE_KEY);
-    int result = agree(s, s->refresh->asked, s->refresh->answered);
+    int result = compute_dh(s, s->refresh->asked, s->refresh->answered);
     if (result != DUET_OK)
         return result;
     rotate_fresh(s, &s->rx);

@@ -15,7 +15,7 @@ static volatile sig_atomic_t came;
 static int ends[2] = {-1, -1};
 
 static void
-mark(int number)
+on_signal(int number)
 {
     int before = errno;
 
@@ -28,7 +28,7 @@ void
 interrupt_catch(void)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action = {.sa_handler = mark}, before;
+    struct sigaction action = {.sa_handler = on_signal}, before;
 
     if (duet__os_pipe(ends, DUET__OS_NO_WAITS) != 0)
         ends[0] = ends[1] = -1; /* the mark alone must do */

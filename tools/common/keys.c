@@ -461,8 +461,8 @@ set_pattern(duet_config *config, const struct key_files *files)
 }
 
 static int
-fill(duet_config *config, struct key_facts *facts, const struct key_files *files,
-     enum duet_role role)
+fill_config(duet_config *config, struct key_facts *facts, const struct key_files *files,
+            enum duet_role role)
 {
     int code = set_pattern(config, files);
 
@@ -487,7 +487,7 @@ keys_config(duet_config **config, struct key_facts *facts, const struct key_file
     *config = duet_config_new();
     if (*config == NULL)
         return log_error(EXIT_FAILED, "libcrypto or memory could not be had");
-    int code = fill(*config, noted, files, role);
+    int code = fill_config(*config, noted, files, role);
     if (code != EXIT_DONE) {
         duet_config_free(*config);
         *config = NULL;

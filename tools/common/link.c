@@ -1,5 +1,7 @@
 /*
- * Reaching the peer (see link.h).
+ * A subcommand's connection to its peer (see link.h): by TCP or a Unix socket, through the command
+ * of --exec, or on standard input and output; then the channel on it. Several peers at a time, as a
+ * tunnel has them, are not for this file.
  */
 #include "link.h"
 
@@ -25,7 +27,7 @@ enum { FRAME = 65536 }; /* bytes: large frames serve speed */
 enum { LINGER_MS = 2000, REAP_MS = 3000, TERM_MS = 1000, STEP_MS = 20 };
 enum { PATIENCE_STEP_MS = 200, CONNECT_MS = 10000 };
 
-/* ---- Which way, and who is who ---- */
+/* ---- The way to the peer, and the role ---- */
 
 static int
 check_ways(const struct options *o, const char *address)
@@ -55,7 +57,7 @@ role_of(const struct options *o)
 /* ---- --exec ---- */
 
 static void
-become(int fd, const char *command)
+exec_shell(int fd, const char *command)
 {
     signal(SIGPIPE, SIG_DFL);
     if (dup2(fd, 0) == 0 && dup2(fd, 1) == 1)
@@ -64,7 +66,7 @@ become(int fd, const char *command)
 }
 
 static int
-spawn(struct link *link, const char *command)
+spawn_command(struct link *link, const char *command)
 {
     int ends[2];
 
@@ -72,7 +74,7 @@ spawn(struct link *link, const char *command)
         return log_error(EXIT_LIMIT, "--exec: %s", errno_text());
     link->child = fork();
     if (link->child == 0)
-        become(ends[1], command);
+        exec_shell(ends[1], command);
     close(ends[1]);
     link->rfd = link->wfd = ends[0];
     if (link->child > 0)
@@ -83,7 +85,7 @@ spawn(struct link *link, const char *command)
 
 /** Wait for the command, ms at most. Returns 1 with its status when it has ended. */
 static int
-reap(struct link *link, int *status, int ms)
+reap_child(struct link *link, int *status, int ms)
 {
     const struct timespec step = {0, STEP_MS * 1000000L};
 
@@ -97,20 +99,20 @@ reap(struct link *link, int *status, int ms)
     return 0;
 }
 
-/** A command that failed by itself is the cause of all that follows. */
+/** 1 when the command of --exec ended with an error, which is logged as the cause. */
 static int
 command_failed(struct link *link)
 {
     int status;
 
-    if (link->child == 0 || !reap(link, &status, LINGER_MS) || !WIFEXITED(status) ||
+    if (link->child == 0 || !reap_child(link, &status, LINGER_MS) || !WIFEXITED(status) ||
         WEXITSTATUS(status) == 0)
         return 0;
     log_error(EXIT_CONNECT, "--exec: the command ended with status %d", WEXITSTATUS(status));
     return 1;
 }
 
-/* ---- What goes wrong ---- */
+/* ---- Errors ---- */
 
 static int
 is_socket(int fd)
@@ -156,16 +158,16 @@ link_fail(struct link *link, int result)
 {
     int code = report_end(link, result);
 
-    /* §4 "Probing": a violation is met by silence, and the end comes a while later. */
+    /* §4 "Probing": after a violation nothing is sent, and the close comes later. */
     if (code == EXIT_INTEGRITY || code == EXIT_POLICY)
         gate_silence(link->rfd, LINGER_MS, 1);
     return code;
 }
 
-/** The handshake failed. As BOTTOM nothing may show when: wait for the whole time, end included,
- * unless the wire is a pipe whose other end is gone. left_ms: of that time. */
+/** Report that the handshake failed. BOTTOM must not reveal when: it waits for all of left_ms,
+ * unless the wire is a pipe whose other end is gone. */
 static int
-refuse(struct link *link, int result, int patience_ms, uint64_t left_ms)
+handshake_failed(struct link *link, int result, int patience_ms, uint64_t left_ms)
 {
     if (result == DUET_SLOW)
         return log_error(
@@ -183,9 +185,9 @@ refuse(struct link *link, int result, int patience_ms, uint64_t left_ms)
     return code;
 }
 
-/** duet_handshake() that a signal can end. */
+/** duet_handshake() until `end`, or until a signal comes. */
 static int
-shake_hands(struct link *link, uint64_t end)
+handshake_until(struct link *link, uint64_t end)
 {
     int result = DUET_SLOW;
 
@@ -198,7 +200,7 @@ shake_hands(struct link *link, uint64_t end)
     return result;
 }
 
-/* ---- Opening ---- */
+/* ---- Connecting ---- */
 
 static int
 open_direct(struct link *link, const struct options *o)
@@ -211,14 +213,14 @@ open_direct(struct link *link, const struct options *o)
         return log_error(exit_of(result), "the channel: %s", duet_explain(result)->sentence);
     uint64_t end = duet__os_now_ms() + (unsigned)patience;
     uint64_t begin = duet__os_now_us();
-    result = shake_hands(link, end);
+    result = handshake_until(link, end);
     link->handshake_us = duet__os_now_us() - begin + 1;
     if (result == DUET_OK)
         return EXIT_DONE;
     if (interrupted())
         return EXIT_INTERRUPTED;
     uint64_t now = duet__os_now_ms();
-    return refuse(link, result, patience, now < end ? end - now : 0);
+    return handshake_failed(link, result, patience, now < end ? end - now : 0);
 }
 
 static int
@@ -241,14 +243,14 @@ open_listener(struct link *link, const struct options *o, const char *address)
 }
 
 static int
-reach(struct link *link, const struct options *o, const char *address)
+connect_wire(struct link *link, const struct options *o, const char *address)
 {
     int code = EXIT_DONE;
 
     if (o->listen)
         return open_listener(link, o, address);
     if (o->exec != NULL) {
-        code = spawn(link, o->exec);
+        code = spawn_command(link, o->exec);
     } else if (o->stdio) {
         link->rfd = 0;
         link->wfd = 1;
@@ -311,7 +313,7 @@ link_open(struct link *link, const struct options *o, const char *address)
     link->replay = duet_replay_new(DUET_REPLAY_DEFAULT);
     if (link->replay == NULL)
         return log_error(EXIT_LIMIT, "no memory for the replay cache");
-    code = reach(link, o, address);
+    code = connect_wire(link, o, address);
     if (code == EXIT_DONE)
         report_peer(link);
     return code;
@@ -349,10 +351,10 @@ end_command(struct link *link)
 {
     int status;
 
-    if (link->child == 0 || reap(link, &status, REAP_MS))
+    if (link->child == 0 || reap_child(link, &status, REAP_MS))
         return;
     kill(link->child, SIGTERM);
-    if (reap(link, &status, TERM_MS))
+    if (reap_child(link, &status, TERM_MS))
         return;
     kill(link->child, SIGKILL);
     waitpid(link->child, &status, 0);

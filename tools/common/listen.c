@@ -139,7 +139,7 @@ listen_systemd(struct listener *listener, const char *name, const char *address)
 
 /** Make sure that what was passed is a socket that listens: accept() would fail each time. */
 static int
-adopt(int fd, const char *address)
+check_passed_socket(int fd, const char *address)
 {
     int listens = 0;
     socklen_t size = sizeof listens;
@@ -171,7 +171,7 @@ listener_open(struct listener *listener, const char *address, int shared)
     else
         listener->fds[listener->count++] = where.fd;
     for (unsigned i = 0; i < listener->count && code == EXIT_DONE; i++)
-        code = adopt(listener->fds[i], address);
+        code = check_passed_socket(listener->fds[i], address);
     return code;
 }
 

@@ -10,7 +10,7 @@
 enum { LETTERS_MOST = 32, APART_MOST = 2 };
 
 static unsigned
-least(unsigned a, unsigned b)
+least_of_two(unsigned a, unsigned b)
 {
     return a < b ? a : b;
 }
@@ -30,10 +30,10 @@ distance(const char *word, size_t size, const char *other)
                 continue;
             }
             unsigned change = word[i - 1] != other[j - 1];
-            steps[i][j] =
-                least(least(steps[i - 1][j], steps[i][j - 1]) + 1, steps[i - 1][j - 1] + change);
+            steps[i][j] = least_of_two(least_of_two(steps[i - 1][j], steps[i][j - 1]) + 1,
+                                       steps[i - 1][j - 1] + change);
             if (i > 1 && j > 1 && word[i - 1] == other[j - 2] && word[i - 2] == other[j - 1])
-                steps[i][j] = least(steps[i][j], steps[i - 2][j - 2] + 1);
+                steps[i][j] = least_of_two(steps[i][j], steps[i - 2][j - 2] + 1);
         }
     return steps[size][length];
 }

@@ -201,7 +201,7 @@ show_answers(const struct replies *replies, const struct options *o, enum reques
 
 /** What the answers' first lines say. Returns an exit code. */
 static int
-outcome(const struct replies *replies, enum request_kind kind)
+report_replies(const struct replies *replies, enum request_kind kind)
 {
     const struct reply *refused = NULL;
     unsigned done = 0;
@@ -246,7 +246,7 @@ ctl_run(struct options *o)
         return code;
     code = client_ask(&replies, o->control, &request);
     if (replies.count > 0) {
-        int refused = outcome(&replies, request.kind);
+        int refused = report_replies(&replies, request.kind);
         if (refused == EXIT_DONE)
             refused = show_answers(&replies, o, request.kind);
         if (code == EXIT_DONE)

@@ -28,7 +28,7 @@ static const int results[] = {
 
 /** 1 when the word names this, with or without DUET_, E_ or EXIT_, in any case. */
 static int
-names(const char *word, const char *name)
+word_names(const char *word, const char *name)
 {
     static const char *const prefixes[] = {"", "DUET_", "DUET_E_", "EXIT_"};
 
@@ -49,7 +49,7 @@ is_number(const char *word, int number)
 }
 
 static int
-explain(const char *word)
+explain_word(const char *word)
 {
     int found = 0;
 
@@ -57,14 +57,14 @@ explain(const char *word)
         word = "DUET_E_UNAUTHENTICATED";
     for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
         const duet_result_info *info = duet_explain(results[i]);
-        if (!names(word, info->name) && !(results[i] != 0 && is_number(word, results[i])))
+        if (!word_names(word, info->name) && !(results[i] != 0 && is_number(word, results[i])))
             continue;
         printf("%s (%d): %s\n  %s\n", info->name, info->number, info->sentence, info->cure);
         found = 1;
     }
     for (size_t i = 0; i < sizeof exit_lines / sizeof *exit_lines; i++) {
         const struct exit_line *line = &exit_lines[i];
-        if (!is_number(word, line->number) && !names(word, line->name))
+        if (!is_number(word, line->number) && !word_names(word, line->name))
             continue;
         printf("exit code %d: %s\n  %s\n", line->number, line->sentence, line->cure);
         found = 1;
@@ -75,7 +75,7 @@ explain(const char *word)
 }
 
 static void
-list(void)
+list_all(void)
 {
     puts("Exit codes of the command:");
     for (size_t i = 0; i < sizeof exit_lines / sizeof *exit_lines; i++)
@@ -93,9 +93,9 @@ explain_run(struct options *o)
     int code = EXIT_DONE;
 
     if (o->operand_count == 0)
-        list();
+        list_all();
     else
-        code = explain(o->operands[0]);
+        code = explain_word(o->operands[0]);
     return finish_output(code);
 }
 

@@ -75,7 +75,7 @@ print_recipes(const char *path)
 /** Write the key to its file or to standard output. public_part may be shown: it goes to standard
  * output if the key went to a file, else to standard error. Returns an exit code. */
 static int
-deliver(const struct options *o, const char *text, size_t size, const char *public_part)
+write_key(const struct options *o, const char *text, size_t size, const char *public_part)
 {
     struct stat status;
 
@@ -149,12 +149,12 @@ make_identity(const struct options *o, char *text)
     duet_key_text(key, identity.public_key);
     duet_wipe(&identity, sizeof identity);
     int code = o->peer != NULL ? write_section(section, sizeof section, o->peer, key) : EXIT_DONE;
-    return code == EXIT_DONE ? deliver(o, text, size, o->peer != NULL ? section : key) : code;
+    return code == EXIT_DONE ? write_key(o, text, size, o->peer != NULL ? section : key) : code;
 }
 
 /** The end of a day, YYYY-MM-DD in UTC, which is yet to come. Returns an exit code. */
 static int
-read_not_after(duet_secret *secret, const char *day)
+parse_day(duet_secret *secret, const char *day)
 {
     struct tm tm = {0}, same;
     const char *end = strptime(day, "%Y-%m-%d", &tm);
@@ -191,12 +191,12 @@ make_secret(const struct options *o, char *text)
     duet_wipe(bytes, sizeof bytes);
     if (result != DUET_OK)
         return log_error(EXIT_FAILED, "%s", duet_explain(result)->sentence);
-    int code = o->not_after != NULL ? read_not_after(&secret, o->not_after) : EXIT_DONE;
+    int code = o->not_after != NULL ? parse_day(&secret, o->not_after) : EXIT_DONE;
     if (code == EXIT_DONE)
         duet_secret_format(text, TEXT_MOST, &used, &secret);
     to_hex(id, secret.id, sizeof secret.id);
     duet_secret_wipe(&secret);
-    return code == EXIT_DONE ? deliver(o, text, used, id) : code;
+    return code == EXIT_DONE ? write_key(o, text, used, id) : code;
 }
 
 static int

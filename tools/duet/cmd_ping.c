@@ -25,7 +25,7 @@ struct ping {
 /* ---- Telling: a line for each step, or one object that is whole whatever happens ---- */
 
 static double
-ms(uint64_t us)
+us_to_ms(uint64_t us)
 {
     return (double)us / 1000.0;
 }
@@ -63,12 +63,12 @@ tell_way(struct ping *p)
     const struct dialled *c = &p->link.dialled;
 
     if (c->resolve_us > 0) {
-        ping_line(p, "resolve       %.3f ms\n", ms(c->resolve_us));
-        ping_field(p, "resolve_ms", "%.3f", ms(c->resolve_us));
+        ping_line(p, "resolve       %.3f ms\n", us_to_ms(c->resolve_us));
+        ping_field(p, "resolve_ms", "%.3f", us_to_ms(c->resolve_us));
     }
     if (c->connect_us > 0) {
-        ping_line(p, "connect       %.3f ms, %s\n", ms(c->connect_us), c->at);
-        ping_field(p, "connect_ms", "%.3f", ms(c->connect_us));
+        ping_line(p, "connect       %.3f ms, %s\n", us_to_ms(c->connect_us), c->at);
+        ping_field(p, "connect_ms", "%.3f", us_to_ms(c->connect_us));
         ping_field(p, "address", "\"%s\"", c->at);
     }
 }
@@ -78,7 +78,7 @@ tell_proof(struct ping *p)
 {
     char key[DUET_KEY_TEXT_SIZE] = "", room[DUET_KEY_TEXT_SIZE], id[2 * DUET_SECRET_ID_SIZE + 1];
     const char *name = link_peer_name(&p->link, room);
-    double took = ms(p->link.handshake_us);
+    double took = us_to_ms(p->link.handshake_us);
     duet_info info;
 
     duet_session_info(duet_channel_session(p->link.channel), &info);
@@ -97,24 +97,24 @@ tell_proof(struct ping *p)
 static void
 tell_trips(struct ping *p)
 {
-    double average = p->received > 0 ? ms(p->sum) / p->received : 0;
+    double average = p->received > 0 ? us_to_ms(p->sum) / p->received : 0;
 
     ping_field(p, "sent", "%u", p->sent);
     ping_field(p, "received", "%u", p->received);
     if (p->received == 0)
         return;
     ping_line(p, "round trips   %u sent, %u received, min/avg/max %.3f/%.3f/%.3f ms\n", p->sent,
-              p->received, ms(p->least), average, ms(p->most));
-    ping_field(p, "min_ms", "%.3f", ms(p->least));
+              p->received, us_to_ms(p->least), average, us_to_ms(p->most));
+    ping_field(p, "min_ms", "%.3f", us_to_ms(p->least));
     ping_field(p, "avg_ms", "%.3f", average);
-    ping_field(p, "max_ms", "%.3f", ms(p->most));
+    ping_field(p, "max_ms", "%.3f", us_to_ms(p->most));
 }
 
 /* ---- Round trips ---- */
 
 /** Receive until the answer is here; what else the peer sends is dropped. */
 static int
-await(struct link *link, int timeout_ms)
+await_pong(struct link *link, int timeout_ms)
 {
     static uint8_t dropped[1 << 20]; /* room for the largest frame that this side accepts */
     duet_session *session = duet_channel_session(link->channel);
@@ -147,7 +147,7 @@ ping_once(struct ping *p, unsigned number)
         result = duet_flush(p->link.channel, WAIT_MS);
     p->sent++;
     if (result == DUET_OK)
-        result = await(&p->link, WAIT_MS);
+        result = await_pong(&p->link, WAIT_MS);
     if (result != DUET_OK)
         return result;
     uint64_t took = duet__os_now_us() - begin;
@@ -155,7 +155,7 @@ ping_once(struct ping *p, unsigned number)
     p->least = p->received == 0 || took < p->least ? took : p->least;
     p->most = took > p->most ? took : p->most;
     p->received++;
-    ping_line(p, "round trip %u: %.3f ms\n", number, ms(took));
+    ping_line(p, "round trip %u: %.3f ms\n", number, us_to_ms(took));
     return DUET_OK;
 }
 

@@ -53,7 +53,7 @@ struct pump {
 /* ---- The plain side ---- */
 
 static int
-pending(const struct flow *flow)
+flow_pending(const struct flow *flow)
 {
     return flow->at < flow->size;
 }
@@ -64,7 +64,9 @@ open_flow(struct flow *flow, const char *path, int standard, int flags)
     struct stat status;
     uint64_t number = (uint64_t)standard;
 
-    flow->name = path != NULL ? path : standard == 0 ? "standard input" : "standard output";
+    flow->name = standard == 0 ? "standard input" : "standard output";
+    if (path != NULL)
+        flow->name = path;
     if (path != NULL && strncmp(path, "fd:", 3) == 0 &&
         parse_number(&number, path + 3, 0, 65535) != 0)
         return log_error(EXIT_USAGE, "%s: not fd:N", printable(path));
@@ -147,7 +149,7 @@ too_idle(const struct pump *pump)
 {
     double seconds = pump->options->idle_ms / 1000.0;
 
-    if (pending(&pump->out))
+    if (flow_pending(&pump->out))
         return log_error(EXIT_LOCAL,
                          "%s: nobody reads it for %g s; what the peer sent is not all written",
                          printable(pump->out.name), seconds);
@@ -163,7 +165,7 @@ flush_output(struct pump *pump)
 {
     int code = EXIT_DONE;
 
-    while (code == EXIT_DONE && pending(&pump->out) && !interrupted()) {
+    while (code == EXIT_DONE && flow_pending(&pump->out) && !interrupted()) {
         struct pollfd fds[2] = {{.fd = pump->out.fd, .events = POLLOUT},
                                 {.fd = interrupt_fd(), .events = POLLIN}};
         if (poll(fds, 2, pump->options->idle_ms) == 0)
@@ -177,7 +179,7 @@ flush_output(struct pump *pump)
 
 /** What a call of the channel's came to. Returns an exit code. */
 static int
-judge(struct pump *pump, int result)
+report_result(struct pump *pump, int result)
 {
     if (result == DUET_OK || result == DUET_AGAIN || result == DUET_CLOSED)
         return EXIT_DONE;
@@ -218,7 +220,7 @@ send_input(struct pump *pump)
     }
     pump->flushing = result == DUET_AGAIN;
     pump->moved |= sent > 0;
-    return judge(pump, result);
+    return report_result(pump, result);
 }
 
 static int
@@ -232,7 +234,7 @@ receive_output(struct pump *pump)
     pump->moved |= out->size > 0 || result == DUET_CLOSED;
     if (result == DUET_CLOSED)
         pump->rx_done = 1;
-    return judge(pump, result);
+    return report_result(pump, result);
 }
 
 /* ---- The loop ---- */
@@ -241,7 +243,7 @@ receive_output(struct pump *pump)
 static int
 close_output(struct pump *pump)
 {
-    if (!pump->rx_done || pending(&pump->out) || pump->out.fd < 0)
+    if (!pump->rx_done || flow_pending(&pump->out) || pump->out.fd < 0)
         return EXIT_DONE;
     int result = close(pump->out.fd);
     pump->out.fd = -1;
@@ -259,22 +261,22 @@ is_over(const struct pump *pump)
 
 /** What to poll for, in the order in, out, channel in, channel out, signals. */
 static void
-prepare(const struct pump *pump, struct pollfd fds[POLLED])
+set_polled(const struct pump *pump, struct pollfd fds[POLLED])
 {
     unsigned state = duet_channel_state(pump->link->channel);
-    int reading = !pump->in_done && !pending(&pump->in);
-    int receiving = !pump->rx_done && !pending(&pump->out);
+    int reading = !pump->in_done && !flow_pending(&pump->in);
+    int receiving = !pump->rx_done && !flow_pending(&pump->out);
     int sending = pump->flushing || state & DUET_WANT_WRITE;
 
     fds[0] = (struct pollfd){.fd = reading ? pump->in.fd : -1, .events = POLLIN};
-    fds[1] = (struct pollfd){.fd = pending(&pump->out) ? pump->out.fd : -1, .events = POLLOUT};
+    fds[1] = (struct pollfd){.fd = flow_pending(&pump->out) ? pump->out.fd : -1, .events = POLLOUT};
     fds[2] = (struct pollfd){.fd = receiving ? pump->link->rfd : -1, .events = POLLIN};
     fds[3] = (struct pollfd){.fd = sending ? pump->link->wfd : -1, .events = POLLOUT};
     fds[4] = (struct pollfd){.fd = interrupt_fd(), .events = POLLIN};
 }
 
 static int
-work(struct pump *pump, const struct pollfd fds[POLLED])
+work_once(struct pump *pump, const struct pollfd fds[POLLED])
 {
     int code = EXIT_DONE;
 
@@ -284,9 +286,9 @@ work(struct pump *pump, const struct pollfd fds[POLLED])
         code = read_input(pump);
     if (code == EXIT_DONE && (fds[0].revents != 0 || fds[3].revents != 0))
         code = send_input(pump);
-    if (code == EXIT_DONE && (fds[2].revents != 0 || (pump->more && !pending(&pump->out))))
+    if (code == EXIT_DONE && (fds[2].revents != 0 || (pump->more && !flow_pending(&pump->out))))
         code = receive_output(pump);
-    if (code == EXIT_DONE && pending(&pump->out) && fds[1].fd < 0)
+    if (code == EXIT_DONE && flow_pending(&pump->out) && fds[1].fd < 0)
         code = write_output(pump);
     return code == EXIT_DONE ? close_output(pump) : code;
 }
@@ -302,7 +304,7 @@ wait_for_work(struct pump *pump, struct pollfd fds[POLLED])
             return too_idle(pump);
         timeout = pump->options->idle_ms - (int)idle;
     }
-    if (pump->more && !pending(&pump->out))
+    if (pump->more && !flow_pending(&pump->out))
         timeout = 0;
     if (poll(fds, POLLED, timeout) < 0) {
         if (errno != EINTR)
@@ -324,10 +326,10 @@ run_pump(struct pump *pump)
         if (pump->moved && pump->options->idle_ms >= 0)
             pump->last = duet__os_now_ms();
         pump->moved = 0;
-        prepare(pump, fds);
+        set_polled(pump, fds);
         code = wait_for_work(pump, fds);
         if (code == EXIT_DONE)
-            code = work(pump, fds);
+            code = work_once(pump, fds);
     }
     return pump->fatal != DUET_OK ? end_fatal(pump) : code;
 }

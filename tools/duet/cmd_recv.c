@@ -65,7 +65,7 @@ tell_want(struct receiver *r)
 }
 
 static int
-acknowledge(struct receiver *r)
+send_acknowledgement(struct receiver *r)
 {
     uint8_t message[12];
     uint64_t now = duet__os_now_ms();
@@ -84,7 +84,7 @@ acknowledge(struct receiver *r)
 /* ---- What the sender says ---- */
 
 static int
-nonsense(void)
+refuse_message(void)
 {
     return log_error(EXIT_FAILED, "the peer's message makes no sense: is it duet send?");
 }
@@ -110,7 +110,7 @@ on_offer(struct receiver *r, const uint8_t *bytes, size_t size)
     static struct offer offer;
 
     if (in_file(r) || r->talk.complete || offer_read(&offer, bytes, size) != 0)
-        return nonsense();
+        return refuse_message();
     r->offers++;
     r->answered = 0;
     r->begun = !offer.asks;
@@ -135,7 +135,7 @@ on_start(struct receiver *r, const uint8_t *bytes, size_t size)
 
     if (!in_file(r) || r->begun || fields.bad || fields.left > 0 ||
         (offset != 0 && offset != r->store.there))
-        return nonsense();
+        return refuse_message();
     r->begun = 1;
     if (r->store.state == STORE_DISCARD)
         return EXIT_DONE;
@@ -148,17 +148,17 @@ static int
 on_data(struct receiver *r, const uint8_t *bytes, size_t size)
 {
     if (!in_content(r))
-        return nonsense();
+        return refuse_message();
     if (store_data(&r->store, bytes, size) != 0)
         return tell_refused(r);
-    return r->store.state == STORE_DISCARD ? EXIT_DONE : acknowledge(r);
+    return r->store.state == STORE_DISCARD ? EXIT_DONE : send_acknowledgement(r);
 }
 
 static int
 on_done(struct receiver *r, const uint8_t *bytes, size_t size)
 {
     if (!in_content(r) || size != 1)
-        return nonsense();
+        return refuse_message();
     if (r->answered) { /* refused before */
         r->store.state = STORE_IDLE;
         return EXIT_DONE;
@@ -188,12 +188,12 @@ recv_on_message(void *context, uint32_t code, const uint8_t *bytes, size_t size)
         return on_done(r, bytes, size);
     case TRANSFER_END:
         if (in_file(r) || size != 0)
-            return nonsense();
+            return refuse_message();
         store_end(&r->store);
         r->talk.complete = 1;
         return EXIT_DONE;
     default:
-        return nonsense();
+        return refuse_message();
     }
 }
 
@@ -219,7 +219,9 @@ receive_files(void *context)
     code = talk_close(&r->talk);
     if (code != EXIT_DONE)
         return code;
-    return r->store.code != 0 ? r->store.code : r->refused > 0 ? EXIT_FAILED : EXIT_DONE;
+    if (r->store.code != 0)
+        return r->store.code;
+    return r->refused > 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
 static int

@@ -34,7 +34,7 @@ struct sender {
     uint8_t hash[TRANSFER_HASH];
     uint64_t files, sent; /* files, and bytes of content, that went out */
     uint64_t last;        /* bytes of these that are the last offer's */
-    int sour;             /* a source that could not be read: exit code */
+    int source_error;     /* exit code of a source that could not be read, or 0 */
 };
 
 /* ---- What the receiver says ---- */
@@ -106,7 +106,8 @@ send_offer(struct sender *s, const struct offer *offer)
     return talk_send(&s->talk, TRANSFER_OFFER, message, size);
 }
 
-/** Hear what is there already, and say from where the content comes. Returns an exit code. */
+/** Wait for how much of the file the peer has, and answer with the offset from which its content
+ * follows (resume). Returns an exit code. */
 static int
 agree_on_start(struct sender *s, int fd, const struct offer *offer, uint64_t *offset)
 {
@@ -147,8 +148,8 @@ send_content(struct sender *s, int fd, const struct offer *offer, uint64_t at, u
         if (n <= 0) {
             *status = 1;
             progress_break(&s->talk.progress);
-            s->sour = log_error(EXIT_LOCAL, "%s: %s", printable(offer->name),
-                                n < 0 ? errno_text() : "became shorter while it was read");
+            s->source_error = log_error(EXIT_LOCAL, "%s: %s", printable(offer->name),
+                                        n < 0 ? errno_text() : "became shorter while it was read");
             return EXIT_DONE;
         }
         at += (uint64_t)n;
@@ -191,7 +192,7 @@ set_name(struct offer *offer, const char *folder, const char *rest)
 }
 
 static void
-describe(struct offer *offer, const struct stat *status, enum offer_kind kind)
+describe_offer(struct offer *offer, const struct stat *status, enum offer_kind kind)
 {
     offer->kind = kind;
     offer->mode = status->st_mode & 0777;
@@ -210,14 +211,15 @@ open_and_send(struct sender *s, const char *path, int flags, struct offer *offer
 
     if (fd < 0 || fstat(fd, &status) != 0) {
         progress_break(&s->talk.progress);
-        s->sour = log_error(EXIT_LOCAL, "%s: %s; it is left out", printable(path), errno_text());
+        s->source_error =
+            log_error(EXIT_LOCAL, "%s: %s; it is left out", printable(path), errno_text());
         if (fd >= 0)
             close(fd);
         return EXIT_DONE;
     }
     int code = EXIT_DONE;
     if (S_ISREG(status.st_mode)) {
-        describe(offer, &status, OFFER_FILE);
+        describe_offer(offer, &status, OFFER_FILE);
         code = send_file(s, fd, offer);
     } else {
         log_warning("%s: neither file nor folder: skipped", printable(path));
@@ -245,20 +247,20 @@ send_entry(void *context, const struct walk_entry *entry)
 
     if (entry->kind == WALK_FAILED) {
         progress_break(&s->talk.progress);
-        s->sour = log_error(EXIT_LOCAL, "%s: %s; it is left out", printable(entry->path),
-                            strerror(entry->error));
+        s->source_error = log_error(EXIT_LOCAL, "%s: %s; it is left out", printable(entry->path),
+                                    strerror(entry->error));
         return EXIT_DONE;
     }
     int code = set_name(&offer, source->base, entry->path + source->root);
     if (code != EXIT_DONE) {
-        s->sour = code;
+        s->source_error = code;
         return EXIT_DONE;
     }
     switch (entry->kind) {
     case WALK_FOLDER:
     case WALK_FOLDER_DONE:
-        describe(&offer, &entry->status,
-                 entry->kind == WALK_FOLDER ? OFFER_FOLDER : OFFER_FOLDER_DONE);
+        describe_offer(&offer, &entry->status,
+                       entry->kind == WALK_FOLDER ? OFFER_FOLDER : OFFER_FOLDER_DONE);
         return send_offer(s, &offer);
     case WALK_FILE:
         return open_and_send(s, entry->path, entry->depth > 0 ? O_NOFOLLOW : 0, &offer);
@@ -286,7 +288,7 @@ base_of(char base[NAME_MAX + 1], const char *path)
     size_t n = size - start;
     if (whole != NULL &&
         ((n == 1 && name[0] == '.') || (n == 2 && name[0] == '.' && name[1] == '.'))) {
-        name = strrchr(whole, '/') + 1; /* `.` is called what it is called */
+        name = strrchr(whole, '/') + 1; /* `.` gets the name of its folder */
         n = strlen(name);
     }
     int bad = n == 0 || n > NAME_MAX;
@@ -360,10 +362,12 @@ send_all(void *context)
     s->talk.progress.files = s->files > s->refused ? s->files - s->refused : 0;
     if (s->settled != s->offers)
         return log_error(EXIT_FAILED, "the peer closed before it had stored all; " TRANSFER_RESUME);
-    return s->sour != 0 ? s->sour : s->refused > 0 ? EXIT_FAILED : EXIT_DONE;
+    if (s->source_error != 0)
+        return s->source_error;
+    return s->refused > 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
-/** Everything that can be known to be wrong before anyone is bothered. */
+/** Find the errors that need no connection. */
 static int
 check_sources(const struct options *o, size_t count)
 {

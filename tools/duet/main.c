@@ -25,7 +25,7 @@ static const struct command *const commands[] = {
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static int
-help(void)
+print_help(void)
 {
     puts("duet: a private, authenticated channel between two peers that share a secret\n");
     for (size_t i = 0; i < COMMANDS; i++)
@@ -73,7 +73,7 @@ main(int argc, const char **argv)
         return log_error(EXIT_USAGE, "no subcommand; see duet --help");
     if (is_help(argv[1])) {
         if (argc == 2)
-            return help();
+            return print_help();
         argv[1] = argv[2]; /* duet help SUBCOMMAND */
         argv[2] = "--help";
         argc = 3;

@@ -50,7 +50,7 @@ size_text(char out[32], double bytes)
 }
 
 static double
-rate(uint64_t bytes, uint64_t since_ms, uint64_t now)
+bytes_per_second(uint64_t bytes, uint64_t since_ms, uint64_t now)
 {
     return now > since_ms ? (double)bytes * 1000 / (double)(now - since_ms) : 0;
 }
@@ -69,7 +69,7 @@ end_of(const char *name, size_t room)
 
 /** A line that a terminal breaks could not be written anew. */
 static size_t
-columns(void)
+terminal_columns(void)
 {
     struct winsize size;
 
@@ -79,7 +79,7 @@ columns(void)
 static void
 show_line(struct progress *p, const char *rest)
 {
-    size_t width = columns() - 1, size = strlen(rest);
+    size_t width = terminal_columns() - 1, size = strlen(rest);
     size_t room = width > size ? width - size : 0;
 
     fprintf(stderr, "\r%s%.*s\033[K", end_of(p->name, room), (int)width, rest);
@@ -90,7 +90,7 @@ static void
 show_progress(struct progress *p, uint64_t now)
 {
     char verified[32], total[32] = "?", speed[32], left[48] = "", rest[192];
-    double per_second = rate(p->verified - p->skipped, p->file_ms, now);
+    double per_second = bytes_per_second(p->verified - p->skipped, p->file_ms, now);
     int slow = now - p->moved_ms >= SLOW_MS;
 
     if (p->style == PROGRESS_JSON) {
@@ -174,5 +174,5 @@ progress_end(struct progress *p, const char *receipt, const struct options *o)
     if (log_level >= 0)
         fprintf(stderr, "duet: %" PRIu64 " %s, %s in %.1f s, %s/s, %sreceipt %s\n", p->files,
                 p->files == 1 ? "file" : "files", size_text(size, (double)p->bytes), seconds,
-                size_text(speed, rate(p->bytes, p->begun_ms, now)), there, receipt);
+                size_text(speed, bytes_per_second(p->bytes, p->begun_ms, now)), there, receipt);
 }

@@ -24,7 +24,7 @@ enum { DEPTH_MOST = 128 }; /* folders within folders */
 static int store_refuse(struct store *store, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/** Say why, with the name in front; what follows is dropped. */
+/** Refuse the offer with a reason, after its name; its content is dropped. */
 static int
 store_refuse(struct store *store, const char *format, ...)
 {
@@ -40,9 +40,9 @@ store_refuse(struct store *store, const char *format, ...)
     return -1;
 }
 
-/** A failure of this machine's: disk full, no permission. */
+/** Refuse because of this machine: disk full, no permission. */
 static int
-failed(struct store *store)
+fail_local(struct store *store)
 {
     const char *cure = errno == ENOSPC || errno == EDQUOT
                            ? "; make room and run the same command again at both ends to resume"
@@ -53,7 +53,7 @@ failed(struct store *store)
 }
 
 static void
-let_go(struct store *store)
+close_files(struct store *store)
 {
     if (store->fd >= 0 && !store->stream)
         close(store->fd);
@@ -88,7 +88,7 @@ name_check(const char *name)
 
 /** A folder below a folder, made if it is not there. */
 static int
-enter(int parent, const char *name)
+open_subfolder(int parent, const char *name)
 {
     const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     int fd = openat(parent, name, flags);
@@ -100,7 +100,7 @@ enter(int parent, const char *name)
 
 /** Walk to the folder of store->offer.name; store->base is its last component. */
 static int
-walk(struct store *store)
+open_folder(struct store *store)
 {
     const char *name = store->offer.name;
     char component[NAME_MAX + 1];
@@ -114,7 +114,7 @@ walk(struct store *store)
             memcpy(store->base, component, size + 1);
             return 0;
         }
-        int next = enter(store->folder, component);
+        int next = open_subfolder(store->folder, component);
         int error = errno;
         close(store->folder);
         store->folder = next;
@@ -123,7 +123,7 @@ walk(struct store *store)
     }
     return errno == ELOOP || errno == ENOTDIR
                ? store_refuse(store, "a link or a file is in the place of its folder")
-               : failed(store);
+               : fail_local(store);
 }
 
 /* ---- Opening the folder ---- */
@@ -167,7 +167,7 @@ store_end(struct store *store)
 void
 store_close(struct store *store)
 {
-    let_go(store);
+    close_files(store);
     if (store->root >= 0)
         close(store->root);
     store->root = -1;
@@ -175,16 +175,16 @@ store_close(struct store *store)
 
 /* ---- An offer ---- */
 
-/** Mode and time as they are there. */
+/** Set the sender's mode and time. */
 static int
-dress(struct store *store, int fd)
+set_attributes(struct store *store, int fd)
 {
     const struct timespec times[2] = {
         {.tv_sec = 0, .tv_nsec = UTIME_NOW},
         {.tv_sec = (time_t)store->offer.seconds, .tv_nsec = (long)store->offer.nanoseconds}};
 
     if (fchmod(fd, store->offer.mode) != 0 || futimens(fd, times) != 0)
-        return failed(store);
+        return fail_local(store);
     return 0;
 }
 
@@ -193,15 +193,15 @@ offer_folder(struct store *store)
 {
     int result = 0;
 
-    if (walk(store) != 0)
+    if (open_folder(store) != 0)
         return -1;
-    int fd = enter(store->folder, store->base);
+    int fd = open_subfolder(store->folder, store->base);
     if (fd < 0)
         return errno == ENOTDIR || errno == ELOOP
                    ? store_refuse(store, "a file or link is there already")
-                   : failed(store);
+                   : fail_local(store);
     if (store->offer.kind == OFFER_FOLDER_DONE) {
-        result = dress(store, fd);
+        result = set_attributes(store, fd);
         sync_names(fd);
     }
     close(fd);
@@ -218,7 +218,7 @@ compare_with(struct store *store, const struct stat *status)
         return store_refuse(store, "is there already, and differs; recv --force replaces it");
     store->fd = openat(store->folder, store->base, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (store->fd < 0)
-        return failed(store);
+        return fail_local(store);
     store->there = store->offer.size;
     store->state = STORE_COMPARE;
     return 0;
@@ -235,7 +235,7 @@ open_part(struct store *store)
     store->fd = openat(store->folder, store->part,
                        O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
     if (store->fd < 0 || fstat(store->fd, &status) != 0)
-        return failed(store);
+        return fail_local(store);
     if (!S_ISREG(status.st_mode))
         return store_refuse(store, "its %s is no file", STORE_PART);
     if (flock(store->fd, LOCK_EX | LOCK_NB) != 0)
@@ -261,7 +261,7 @@ offer_file(struct store *store)
 {
     struct stat status;
 
-    if (walk(store) != 0)
+    if (open_folder(store) != 0)
         return -1;
     int found = fstatat(store->folder, store->base, &status, AT_SYMLINK_NOFOLLOW) == 0;
     if (found && !store->force)
@@ -274,7 +274,7 @@ offer_file(struct store *store)
 int
 store_offer(struct store *store, const struct offer *offer)
 {
-    let_go(store);
+    close_files(store);
     store->offer = *offer;
     store->state = STORE_IDLE;
     store->there = store->at = 0;
@@ -289,7 +289,7 @@ store_offer(struct store *store, const struct offer *offer)
     if (offer_file(store) != 0)
         return -1;
     if (!offer->asks && store->state == STORE_WRITE && ftruncate(store->fd, 0) != 0)
-        return failed(store);
+        return fail_local(store);
     return 0;
 }
 
@@ -298,7 +298,7 @@ store_hash(struct store *store, uint8_t hash[TRANSFER_HASH])
 {
     memset(hash, 0, TRANSFER_HASH);
     if (store->there > 0 && hash_prefix(hash, store->fd, store->there) != 0)
-        return failed(store);
+        return fail_local(store);
     return 0;
 }
 
@@ -316,7 +316,7 @@ store_start(struct store *store, uint64_t offset)
     if (store->stream)
         return 0;
     if (ftruncate(store->fd, (off_t)offset) != 0 || lseek(store->fd, (off_t)offset, SEEK_SET) < 0)
-        return failed(store);
+        return fail_local(store);
     return 0;
 }
 
@@ -330,7 +330,7 @@ write_data(struct store *store, const uint8_t *bytes, size_t size)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return failed(store);
+            return fail_local(store);
         bytes += n;
         size -= (size_t)n;
         store->at += (uint64_t)n;
@@ -373,15 +373,15 @@ store_data(struct store *store, const uint8_t *bytes, size_t size)
 static int
 store_finish(struct store *store)
 {
-    if (dress(store, store->fd) != 0)
+    if (set_attributes(store, store->fd) != 0)
         return -1;
     if (fsync(store->fd) != 0)
-        return failed(store);
+        return fail_local(store);
     int result = store->force ? renameat(store->folder, store->part, store->folder, store->base)
                               : duet__os_rename_new(store->folder, store->part, store->base);
     if (result != 0 && errno == EEXIST)
         return store_refuse(store, "appeared meanwhile; recv --force replaces it");
-    return result == 0 ? 0 : failed(store);
+    return result == 0 ? 0 : fail_local(store);
 }
 
 int
@@ -395,7 +395,7 @@ store_done(struct store *store, int status)
         result = store_refuse(store, "less came than was offered");
     else if (store->state == STORE_WRITE && !store->stream)
         result = store_finish(store);
-    let_go(store);
+    close_files(store);
     store->state = STORE_IDLE;
     return result;
 }

@@ -16,7 +16,7 @@ enum { VIOLATION_MS = 2000 }; /* of silence after a violation */
 
 /** Read and drop. Returns 1 when nothing more will come. */
 static int
-drop(struct connection *c)
+read_and_drop(struct connection *c)
 {
     int ended;
 
@@ -85,7 +85,7 @@ half_open_handshake(struct connection *c)
 void
 half_open_drop(struct connection *c)
 {
-    if (drop(c))
+    if (read_and_drop(c))
         endpoint_watch(c->duet, 0);
 }
 
@@ -95,7 +95,7 @@ half_open_timeout(struct connection *c)
     int ended;
 
     if (c->service->view.draining) {
-        drop(c);
+        read_and_drop(c);
         connection_end(c, END_UNAUTHENTICATED, gate_reason(GATE_SHUTDOWN));
     } else if (!gate_is_over(c->duet->fd, half_open_age(c), c->tunnel->drain_ms, &ended)) {
         connection_timer(c, GATE_STEP_MS);
@@ -111,7 +111,7 @@ half_open_evict(struct tunnel *tunnel)
 
     if (c == NULL || half_open_age(c) < GATE_EVICT_AFTER_MS)
         return -1;
-    drop(c);
+    read_and_drop(c);
     connection_end(c, END_UNAUTHENTICATED, gate_reason(GATE_EVICTED));
     return 0;
 }
@@ -141,7 +141,7 @@ violation_start(struct connection *c, const char *reason)
 void
 violation_drop(struct connection *c)
 {
-    if (drop(c))
+    if (read_and_drop(c))
         violation_timeout(c);
 }
 

@@ -11,8 +11,8 @@
 
 /** Let a tunnel go on under another generation. */
 static void
-configure(struct tunnel *tunnel, struct generation *generation,
-          const struct tunnel_settings *settings)
+set_generation(struct tunnel *tunnel, struct generation *generation,
+               const struct tunnel_settings *settings)
 {
     generation->holders++;
     generation_release(tunnel->generation);
@@ -119,7 +119,7 @@ new_tunnel(struct service *service, struct generation *generation,
         return NULL;
     }
     TAILQ_INSERT_TAIL(&service->tunnels, tunnel, entry);
-    configure(tunnel, generation, settings);
+    set_generation(tunnel, generation, settings);
     tunnel->retired = 1;
     return tunnel;
 }
@@ -210,7 +210,7 @@ tunnels_renew(struct service *service)
     }
     for (size_t i = 0; i < settings->tunnel_count; i++) {
         tunnel = find_tunnel(service, &settings->tunnels[i]);
-        configure(tunnel, service->generation, &settings->tunnels[i]);
+        set_generation(tunnel, service->generation, &settings->tunnels[i]);
         if (add_ports(tunnel) != EXIT_DONE)
             code = EXIT_LIMIT;
     }

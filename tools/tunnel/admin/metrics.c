@@ -185,7 +185,7 @@ struct metrics {
 };
 
 static void
-refresh(uv_timer_t *timer)
+on_refresh_timer(uv_timer_t *timer)
 {
     struct metrics *metrics = timer->data;
     int bad = metrics_write(metrics->path, metrics->view) != 0;
@@ -212,14 +212,14 @@ metrics_start(struct metrics **metrics, struct admin_view *view, const char *pat
     made->path = copy;
     made->timer.data = made;
     uv_timer_init(view->loop, &made->timer);
-    uv_timer_start(&made->timer, refresh, 0, (uint64_t)interval_ms);
+    uv_timer_start(&made->timer, on_refresh_timer, 0, (uint64_t)interval_ms);
     uv_unref((uv_handle_t *)&made->timer); /* does not keep the service running */
     *metrics = made;
     return EXIT_DONE;
 }
 
 static void
-release(uv_handle_t *handle)
+free_metrics(uv_handle_t *handle)
 {
     struct metrics *metrics = handle->data;
 
@@ -232,6 +232,6 @@ metrics_stop(struct metrics *metrics)
 {
     if (metrics == NULL)
         return;
-    refresh(&metrics->timer);
-    uv_close((uv_handle_t *)&metrics->timer, release);
+    on_refresh_timer(&metrics->timer);
+    uv_close((uv_handle_t *)&metrics->timer, free_metrics);
 }

@@ -135,7 +135,7 @@ add_connection(struct line *line, const struct record *r, int for_program)
 
 /** Append, as far as there is room. */
 static void __attribute__((format(printf, 3, 4)))
-put(char out[RECORD_LINE], size_t *size, const char *format, ...)
+append(char out[RECORD_LINE], size_t *size, const char *format, ...)
 {
     va_list arguments;
 
@@ -150,10 +150,10 @@ static void
 put_number(char out[RECORD_LINE], size_t *size, const struct field *field)
 {
     if (field->is_ms)
-        put(out, size, "%llu.%03u", (unsigned long long)(field->number / 1000),
-            (unsigned)(field->number % 1000));
+        append(out, size, "%llu.%03u", (unsigned long long)(field->number / 1000),
+               (unsigned)(field->number % 1000));
     else
-        put(out, size, "%llu", (unsigned long long)field->number);
+        append(out, size, "%llu", (unsigned long long)field->number);
 }
 
 /** logfmt: a value with anything but plain characters stands in quotes. */
@@ -161,13 +161,13 @@ static void
 put_quoted(char out[RECORD_LINE], size_t *size, const char *text)
 {
     if (*text != 0 && strpbrk(text, " \"=\\") == NULL) {
-        put(out, size, "%s", text);
+        append(out, size, "%s", text);
         return;
     }
-    put(out, size, "\"");
+    append(out, size, "\"");
     for (; *text != 0; text++)
-        put(out, size, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
-    put(out, size, "\"");
+        append(out, size, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+    append(out, size, "\"");
 }
 
 static size_t
@@ -176,7 +176,7 @@ format_logfmt(char out[RECORD_LINE], const struct line *line)
     size_t size = 0;
 
     for (size_t i = 0; i < line->count; i++) {
-        put(out, &size, "%s%s=", i > 0 ? " " : "", line->fields[i].name);
+        append(out, &size, "%s%s=", i > 0 ? " " : "", line->fields[i].name);
         if (line->fields[i].text != NULL)
             put_quoted(out, &size, line->fields[i].text);
         else
@@ -226,19 +226,19 @@ format_text(char out[RECORD_LINE], const struct line *line)
             continue;
         int bare = strcmp(name, "time") == 0 || strcmp(name, "message") == 0;
         int last = strcmp(name, "reason") == 0;
-        put(out, &size, "%s", i == 0 ? "" : last ? ": " : " ");
+        append(out, &size, "%s", i == 0 ? "" : last ? ": " : " ");
         if (strcmp(name, "level") == 0) {
-            put(out, &size, "%s:", field->text);
+            append(out, &size, "%s:", field->text);
             continue;
         }
         if (!bare && !last)
-            put(out, &size, "%s ", name);
+            append(out, &size, "%s ", name);
         if (field->text != NULL)
-            put(out, &size, "%s", field->text);
+            append(out, &size, "%s", field->text);
         else
             put_number(out, &size, field);
         if (!bare && !last && i + 2 < line->count)
-            put(out, &size, ",");
+            append(out, &size, ",");
     }
     return size;
 }

@@ -49,7 +49,7 @@ fault_at(struct reader *reader, const char *format, ...)
 /* ---- Sections ---- */
 
 static int
-is_name(const char *name)
+is_tunnel_name(const char *name)
 {
     static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
 
@@ -63,7 +63,7 @@ begin_tunnel(struct reader *reader, const char *name)
     char safe[TUNNEL_NAME_MOST * 4 + 1];
 
     reader->section = TUNNEL;
-    if (!is_name(name) || strlen(name) > TUNNEL_NAME_MOST)
+    if (!is_tunnel_name(name) || strlen(name) > TUNNEL_NAME_MOST)
         fault_at(reader,
                  "tunnel \"%s\": a name is 1 to %d letters, digits, dots, dashes and "
                  "underscores",
@@ -230,7 +230,7 @@ read_lines(struct reader *reader)
 
 /** Get ready to read the file. Returns 0, or -1. */
 static int
-begin(struct reader *reader, const char *file)
+begin_file(struct reader *reader, const char *file)
 {
     const char *slash = strrchr(file, '/');
 
@@ -259,7 +259,7 @@ settings_parse(struct settings **settings, const char *file, const char *text, s
     *settings = reader.settings;
     if (reader.settings == NULL)
         return -1;
-    if (begin(&reader, file) != 0) {
+    if (begin_file(&reader, file) != 0) {
         settings_fault(faults, "%s: no memory, or the path is too long", reader.file);
         goto out;
     }

@@ -71,7 +71,7 @@ read_outside(struct settings *settings)
 
 /** What the reading came to. Returns an exit code, and the set only with EXIT_DONE. */
 static int
-finish(struct settings **out, struct settings *settings, int result)
+finish_load(struct settings **out, struct settings *settings, int result)
 {
     int code = settings != NULL ? read_outside(settings) : log_error(EXIT_LIMIT, "no memory");
 
@@ -98,7 +98,7 @@ settings_load(struct settings **settings, const char *file)
         return code;
     int result = settings_parse(&made, file, text.at, text.size, &faults);
     text_free(&text);
-    return finish(settings, made, result);
+    return finish_load(settings, made, result);
 }
 
 /** The one tunnel that the options make; as settings_parse(). */
@@ -134,12 +134,12 @@ settings_from_options(struct settings **settings, enum tunnel_side side)
     struct settings *made;
 
     int result = settings_apply(&made, side, &faults);
-    return finish(settings, made, result);
+    return finish_load(settings, made, result);
 }
 
 /** Have a text as it was. Returns an exit code. */
 static int
-keep(char **text, const char *old)
+copy_text(char **text, const char *old)
 {
     free(*text);
     *text = old != NULL ? strdup(old) : NULL;
@@ -155,9 +155,9 @@ settings_reload(struct settings **settings, const struct settings *old)
     if (*settings == NULL)
         return code;
     /* A worker that is started after a reload has these paths in common with the others. */
-    code = keep(&(*settings)->control, old->control);
+    code = copy_text(&(*settings)->control, old->control);
     if (code == EXIT_DONE)
-        code = keep(&(*settings)->metrics_file, old->metrics_file);
+        code = copy_text(&(*settings)->metrics_file, old->metrics_file);
     if (code != EXIT_DONE) {
         settings_free(*settings);
         *settings = NULL;
