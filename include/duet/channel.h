@@ -275,8 +275,9 @@ typedef struct duet_exchange_io {
  *
  * io   sent and got start at 0; after DUET_AGAIN or DUET_SLOW call again with the same io.
  *
- * Returns DUET_OK when all is accepted and room bytes are received; DUET_CLOSED when all is sent and the peer closed before room
- * bytes came; else as duet_send() and duet_recv().   Source: docs/protocol.md §1.   Since 0.1.
+ * Returns DUET_OK when all is accepted and room bytes are received; DUET_CLOSED when all is sent
+ * and the peer closed before room bytes came; else as duet_send() and duet_recv().   Source:
+ * docs/protocol.md §1.   Since 0.1.
  */
 DUET_API int duet_exchange(duet_channel *channel, duet_exchange_io *io, int timeout_ms);
 
