@@ -64,7 +64,7 @@ enum duet_state {
  * Make a channel on descriptors. Sends nothing yet.
  *
  * channel   out: the channel, to be released by duet_channel_free(); NULL on failure.
- * config    must outlive the channel.
+ * config    frozen from now on; see duet_config.
  * replay    must outlive the channel; NULL only for TOP in a program that never listens.
  * rfd, wfd  to read and to write; the same for a socket. They stay the caller's to close, and must
  *           be read by this channel alone. A socket in blocking mode is fine: only a call without a

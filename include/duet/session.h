@@ -47,8 +47,14 @@ enum duet_pattern { DUET_PATTERNS(DUET__PATTERN_ENUM) DUET_PATTERN_COUNT };
 
 /* ---- Configuration: what many sessions share ---- */
 
-/** Secrets, identity, trusted peers, profile and numbers. Do not change it once a session uses it;
- * from then on threads may share it. */
+/**
+ * Secrets, identity, trusted peers, profile and numbers.
+ *
+ * The first session or channel made from it freezes it for good: every later change returns
+ * DUET_E_MISUSE with nothing changed, and from then on threads may share it. To add a secret while
+ * sessions run, make a new configuration for the sessions that follow. Sessions and channels keep
+ * what they use: the application may call duet_config_free() as soon as it makes no more of them.
+ */
 typedef struct duet_config duet_config;
 
 /** The numbers of a configuration. */
@@ -69,7 +75,8 @@ enum duet_setting {
  * when libcrypto failed. Free it by duet_config_free().   Since 0.1. */
 DUET_API duet_config *duet_config_new(void);
 
-/** Wipe and free a configuration that no session uses any more; NULL is accepted.   Since 0.1. */
+/** Give a configuration up; NULL is accepted. The last of the sessions and channels made from it
+ * wipes and frees it, or this call does if there is none.   Since 0.1. */
 DUET_API void duet_config_free(duet_config *config);
 
 /**
@@ -79,13 +86,13 @@ DUET_API void duet_config_free(duet_config *config);
  * size    bytes, even, 64 to 65,536.
  *
  * Returns DUET_OK; with nothing changed DUET_E_LENGTH (size), DUET_E_MISUSE (DUET_SECRETS_MOST are
- * there), DUET_E_MEMORY.   Source: docs/protocol.md §2, §4 "Several secrets".   Since 0.1.
+ * there; in use), DUET_E_MEMORY.   Source: docs/protocol.md §2, §4 "Several secrets".   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_config_add_secret(duet_config *config, const uint8_t *bytes,
                                                  size_t size);
 
 /** Set this party's identity (copied); with it TOP offers pattern 2. Returns DUET_OK,
- * DUET_E_CRYPTO (libcrypto failed).   Since 0.1. */
+ * DUET_E_CRYPTO (libcrypto failed), DUET_E_MISUSE (in use).   Since 0.1. */
 DUET_API DUET_CHECKED int duet_config_set_identity(duet_config *config,
                                                    const duet_identity *identity);
 
@@ -94,16 +101,16 @@ DUET_API DUET_CHECKED int duet_config_set_identity(duet_config *config,
  * empty list accepts nobody.
  *
  * Returns DUET_OK; with nothing changed DUET_E_MEMORY, DUET_E_MISUSE (a key in a form that X25519
- * never gives).   Source: docs/protocol.md §4 "Identities".   Since 0.1.
+ * never gives; in use).   Source: docs/protocol.md §4 "Identities".   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_config_set_peers(duet_config *config, const duet_peers *peers);
 
-/** Set the profile (copied). Returns DUET_OK; DUET_E_MISUSE (a value out of range) with nothing
- * changed.   Source: docs/protocol.md §6.   Since 0.1. */
+/** Set the profile (copied). Returns DUET_OK; DUET_E_MISUSE (a value out of range; in use) with
+ * nothing changed.   Source: docs/protocol.md §6.   Since 0.1. */
 DUET_API DUET_CHECKED int duet_config_set_profile(duet_config *config, const duet_profile *profile);
 
-/** Set a number. Returns DUET_OK; DUET_E_MISUSE (unknown setting, value out of range) with nothing
- * changed.   Since 0.1. */
+/** Set a number. Returns DUET_OK; DUET_E_MISUSE (unknown setting, value out of range; in use) with
+ * nothing changed.   Since 0.1. */
 DUET_API DUET_CHECKED int duet_config_set(duet_config *config, enum duet_setting setting,
                                           uint64_t value);
 
@@ -190,7 +197,7 @@ typedef struct duet_info {
  * Make a session that begins with a handshake.
  *
  * session   out: the session, to be freed by duet_session_free(); NULL on failure.
- * config    at least one secret; must outlive the session.
+ * config    at least one secret; frozen from now on.
  * random    in: DUET_RANDOM_SIZE random bytes, never used for anything else. The first
  *           DUET_NONCE_SIZE are this side's nonce; TOP stores them in its replay cache before the
  *           flight is sent.
@@ -210,7 +217,7 @@ DUET_API DUET_CHECKED int duet_session_new(duet_session **session, const duet_co
  * and anyone who sees both can decrypt both. There is no forward secrecy.
  *
  * session     out: as duet_session_new().
- * config      exactly one secret; its limits and rotation numbers apply to both parties.
+ * config      exactly one secret; frozen from now on; its limits and rotation numbers apply to both parties.
  * salt        in: salt_size bytes, 16 to 1,024, that the higher protocol has agreed on.
  *
  * Returns DUET_OK; DUET_E_MISUSE (number of secrets, salt_size), DUET_E_MEMORY.

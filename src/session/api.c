@@ -17,6 +17,7 @@ allocate_session(const duet_config *config, enum duet_role role)
     if (s == NULL)
         return NULL;
     s->config = config;
+    duet__config_retain(config);
     s->role = (uint8_t)role;
     s->pattern = -1;
     s->rx_limit = config->max_payload;
@@ -42,6 +43,7 @@ duet_session_new(duet_session **session, const duet_config *config, enum duet_ro
         duet_session_free(s);
         return result;
     }
+    duet__config_freeze(config);
     *session = s;
     return DUET_OK;
 }
@@ -79,6 +81,7 @@ duet_session_new_preset(duet_session **session, const duet_config *config, enum 
     s->ready = 1;
     s->tx_phase = DUET__TX_ESTABLISHED;
     s->rx_phase = DUET__RX_ESTABLISHED;
+    duet__config_freeze(config);
     *session = s;
     return DUET_OK;
 }
@@ -89,6 +92,7 @@ duet_session_free(duet_session *s)
     if (s == NULL)
         return;
     duet__session_wipe(s);
+    duet__config_release(s->config);
     free(s->detail);
     duet_wipe(s, sizeof *s);
     free(s);

@@ -38,6 +38,7 @@ duet_config_new(void)
     duet_config *config = calloc(1, sizeof *config);
     if (config == NULL)
         return NULL;
+    atomic_init(&config->users, 1);
     config->profile.hello_pad_most = WIRE_HELLO_PAD;
     config->profile.rotate_frames = WIRE_ROTATE_FRAMES;
     config->profile.rotate_blocks = WIRE_ROTATE_BLOCKS;
@@ -47,10 +48,33 @@ duet_config_new(void)
     return config;
 }
 
-void
-duet_config_free(duet_config *config)
+/* Sessions see a configuration as const, and only the count and the mark of its use may change:
+ * every configuration was allocated by duet_config_new(), so that the cast is valid. */
+static struct duet_config *
+config_writable(const struct duet_config *config)
 {
-    if (config == NULL)
+    return (struct duet_config *)(uintptr_t)config;
+}
+
+void
+duet__config_retain(const struct duet_config *config)
+{
+    atomic_fetch_add_explicit(&config_writable(config)->users, 1, memory_order_relaxed);
+}
+
+void
+duet__config_freeze(const struct duet_config *config)
+{
+    atomic_store_explicit(&config_writable(config)->frozen, 1, memory_order_relaxed);
+}
+
+void
+duet__config_release(const struct duet_config *shared)
+{
+    struct duet_config *config = config_writable(shared);
+
+    /* The last user must see what the others did before they released it. */
+    if (atomic_fetch_sub_explicit(&config->users, 1, memory_order_acq_rel) > 1)
         return;
     for (size_t i = 0; i < config->count; i++)
         duet__psk_wipe(&config->psks[i]);
@@ -60,12 +84,19 @@ duet_config_free(duet_config *config)
     free(config);
 }
 
+void
+duet_config_free(duet_config *config)
+{
+    if (config != NULL)
+        duet__config_release(config);
+}
+
 int
 duet_config_add_secret(duet_config *config, const uint8_t *bytes, size_t size)
 {
     size_t used = config->count * sizeof *config->psks;
 
-    if (config->count >= DUET_SECRETS_MOST)
+    if (config->frozen || config->count >= DUET_SECRETS_MOST)
         return DUET_E_MISUSE;
     struct duet__psk *psks = malloc(used + sizeof *psks);
     if (psks == NULL)
@@ -85,6 +116,8 @@ duet_config_add_secret(duet_config *config, const uint8_t *bytes, size_t size)
 int
 duet_config_set_identity(duet_config *config, const duet_identity *identity)
 {
+    if (config->frozen)
+        return DUET_E_MISUSE;
     int result = duet__x25519_public(config->identity.public_key, identity->private_key);
     if (result != DUET_OK)
         return result;
@@ -96,6 +129,8 @@ duet_config_set_identity(duet_config *config, const duet_identity *identity)
 int
 duet_config_set_peers(duet_config *config, const duet_peers *peers)
 {
+    if (config->frozen)
+        return DUET_E_MISUSE;
     for (size_t i = 0; i < peers->count; i++)
         if (!duet__x25519_in_form(peers->list[i].public_key))
             return DUET_E_MISUSE;
@@ -120,7 +155,7 @@ is_rotate_exponent(unsigned exponent)
 int
 duet_config_set_profile(duet_config *config, const duet_profile *profile)
 {
-    if (profile->label_size > DUET_LABEL_MOST ||
+    if (config->frozen || profile->label_size > DUET_LABEL_MOST ||
         profile->prelude_size[DUET_TOP] > DUET_PRELUDE_MOST ||
         profile->prelude_size[DUET_BOTTOM] > DUET_PRELUDE_MOST ||
         profile->hello_pad_most > WIRE_HELLO_PAD_MOST ||
@@ -145,8 +180,8 @@ duet_config_set(duet_config *config, enum duet_setting setting, uint64_t value)
         [DUET_SET_SPEAK_FIRST] = {0, 1},
     };
 
-    if ((unsigned)setting >= sizeof range / sizeof *range || value < range[setting].least ||
-        value > range[setting].most)
+    if (config->frozen || (unsigned)setting >= sizeof range / sizeof *range ||
+        value < range[setting].least || value > range[setting].most)
         return DUET_E_MISUSE;
     if (setting == DUET_SET_PATTERNS)
         config->patterns = (unsigned)value;

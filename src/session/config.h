@@ -1,5 +1,8 @@
 /*
- * A configuration inside: what the sessions of one program share, constant once one uses it.
+ * A configuration inside: what the sessions of one program share.
+ *
+ * The first session freezes it: from then on only `users` changes, so threads share it without a
+ * lock. The application holds it once, and so does every session; the last one frees it.
  */
 #ifndef DUET_SESSION_CONFIG_H
 #define DUET_SESSION_CONFIG_H
@@ -8,7 +11,11 @@
 
 #include "crypto/hkdf.h"
 
+#include <stdatomic.h>
+
 struct duet_config {
+    _Atomic size_t users;   /* the application, until duet_config_free(), and each session */
+    _Atomic int frozen;     /* 1: a session was made from it */
     struct duet__psk *psks; /* owned, in the order in which they were added */
     size_t count;
     duet_identity identity;
@@ -24,6 +31,15 @@ struct duet_config {
     int speak_first;               /* 1: the application may send before the peer's READY */
     struct duet__bytes extensions; /* of our params; none are defined in version 1 */
 };
+
+/** Count one session more. */
+void duet__config_retain(const struct duet_config *config);
+
+/** Refuse every change from now on. */
+void duet__config_freeze(const struct duet_config *config);
+
+/** Drop one use; the last one wipes and frees the configuration. */
+void duet__config_release(const struct duet_config *config);
 
 /** The patterns that a role may use, as a set; 0: none. */
 unsigned duet__config_patterns(const struct duet_config *config, enum duet_role role);

@@ -146,14 +146,84 @@ fresh_session(void **state)
     pair_close(&pair);
 }
 
+/** All changes of a configuration return the same. */
+static void
+assert_changes(duet_config *config, int expected)
+{
+    static const uint8_t bytes[64] = {9};
+    static duet_profile profile;
+    duet_peer peer = {.name = "peer", .public_key = {9}};
+    const duet_peers peers = {&peer, 1};
+    duet_identity identity;
+
+    duet_profile_init(&profile);
+    assert_int_equal(duet_identity_init(&identity, bytes), DUET_OK);
+    assert_int_equal(duet_config_add_secret(config, bytes, sizeof bytes), expected);
+    assert_int_equal(duet_config_set_identity(config, &identity), expected);
+    assert_int_equal(duet_config_set_peers(config, &peers), expected);
+    assert_int_equal(duet_config_set_profile(config, &profile), expected);
+    assert_int_equal(duet_config_set(config, DUET_SET_PATTERNS, 1u << DUET_PATTERN_EPHEMERAL),
+                     expected);
+}
+
+/** The first session freezes its configuration, even once that session is gone; one that could not
+ * be made does not. */
+static void
+config_in_use(void **state)
+{
+    static const uint8_t random[DUET_RANDOM_SIZE] = {1}, salt[16] = {2}, secret[64] = {3};
+    duet_config *config = duet_config_new();
+    duet_session *session;
+
+    (void)state;
+    assert_non_null(config);
+    assert_int_equal(duet_session_new(&session, config, DUET_TOP, random, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_config_add_secret(config, secret, sizeof secret), DUET_OK);
+    assert_int_equal(duet_session_new_preset(&session, config, DUET_TOP, salt, 15), DUET_E_MISUSE);
+    assert_int_equal(duet_session_new_preset(&session, config, DUET_TOP, salt, 16), DUET_OK);
+    assert_changes(config, DUET_E_MISUSE);
+    duet_session_free(session);
+    assert_changes(config, DUET_E_MISUSE);
+    assert_int_equal(duet_session_new_preset(&session, config, DUET_TOP, salt, 16), DUET_OK);
+    duet_session_free(session);
+    duet_config_free(config);
+
+    config = duet_config_new();
+    assert_changes(config, DUET_OK);
+    assert_int_equal(duet_config_set_peers(config, &(duet_peers){NULL, 0}), DUET_OK);
+    assert_int_equal(duet_config_set(config, DUET_SET_PATTERNS, 1u << DUET_PATTERN_IDENTITY),
+                     DUET_OK);
+    assert_int_equal(duet_session_new(&session, config, DUET_TOP, random, 0), DUET_OK);
+    assert_changes(config, DUET_E_MISUSE);
+    duet_session_free(session);
+    duet_config_free(config);
+}
+
+/** Sessions go on after the application has given their configurations up. */
+static void
+config_given_up(void **state)
+{
+    (void)state;
+    pair_open(&pair, &(struct pair_options){.pattern = DUET_PATTERN_IDENTITY});
+    for (int i = 0; i < 2; i++) {
+        duet_config_free(pair.end[i].config);
+        pair.end[i].config = NULL;
+    }
+    pair_handshake(&pair);
+    assert_int_equal(pair_send(top, 7, 100), DUET_OK);
+    assert_int_equal(duet_session_ask(top->session, DUET_ASK_ROTATE, NULL), DUET_OK);
+    assert_int_equal(pair_settle(&pair), DUET_OK);
+    assert_int_equal(pair_info(top).tx_epoch, 1);
+    pair_close(&pair);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(raw_direction),
-        cmocka_unit_test(dead_session),
-        cmocka_unit_test(closed_session),
-        cmocka_unit_test(fresh_session),
+        cmocka_unit_test(raw_direction),  cmocka_unit_test(dead_session),
+        cmocka_unit_test(closed_session), cmocka_unit_test(fresh_session),
+        cmocka_unit_test(config_in_use),  cmocka_unit_test(config_given_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,7 +34,8 @@ set_secret(struct pair_end *end, uint8_t byte, int add)
     assert_int_equal(duet_config_add_secret(end->config, secret, sizeof secret), DUET_OK);
 }
 
-/** BOTTOM refuses TOP's first flight, stays silent, and keeps the reason. */
+/** BOTTOM refuses TOP's first flight, stays silent, and keeps the reason. The configurations can be
+ * changed afterwards. */
 static void
 assert_refused(const char *why)
 {
@@ -45,6 +46,7 @@ assert_refused(const char *why)
     assert_int_equal(bottom->wire_size, 0);
     if (strstr(duet_session_detail(bottom->session), why) == NULL)
         fail_msg("'%s' does not speak of '%s'", duet_session_detail(bottom->session), why);
+    pair_thaw(&pair);
 }
 
 static void
@@ -52,6 +54,7 @@ another_secret(void **state)
 {
     (void)state;
     pair_open(&pair, &plain);
+    pair_thaw(&pair);
     set_secret(bottom, 0x5b, 0);
     assert_refused("that the secret does not open");
     set_secret(bottom, 0x5c, 1);
@@ -69,6 +72,7 @@ many_secrets(void **state)
 {
     (void)state;
     pair_open(&pair, &plain);
+    pair_thaw(&pair);
     set_secret(bottom, 0, 0);
     while (bottom->config->count < DUET_SECRETS_MOST)
         set_secret(bottom, bottom->config->count == 1000 ? 0x5a : 1, 1);
@@ -88,6 +92,7 @@ another_profile(void **state)
 
     (void)state;
     pair_open(&pair, &plain);
+    pair_thaw(&pair);
     profile = bottom->config->profile;
     memcpy(profile.label, "acme", 4);
     profile.label_size = 4;
@@ -97,6 +102,7 @@ another_profile(void **state)
     assert_int_equal(pair_sessions(&pair), DUET_OK);
     pair_handshake(&pair);
 
+    pair_thaw(&pair);
     memcpy(profile.prelude[DUET_TOP], "GET / HTTP/1.1\r\n\r\n", 18);
     profile.prelude_size[DUET_TOP] = 18;
     memset(profile.prelude[DUET_BOTTOM], 'x', DUET_PRELUDE_MOST);
@@ -106,6 +112,7 @@ another_profile(void **state)
     assert_int_equal(duet_config_set_profile(top->config, &profile), DUET_OK);
     assert_int_equal(pair_sessions(&pair), DUET_OK);
     pair_handshake(&pair);
+    pair_thaw(&pair);
     profile.hello_pad_most = 16001;
     assert_int_equal(duet_config_set_profile(top->config, &profile), DUET_E_MISUSE);
     pair_close(&pair);
@@ -116,6 +123,7 @@ another_pattern(void **state)
 {
     (void)state;
     pair_open(&pair, &plain);
+    pair_thaw(&pair);
     assert_int_equal(duet_config_set(top->config, DUET_SET_PATTERNS, 1u << DUET_PATTERN_SECRET),
                      DUET_OK);
     assert_refused("pattern 0, which is not accepted");
@@ -171,6 +179,7 @@ skew(void **state)
     (void)state;
     pair_open(&pair, &plain);
     assert_true(clocks(0, 1000));
+    pair_thaw(&pair);
     assert_int_equal(duet_config_set(bottom->config, DUET_SET_MAX_SKEW_MS, 500), DUET_OK);
     assert_true(clocks(1000, 1500));
     assert_true(clocks(1500, 1000));
@@ -299,6 +308,7 @@ peers_in_another_form(void **state)
 
     (void)state;
     pair_open(&pair, &identity);
+    pair_thaw(&pair);
     assert_int_equal(duet_config_set_peers(top->config, &peers), DUET_E_MISUSE);
     assert_false(top->config->has_peers);
     pair_close(&pair);
@@ -309,6 +319,7 @@ known_identities(void **state)
 {
     (void)state;
     pair_open(&pair, &identity);
+    pair_thaw(&pair);
     trust(top, bottom);
     trust(bottom, top);
     assert_int_equal(pair_sessions(&pair), DUET_OK);
@@ -325,6 +336,7 @@ unknown_bottom(void **state)
 {
     (void)state;
     pair_open(&pair, &identity);
+    pair_thaw(&pair);
     trust(top, top); /* not BOTTOM; and its own key is nobody's */
     assert_int_equal(pair_sessions(&pair), DUET_OK);
     assert_int_equal(pair_flush(top), DUET_OK);
@@ -345,6 +357,7 @@ unknown_top(void **state)
 {
     (void)state;
     pair_open(&pair, &identity);
+    pair_thaw(&pair);
     trust(bottom, NULL); /* an empty list trusts nobody */
     assert_int_equal(pair_sessions(&pair), DUET_OK);
     assert_int_equal(pair_settle(&pair), DUET_E_UNTRUSTED);
@@ -360,6 +373,7 @@ identity_in_another_form(void **state)
 {
     (void)state;
     pair_open(&pair, &identity);
+    pair_thaw(&pair);
     top->config->identity.public_key[DUET_KEY_SIZE - 1] ^= 0x80;
     assert_int_equal(pair_sessions(&pair), DUET_OK);
     assert_int_equal(pair_settle(&pair), DUET_E_UNTRUSTED);
@@ -373,6 +387,7 @@ own_identity(void **state)
 {
     (void)state;
     pair_open(&pair, &identity);
+    pair_thaw(&pair);
     assert_int_equal(duet_config_set_identity(top->config, &bottom->config->identity), DUET_OK);
     assert_int_equal(pair_sessions(&pair), DUET_OK);
     assert_int_equal(pair_settle(&pair), DUET_E_UNTRUSTED);
@@ -384,6 +399,7 @@ list_means_identity(void **state)
 {
     (void)state;
     pair_open(&pair, &identity);
+    pair_thaw(&pair);
     trust(bottom, top);
     assert_int_equal(duet_config_set(bottom->config, DUET_SET_PATTERNS, 7), DUET_OK);
     assert_int_equal(duet_config_set(top->config, DUET_SET_PATTERNS, 1u << DUET_PATTERN_EPHEMERAL),
@@ -456,6 +472,7 @@ presets(void **state)
                      DUET_E_MISUSE);
     assert_int_equal(duet_session_new_preset(&session, top->config, DUET_TOP, salt, 1025),
                      DUET_E_MISUSE);
+    pair_thaw(&pair);
     set_secret(top, 1, 1);
     assert_int_equal(duet_session_new_preset(&session, top->config, DUET_TOP, salt, 16),
                      DUET_E_MISUSE);

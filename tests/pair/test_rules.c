@@ -283,6 +283,7 @@ limits(void **state)
 
     (void)state;
     pair_open(&pair, &plain);
+    pair_thaw(&pair);
     assert_int_equal(duet_config_set(bottom->config, DUET_SET_MAX_PAYLOAD, 255), DUET_E_MISUSE);
     assert_int_equal(duet_config_set(bottom->config, DUET_SET_MAX_PAYLOAD, 300), DUET_OK);
     assert_int_equal(pair_sessions(&pair), DUET_OK);

@@ -4,6 +4,7 @@
 #include "support/pair.h"
 
 #include "crypto/x25519.h"
+#include "session/config.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -96,6 +97,16 @@ pair_open(struct pair *pair, const struct pair_options *options)
     configure(&pair->end[DUET_TOP], options, 0x21);
     configure(&pair->end[DUET_BOTTOM], options, 0x42);
     assert_int_equal(pair_sessions(pair), DUET_OK);
+}
+
+void
+pair_thaw(struct pair *pair)
+{
+    for (int i = 0; i < 2; i++) {
+        duet_session_free(pair->end[i].session);
+        pair->end[i].session = NULL;
+        pair->end[i].config->frozen = 0;
+    }
 }
 
 void

@@ -48,6 +48,8 @@ struct pair_options {
 void pair_open(struct pair *pair, const struct pair_options *options);
 /** Sessions anew, under the configurations that are there. Returns the first failure. */
 int pair_sessions(struct pair *pair);
+/** Free the sessions and let the configurations change again, as new ones in their place could. */
+void pair_thaw(struct pair *pair);
 void pair_close(struct pair *pair);
 
 /** Both sessions up to READY at both ends. */
