@@ -94,8 +94,8 @@ DUET_API DUET_CHECKED int duet_channel_open_stream(duet_channel **channel,
  * Make a channel of a preset session, which has no handshake.
  *
  * channel   out: the channel; NULL on failure.
- * session   of duet_session_new_preset(). On success the channel owns and frees it; on failure it
- *           stays the caller's.
+ * session   of duet_session_new_preset(); DUET_SET_FRAME_SIZE of its configuration applies. On
+ *           success the channel owns and frees it; on failure it stays the caller's.
  * stream    in: as duet_channel_open_stream(); NULL: the channel is on rfd and wfd.
  * rfd, wfd  as duet_channel_open(); ignored where there is a stream.
  *

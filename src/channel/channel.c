@@ -16,7 +16,6 @@
 
 enum {
     DETAIL_SIZE = 160,        /* bytes of a detail, NUL included */
-    PRESET_FRAME = 16384,     /* bytes into which a preset session's payload is split */
     PARTIAL_TOTAL = 64 << 20, /* bytes of partial frames in all channels of a process, so that slow
                                  peers on many channels cannot fill memory together */
 };
@@ -208,7 +207,7 @@ duet_channel_open_preset(duet_channel **channel, duet_session *session, const du
     if (result != DUET_OK)
         return result;
     (*channel)->session = session;
-    (*channel)->frame_size = PRESET_FRAME;
+    (*channel)->frame_size = session->config->frame_size;
     (*channel)->established = 1;
     return DUET_OK;
 }

@@ -200,6 +200,32 @@ preset(void **state)
     close(fd[1]);
 }
 
+/** A preset channel splits by its configuration's frame size too, which outlives the handle. */
+static void
+preset_frame_size(void **state)
+{
+    duet_config *config = ends_config();
+    duet_session *session;
+    duet_channel *top;
+    static uint8_t bytes[1000];
+    uint8_t salt[16] = "another";
+    size_t n;
+    int fd[2];
+
+    (void)state;
+    ends_sockets(ENDS_DIRECT, &fd[0], &fd[1]);
+    assert_int_equal(duet_config_set(config, DUET_SET_FRAME_SIZE, 100), DUET_OK);
+    assert_int_equal(duet_session_new_preset(&session, config, DUET_TOP, salt, sizeof salt),
+                     DUET_OK);
+    duet_config_free(config);
+    assert_int_equal(duet_channel_open_preset(&top, session, NULL, fd[0], fd[0]), DUET_OK);
+    assert_int_equal(duet_send(top, bytes, sizeof bytes, &n, 0), DUET_OK);
+    assert_int_equal(ends_waiting(fd[1]), sizeof bytes + 10 * DUET_FRAME_OVERHEAD);
+    duet_channel_free(top);
+    close(fd[0]);
+    close(fd[1]);
+}
+
 /** Blocks that are allocated now, libcrypto's included. */
 static size_t
 blocks(void)
@@ -245,6 +271,7 @@ main(void)
         cmocka_unit_test(speaks_first),
         cmocka_unit_test(forked),
         cmocka_unit_test(preset),
+        cmocka_unit_test(preset_frame_size),
         cmocka_unit_test(costs_little_while_idle),
     };
     if (heap_count_libcrypto() != 0)
