@@ -181,8 +181,9 @@ duet__os_peek(int fd, int patient, uint8_t *at, size_t size, size_t *got)
 }
 
 int
-duet__os_drop(int fd, size_t size)
+duet__os_drop(int fd, uint8_t *at, size_t size)
 {
+    (void)at;
     struct wire *wire = wire_of(fd);
 
     need(size <= wire->carried - wire->taken);

@@ -175,7 +175,7 @@ int duet__io_read(duet_channel *channel, const struct duet__os_piece *pieces, un
 int duet__io_peek(duet_channel *channel, int block, uint8_t *at, size_t size, size_t *got);
 
 /** Remove size bytes that were peeked at. Returns DUET_OK, or what ended the channel. */
-int duet__io_drop(duet_channel *channel, size_t size);
+int duet__io_drop(duet_channel *channel, uint8_t *at, size_t size);
 
 /** Write as much of size bytes as is taken. Returns DUET_OK when all were, DUET_AGAIN, or a fatal
  * result. */
@@ -291,7 +291,7 @@ int duet__peek_opened(duet_channel *channel, struct duet__rx *job, struct duet__
                       const struct duet_step *step, int result);
 
 /** Remove the opened bytes from the kernel. Returns DUET_OK, or what ended the channel. */
-int duet__peek_end(duet_channel *channel, const struct duet__peek *peek);
+int duet__peek_end(duet_channel *channel, struct duet__peek *peek);
 
 /** Peek, open all whole frames that the job takes, and remove them. Returns DUET_OK, DUET_AGAIN,
  * DUET__RECV_STOP, or as duet_recv(). */

@@ -79,9 +79,9 @@ duet__io_peek(duet_channel *channel, int block, uint8_t *at, size_t size, size_t
 }
 
 int
-duet__io_drop(duet_channel *channel, size_t size)
+duet__io_drop(duet_channel *channel, uint8_t *at, size_t size)
 {
-    int result = duet__os_drop(channel->io.rfd, size);
+    int result = duet__os_drop(channel->io.rfd, at, size);
 
     if (result == DUET_OK)
         return DUET_OK;

@@ -89,13 +89,13 @@ duet__peek_opened(duet_channel *channel, struct duet__rx *job, struct duet__peek
 }
 
 int
-duet__peek_end(duet_channel *channel, const struct duet__peek *peek)
+duet__peek_end(duet_channel *channel, struct duet__peek *peek)
 {
     if (channel->result != DUET_OK || peek->at == 0)
         return channel->result;
     if (channel->low_water)
         duet__channel_clear_low_water(channel);
-    return duet__io_drop(channel, peek->at);
+    return duet__io_drop(channel, peek->wire, peek->at);
 }
 
 /** Only a part of the begun frame is in the kernel: set SO_RCVLOWAT and leave it there, or read. */

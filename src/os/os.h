@@ -69,8 +69,9 @@ int duet__os_read(int fd, enum duet__os_kind kind, const struct duet__os_piece *
  */
 int duet__os_peek(int fd, int patient, uint8_t *at, size_t size, size_t *got);
 
-/** Remove size bytes that were peeked at. Returns DUET_OK when all are gone, or a failure. */
-int duet__os_drop(int fd, size_t size);
+/** Remove the size bytes that were peeked at and lie at `at`, which stays as it is. Returns DUET_OK
+ * when all are gone, or a failure. */
+int duet__os_drop(int fd, uint8_t *at, size_t size);
 
 /** Make poll() report input only when size bytes are there (1: the usual). Returns 0; -1 when the
  * socket's buffer may be too small for that. */

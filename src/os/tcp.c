@@ -1,7 +1,7 @@
 /*
  * Peeks at what a TCP socket has received, and makes poll() wait until there is enough of it.
  *
- * Linux alone peeks, counts and removes without copying (MSG_PEEK, MSG_TRUNC) and obeys SO_RCVLOWAT
+ * Linux alone peeks and removes without copying (MSG_PEEK, MSG_TRUNC) and obeys SO_RCVLOWAT
  * in poll(). Elsewhere no descriptor is of kind DUET__OS_TCP, and the channel reads frames exactly.
  */
 #include "os/os.h"
@@ -11,6 +11,7 @@
 #include <duet/error.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #ifdef DUET__OS_LINUX
@@ -34,24 +35,36 @@ duet__os_is_tcp(int fd)
 int
 duet__os_peek(int fd, int patient, uint8_t *at, size_t size, size_t *got)
 {
-    int flags = MSG_PEEK | (at == NULL ? MSG_TRUNC : 0) | (patient ? 0 : MSG_DONTWAIT);
+    int flags = MSG_PEEK | (patient ? 0 : MSG_DONTWAIT);
+    uint8_t first; /* tells the end of the stream from an empty socket, which FIONREAD does not */
+    int waiting = 0;
 
     *got = 0;
-    long n = (long)recv(fd, at, size, flags);
+    long n = (long)recv(fd, at != NULL ? at : &first, at != NULL ? size : 1, flags);
     if (n < 0)
         return duet__os_result(errno);
+    if (n == 0)
+        return DUET_CLOSED;
     *got = (size_t)n;
-    return n > 0 ? DUET_OK : DUET_CLOSED;
+    if (at != NULL)
+        return DUET_OK;
+    if (ioctl(fd, FIONREAD, &waiting) != 0)
+        return duet__os_result(errno);
+    if (waiting > 0)
+        *got = (size_t)waiting < size ? (size_t)waiting : size;
+    return DUET_OK;
 }
 
+/* Linux writes nothing under MSG_TRUNC, but valgrind and sanitizers expect size bytes of room. */
 int
-duet__os_drop(int fd, size_t size)
+duet__os_drop(int fd, uint8_t *at, size_t size)
 {
     while (size > 0) {
-        long n = (long)recv(fd, NULL, size, MSG_TRUNC | MSG_DONTWAIT);
-        if (n > 0)
+        long n = (long)recv(fd, at, size, MSG_TRUNC | MSG_DONTWAIT);
+        if (n > 0) {
+            at += n;
             size -= (size_t)n;
-        else if (n == 0)
+        } else if (n == 0)
             return DUET_CLOSED;
         else if (errno != EINTR)
             return duet__os_result(errno);
@@ -92,9 +105,10 @@ duet__os_peek(int fd, int patient, uint8_t *at, size_t size, size_t *got)
 }
 
 int
-duet__os_drop(int fd, size_t size)
+duet__os_drop(int fd, uint8_t *at, size_t size)
 {
     (void)fd;
+    (void)at;
     (void)size;
     return DUET_E_IO;
 }
