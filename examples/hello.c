@@ -8,7 +8,7 @@
 int
 main(int argc, char **argv)
 {
-    char text[8192];
+    static char text[100000]; /* the largest secret takes 94,300 */
     const char *path = argc > 1 ? argv[1] : "secret.key";
     FILE *file = fopen(path, "r");
     size_t sent, size = file != NULL ? fread(text, 1, sizeof text, file) : 0;

@@ -17,4 +17,6 @@ expect 1 "^missing.key: cannot be read$" "$hello" missing.key
 expect 1 "^/etc/passwd: neither" "$hello" /etc/passwd
 expect 1 "^hello: ..*" "$hello" secret.key </dev/null
 [ "$(duet pipe -k secret.key --exec "exec '$hello' secret.key" </dev/null)" = hello ] || bad "no hello"
+duet keygen --size 65536 -o largest.key >keygen.out 2>&1 || bad "no largest secret"
+[ "$(duet pipe -k largest.key --exec "exec '$hello' largest.key" </dev/null)" = hello ] || bad "no hello under the largest secret"
 done_testing
