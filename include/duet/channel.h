@@ -44,7 +44,9 @@ typedef struct duet_stream {
     /** Read 1 to size bytes without waiting. Returns DUET_OK; DUET_AGAIN; DUET_CLOSED at the end;
      * DUET_E_IO. */
     int (*read)(void *context, uint8_t *buffer, size_t size, size_t *got);
-    /** Write 1 to size bytes without waiting. Returns DUET_OK; DUET_AGAIN; DUET_E_IO. */
+    /** Write 1 to size bytes without waiting. Returns DUET_OK; DUET_AGAIN; DUET_E_TRUNCATED when
+     * the connection is lost; DUET_E_IO. After either failure nothing more is written, but read()
+     * is still called: what has come can be received. */
     int (*write)(void *context, const uint8_t *buffer, size_t size, size_t *put);
     /** Wait until reading or writing (a set of DUET_WANT_) can go on, or timeout_ms have passed
      * (negative: without end). Returns DUET_OK; DUET_E_IO. */
@@ -57,7 +59,10 @@ enum duet_state {
     DUET_STATE_SEND = 1, /**< a frame is partly sent */
     DUET_STATE_RECV = 2, /**< a frame is partly received */
     DUET_WANT_READ = 4,  /**< poll the descriptor for reading */
-    DUET_WANT_WRITE = 8  /**< poll the descriptor for writing */
+    DUET_WANT_WRITE = 8, /**< poll the descriptor for writing */
+    /** Verified data is in the library, and poll() cannot report it: receive it before you poll. A
+     * call for another code (after DUET_E_CODE), or with more room (DUET_E_ROOM), returns it. */
+    DUET_STATE_HAS_DATA = 16
 };
 
 /**
@@ -142,9 +147,9 @@ DUET_API DUET_CHECKED int duet_handshake(duet_channel *channel, int timeout_ms);
  * but its end does not change the result. While DUET_WANT_WRITE is in the state some are unsent,
  * and any later call writes them; duet_flush() and duet_close() report when they are written.
  * DUET_AGAIN or DUET_SLOW: *sent is less than size (or the handshake is not done); go on with
- * data + *sent. DUET_E_MISUSE: closed, or inside a message or frame;
- * DUET_E_TRUNCATED: the peer stopped reading; what it has sent can still be received; or a fatal
- * result.   Source: docs/protocol.md §1.   Since 0.1.
+ * data + *sent. DUET_E_MISUSE: closed, or inside a message or frame. DUET_E_TRUNCATED (the
+ * connection is lost for writing) and DUET_E_IO of a write end sending alone: every later sending
+ * call returns the same, and what the peer has sent can still be received. Or a fatal result.   Source: docs/protocol.md §1.   Since 0.1.
  */
 DUET_API int duet_send(duet_channel *channel, const void *data, size_t size, size_t *sent,
                        int timeout_ms);

@@ -254,6 +254,8 @@ duet_channel_state(const duet_channel *channel)
         state |= DUET_STATE_SEND;
     if (channel->recv_phase != DUET__RECV_BOUNDARY && channel->recv_phase != DUET__RECV_CLOSED)
         state |= DUET_STATE_RECV;
+    if (channel->recv_phase == DUET__RECV_VERIFIED)
+        state |= DUET_STATE_HAS_DATA;
     return state;
 }
 

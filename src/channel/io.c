@@ -91,16 +91,19 @@ duet__io_drop(duet_channel *channel, uint8_t *at, size_t size)
     return read_failed(channel, result, errno);
 }
 
-/** The peer does not read any more. What it sent before may still lie in the kernel, so after READY
- * only the sending direction is lost. */
+/** A write failed. What the peer sent before may still be there to be read, so after READY only
+ * the sending direction is lost. result: DUET_E_TRUNCATED (connection lost) or DUET_E_IO. */
 static int
-connection_lost(duet_channel *channel, int reason)
+write_failed(duet_channel *channel, int result, int reason)
 {
-    if (!channel->session->ready && !channel->established)
-        return duet__channel_fail(channel, DUET_E_UNAUTHENTICATED, "write", reason);
+    if (!channel->session->ready && !channel->established) {
+        if (result == DUET_E_TRUNCATED)
+            result = DUET_E_UNAUTHENTICATED;
+        return duet__channel_fail(channel, result, "write", reason);
+    }
     duet__channel_set_detail(channel, "write", reason);
-    channel->tx_result = DUET_E_TRUNCATED;
-    return DUET_E_TRUNCATED;
+    channel->tx_result = (int8_t)result;
+    return result;
 }
 
 int
@@ -116,7 +119,7 @@ duet__io_write(duet_channel *channel, const uint8_t *data, size_t size, size_t *
         if (stream->write != NULL) {
             result = stream->write(stream->context, data + *put, left, &n);
             if (n > left) /* it read past the end, or miscounts */
-                result = DUET_E_IO;
+                return duet__channel_fail(channel, DUET_E_IO, "write", 0);
             more = n > 0;
         } else {
             result = duet__os_write(io->wfd, (enum duet__os_kind)io->wkind, data + *put, left, &n);
@@ -132,9 +135,7 @@ duet__io_write(duet_channel *channel, const uint8_t *data, size_t size, size_t *
         return *put == size ? DUET_OK : DUET_AGAIN;
     if (result == DUET_AGAIN)
         return DUET_AGAIN;
-    if (result == DUET_E_TRUNCATED)
-        return connection_lost(channel, reason);
-    return duet__channel_fail(channel, DUET_E_IO, "write", reason);
+    return write_failed(channel, result == DUET_E_TRUNCATED ? result : DUET_E_IO, reason);
 }
 
 /** How long poll() may wait. Returns DUET_OK, or the result of a call whose time is over. */

@@ -172,6 +172,34 @@ states(void **state)
     ends_close(&ends);
 }
 
+/** A message comes to a program that reads the stream: it is verified and lies in the library, the
+ * kernel is empty, and the state reports it until it is received. */
+static void
+verified_data_is_in_the_state(void **state)
+{
+    struct ends ends;
+    uint8_t bytes[100];
+    uint32_t code;
+    size_t n;
+
+    (void)state;
+    for (int tcp = 0; tcp < 2; tcp++) {
+        ends_open_with(&ends, ends_config(), tcp ? ENDS_TCP_APART : ENDS_APART);
+        ends_handshake(&ends);
+        assert_int_equal(duet_send_message(ends.top, 7, "hello", 5, &n, 0), DUET_OK);
+        ends_carry_all(&ends);
+        assert_int_equal(duet_channel_state(ends.bottom), DUET_WANT_READ);
+        assert_int_equal(duet_recv(ends.bottom, bytes, sizeof bytes, &n, 1, 0), DUET_E_CODE);
+        assert_false(ends_readable(ends.bottom_fd));
+        assert_true(duet_channel_state(ends.bottom) & DUET_STATE_HAS_DATA);
+        assert_int_equal(duet_recv_message(ends.bottom, &code, bytes, 4, &n, 0), DUET_E_ROOM);
+        assert_true(duet_channel_state(ends.bottom) & DUET_STATE_HAS_DATA);
+        assert_int_equal(duet_recv_message(ends.bottom, &code, bytes, 5, &n, 0), DUET_OK);
+        assert_int_equal(duet_channel_state(ends.bottom), DUET_WANT_READ);
+        ends_close(&ends);
+    }
+}
+
 /** A receive call completes the handshake: state and poll() then let a pending send go on. */
 static void
 initiation_wakes_who_sends(void **state)
@@ -343,6 +371,7 @@ main(void)
         cmocka_unit_test(every_segmentation),
         cmocka_unit_test(narrow_sockets),
         cmocka_unit_test(states),
+        cmocka_unit_test(verified_data_is_in_the_state),
         cmocka_unit_test(initiation_wakes_who_sends),
         cmocka_unit_test(flushed_is_not_waited_for),
         cmocka_unit_test(a_sink_takes_no_call_for_ever),

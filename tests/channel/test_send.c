@@ -243,6 +243,84 @@ bad_arguments(void **state)
     ends_close(&ends);
 }
 
+/* ---- A stream whose write fails ---- */
+
+struct cut_stream {
+    int fd, write_result; /* DUET_OK: it writes */
+};
+
+static int
+cut_read(void *context, uint8_t *buffer, size_t size, size_t *got)
+{
+    ssize_t n = recv(((struct cut_stream *)context)->fd, buffer, size, MSG_DONTWAIT);
+
+    *got = n > 0 ? (size_t)n : 0;
+    if (n < 0)
+        return DUET_AGAIN;
+    return n > 0 ? DUET_OK : DUET_CLOSED;
+}
+
+static int
+cut_write(void *context, const uint8_t *buffer, size_t size, size_t *put)
+{
+    const struct cut_stream *cut = context;
+
+    *put = 0;
+    if (cut->write_result != DUET_OK)
+        return cut->write_result;
+    ssize_t n = send(cut->fd, buffer, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+    *put = n > 0 ? (size_t)n : 0;
+    return n > 0 ? DUET_OK : DUET_AGAIN;
+}
+
+static int
+cut_wait(void *context, unsigned want, int timeout_ms)
+{
+    (void)context;
+    (void)want;
+    return usleep((unsigned)(timeout_ms < 0 ? 1 : timeout_ms) * 1000) == 0 ? DUET_OK : DUET_E_IO;
+}
+
+/** A stream's write fails after the peer has replied and closed: sending is over, the reply and the
+ * peer's CLOSE are received. During the handshake the same failure ends the channel. */
+static void
+a_stream_cut_for_writing(void **state)
+{
+    static const int failures[] = {DUET_E_TRUNCATED, DUET_E_IO};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct ends ends;
+        struct cut_stream cut;
+        duet_stream stream = {&cut, cut_read, cut_write, cut_wait};
+        size_t n;
+        ends_open_direct(&ends);
+        duet_channel_free(ends.top);
+        cut = (struct cut_stream){ends.top_fd, failures[i]};
+        assert_int_equal(duet_channel_open_stream(&ends.top, ends.config, NULL, DUET_TOP, &stream),
+                         DUET_OK);
+        assert_int_equal(duet_handshake(ends.top, 0), i == 0 ? DUET_E_UNAUTHENTICATED : DUET_E_IO);
+        assert_int_equal(duet_channel_state(ends.top), 0);
+        duet_channel_free(ends.top);
+        cut.write_result = DUET_OK;
+        assert_int_equal(duet_channel_open_stream(&ends.top, ends.config, NULL, DUET_TOP, &stream),
+                         DUET_OK);
+        ends_handshake(&ends);
+        assert_int_equal(duet_send(ends.bottom, "reply", 5, &n, 0), DUET_OK);
+        assert_int_equal(duet_close(ends.bottom, 0), DUET_OK);
+        cut.write_result = failures[i];
+        assert_int_equal(duet_send(ends.top, sent, 100, &n, 100), failures[i]);
+        assert_int_equal(duet_send(ends.top, sent, 100, &n, 100), failures[i]);
+        assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
+        assert_int_equal(duet_recv(ends.top, had, 100, &n, 1, 100), DUET_OK);
+        assert_int_equal(n, 5);
+        assert_memory_equal(had, "reply", 5);
+        assert_int_equal(duet_recv(ends.top, had, 100, &n, 1, 100), DUET_CLOSED);
+        assert_int_equal(duet_close(ends.top, 100), failures[i]);
+        ends_close(&ends);
+    }
+}
+
 int
 main(void)
 {
@@ -254,6 +332,7 @@ main(void)
         cmocka_unit_test(broken_pipe),
         cmocka_unit_test(reset_by_the_peer),
         cmocka_unit_test(bad_arguments),
+        cmocka_unit_test(a_stream_cut_for_writing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
