@@ -149,7 +149,8 @@ DUET_API DUET_CHECKED int duet_handshake(duet_channel *channel, int timeout_ms);
  * DUET_AGAIN or DUET_SLOW: *sent is less than size (or the handshake is not done); go on with
  * data + *sent. DUET_E_MISUSE: closed, or inside a message or frame. DUET_E_TRUNCATED (the
  * connection is lost for writing) and DUET_E_IO of a write end sending alone: every later sending
- * call returns the same, and what the peer has sent can still be received. Or a fatal result.   Source: docs/protocol.md §1.   Since 0.1.
+ * call returns the same, and what the peer has sent can still be received. Or a fatal result.
+ * Source: docs/protocol.md §1.   Since 0.1.
  */
 DUET_API int duet_send(duet_channel *channel, const void *data, size_t size, size_t *sent,
                        int timeout_ms);

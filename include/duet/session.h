@@ -217,7 +217,8 @@ DUET_API DUET_CHECKED int duet_session_new(duet_session **session, const duet_co
  * and anyone who sees both can decrypt both. There is no forward secrecy.
  *
  * session     out: as duet_session_new().
- * config      exactly one secret; frozen from now on; its limits and rotation numbers apply to both parties.
+ * config      exactly one secret; frozen from now on; its limits and rotation numbers apply to both
+ *             parties.
  * salt        in: salt_size bytes, 16 to 1,024, that the higher protocol has agreed on.
  *
  * Returns DUET_OK; DUET_E_MISUSE (number of secrets, salt_size), DUET_E_MEMORY.

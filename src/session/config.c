@@ -49,11 +49,14 @@ duet_config_new(void)
 }
 
 /* Sessions see a configuration as const, and only the count and the mark of its use may change:
- * every configuration was allocated by duet_config_new(), so that the cast is valid. */
+ * every configuration was allocated by duet_config_new(), so the change is valid. */
 static struct duet_config *
 config_writable(const struct duet_config *config)
 {
-    return (struct duet_config *)(uintptr_t)config;
+    struct duet_config *writable;
+
+    memcpy(&writable, &config, sizeof writable);
+    return writable;
 }
 
 void
@@ -69,19 +72,19 @@ duet__config_freeze(const struct duet_config *config)
 }
 
 void
-duet__config_release(const struct duet_config *shared)
+duet__config_release(const struct duet_config *config)
 {
-    struct duet_config *config = config_writable(shared);
+    struct duet_config *last = config_writable(config);
 
     /* The last user must see what the others did before they released it. */
-    if (atomic_fetch_sub_explicit(&config->users, 1, memory_order_acq_rel) > 1)
+    if (atomic_fetch_sub_explicit(&last->users, 1, memory_order_acq_rel) > 1)
         return;
-    for (size_t i = 0; i < config->count; i++)
-        duet__psk_wipe(&config->psks[i]);
-    free(config->psks);
-    free(config->peers.list);
-    duet_wipe(config, sizeof *config);
-    free(config);
+    for (size_t i = 0; i < last->count; i++)
+        duet__psk_wipe(&last->psks[i]);
+    free(last->psks);
+    free(last->peers.list);
+    duet_wipe(last, sizeof *last);
+    free(last);
 }
 
 void
