@@ -53,10 +53,12 @@ duet_config_new(void)
 static struct duet_config *
 config_writable(const struct duet_config *config)
 {
-    struct duet_config *writable;
+    union {
+        const struct duet_config *shared;
+        struct duet_config *writable;
+    } pointer = {config};
 
-    memcpy(&writable, &config, sizeof writable);
-    return writable;
+    return pointer.writable;
 }
 
 void
