@@ -22,8 +22,8 @@ main(int argc, char **argv)
         duet_channel_open(&channel, config, duet_replay_new(DUET_REPLAY_DEFAULT), DUET_BOTTOM, 0,
                           1) != DUET_OK)
         return fputs("hello: no channel\n", stderr), 1;
-    if (duet_send(channel, "hello\n", 6, &sent, 5000) != DUET_OK ||
-        duet_close(channel, 5000) != DUET_OK)
+    if (duet_channel_send(channel, "hello\n", 6, &sent, 5000) != DUET_OK ||
+        duet_channel_close(channel, 5000) != DUET_OK)
         return fprintf(stderr, "hello: %s\n", duet_channel_detail(channel)), 1;
     return 0;
 }

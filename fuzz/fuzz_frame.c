@@ -69,10 +69,10 @@ seal(duet_cipher *d, uint8_t *frame, const struct instruction *i)
     size_t piece = i->arg % 2 == 0 ? MOST : 1 + i->arg, at = 0, put, size = DUET_HEADER_SIZE;
     int result;
 
-    need(duet_seal_begin(d, frame, i->op, (uint32_t)i->size) == DUET_OK);
+    need(duet_cipher_seal_begin(d, frame, i->op, (uint32_t)i->size) == DUET_OK);
     do {
         size_t n = i->size - at < piece ? i->size - at : piece;
-        result = duet_seal_piece(d, frame + size, &put, i->payload + at, n);
+        result = duet_cipher_seal_piece(d, frame + size, &put, i->payload + at, n);
         need(result == DUET_OK);
         at += n;
         size += put;
@@ -87,14 +87,14 @@ open_frame(duet_cipher *d, uint8_t *out, uint32_t *code, const uint8_t *frame, s
 {
     uint32_t length;
     size_t at = DUET_HEADER_SIZE, have = 0, put, piece = 1 + size % 97;
-    int result = duet_open_header(d, code, &length, frame);
+    int result = duet_cipher_open_header(d, code, &length, frame);
 
     if (result != DUET_OK)
         return result;
     result = DUET_AGAIN;
     while (result == DUET_AGAIN && at < size) {
         size_t n = size - at < piece ? size - at : piece;
-        result = duet_open_piece(d, out + have, &put, frame + at, n);
+        result = duet_cipher_open_piece(d, out + have, &put, frame + at, n);
         at += n;
         have += put;
     }
@@ -120,7 +120,7 @@ send_frame(duet_cipher *tx, duet_cipher *rx, const struct instruction *i, uint8_
     /* AGAIN: LENGTH grew together with CHECKSUM, which one changed byte can't do */
     need(result == DUET_E_FORGED || result == DUET_E_CHECKSUM || result == DUET_E_SEQUENCE ||
          result == DUET_E_TOO_LONG);
-    need(duet_open_header(rx, &code, &code, frame) == result);
+    need(duet_cipher_open_header(rx, &code, &code, frame) == result);
     return 0;
 }
 
@@ -134,7 +134,7 @@ open_noise(const uint8_t setup[80], const uint8_t *data, size_t size)
 
     if (size < DUET_HEADER_SIZE || size > sizeof out)
         return;
-    need(duet_cipher_init_raw(&rx, setup, setup + 32, setup + 48, 1, MOST) == DUET_OK);
+    need(duet_cipher_init(&rx, setup, setup + 32, setup + 48, 1, MOST) == DUET_OK);
     need(open_frame(&rx, out, &code, data, size) != DUET_OK);
     duet_cipher_wipe(&rx);
 }
@@ -156,7 +156,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     compare_kernels(setup, in.at, in.left);
     open_noise(setup, in.at, in.left);
     uint32_t seq = counter % 8 == 0 ? UINT32_MAX : counter;
-    need(duet_cipher_init_raw(&tx, setup, setup + 32, setup + 48, seq, MOST) == DUET_OK);
+    need(duet_cipher_init(&tx, setup, setup + 32, setup + 48, seq, MOST) == DUET_OK);
     rx = tx;
     for (unsigned n = 0; input_instruction(&in, &i); n++)
         if (!send_frame(&tx, &rx, &i, n == alter % 4u ? alter : 0))

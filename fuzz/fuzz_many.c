@@ -24,21 +24,21 @@ enum {
 
 /** What an instruction does; op % OPS. Its payload is a list; a number is two bytes. */
 enum op {
-    OP_SEND_MANY, /* each (end, size): a job of duet_send_many() */
-    OP_RECV_MANY, /* each (end, size): a job of duet_recv_many() */
-    OP_MESSAGES,  /* end arg: each (code, size): a message of duet_send_messages() */
-    OP_INBOX,     /* end arg: (room, size) of duet_recv_messages() */
-    OP_SEND,      /* end arg: size of duet_send() */
-    OP_RECV,      /* end arg: size of duet_recv() */
+    OP_SEND_MANY, /* each (end, size): a job of duet_channel_send_many() */
+    OP_RECV_MANY, /* each (end, size): a job of duet_channel_recv_many() */
+    OP_MESSAGES,  /* end arg: each (code, size): a message of duet_channel_send_messages() */
+    OP_INBOX,     /* end arg: (room, size) of duet_channel_recv_messages() */
+    OP_SEND,      /* end arg: size of duet_channel_send() */
+    OP_RECV,      /* end arg: size of duet_channel_recv() */
     OP_CARRY,     /* towards end arg: so many bytes, 0: all */
     OP_DAMAGE,    /* towards end arg: where and how a byte changes */
     OP_ASK,       /* end arg, whose upper bits say what for */
     OP_LIMIT,     /* what end arg writes: so many bytes are taken before the next limit; 0: all */
     OP_CUT,       /* the stream towards end arg ends behind what was carried */
     OP_SCARCE,    /* the next receiving call meets an allocation that fails */
-    OP_MESSAGE,   /* end arg: (code, size) of duet_send_message(), or what is left of the last */
-    OP_TAKE,      /* end arg: size of duet_recv_message() */
-    OP_EXCHANGE,  /* end arg: (size, room) of duet_exchange() */
+    OP_MESSAGE,   /* end arg: (code, size) of a message, or what is left of the last */
+    OP_TAKE,      /* end arg: size of duet_channel_recv_message() */
+    OP_EXCHANGE,  /* end arg: (size, room) of duet_channel_exchange() */
     OP_WAIT_SEND, /* as OP_SEND and OP_RECV, with a timeout in which all bytes are carried; */
     OP_WAIT_RECV, /* arg's upper bits: it waits for all that it asks for */
     OPS
@@ -165,7 +165,7 @@ send_many(struct input *in)
         jobs[count] = (duet_send_job){ends[of[count]].channel, data, size, 1, 1};
         count++;
     }
-    duet_send_many(jobs, count);
+    duet_channel_send_many(jobs, count);
     for (size_t i = 0; i < count; i++) {
         judge_send(of[i], jobs[i].result, jobs[i].sent, jobs[i].size);
         note_stream(of[i], jobs[i].data, jobs[i].sent);
@@ -177,7 +177,7 @@ send_one(unsigned n, struct input *in, int timeout_ms)
 {
     size_t size = number(in), sent;
     const uint8_t *data = take_source(&size);
-    int result = duet_send(ends[n].channel, data, size, &sent, timeout_ms);
+    int result = duet_channel_send(ends[n].channel, data, size, &sent, timeout_ms);
     judge_send(n, result, sent, size);
     note_stream(n, data, sent);
 }
@@ -194,7 +194,7 @@ send_messages(unsigned n, struct input *in)
         const uint8_t *data = take_source(&size);
         messages[count++] = (duet_message){data, size, code};
     }
-    int result = duet_send_messages(ends[n].channel, messages, count, &sent, 0);
+    int result = duet_channel_send_messages(ends[n].channel, messages, count, &sent, 0);
     need(sent <= count);
     if (sent == count || !batch_stops(n, &messages[sent], result))
         judge_send(n, result, sent, count);
@@ -214,8 +214,8 @@ send_message(unsigned n, struct input *in)
         message.left = number(in);
         message.data = take_source(&message.left);
     }
-    int result =
-        duet_send_message(ends[n].channel, message.code, message.data, message.left, &sent, 0);
+    int result = duet_channel_send_message(ends[n].channel, message.code, message.data,
+                                           message.left, &sent, 0);
     judge_message(n, &message, result, sent);
 }
 
@@ -245,7 +245,7 @@ recv_many(struct input *in, unsigned slot)
         count++;
     }
     arm();
-    duet_recv_many(jobs, count);
+    duet_channel_recv_many(jobs, count);
     for (size_t i = 0; i < count; i++) {
         const uint8_t *buffer = jobs[i].buffer;
         int some = delivered_stream(of[i], buffer, jobs[i].got);
@@ -262,7 +262,7 @@ recv_one(unsigned n, struct input *in, unsigned slot, int all, int timeout_ms)
     uint8_t *buffer = lend(slot);
 
     arm();
-    int result = duet_recv(ends[n].channel, buffer, size, &got, least, timeout_ms);
+    int result = duet_channel_recv(ends[n].channel, buffer, size, &got, least, timeout_ms);
     int some = delivered_stream(n, buffer, got);
     check_rest(buffer, got, size);
     if (all && (result == DUET_SLOW || result == DUET_CLOSED))
@@ -279,7 +279,7 @@ recv_messages(unsigned n, size_t room, size_t size, unsigned slot)
     const uint8_t *at = inbox.buffer;
 
     arm();
-    int result = duet_recv_messages(ends[n].channel, &inbox, 0);
+    int result = duet_channel_recv_messages(ends[n].channel, &inbox, 0);
     need(inbox.count <= inbox.room);
     for (size_t i = 0; i < inbox.count; i++) {
         need(messages[i].size == 0 || messages[i].data == at);
@@ -300,7 +300,7 @@ recv_message(unsigned n, struct input *in, unsigned slot)
     uint32_t code;
 
     arm();
-    int result = duet_recv_message(ends[n].channel, &code, buffer, size, &got, 0);
+    int result = duet_channel_recv_message(ends[n].channel, &code, buffer, size, &got, 0);
     int some = delivered_message(n, code, buffer, got, result);
     check_rest(buffer, got, size);
     judge_recv(n, result, some, size);
@@ -316,7 +316,7 @@ exchange(unsigned n, struct input *in, unsigned slot)
     duet_exchange_io io = {.data = take_source(&size), .buffer = lend(slot), .room = room};
 
     io.size = size;
-    int result = duet_exchange(end->channel, &io, 0);
+    int result = duet_channel_exchange(end->channel, &io, 0);
     need(io.sent <= size && io.got <= room);
     if (end->channel->result != DUET_OK && !end->dead) {
         wires[n ^ 1].written =
@@ -355,7 +355,7 @@ ask(unsigned n, unsigned what)
     int result;
 
     if (what % 4 == 3) {
-        result = duet_close(end->channel, 0);
+        result = duet_channel_close(end->channel, 0);
         if (end->message.left > 0 && !end->dead) {
             need(result == DUET_E_MISUSE);
             return;
@@ -363,7 +363,7 @@ ask(unsigned n, unsigned what)
         end->closing = end->channel->send_phase == DUET__SEND_CLOSING;
     } else {
         duet_session_ask(end->channel->session, requests[what % 4], bytes);
-        result = duet_flush(end->channel, 0);
+        result = duet_channel_flush(end->channel, 0);
     }
     judge_flush(n, result);
 }
@@ -465,7 +465,7 @@ finish(void)
         moved = 0;
         for (unsigned n = 0; n < ENDS; n++) {
             wires[n].room = SIZE_MAX;
-            judge_flush(n ^ 1, duet_flush(ends[n ^ 1].channel, 0));
+            judge_flush(n ^ 1, duet_channel_flush(ends[n ^ 1].channel, 0));
             note_closes();
             carry(n, 0);
             while (recv_messages(n, MESSAGES - 1, ROOM, n) == DUET_OK)

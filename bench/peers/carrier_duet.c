@@ -42,7 +42,7 @@ open_end(const struct carrier *carrier, int fd, int far)
         duet_config_set(end->config, DUET_SET_FRAME_SIZE, *frame) == DUET_OK &&
         duet_channel_open(&end->channel, end->config, end->replay, far ? DUET_BOTTOM : DUET_TOP, fd,
                           fd) == DUET_OK &&
-        duet_handshake(end->channel, FOR_EVER) == DUET_OK)
+        duet_channel_handshake(end->channel, FOR_EVER) == DUET_OK)
         return end;
     close_end(end);
     return NULL;
@@ -55,14 +55,14 @@ send_stream(void *context, const uint8_t *data, size_t size, size_t count)
 {
     struct end *end = context;
     size_t sent;
-    return duet_send(end->channel, data, size * count, &sent, FOR_EVER) == DUET_OK ? 0 : -1;
+    return duet_channel_send(end->channel, data, size * count, &sent, FOR_EVER) == DUET_OK ? 0 : -1;
 }
 
 static int
 receive_stream(void *context, uint8_t *buffer, size_t size, size_t least, size_t *got)
 {
     struct end *end = context;
-    int result = duet_recv(end->channel, buffer, size, got, least, FOR_EVER);
+    int result = duet_channel_recv(end->channel, buffer, size, got, least, FOR_EVER);
     return result == DUET_OK ? 0 : -1;
 }
 
@@ -77,8 +77,10 @@ send_messages(void *context, const uint8_t *data, size_t size, size_t count)
         return -1;
     for (size_t i = 0; i < count; i++)
         end->messages[i] = (duet_message){.data = data + i * size, .size = size, .code = 1};
-    return duet_send_messages(end->channel, end->messages, count, &sent, FOR_EVER) == DUET_OK ? 0
-                                                                                              : -1;
+    return duet_channel_send_messages(end->channel, end->messages, count, &sent, FOR_EVER) ==
+                   DUET_OK
+               ? 0
+               : -1;
 }
 
 static int
@@ -90,7 +92,7 @@ receive_messages(void *context, uint8_t *buffer, size_t size, size_t least, size
                             .size = size - *got,
                             .messages = end->messages,
                             .room = MESSAGES};
-        if (duet_recv_messages(end->channel, &inbox, FOR_EVER) != DUET_OK)
+        if (duet_channel_recv_messages(end->channel, &inbox, FOR_EVER) != DUET_OK)
             return -1;
         for (size_t i = 0; i < inbox.count; i++)
             *got += inbox.messages[i].size;

@@ -100,7 +100,7 @@ handshake(struct pair *pair, struct peer_wire *wire)
     int done[BENCH_DUET_ENDS] = {0};
     for (int from = DUET_TOP; !done[DUET_TOP] || !done[DUET_BOTTOM]; from = !from) {
         struct end *end = &pair->end[from];
-        int result = duet_handshake(end->channel, 0);
+        int result = duet_channel_handshake(end->channel, 0);
         if (result != DUET_OK && result != DUET_AGAIN)
             return -1;
         done[from] = result == DUET_OK;

@@ -110,8 +110,8 @@ DUET_API DUET_CHECKED int duet_channel_open_stream(duet_channel **channel,
 DUET_API DUET_CHECKED int duet_channel_open_preset(duet_channel **channel, duet_session *session,
                                                    const duet_stream *stream, int rfd, int wfd);
 
-/** Wipe and release. Sends nothing: call duet_close() first. The descriptors stay open. NULL is
- * fine.   Since 0.1. */
+/** Wipe and release. Sends nothing: call duet_channel_close() first. The descriptors stay open.
+ * NULL is fine.   Since 0.1. */
 DUET_API void duet_channel_free(duet_channel *channel);
 
 /** The session of a channel, which owns it: for info, detail, export, receipt and
@@ -134,7 +134,7 @@ DUET_API unsigned duet_channel_state(const duet_channel *channel);
  * read and drop for a while before you close, see docs/protocol.md §4 "Probing"),
  * DUET_E_UNTRUSTED, DUET_E_IO, DUET_E_FORKED.   Source: docs/protocol.md §4.   Since 0.1.
  */
-DUET_API DUET_CHECKED int duet_handshake(duet_channel *channel, int timeout_ms);
+DUET_API DUET_CHECKED int duet_channel_handshake(duet_channel *channel, int timeout_ms);
 
 /**
  * Send bytes of the stream (CODE 0), split into frames.
@@ -145,15 +145,15 @@ DUET_API DUET_CHECKED int duet_handshake(duet_channel *channel, int timeout_ms);
  *
  * Returns DUET_OK when all are accepted: a call with a time-out waits until they are written too,
  * but its end does not change the result. While DUET_WANT_WRITE is in the state some are unsent,
- * and any later call writes them; duet_flush() and duet_close() report when they are written.
- * DUET_AGAIN or DUET_SLOW: *sent is less than size (or the handshake is not done); go on with
- * data + *sent. DUET_E_MISUSE: closed, or inside a message or frame. DUET_E_TRUNCATED (the
+ * and any later call writes them; duet_channel_flush() and duet_channel_close() report when they
+ * are written. DUET_AGAIN or DUET_SLOW: *sent is less than size (or the handshake is not done); go
+ * on with data + *sent. DUET_E_MISUSE: closed, or inside a message or frame. DUET_E_TRUNCATED (the
  * connection is lost for writing) and DUET_E_IO of a write end sending alone: every later sending
  * call returns the same, and what the peer has sent can still be received. Or a fatal result.
  * Source: docs/protocol.md §1.   Since 0.1.
  */
-DUET_API int duet_send(duet_channel *channel, const void *data, size_t size, size_t *sent,
-                       int timeout_ms);
+DUET_API int duet_channel_send(duet_channel *channel, const void *data, size_t size, size_t *sent,
+                               int timeout_ms);
 
 /**
  * Receive bytes of the stream (CODE 0): whole frames, as many as fit.
@@ -165,9 +165,10 @@ DUET_API int duet_send(duet_channel *channel, const void *data, size_t size, siz
  * Returns DUET_OK: least bytes were received, or the next frame does not fit into the rest;
  * DUET_AGAIN or DUET_SLOW: time ran out before; DUET_CLOSED: the peer has closed; DUET_E_MISUSE:
  * least is over size, or a frame was begun in another buffer (below); or a fatal result. With
- * nothing received: DUET_E_ROOM: the next frame alone is larger than size (duet_next_frame() has
- * the need), DUET_E_CODE: it has another code (receive it by duet_recv_message()). DUET_E_MEMORY is
- * fatal: there was no memory for the partial frame that a deadline cut off.
+ * nothing received: DUET_E_ROOM: the next frame alone is larger than size
+ * (duet_channel_next_frame() has the need), DUET_E_CODE: it has another code (receive it by
+ * duet_channel_recv_message()). DUET_E_MEMORY is fatal: there was no memory for the partial frame
+ * that a deadline cut off.
  *
  * Frames over 1 MiB (only where DUET_SET_MAX_PAYLOAD allows them) never become a partial frame. One
  * that a deadline cuts in two lies unverified in the buffer and goes on only there: leave the
@@ -175,41 +176,41 @@ DUET_API int duet_send(duet_channel *channel, const void *data, size_t size, siz
  * DUET_E_CODE is returned before its MAC is checked.   Source: docs/protocol.md §1 "A receiver".
  * Since 0.1.
  */
-DUET_API int duet_recv(duet_channel *channel, void *buffer, size_t size, size_t *got, size_t least,
-                       int timeout_ms);
+DUET_API int duet_channel_recv(duet_channel *channel, void *buffer, size_t size, size_t *got,
+                               size_t least, int timeout_ms);
 
 /** Bytes of payload in the frame that is next, once its header has come; not authenticated yet. 0:
  * not known.   Since 0.1. */
-DUET_API uint32_t duet_next_frame(const duet_channel *channel);
+DUET_API uint32_t duet_channel_next_frame(const duet_channel *channel);
 
 /**
  * Send a message under a code, of any size; larger ones go out as MORE frames and a last one.
  *
  * code   1 to DUET_CODE_APP_MAX; 0 is the stream's.
- * data   in: size bytes; with sent as duet_send(). After DUET_AGAIN or DUET_SLOW go on with the
- *        rest under the same code.
+ * data   in: size bytes; with sent as duet_channel_send(). After DUET_AGAIN or DUET_SLOW go on with
+ *        the rest under the same code.
  *
- * Returns as duet_send(): DUET_OK exactly when the message's last frame is accepted, also of an
- * empty message; DUET_E_MISUSE for another code too.
+ * Returns as duet_channel_send(): DUET_OK exactly when the message's last frame is accepted, also
+ * of an empty message; DUET_E_MISUSE for another code too.
  * Source: docs/protocol.md §1 "MORE".   Since 0.1.
  */
-DUET_API int duet_send_message(duet_channel *channel, uint32_t code, const void *data, size_t size,
-                               size_t *sent, int timeout_ms);
+DUET_API int duet_channel_send_message(duet_channel *channel, uint32_t code, const void *data,
+                                       size_t size, size_t *sent, int timeout_ms);
 
 /**
  * Receive a message, or the next part of one that is larger than the buffer.
  *
  * code    out: the message's code when it is whole; DUET_CODE_MORE: it goes on in the next call.
  *         Bytes of the stream come under code 0.
- * buffer  out: size bytes, as duet_recv().
+ * buffer  out: size bytes, as duet_channel_recv().
  * got     out: verified bytes.
  *
  * Returns DUET_OK; DUET_AGAIN, DUET_SLOW (*got bytes so far, *code is DUET_CODE_MORE); DUET_CLOSED;
- * DUET_E_ROOM, as duet_recv(); or a fatal result.   Source: docs/protocol.md §1 "MORE".
+ * DUET_E_ROOM, as duet_channel_recv(); or a fatal result.   Source: docs/protocol.md §1 "MORE".
  * Since 0.1.
  */
-DUET_API int duet_recv_message(duet_channel *channel, uint32_t *code, void *buffer, size_t size,
-                               size_t *got, int timeout_ms);
+DUET_API int duet_channel_recv_message(duet_channel *channel, uint32_t *code, void *buffer,
+                                       size_t size, size_t *got, int timeout_ms);
 
 /** One message of a batch. */
 typedef struct duet_message {
@@ -222,19 +223,19 @@ typedef struct duet_message {
  * Send many messages by one call: each is one frame, and few writes take them all.
  *
  * messages  in: count of them; each at most DUET_SET_FRAME_SIZE and the peer's limit.
- * sent      out: messages accepted, as the bytes of duet_send().
+ * sent      out: messages accepted, as the bytes of duet_channel_send().
  *
- * Returns as duet_send(), counted in messages; DUET_E_LENGTH: the message after *sent is larger
- * than one frame (duet_send_message() takes it), DUET_E_MISUSE: its code is not the
+ * Returns as duet_channel_send(), counted in messages; DUET_E_LENGTH: the message after *sent is
+ * larger than one frame (duet_channel_send_message() takes it), DUET_E_MISUSE: its code is not the
  * application's, or a message or frame is under way.   Source: docs/protocol.md §1.   Since 0.1.
  */
-DUET_API int duet_send_messages(duet_channel *channel, const duet_message *messages, size_t count,
-                                size_t *sent, int timeout_ms);
+DUET_API int duet_channel_send_messages(duet_channel *channel, const duet_message *messages,
+                                        size_t count, size_t *sent, int timeout_ms);
 
-/** Where duet_recv_messages() puts what it receives. */
+/** Where duet_channel_recv_messages() puts what it receives. */
 typedef struct duet_inbox {
     void *buffer;           /**< in: where payload goes, one message after the other */
-    size_t size;            /**< in: bytes of it; as duet_recv()'s buffer */
+    size_t size;            /**< in: bytes of it; as duet_channel_recv()'s buffer */
     duet_message *messages; /**< in: where messages are listed; their data lies in buffer */
     size_t room;            /**< in: entries of messages, at least 1 */
     size_t count;           /**< out: messages, all verified */
@@ -250,30 +251,29 @@ typedef struct duet_inbox {
  * DUET_CLOSED; DUET_E_ROOM: the next frame alone is larger than the buffer; DUET_E_MISUSE: no
  * entries; or a fatal result.   Source: docs/protocol.md §1.   Since 0.1.
  */
-DUET_API int duet_recv_messages(duet_channel *channel, duet_inbox *inbox, int timeout_ms);
+DUET_API int duet_channel_recv_messages(duet_channel *channel, duet_inbox *inbox, int timeout_ms);
 
 /**
  * Send one frame of exactly size bytes, up to 2^32 - 1 and the peer's limit, in constant memory.
  *
  * code   0 to DUET_CODE_APP_MAX.
- * data   in: size bytes; with sent as duet_send(). After DUET_AGAIN or DUET_SLOW go on with the
- *        rest under the same code; nothing else is sent before it is complete.
+ * data   in: size bytes; with sent as duet_channel_send(). After DUET_AGAIN or DUET_SLOW go on with
+ *        the rest under the same code; nothing else is sent before it is complete.
  *
- * Returns as duet_send(); DUET_E_LENGTH: it is larger than the peer takes.
+ * Returns as duet_channel_send(); DUET_E_LENGTH: it is larger than the peer takes.
  * Source: docs/protocol.md §1.   Since 0.1.
  */
-DUET_API int duet_send_frame(duet_channel *channel, uint32_t code, const void *data, size_t size,
-                             size_t *sent, int timeout_ms);
+DUET_API int duet_channel_send_frame(duet_channel *channel, uint32_t code, const void *data,
+                                     size_t size, size_t *sent, int timeout_ms);
 
-/** Both ways at once: as one duet_send() and one duet_recv(). */
+/** Both ways at once: as one duet_channel_send() and one duet_channel_recv(). */
 typedef struct duet_exchange_io {
     const void *data; /**< in: bytes to send */
     size_t size;      /**< in */
-    size_t sent;      /**< in: where to go on; out: as duet_send() */
+    size_t sent;      /**< in: where to go on; out: as duet_channel_send() */
     void *buffer;     /**< in: where to receive */
-    size_t room; /**< in: bytes of it; all of them are waited for, as by duet_recv() with least =
-                    room */
-    size_t got;  /**< in: where to go on; out: as duet_recv() */
+    size_t room;      /**< in: bytes of it; all of them are waited for */
+    size_t got;       /**< in: where to go on; out: as duet_channel_recv() */
 } duet_exchange_io;
 
 /**
@@ -282,61 +282,61 @@ typedef struct duet_exchange_io {
  * io   sent and got start at 0; after DUET_AGAIN or DUET_SLOW call again with the same io.
  *
  * Returns DUET_OK when all is accepted and room bytes are received; DUET_CLOSED when all is sent
- * and the peer closed before room bytes came; else as duet_send() and duet_recv().   Source:
- * docs/protocol.md §1.   Since 0.1.
+ * and the peer closed before room bytes came; else as duet_channel_send() and duet_channel_recv().
+ *  Source: docs/protocol.md §1.   Since 0.1.
  */
-DUET_API int duet_exchange(duet_channel *channel, duet_exchange_io *io, int timeout_ms);
+DUET_API int duet_channel_exchange(duet_channel *channel, duet_exchange_io *io, int timeout_ms);
 
-/** One channel's part in duet_send_many(). */
+/** One channel's part in duet_channel_send_many(). */
 typedef struct duet_send_job {
     duet_channel *channel; /**< in: in one job of a call at most */
     const void *data;      /**< in: bytes of the stream */
     size_t size;           /**< in */
-    size_t sent;           /**< out: as duet_send() */
-    int result;            /**< out: as duet_send() with a timeout of 0 */
+    size_t sent;           /**< out: as duet_channel_send() */
+    int result;            /**< out: as duet_channel_send() with a timeout of 0 */
 } duet_send_job;
 
 /**
- * Send on several channels, without waiting: each job is one duet_send(), but payload of different
- * channels is sealed together, which is faster than one after the other.
+ * Send on several channels, without waiting: each job is one duet_channel_send(), but payload of
+ * different channels is sealed together, which is faster than one after the other.
  *
  * jobs   count of them; each gets its own sent and result.
  *
  * Since 0.1.
  */
-DUET_API void duet_send_many(duet_send_job *jobs, size_t count);
+DUET_API void duet_channel_send_many(duet_send_job *jobs, size_t count);
 
-/** One channel's part in duet_recv_many(). */
+/** One channel's part in duet_channel_recv_many(). */
 typedef struct duet_recv_job {
     duet_channel *channel; /**< in: in one job of a call at most */
     void *buffer;          /**< in: where to receive */
     size_t size;           /**< in: bytes of it */
-    size_t got;            /**< out: as duet_recv() */
-    int result;            /**< out: as duet_recv() with least 1 and a timeout of 0 */
+    size_t got;            /**< out: as duet_channel_recv() */
+    int result;            /**< out: as duet_channel_recv() with least 1 and a timeout of 0 */
 } duet_recv_job;
 
 /**
- * Receive on several channels, without waiting: each job is one duet_recv(), but payload of
+ * Receive on several channels, without waiting: each job is one duet_channel_recv(), but payload of
  * different channels is opened together.
  *
  * jobs   count of them; each gets its own got and result.
  *
  * Since 0.1.
  */
-DUET_API void duet_recv_many(duet_recv_job *jobs, size_t count);
+DUET_API void duet_channel_recv_many(duet_recv_job *jobs, size_t count);
 
 /** Write what is unsent and the library frames that are pending. Returns DUET_OK, DUET_AGAIN,
- * DUET_SLOW, or as duet_send() what ended sending.   Since 0.1. */
-DUET_API int duet_flush(duet_channel *channel, int timeout_ms);
+ * DUET_SLOW, or as duet_channel_send() what ended sending.   Since 0.1. */
+DUET_API int duet_channel_flush(duet_channel *channel, int timeout_ms);
 
 /**
  * Close our direction: an authenticated end, after all that was sent (graceful shutdown). The other
  * direction goes on until the peer's CLOSE. A second call only flushes.
  *
- * Returns as duet_flush(); DUET_E_MISUSE inside a message or frame.
+ * Returns as duet_channel_flush(); DUET_E_MISUSE inside a message or frame.
  * Source: docs/protocol.md §1 "CLOSE".   Since 0.1.
  */
-DUET_API int duet_close(duet_channel *channel, int timeout_ms);
+DUET_API int duet_channel_close(duet_channel *channel, int timeout_ms);
 
 #ifdef __cplusplus
 }

@@ -27,7 +27,7 @@ extern "C" {
 
 /**
  * Set up the library, once: choose the CPU kernel, fetch libcrypto's objects. duet_config_new() and
- * duet_cipher_init_raw() call it. May be called by any thread at any time.
+ * duet_cipher_init() call it. May be called by any thread at any time.
  *
  * Returns DUET_OK, DUET_E_CRYPTO.   Since 0.1.
  */

@@ -49,7 +49,7 @@ enum duet_class {
     X(E_LENGTH, -13, YOURS, "the payload is longer than the peer accepts",                         \
       "split it, or raise the limit that the peer announces")                                      \
     X(E_CODE, -14, YOURS, "the next frame has another code than this call accepts",                \
-      "receive it with duet_recv_message()")                                                       \
+      "receive it with duet_channel_recv_message()")                                               \
     X(E_FORMAT, -15, YOURS, "a text or file is malformed",                                         \
       "the detail names the line; correct it, or make the file again")                             \
     X(E_CRYPTO, -20, FATAL, "libcrypto failed", "check for a broken or restricted libcrypto")      \

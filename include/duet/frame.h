@@ -50,9 +50,9 @@ typedef struct duet_cipher {
  * Returns DUET_OK, or DUET_E_CRYPTO (libcrypto has no AES-256-CTR), and every call on it returns
  * DUET_E_MISUSE.   Source: docs/protocol.md §3 "The raw cipher".   Since 0.1.
  */
-DUET_API DUET_CHECKED int duet_cipher_init_raw(duet_cipher *cipher, const uint8_t key[32],
-                                               const uint8_t block[16], const uint8_t chain[32],
-                                               uint32_t seq, uint32_t limit);
+DUET_API DUET_CHECKED int duet_cipher_init(duet_cipher *cipher, const uint8_t key[32],
+                                           const uint8_t block[16], const uint8_t chain[32],
+                                           uint32_t seq, uint32_t limit);
 
 /** Wipe a cipher; NULL, or one that was never started, is accepted. Afterwards every call on it
  * returns DUET_E_MISUSE.   Since 0.1. */
@@ -72,8 +72,8 @@ DUET_API void duet_cipher_wipe(duet_cipher *cipher);
  * every later call returns that. Timing depends on len only.
  * Source: docs/protocol.md §1.   Since 0.1.
  */
-DUET_API int duet_seal(duet_cipher *cipher, uint8_t *frame, const uint8_t *payload, size_t len,
-                       uint32_t code);
+DUET_API int duet_cipher_seal(duet_cipher *cipher, uint8_t *frame, const uint8_t *payload,
+                              size_t len, uint32_t code);
 
 /**
  * Begin a frame whose payload follows in pieces: seal its header.
@@ -81,12 +81,12 @@ DUET_API int duet_seal(duet_cipher *cipher, uint8_t *frame, const uint8_t *paylo
  * header   out: DUET_HEADER_SIZE bytes.
  * code     any code.
  * len      bytes of payload that will follow, all of them, 0 to 2^32 - 1. After 0, call
- *          duet_seal_piece() once with 0 bytes.
+ *          duet_cipher_seal_piece() once with 0 bytes.
  *
- * Returns, timing and source as duet_seal().   Since 0.1.
+ * Returns, timing and source as duet_cipher_seal().   Since 0.1.
  */
-DUET_API int duet_seal_begin(duet_cipher *cipher, uint8_t header[DUET_HEADER_SIZE], uint32_t code,
-                             uint32_t len);
+DUET_API int duet_cipher_seal_begin(duet_cipher *cipher, uint8_t header[DUET_HEADER_SIZE],
+                                    uint32_t code, uint32_t len);
 
 /**
  * Seal the next piece of the frame that was begun. The piece that completes it also gives the MAC.
@@ -97,11 +97,11 @@ DUET_API int duet_seal_begin(duet_cipher *cipher, uint8_t header[DUET_HEADER_SIZ
  * in      in: len bytes of payload.
  * len     bytes, at most what is left of the payload.
  *
- * Returns, timing and source as duet_seal(); DUET_E_MISUSE also when no frame is begun or len is
- * too large.   Since 0.1.
+ * Returns, timing and source as duet_cipher_seal(); DUET_E_MISUSE also when no frame is begun or
+ * len is too large.   Since 0.1.
  */
-DUET_API int duet_seal_piece(duet_cipher *cipher, uint8_t *out, size_t *put, const uint8_t *in,
-                             size_t len);
+DUET_API int duet_cipher_seal_piece(duet_cipher *cipher, uint8_t *out, size_t *put,
+                                    const uint8_t *in, size_t len);
 
 /**
  * Open a frame's header.
@@ -117,8 +117,9 @@ DUET_API int duet_seal_piece(duet_cipher *cipher, uint8_t *out, size_t *put, con
  * call returns that. Timing depends on the outcome only.
  * Source: docs/protocol.md §1 "A receiver".   Since 0.1.
  */
-DUET_API DUET_CHECKED int duet_open_header(duet_cipher *cipher, uint32_t *code, uint32_t *len,
-                                           const uint8_t header[DUET_HEADER_SIZE]);
+DUET_API DUET_CHECKED int duet_cipher_open_header(duet_cipher *cipher, uint32_t *code,
+                                                  uint32_t *len,
+                                                  const uint8_t header[DUET_HEADER_SIZE]);
 
 /**
  * Open the next bytes of that frame, payload and then MAC.
@@ -134,8 +135,8 @@ DUET_API DUET_CHECKED int duet_open_header(duet_cipher *cipher, uint32_t *code, 
  * wiped, and every later call returns that. Timing depends on len only; the MAC is compared in
  * constant time.   Source: docs/protocol.md §1.   Since 0.1.
  */
-DUET_API DUET_CHECKED int duet_open_piece(duet_cipher *cipher, uint8_t *out, size_t *put,
-                                          const uint8_t *in, size_t len);
+DUET_API DUET_CHECKED int duet_cipher_open_piece(duet_cipher *cipher, uint8_t *out, size_t *put,
+                                                 const uint8_t *in, size_t len);
 
 #ifdef __cplusplus
 }

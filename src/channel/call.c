@@ -152,7 +152,7 @@ duet__call_recv(duet_channel *channel, struct duet__rx *job, struct duet__deadli
 /* ---- Public calls ---- */
 
 int
-duet_handshake(duet_channel *channel, int timeout_ms)
+duet_channel_handshake(duet_channel *channel, int timeout_ms)
 {
     struct duet__deadline deadline = {.timeout_ms = timeout_ms};
     unsigned want = 0;
@@ -163,7 +163,8 @@ duet_handshake(duet_channel *channel, int timeout_ms)
 }
 
 int
-duet_send(duet_channel *channel, const void *data, size_t size, size_t *sent, int timeout_ms)
+duet_channel_send(duet_channel *channel, const void *data, size_t size, size_t *sent,
+                  int timeout_ms)
 {
     struct duet__deadline deadline = {.timeout_ms = timeout_ms};
     struct duet__tx job = {.kind = DUET__TX_STREAM, .data = data, .size = size, .due = size > 0};
@@ -177,8 +178,8 @@ duet_send(duet_channel *channel, const void *data, size_t size, size_t *sent, in
 }
 
 int
-duet_recv(duet_channel *channel, void *buffer, size_t size, size_t *got, size_t least,
-          int timeout_ms)
+duet_channel_recv(duet_channel *channel, void *buffer, size_t size, size_t *got, size_t least,
+                  int timeout_ms)
 {
     struct duet__deadline deadline = {.timeout_ms = timeout_ms};
     struct duet__rx job = {.kind = DUET__RX_STREAM, .buffer = buffer, .size = size, .least = least};
@@ -192,7 +193,7 @@ duet_recv(duet_channel *channel, void *buffer, size_t size, size_t *got, size_t 
 }
 
 int
-duet_flush(duet_channel *channel, int timeout_ms)
+duet_channel_flush(duet_channel *channel, int timeout_ms)
 {
     struct duet__deadline deadline = {.timeout_ms = timeout_ms};
     return duet__call_send(channel, NULL, &deadline);
@@ -200,7 +201,7 @@ duet_flush(duet_channel *channel, int timeout_ms)
 
 /* Graceful shutdown of our direction: what was sent before goes first, then CLOSE. */
 int
-duet_close(duet_channel *channel, int timeout_ms)
+duet_channel_close(duet_channel *channel, int timeout_ms)
 {
     struct duet__deadline deadline = {.timeout_ms = timeout_ms};
 

@@ -260,7 +260,7 @@ duet_channel_state(const duet_channel *channel)
 }
 
 uint32_t
-duet_next_frame(const duet_channel *channel)
+duet_channel_next_frame(const duet_channel *channel)
 {
     int known =
         channel->recv_phase == DUET__RECV_BEGUN || channel->recv_phase == DUET__RECV_VERIFIED;

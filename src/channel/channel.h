@@ -294,7 +294,7 @@ int duet__peek_opened(duet_channel *channel, struct duet__rx *job, struct duet__
 int duet__peek_end(duet_channel *channel, struct duet__peek *peek);
 
 /** Peek, open all whole frames that the job takes, and remove them. Returns DUET_OK, DUET_AGAIN,
- * DUET__RECV_STOP, or as duet_recv(). */
+ * DUET__RECV_STOP, or as duet_channel_recv(). */
 int duet__peek_step(duet_channel *channel, struct duet__rx *job);
 
 /** 1 when the socket can be peeked at, and the channel is at a place where that helps. */
@@ -329,7 +329,7 @@ int duet__call_enter(duet_channel *channel, struct duet__deadline *deadline, uns
 int duet__call_send(duet_channel *channel, struct duet__tx *job, struct duet__deadline *deadline);
 
 /** Receive without waiting. Returns DUET_OK when the job is complete or cannot go on, DUET_AGAIN,
- * DUET_CLOSED, or as duet_recv(). */
+ * DUET_CLOSED, or as duet_channel_recv(). */
 int duet__call_recv_step(duet_channel *channel, struct duet__rx *job);
 
 /** Run a receiving call to its end. */

@@ -1,6 +1,6 @@
 /*
- * duet_exchange(): send and receive in one call. The directions are independent (docs/protocol.md
- * §1), so two peers that both send much do not wait for each other.
+ * duet_channel_exchange(): send and receive in one call. The directions are independent
+ * (docs/protocol.md §1), so two peers that both send much do not wait for each other.
  */
 #include "channel/channel.h"
 
@@ -67,7 +67,7 @@ exchange_run(duet_channel *channel, struct exchange *both, struct duet__deadline
 }
 
 int
-duet_exchange(duet_channel *channel, duet_exchange_io *io, int timeout_ms)
+duet_channel_exchange(duet_channel *channel, duet_exchange_io *io, int timeout_ms)
 {
     struct duet__deadline deadline = {.timeout_ms = timeout_ms};
     struct exchange both = {

@@ -1,5 +1,6 @@
 /*
- * duet_send_many() and duet_recv_many(): several channels by one call that never waits.
+ * duet_channel_send_many() and duet_channel_recv_many(): several channels by one call that never
+ * waits.
  *
  * Jobs run in two lanes. While both lanes have a frame to seal or to open, the two go through the
  * kernel together (session/many.h); a lane that is done takes the next job. All else is done as in
@@ -81,7 +82,7 @@ tx_lane_sealed(struct tx_lane *lane, const struct duet__sealing *sealing)
 }
 
 void
-duet_send_many(duet_send_job *jobs, size_t count)
+duet_channel_send_many(duet_send_job *jobs, size_t count)
 {
     struct tx_lane lanes[LANES], *active[LANES];
     struct duet__sealing sealings[LANES];
@@ -177,7 +178,7 @@ rx_lane_begin(struct rx_lane *lane, duet_recv_job *job)
 }
 
 void
-duet_recv_many(duet_recv_job *jobs, size_t count)
+duet_channel_recv_many(duet_recv_job *jobs, size_t count)
 {
     struct rx_lane lanes[LANES], *active[LANES];
     struct duet__opening openings[LANES];

@@ -1,14 +1,14 @@
 /*
  * Public calls for messages: bytes under a code, with an end. A message of any size goes out in
  * fragments, MORE frames and a last one; a batch as one frame for each message; and
- * duet_send_frame() sends one frame of any size in pieces (docs/protocol.md §1 "MORE"). Sealing is
- * in send.c, reassembly of a partial frame in recv.c.
+ * duet_channel_send_frame() sends one frame of any size in pieces (docs/protocol.md §1 "MORE").
+ * Sealing is in send.c, reassembly of a partial frame in recv.c.
  */
 #include "channel/channel.h"
 
 int
-duet_send_message(duet_channel *channel, uint32_t code, const void *data, size_t size, size_t *sent,
-                  int timeout_ms)
+duet_channel_send_message(duet_channel *channel, uint32_t code, const void *data, size_t size,
+                          size_t *sent, int timeout_ms)
 {
     struct duet__deadline deadline = {.timeout_ms = timeout_ms};
     struct duet__tx job = {
@@ -25,8 +25,8 @@ duet_send_message(duet_channel *channel, uint32_t code, const void *data, size_t
 }
 
 int
-duet_send_messages(duet_channel *channel, const duet_message *messages, size_t count, size_t *sent,
-                   int timeout_ms)
+duet_channel_send_messages(duet_channel *channel, const duet_message *messages, size_t count,
+                           size_t *sent, int timeout_ms)
 {
     struct duet__deadline deadline = {.timeout_ms = timeout_ms};
     struct duet__tx job = {
@@ -41,8 +41,8 @@ duet_send_messages(duet_channel *channel, const duet_message *messages, size_t c
 }
 
 int
-duet_send_frame(duet_channel *channel, uint32_t code, const void *data, size_t size, size_t *sent,
-                int timeout_ms)
+duet_channel_send_frame(duet_channel *channel, uint32_t code, const void *data, size_t size,
+                        size_t *sent, int timeout_ms)
 {
     struct duet__deadline deadline = {.timeout_ms = timeout_ms};
     struct duet__tx job = {
@@ -62,8 +62,8 @@ duet_send_frame(duet_channel *channel, uint32_t code, const void *data, size_t s
 }
 
 int
-duet_recv_message(duet_channel *channel, uint32_t *code, void *buffer, size_t size, size_t *got,
-                  int timeout_ms)
+duet_channel_recv_message(duet_channel *channel, uint32_t *code, void *buffer, size_t size,
+                          size_t *got, int timeout_ms)
 {
     struct duet__deadline deadline = {.timeout_ms = timeout_ms};
     struct duet__rx job = {
@@ -76,7 +76,7 @@ duet_recv_message(duet_channel *channel, uint32_t *code, void *buffer, size_t si
 }
 
 int
-duet_recv_messages(duet_channel *channel, duet_inbox *inbox, int timeout_ms)
+duet_channel_recv_messages(duet_channel *channel, duet_inbox *inbox, int timeout_ms)
 {
     struct duet__deadline deadline = {.timeout_ms = timeout_ms};
     struct duet__rx job = {

@@ -8,8 +8,8 @@
 #include <string.h>
 
 int
-duet_cipher_init_raw(duet_cipher *cipher, const uint8_t key[32], const uint8_t block[16],
-                     const uint8_t chain[32], uint32_t seq, uint32_t limit)
+duet_cipher_init(duet_cipher *cipher, const uint8_t key[32], const uint8_t block[16],
+                 const uint8_t chain[32], uint32_t seq, uint32_t limit)
 {
     struct duet__cipher *c = (struct duet__cipher *)cipher;
 
@@ -33,33 +33,36 @@ duet_cipher_wipe(duet_cipher *cipher)
 }
 
 int
-duet_seal_begin(duet_cipher *cipher, uint8_t header[DUET_HEADER_SIZE], uint32_t code, uint32_t len)
+duet_cipher_seal_begin(duet_cipher *cipher, uint8_t header[DUET_HEADER_SIZE], uint32_t code,
+                       uint32_t len)
 {
     return duet__cipher_seal_begin((struct duet__cipher *)cipher, header, code, len);
 }
 
 int
-duet_seal_piece(duet_cipher *cipher, uint8_t *out, size_t *put, const uint8_t *in, size_t len)
+duet_cipher_seal_piece(duet_cipher *cipher, uint8_t *out, size_t *put, const uint8_t *in,
+                       size_t len)
 {
     return duet__cipher_seal_piece((struct duet__cipher *)cipher, out, put, in, len);
 }
 
 int
-duet_seal(duet_cipher *cipher, uint8_t *frame, const uint8_t *payload, size_t len, uint32_t code)
+duet_cipher_seal(duet_cipher *cipher, uint8_t *frame, const uint8_t *payload, size_t len,
+                 uint32_t code)
 {
     size_t put;
 
     if (len > UINT32_MAX)
         return DUET_E_MISUSE;
-    int result = duet_seal_begin(cipher, frame, code, (uint32_t)len);
+    int result = duet_cipher_seal_begin(cipher, frame, code, (uint32_t)len);
     if (result != DUET_OK)
         return result;
-    return duet_seal_piece(cipher, frame + DUET_HEADER_SIZE, &put, payload, len);
+    return duet_cipher_seal_piece(cipher, frame + DUET_HEADER_SIZE, &put, payload, len);
 }
 
 int
-duet_open_header(duet_cipher *cipher, uint32_t *code, uint32_t *len,
-                 const uint8_t header[DUET_HEADER_SIZE])
+duet_cipher_open_header(duet_cipher *cipher, uint32_t *code, uint32_t *len,
+                        const uint8_t header[DUET_HEADER_SIZE])
 {
     struct duet__cipher *c = (struct duet__cipher *)cipher;
     int result = duet__cipher_open_header(c, header);
@@ -72,7 +75,8 @@ duet_open_header(duet_cipher *cipher, uint32_t *code, uint32_t *len,
 }
 
 int
-duet_open_piece(duet_cipher *cipher, uint8_t *out, size_t *put, const uint8_t *in, size_t len)
+duet_cipher_open_piece(duet_cipher *cipher, uint8_t *out, size_t *put, const uint8_t *in,
+                       size_t len)
 {
     return duet__cipher_open_piece((struct duet__cipher *)cipher, out, put, in, len);
 }

@@ -212,9 +212,9 @@ ends_handshake(struct ends *ends)
     int top = DUET_AGAIN;
     int bottom = DUET_AGAIN;
     for (int i = 0; i < 100 && (top == DUET_AGAIN || bottom == DUET_AGAIN); i++) {
-        top = duet_handshake(ends->top, 0);
+        top = duet_channel_handshake(ends->top, 0);
         ends_carry_all(ends);
-        bottom = duet_handshake(ends->bottom, 0);
+        bottom = duet_channel_handshake(ends->bottom, 0);
         ends_carry_all(ends);
     }
     assert_int_equal(top, DUET_OK);

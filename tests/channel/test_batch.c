@@ -56,16 +56,17 @@ all_arrive(enum ends_wire wire, size_t room)
     ends_handshake(&ends);
     size_t done = 0;
     for (size_t have = 0; have < MANY; have += inbox.count) {
-        int result = duet_send_messages(ends.top, messages + done, MANY - done, &accepted, 0);
+        int result =
+            duet_channel_send_messages(ends.top, messages + done, MANY - done, &accepted, 0);
         assert_true(result == DUET_OK || result == DUET_AGAIN);
         done += accepted;
-        assert_int_equal(duet_recv_messages(ends.bottom, &inbox, ENDS_PATIENCE), DUET_OK);
+        assert_int_equal(duet_channel_recv_messages(ends.bottom, &inbox, ENDS_PATIENCE), DUET_OK);
         assert_between(inbox.count, 1, room);
         check_inbox(&inbox, have);
     }
     assert_int_equal(done, MANY);
-    assert_int_equal(duet_flush(ends.top, 0), DUET_OK);
-    assert_int_equal(duet_recv_messages(ends.bottom, &inbox, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_flush(ends.top, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv_messages(ends.bottom, &inbox, 0), DUET_AGAIN);
     assert_int_equal(inbox.count, 0);
     ends_close(&ends);
 }
@@ -93,19 +94,20 @@ stops_at_what_cannot_go(void **state)
     (void)state;
     ends_open_direct(&ends);
     ends_handshake(&ends);
-    assert_int_equal(duet_send_messages(ends.top, some, 3, &accepted, 0), DUET_E_LENGTH);
+    assert_int_equal(duet_channel_send_messages(ends.top, some, 3, &accepted, 0), DUET_E_LENGTH);
     assert_int_equal(accepted, 1);
     some[1].size = 5;
     some[1].code = 0;
-    assert_int_equal(duet_send_messages(ends.top, some + 1, 2, &accepted, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_channel_send_messages(ends.top, some + 1, 2, &accepted, 0),
+                     DUET_E_MISUSE);
     assert_int_equal(accepted, 0);
-    assert_int_equal(duet_send_messages(ends.top, some + 2, 1, &accepted, 0), DUET_OK);
-    assert_int_equal(duet_send_messages(ends.top, NULL, 0, &accepted, 0), DUET_OK);
-    assert_int_equal(duet_recv_messages(ends.bottom, &inbox, 0), DUET_OK);
+    assert_int_equal(duet_channel_send_messages(ends.top, some + 2, 1, &accepted, 0), DUET_OK);
+    assert_int_equal(duet_channel_send_messages(ends.top, NULL, 0, &accepted, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv_messages(ends.bottom, &inbox, 0), DUET_OK);
     assert_int_equal(inbox.count, 2);
     assert_memory_equal(had, "onetwo", 6);
     inbox.room = 0;
-    assert_int_equal(duet_recv_messages(ends.bottom, &inbox, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_channel_recv_messages(ends.bottom, &inbox, 0), DUET_E_MISUSE);
     ends_close(&ends);
 }
 
@@ -120,25 +122,25 @@ parts_and_room(void **state)
     ends_fill(sent, sizeof sent, 4);
     ends_open_direct(&ends);
     ends_handshake(&ends);
-    assert_int_equal(duet_send_message(ends.top, 9, sent, 40000, &accepted, 0), DUET_OK);
-    assert_int_equal(duet_send(ends.top, "stream", 6, &accepted, 0), DUET_OK);
-    assert_int_equal(duet_close(ends.top, 0), DUET_OK);
+    assert_int_equal(duet_channel_send_message(ends.top, 9, sent, 40000, &accepted, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(ends.top, "stream", 6, &accepted, 0), DUET_OK);
+    assert_int_equal(duet_channel_close(ends.top, 0), DUET_OK);
     /* Three frames of 16 KiB and less: one fits, then the last two go together. */
-    assert_int_equal(duet_recv_messages(ends.bottom, &inbox, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv_messages(ends.bottom, &inbox, 0), DUET_OK);
     assert_int_equal(inbox.count, 1);
     assert_int_equal(listed[0].code, DUET_CODE_MORE);
     assert_memory_equal(listed[0].data, sent, listed[0].size);
     inbox.size = 100;
-    assert_int_equal(duet_recv_messages(ends.bottom, &inbox, 0), DUET_E_ROOM);
+    assert_int_equal(duet_channel_recv_messages(ends.bottom, &inbox, 0), DUET_E_ROOM);
     assert_int_equal(inbox.count, 0);
     inbox.size = sizeof had;
-    assert_int_equal(duet_recv_messages(ends.bottom, &inbox, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv_messages(ends.bottom, &inbox, 0), DUET_OK);
     assert_int_equal(inbox.count, 3);
     assert_int_equal(listed[0].code, DUET_CODE_MORE);
     assert_int_equal(listed[1].code, 9);
     assert_int_equal(listed[2].code, 0);
     assert_memory_equal(listed[2].data, "stream", 6);
-    assert_int_equal(duet_recv_messages(ends.bottom, &inbox, 0), DUET_CLOSED);
+    assert_int_equal(duet_channel_recv_messages(ends.bottom, &inbox, 0), DUET_CLOSED);
     ends_close(&ends);
 }
 
@@ -160,8 +162,8 @@ move(struct ends *ends, duet_recv_job *in)
             in[i] = (duet_recv_job){ends[i].bottom, had + i * EACH + had_of[i], 0, 0, 0};
             in[i].size = EACH - had_of[i];
         }
-        duet_send_many(out, CHANNELS);
-        duet_recv_many(in, CHANNELS);
+        duet_channel_send_many(out, CHANNELS);
+        duet_channel_recv_many(in, CHANNELS);
         for (size_t i = 0; i < CHANNELS; i++) {
             assert_true(out[i].result == DUET_OK || out[i].result == DUET_AGAIN);
             assert_true(in[i].result == DUET_OK || in[i].result == DUET_AGAIN);
@@ -202,11 +204,11 @@ cut_frames(enum ends_wire wire)
     memset(had, 0, sizeof had);
     ends_open_with(&ends, ends_config(), wire);
     ends_handshake(&ends);
-    assert_int_equal(duet_send(ends.top, sent, 40000, &accepted, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(ends.top, sent, 40000, &accepted, 0), DUET_OK);
     for (int turn = 0; turn < 100 && have < 40000; turn++) {
         duet_recv_job in = {ends.bottom, had + have, 40000 - have, 0, 0};
         ends_carry(ends.top_far, ends.bottom_far, 3000);
-        duet_recv_many(&in, 1);
+        duet_channel_recv_many(&in, 1);
         assert_true(in.result == DUET_OK || in.result == DUET_AGAIN);
         have += in.got;
     }
@@ -238,15 +240,15 @@ results_apart(enum ends_wire wire)
         in[i] = (duet_recv_job){ends[i].bottom, had + 1000 * i, 1000, 7, 7};
         out[i] = (duet_send_job){ends[i].top, "bytes", 6, 7, 7};
     }
-    assert_int_equal(duet_close(ends[0].top, 0), DUET_OK);
+    assert_int_equal(duet_channel_close(ends[0].top, 0), DUET_OK);
     assert_int_equal(send(ends[1].top_fd, sent, 100, 0), 100); /* no frame of its peer's */
-    assert_int_equal(duet_send_message(ends[2].top, 4, "m", 1, &accepted, 0), DUET_OK);
-    duet_send_many(out, 4);
+    assert_int_equal(duet_channel_send_message(ends[2].top, 4, "m", 1, &accepted, 0), DUET_OK);
+    duet_channel_send_many(out, 4);
     assert_int_equal(out[0].result, DUET_E_MISUSE);
     assert_int_equal(out[0].sent, 0);
     assert_int_equal(out[3].result, DUET_OK);
     assert_int_equal(out[3].sent, 6);
-    duet_recv_many(in, 4);
+    duet_channel_recv_many(in, 4);
     assert_int_equal(in[0].result, DUET_CLOSED);
     assert_int_equal(in[1].result, DUET_E_CHECKSUM);
     assert_int_equal(in[2].result, DUET_E_CODE);
@@ -278,18 +280,18 @@ close_behind_bytes(enum ends_wire wire)
     ends_open_with(&ends, ends_config(), wire);
     ends_handshake(&ends);
     duet_recv_job in = {ends.bottom, had, 100000, 0, 0};
-    duet_recv_many(&in, 1);
+    duet_channel_recv_many(&in, 1);
     assert_int_equal(in.result, DUET_AGAIN);
     assert_true(duet_channel_state(ends.bottom) & DUET_WANT_READ);
-    assert_int_equal(duet_send(ends.top, "hello", 5, &accepted, ENDS_PATIENCE), DUET_OK);
-    assert_int_equal(duet_close(ends.top, 0), DUET_OK);
-    duet_recv_many(&in, 1);
+    assert_int_equal(duet_channel_send(ends.top, "hello", 5, &accepted, ENDS_PATIENCE), DUET_OK);
+    assert_int_equal(duet_channel_close(ends.top, 0), DUET_OK);
+    duet_channel_recv_many(&in, 1);
     assert_int_equal(in.result, DUET_OK);
     assert_int_equal(in.got, 5);
     /* Whether the close was taken too is the wire's matter; what is taken is not waited for. */
     assert_int_equal((duet_channel_state(ends.bottom) & DUET_WANT_READ) != 0,
                      ends_readable(ends.bottom_fd));
-    duet_recv_many(&in, 1);
+    duet_channel_recv_many(&in, 1);
     assert_int_equal(in.result, DUET_CLOSED);
     ends_close(&ends);
 }
@@ -311,12 +313,12 @@ initiation_is_waited_for(void **state)
     (void)state;
     ends_open(&ends);
     duet_send_job out = {ends.top, "bytes", 6, 0, 0};
-    duet_send_many(&out, 1);
+    duet_channel_send_many(&out, 1);
     assert_int_equal(out.result, DUET_AGAIN);
     assert_int_equal(out.sent, 0);
     assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
     ends_handshake(&ends);
-    duet_send_many(&out, 1);
+    duet_channel_send_many(&out, 1);
     assert_int_equal(out.result, DUET_OK);
     assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
     ends_close(&ends);

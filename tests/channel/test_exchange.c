@@ -40,11 +40,11 @@ run_party(void *argument)
     if (party->result != DUET_OK)
         return NULL;
     do {
-        party->result = duet_exchange(channel, &party->io, party->timeout_ms);
+        party->result = duet_channel_exchange(channel, &party->io, party->timeout_ms);
     } while (party->result == DUET_AGAIN || party->result == DUET_SLOW);
     if (party->result == DUET_OK)
-        party->result = duet_close(channel, ENDS_PATIENCE);
-    party->closed = duet_recv(channel, &n, 1, &n, 1, ENDS_PATIENCE);
+        party->result = duet_channel_close(channel, ENDS_PATIENCE);
+    party->closed = duet_channel_recv(channel, &n, 1, &n, 1, ENDS_PATIENCE);
     duet_channel_free(channel);
     return NULL;
 }
@@ -174,9 +174,9 @@ closed_early(void **state)
     (void)state;
     ends_open_direct(&ends);
     ends_handshake(&ends);
-    assert_int_equal(duet_send(ends.bottom, "early", 5, &n, 0), DUET_OK);
-    assert_int_equal(duet_close(ends.bottom, 0), DUET_OK);
-    assert_int_equal(duet_exchange(ends.top, &io, ENDS_PATIENCE), DUET_CLOSED);
+    assert_int_equal(duet_channel_send(ends.bottom, "early", 5, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_close(ends.bottom, 0), DUET_OK);
+    assert_int_equal(duet_channel_exchange(ends.top, &io, ENDS_PATIENCE), DUET_CLOSED);
     assert_true(io.sent == 5 && io.got == 5);
     assert_memory_equal(bytes, "early", 5);
     ends_close(&ends);
@@ -197,13 +197,13 @@ vanished(void **state)
     ends_handshake(&ends);
     io.room = sizeof back;
     ends_fill(bytes, sizeof bytes, 12);
-    assert_int_equal(duet_send(ends.bottom, bytes, 10000, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(ends.bottom, bytes, 10000, &n, 0), DUET_OK);
     close(ends.bottom_fd);
     ends.bottom_fd = -1;
-    assert_int_equal(duet_exchange(ends.top, &io, ENDS_PATIENCE), DUET_E_TRUNCATED);
+    assert_int_equal(duet_channel_exchange(ends.top, &io, ENDS_PATIENCE), DUET_E_TRUNCATED);
     assert_int_equal(io.got, 10000);
     assert_memory_equal(back, bytes, 10000);
-    assert_int_equal(duet_exchange(ends.top, &io, ENDS_PATIENCE), DUET_E_TRUNCATED);
+    assert_int_equal(duet_channel_exchange(ends.top, &io, ENDS_PATIENCE), DUET_E_TRUNCATED);
     ends_close(&ends);
 }
 

@@ -26,11 +26,11 @@ silent_to_unauthenticated(void **state)
     ends_open(&ends);
     ends_fill(noise, sizeof noise, 41);
     assert_int_equal(write(ends.bottom_far, noise, sizeof noise), sizeof noise);
-    assert_int_equal(duet_handshake(ends.bottom, ENDS_PATIENCE), DUET_E_UNAUTHENTICATED);
-    assert_int_equal(duet_handshake(ends.bottom, ENDS_PATIENCE), DUET_E_UNAUTHENTICATED);
-    assert_int_equal(duet_recv(ends.bottom, noise, 1, &n, 1, ENDS_PATIENCE),
+    assert_int_equal(duet_channel_handshake(ends.bottom, ENDS_PATIENCE), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(duet_channel_handshake(ends.bottom, ENDS_PATIENCE), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(duet_channel_recv(ends.bottom, noise, 1, &n, 1, ENDS_PATIENCE),
                      DUET_E_UNAUTHENTICATED);
-    assert_int_equal(duet_close(ends.bottom, ENDS_PATIENCE), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(duet_channel_close(ends.bottom, ENDS_PATIENCE), DUET_E_UNAUTHENTICATED);
     assert_true(strlen(duet_channel_detail(ends.bottom)) > 0);
     assert_int_equal(ends_waiting(ends.bottom_far), 0);
     ends_close(&ends);
@@ -43,11 +43,11 @@ silent_peer(void **state)
 
     (void)state;
     ends_open(&ends);
-    assert_int_equal(duet_handshake(ends.top, 20), DUET_SLOW);
-    assert_int_equal(duet_handshake(ends.bottom, 20), DUET_SLOW);
-    assert_int_equal(duet_handshake(ends.bottom, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_handshake(ends.top, 20), DUET_SLOW);
+    assert_int_equal(duet_channel_handshake(ends.bottom, 20), DUET_SLOW);
+    assert_int_equal(duet_channel_handshake(ends.bottom, 0), DUET_AGAIN);
     shutdown(ends.bottom_far, SHUT_WR);
-    assert_int_equal(duet_handshake(ends.bottom, -1), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(duet_channel_handshake(ends.bottom, -1), DUET_E_UNAUTHENTICATED);
     ends_close(&ends);
 }
 
@@ -63,7 +63,7 @@ replayed_flight(void **state)
 
     (void)state;
     ends_open(&ends);
-    assert_int_equal(duet_handshake(ends.top, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_handshake(ends.top, 0), DUET_AGAIN);
     ssize_t size = recv(ends.top_far, flight, sizeof flight, MSG_PEEK);
     assert_true(size > 0);
     ends_handshake(&ends);
@@ -71,7 +71,7 @@ replayed_flight(void **state)
     assert_int_equal(duet_channel_open(&again, ends.config, ends.replay, DUET_BOTTOM, fd[0], fd[0]),
                      DUET_OK);
     assert_int_equal(write(fd[1], flight, (size_t)size), size);
-    assert_int_equal(duet_handshake(again, ENDS_PATIENCE), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(duet_channel_handshake(again, ENDS_PATIENCE), DUET_E_UNAUTHENTICATED);
     assert_int_equal(ends_waiting(fd[1]), 0);
     duet_channel_free(again);
     close(fd[0]);
@@ -92,8 +92,8 @@ own_flight_comes_back(void **state)
     assert_int_equal(duet_channel_open(&top, config, replay, DUET_TOP, fd[0], fd[0]), DUET_OK);
     assert_int_equal(duet_channel_open(&bottom, config, replay, DUET_BOTTOM, fd[1], fd[1]),
                      DUET_OK);
-    assert_int_equal(duet_handshake(top, 0), DUET_AGAIN);
-    assert_int_equal(duet_handshake(bottom, ENDS_PATIENCE), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(duet_channel_handshake(top, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_handshake(bottom, ENDS_PATIENCE), DUET_E_UNAUTHENTICATED);
     assert_int_equal(ends_waiting(fd[0]), 0);
     duet_channel_free(top);
     duet_channel_free(bottom);
@@ -115,16 +115,16 @@ speaks_first(void **state)
     (void)state;
     assert_int_equal(duet_config_set(config, DUET_SET_SPEAK_FIRST, 1), DUET_OK);
     ends_open_with(&ends, config, 0);
-    assert_int_equal(duet_handshake(ends.top, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_handshake(ends.top, 0), DUET_AGAIN);
     ends_carry_all(&ends);
-    assert_int_equal(duet_handshake(ends.bottom, 0), DUET_OK);
-    assert_int_equal(duet_send(ends.bottom, "first", 5, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_handshake(ends.bottom, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(ends.bottom, "first", 5, &n, 0), DUET_OK);
     ends_carry_all(&ends);
-    assert_int_equal(duet_recv(ends.top, bytes, 5, &n, 5, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.top, bytes, 5, &n, 5, 0), DUET_OK);
     assert_memory_equal(bytes, "first", 5);
     /* An unauthenticated peer in TOP's place is noticed later. */
     shutdown(ends.bottom_far, SHUT_WR);
-    assert_int_equal(duet_recv(ends.bottom, bytes, 5, &n, 5, 0), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(duet_channel_recv(ends.bottom, bytes, 5, &n, 5, 0), DUET_E_UNAUTHENTICATED);
     ends_close(&ends);
 }
 
@@ -134,9 +134,9 @@ in_a_child(struct ends *ends)
     uint8_t byte;
     size_t n;
     for (int i = 0; i < 2; i++) {
-        if (duet_send(ends->top, "x", 1, &n, 0) != DUET_E_FORKED ||
-            duet_recv(ends->top, &byte, 1, &n, 1, 0) != DUET_E_FORKED ||
-            duet_close(ends->bottom, 0) != DUET_E_FORKED)
+        if (duet_channel_send(ends->top, "x", 1, &n, 0) != DUET_E_FORKED ||
+            duet_channel_recv(ends->top, &byte, 1, &n, 1, 0) != DUET_E_FORKED ||
+            duet_channel_close(ends->bottom, 0) != DUET_E_FORKED)
             return 1;
     }
     ends_close(ends);
@@ -162,8 +162,8 @@ forked(void **state)
     assert_int_equal(status, 0);
     /* Not a byte went out, and the parent goes on. */
     assert_int_equal(ends_waiting(ends.bottom_fd), 0);
-    assert_int_equal(duet_send(ends.top, "x", 1, &n, 0), DUET_OK);
-    assert_int_equal(duet_recv(ends.bottom, &byte, 1, &n, 1, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(ends.top, "x", 1, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, &byte, 1, &n, 1, 0), DUET_OK);
     ends_close(&ends);
 }
 
@@ -186,13 +186,13 @@ preset(void **state)
     assert_int_equal(duet_session_new_preset(&session, config, DUET_BOTTOM, salt, sizeof salt),
                      DUET_OK);
     assert_int_equal(duet_channel_open_preset(&bottom, session, NULL, fd[1], fd[1]), DUET_OK);
-    assert_int_equal(duet_handshake(top, 0), DUET_OK);
-    assert_int_equal(duet_send(top, "at once", 7, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_handshake(top, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(top, "at once", 7, &n, 0), DUET_OK);
     assert_int_equal(ends_waiting(fd[1]), 7 + DUET_FRAME_OVERHEAD);
-    assert_int_equal(duet_recv(bottom, bytes, sizeof bytes, &n, 1, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(bottom, bytes, sizeof bytes, &n, 1, 0), DUET_OK);
     assert_memory_equal(bytes, "at once", 7);
-    assert_int_equal(duet_close(bottom, 0), DUET_OK);
-    assert_int_equal(duet_recv(top, bytes, sizeof bytes, &n, 1, 0), DUET_CLOSED);
+    assert_int_equal(duet_channel_close(bottom, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(top, bytes, sizeof bytes, &n, 1, 0), DUET_CLOSED);
     duet_channel_free(top);
     duet_channel_free(bottom);
     duet_config_free(config);
@@ -219,7 +219,7 @@ preset_frame_size(void **state)
                      DUET_OK);
     duet_config_free(config);
     assert_int_equal(duet_channel_open_preset(&top, session, NULL, fd[0], fd[0]), DUET_OK);
-    assert_int_equal(duet_send(top, bytes, sizeof bytes, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(top, bytes, sizeof bytes, &n, 0), DUET_OK);
     assert_int_equal(ends_waiting(fd[1]), sizeof bytes + 10 * DUET_FRAME_OVERHEAD);
     duet_channel_free(top);
     close(fd[0]);
@@ -247,13 +247,13 @@ costs_little_while_idle(void **state)
     ends_handshake(&ends);
     size_t before = blocks();
     size_t calls = heap_ours.calls;
-    assert_int_equal(duet_send(ends.top, bytes, 100000, &n, 0), DUET_OK);
-    assert_int_equal(duet_recv(ends.bottom, bytes, 50000, &n, 50000, 0), DUET_OK);
-    assert_int_equal(duet_recv(ends.bottom, bytes, 100000, &n, 1, 0), DUET_OK);
-    assert_int_equal(duet_send(ends.top, bytes, sizeof bytes, &n, 0), DUET_AGAIN);
-    while (duet_flush(ends.top, 0) != DUET_OK)
-        assert_true(duet_recv(ends.bottom, bytes, sizeof bytes, &n, 1, 0) == DUET_OK);
-    while (duet_recv(ends.bottom, bytes, sizeof bytes, &n, 1, 0) == DUET_OK)
+    assert_int_equal(duet_channel_send(ends.top, bytes, 100000, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, bytes, 50000, &n, 50000, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, bytes, 100000, &n, 1, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(ends.top, bytes, sizeof bytes, &n, 0), DUET_AGAIN);
+    while (duet_channel_flush(ends.top, 0) != DUET_OK)
+        assert_true(duet_channel_recv(ends.bottom, bytes, sizeof bytes, &n, 1, 0) == DUET_OK);
+    while (duet_channel_recv(ends.bottom, bytes, sizeof bytes, &n, 1, 0) == DUET_OK)
         continue;
     assert_int_equal(blocks(), before);
     assert_true(!heap_counts() || heap_ours.calls > calls); /* what was sent had to be kept */

@@ -33,15 +33,15 @@ round_trip(struct ends *ends, uint32_t code, size_t size, size_t room)
 
     while (sending == DUET_AGAIN || got_code == DUET_CODE_MORE) {
         if (sending == DUET_AGAIN) {
-            sending = duet_send_message(ends->top, code, sent + out, size - out, &n, 0);
+            sending = duet_channel_send_message(ends->top, code, sent + out, size - out, &n, 0);
             out += n;
             assert_true(sending == (out == size ? DUET_OK : DUET_AGAIN));
         } else {
-            (void)duet_flush(ends->top, 0);
+            (void)duet_channel_flush(ends->top, 0);
         }
         if (got_code == DUET_CODE_MORE) {
-            result = duet_recv_message(ends->bottom, &got_code, had + in,
-                                       room < MOST - in ? room : MOST - in, &n, 0);
+            result = duet_channel_recv_message(ends->bottom, &got_code, had + in,
+                                               room < MOST - in ? room : MOST - in, &n, 0);
             assert_true(result == DUET_OK || result == DUET_AGAIN);
             in += n;
         }
@@ -83,10 +83,10 @@ beyond_the_peers_limit(void **state)
     ends_open_with(&ends, config, 1);
     ends_handshake(&ends);
     round_trip(&ends, 9, 10000, 300);
-    assert_int_equal(duet_send(ends.top, sent, 5000, &n, 0), DUET_OK);
-    assert_int_equal(duet_recv(ends.bottom, had, 5000, &n, 5000, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(ends.top, sent, 5000, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, 5000, &n, 5000, 0), DUET_OK);
     assert_memory_equal(had, sent, 5000);
-    assert_int_equal(duet_send_frame(ends.top, 7, sent, 301, &n, 0), DUET_E_LENGTH);
+    assert_int_equal(duet_channel_send_frame(ends.top, 7, sent, 301, &n, 0), DUET_E_LENGTH);
     ends_close(&ends);
 }
 
@@ -100,22 +100,22 @@ nothing_between_the_parts(void **state)
     (void)state;
     ends_open(&ends);
     ends_handshake(&ends);
-    assert_int_equal(duet_send_message(ends.top, 6, sent, MOST, &out, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_send_message(ends.top, 6, sent, MOST, &out, 0), DUET_AGAIN);
     assert_true(out > 0 && out < MOST);
-    assert_int_equal(duet_send(ends.top, sent, 1, &n, 0), DUET_E_MISUSE);
-    assert_int_equal(duet_send_frame(ends.top, 6, sent, 1, &n, 0), DUET_E_MISUSE);
-    assert_int_equal(duet_send_message(ends.top, 7, sent, 1, &n, 0), DUET_E_MISUSE);
-    assert_int_equal(duet_close(ends.top, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_channel_send(ends.top, sent, 1, &n, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_channel_send_frame(ends.top, 6, sent, 1, &n, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_channel_send_message(ends.top, 7, sent, 1, &n, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_channel_close(ends.top, 0), DUET_E_MISUSE);
     ends_close(&ends);
 
     ends_open(&ends);
     ends_handshake(&ends);
-    assert_int_equal(duet_send_frame(ends.top, 6, sent, MOST, &out, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_send_frame(ends.top, 6, sent, MOST, &out, 0), DUET_AGAIN);
     assert_true(out > 0 && out < MOST);
-    assert_int_equal(duet_send(ends.top, sent, 1, &n, 0), DUET_E_MISUSE);
-    assert_int_equal(duet_send_message(ends.top, 6, sent, 1, &n, 0), DUET_E_MISUSE);
-    assert_int_equal(duet_send_frame(ends.top, 6, sent, 1, &n, 0), DUET_E_MISUSE);
-    assert_int_equal(duet_close(ends.top, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_channel_send(ends.top, sent, 1, &n, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_channel_send_message(ends.top, 6, sent, 1, &n, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_channel_send_frame(ends.top, 6, sent, 1, &n, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_channel_close(ends.top, 0), DUET_E_MISUSE);
     assert_true(duet_channel_state(ends.top) & DUET_STATE_SEND);
     ends_close(&ends);
 }
@@ -134,14 +134,15 @@ empty_messages_behind_a_full_socket(void **state)
     ends_open(&ends);
     ends_handshake(&ends);
     do {
-        result = duet_send_message(ends.top, 3, NULL, 0, &n, 0);
+        result = duet_channel_send_message(ends.top, 3, NULL, 0, &n, 0);
         accepted += result == DUET_OK;
     } while (result == DUET_OK);
     assert_int_equal(result, DUET_AGAIN);
     for (int had_so_far = 0; had_so_far < accepted;) {
         ends_carry_all(&ends);
-        assert_true(duet_flush(ends.top, 0) != DUET_E_MISUSE);
-        while ((result = duet_recv_message(ends.bottom, &code, had, 10, &n, 0)) == DUET_OK) {
+        assert_true(duet_channel_flush(ends.top, 0) != DUET_E_MISUSE);
+        while ((result = duet_channel_recv_message(ends.bottom, &code, had, 10, &n, 0)) ==
+               DUET_OK) {
             assert_int_equal(code, 3);
             had_so_far++;
         }
@@ -149,7 +150,7 @@ empty_messages_behind_a_full_socket(void **state)
         assert_true(had_so_far <= accepted);
     }
     ends_carry_all(&ends);
-    assert_int_equal(duet_recv_message(ends.bottom, &code, had, 10, &n, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv_message(ends.bottom, &code, had, 10, &n, 0), DUET_AGAIN);
     ends_close(&ends);
 }
 
@@ -162,7 +163,7 @@ take_messages(struct ends *ends, size_t each, size_t *in)
     size_t n;
 
     while (result == DUET_OK) {
-        result = duet_recv_message(ends->bottom, &code, had + *in, MOST - *in, &n, 0);
+        result = duet_channel_recv_message(ends->bottom, &code, had + *in, MOST - *in, &n, 0);
         assert_true(result == DUET_OK || result == DUET_AGAIN);
         *in += n;
         if (code != 7)
@@ -192,19 +193,19 @@ the_documented_loop(void **state)
     for (int i = 0; i < COUNT; i++) {
         int result = DUET_AGAIN;
         for (size_t at = 0; result == DUET_AGAIN; at += n) {
-            result = duet_send_message(ends.top, 7, sent + at, EACH - at, &n, 0);
+            result = duet_channel_send_message(ends.top, 7, sent + at, EACH - at, &n, 0);
             assert_int_equal(result, at + n == EACH ? DUET_OK : DUET_AGAIN);
             if (result == DUET_AGAIN)
                 came += take_messages(&ends, EACH, &in);
         }
         unsent += (duet_channel_state(ends.top) & DUET_WANT_WRITE) != 0;
     }
-    while (duet_close(ends.top, 0) == DUET_AGAIN)
+    while (duet_channel_close(ends.top, 0) == DUET_AGAIN)
         came += take_messages(&ends, EACH, &in);
     assert_true(unsent > 0); /* OK came before the kernel took all */
     for (int i = 0; i < COUNT && came < COUNT; i++) {
         uint32_t code;
-        assert_int_equal(duet_recv_message(ends.bottom, &code, had + in, MOST - in, &n, 0),
+        assert_int_equal(duet_channel_recv_message(ends.bottom, &code, had + in, MOST - in, &n, 0),
                          DUET_OK);
         assert_true(code == 7 && in + n == EACH);
         in = 0;
@@ -212,7 +213,7 @@ the_documented_loop(void **state)
     }
     assert_int_equal(came, COUNT);
     uint32_t code;
-    assert_int_equal(duet_recv_message(ends.bottom, &code, had, MOST, &n, 0), DUET_CLOSED);
+    assert_int_equal(duet_channel_recv_message(ends.bottom, &code, had, MOST, &n, 0), DUET_CLOSED);
     ends_close(&ends);
 }
 
@@ -236,17 +237,17 @@ accepted_is_ok(void **state)
         for (int i = 0; i < 100000; i++) {
             n = 0;
             if (call == 0)
-                result = duet_send(ends.top, sent, 1000, &n, i & 1);
+                result = duet_channel_send(ends.top, sent, 1000, &n, i & 1);
             else if (call == 1)
-                result = duet_send_message(ends.top, 3, sent, 1000, &n, i & 1);
+                result = duet_channel_send_message(ends.top, 3, sent, 1000, &n, i & 1);
             else if (call == 2)
-                result = duet_send_messages(ends.top, &batch, 1, &n, i & 1);
+                result = duet_channel_send_messages(ends.top, &batch, 1, &n, i & 1);
             else if (call == 3)
-                result = duet_send_frame(ends.top, 3, sent, 1000, &n, i & 1);
+                result = duet_channel_send_frame(ends.top, 3, sent, 1000, &n, i & 1);
             else if (call == 4)
-                duet_send_many(&job, 1);
+                duet_channel_send_many(&job, 1);
             else
-                result = duet_exchange(ends.top, &io, i & 1);
+                result = duet_channel_exchange(ends.top, &io, i & 1);
             result = call == 4 ? job.result : result;
             n = call == 4 ? job.sent : call == 5 ? io.sent : n;
             io.sent = 0;
@@ -257,7 +258,7 @@ accepted_is_ok(void **state)
         assert_true(result == DUET_AGAIN || result == DUET_SLOW);
         assert_int_equal(n, 0);
         assert_true(duet_channel_state(ends.top) & DUET_WANT_WRITE);
-        assert_int_equal(duet_close(ends.top, 0), DUET_AGAIN);
+        assert_int_equal(duet_channel_close(ends.top, 0), DUET_AGAIN);
         ends_close(&ends);
     }
 }
@@ -273,18 +274,18 @@ mixed_with_the_stream(void **state)
     (void)state;
     ends_open_direct(&ends);
     ends_handshake(&ends);
-    assert_int_equal(duet_send(ends.top, "abc", 3, &n, 0), DUET_OK);
-    assert_int_equal(duet_send_message(ends.top, 1, "defg", 4, &n, 0), DUET_OK);
-    assert_int_equal(duet_send_message(ends.top, 2, NULL, 0, &n, 0), DUET_OK);
-    assert_int_equal(duet_send(ends.top, "hi", 2, &n, 0), DUET_OK);
-    assert_int_equal(duet_recv(ends.bottom, had, 100, &n, 100, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(ends.top, "abc", 3, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_send_message(ends.top, 1, "defg", 4, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_send_message(ends.top, 2, NULL, 0, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(ends.top, "hi", 2, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, 100, &n, 100, 0), DUET_OK);
     assert_int_equal(n, 3);
-    assert_int_equal(duet_recv(ends.bottom, had, 100, &n, 1, 0), DUET_E_CODE);
-    assert_int_equal(duet_recv_message(ends.bottom, &code, had, 100, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, 100, &n, 1, 0), DUET_E_CODE);
+    assert_int_equal(duet_channel_recv_message(ends.bottom, &code, had, 100, &n, 0), DUET_OK);
     assert_true(code == 1 && n == 4);
-    assert_int_equal(duet_recv_message(ends.bottom, &code, NULL, 0, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv_message(ends.bottom, &code, NULL, 0, &n, 0), DUET_OK);
     assert_true(code == 2 && n == 0);
-    assert_int_equal(duet_recv_message(ends.bottom, &code, had, 100, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv_message(ends.bottom, &code, had, 100, &n, 0), DUET_OK);
     assert_true(code == 0 && n == 2);
     ends_close(&ends);
 }
@@ -300,13 +301,14 @@ cut_inside_a_message(void **state)
     (void)state;
     ends_open(&ends);
     ends_handshake(&ends);
-    assert_int_equal(duet_send_message(ends.top, 6, sent, 20000, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_send_message(ends.top, 6, sent, 20000, &n, 0), DUET_OK);
     ends_carry(ends.top_far, ends.bottom_far, 16384 + 30);
-    assert_int_equal(duet_recv_message(ends.bottom, &code, had, MOST, &n, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv_message(ends.bottom, &code, had, MOST, &n, 0), DUET_AGAIN);
     assert_int_equal(n, 16384);
     assert_int_equal(code, DUET_CODE_MORE);
     shutdown(ends.bottom_far, SHUT_WR);
-    assert_int_equal(duet_recv_message(ends.bottom, &code, had, MOST, &n, 0), DUET_E_TRUNCATED);
+    assert_int_equal(duet_channel_recv_message(ends.bottom, &code, had, MOST, &n, 0),
+                     DUET_E_TRUNCATED);
     assert_int_equal(n, 0);
     ends_close(&ends);
 }
@@ -333,13 +335,13 @@ send_huge(int fd, duet_config *config, size_t size)
     uint8_t *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (data == MAP_FAILED ||
         duet_channel_open(&channel, config, NULL, DUET_TOP, fd, fd) != DUET_OK ||
-        duet_handshake(channel, ENDS_PATIENCE) != DUET_OK)
+        duet_channel_handshake(channel, ENDS_PATIENCE) != DUET_OK)
         return 2;
     heap_restart();
     size_t before = held();
-    if (duet_send_frame(channel, 77, data, size, &n, -1) != DUET_OK || n != size)
+    if (duet_channel_send_frame(channel, 77, data, size, &n, -1) != DUET_OK || n != size)
         return 3;
-    if (duet_close(channel, ENDS_PATIENCE) != DUET_OK)
+    if (duet_channel_close(channel, ENDS_PATIENCE) != DUET_OK)
         return 4;
     return taken_at_most(before) < ALLOWED ? 0 : 5;
 }
@@ -378,13 +380,13 @@ one_huge_frame(void **state)
                      DUET_OK);
     heap_restart();
     size_t before = held();
-    assert_int_equal(duet_recv_message(channel, &code, buffer, size, &n, -1), DUET_OK);
+    assert_int_equal(duet_channel_recv_message(channel, &code, buffer, size, &n, -1), DUET_OK);
     assert_int_equal(code, 77);
     assert_int_equal(n, size);
     assert_true(buffer[0] == 0 && buffer[size / 2] == 0 && buffer[size - 1] == 0);
     assert_between(taken_at_most(before), 0, ALLOWED);
     assert_true(!heap_counts() || heap_ours.calls > 0); /* the handshake's, so they are counted */
-    assert_int_equal(duet_recv_message(channel, &code, buffer, size, &n, -1), DUET_CLOSED);
+    assert_int_equal(duet_channel_recv_message(channel, &code, buffer, size, &n, -1), DUET_CLOSED);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_int_equal(status, 0);
     munmap(buffer, size);

@@ -58,11 +58,11 @@ send_some(duet_channel *channel, const uint8_t *data, size_t left)
     size_t n;
 
     size = size < left ? size : left;
-    int result = duet_send_frame(channel, 0, data, size, &n, 0);
+    int result = duet_channel_send_frame(channel, 0, data, size, &n, 0);
     assert_true(result == DUET_OK || result == DUET_AGAIN);
     while (n < size) { /* a frame begun is ended before another */
         size_t more;
-        result = duet_send_frame(channel, 0, data + n, size - n, &more, 100);
+        result = duet_channel_send_frame(channel, 0, data + n, size - n, &more, 100);
         assert_true(result == DUET_OK || result == DUET_SLOW);
         n += more;
     }
@@ -87,7 +87,7 @@ mix(enum ends_wire wire, uint32_t seed)
         ends_carry(ends.top_far, ends.bottom_far, grain);
         size_t size = draw(3) ? 40000 : draw(3000);
         size = size < BYTES - in ? size : BYTES - in;
-        int result = duet_recv(ends.bottom, had + in, size, &got, size > 0, 0);
+        int result = duet_channel_recv(ends.bottom, had + in, size, &got, size > 0, 0);
         if (result == DUET_E_ROOM)
             continue;
         assert_true(result == DUET_OK || result == DUET_AGAIN);
@@ -122,7 +122,7 @@ on_its_way(struct ends *ends, size_t n)
     ends_handshake(ends);
     ends_fill(sent, sizeof sent, 2);
     memset(had, 0xEE, sizeof had);
-    assert_int_equal(duet_send_frame(ends->top, 0, sent, n, &accepted, 0), DUET_OK);
+    assert_int_equal(duet_channel_send_frame(ends->top, 0, sent, n, &accepted, 0), DUET_OK);
 }
 
 static void
@@ -136,22 +136,22 @@ waits_in_the_kernel(void **state)
     on_its_way(&ends, size);
     heap_restart();
     ends_carry(ends.top_far, ends.bottom_far, part);
-    assert_int_equal(duet_recv(ends.bottom, had, BYTES, &got, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, BYTES, &got, 1, 0), DUET_AGAIN);
     assert_int_equal(got, 0);
     assert_true(ends_all(had, size, 0xEE));
     assert_int_equal(ends_waiting(ends.bottom_fd), part - DUET_HEADER_SIZE);
     assert_int_equal(low_water(ends.bottom_fd), size + DUET_MAC_SIZE);
     assert_false(ends_readable(ends.bottom_fd));
     assert_int_equal(duet_channel_state(ends.bottom), DUET_STATE_RECV | DUET_WANT_READ);
-    assert_int_equal(duet_next_frame(ends.bottom), size);
+    assert_int_equal(duet_channel_next_frame(ends.bottom), size);
     assert_int_equal(heap_ours.calls, 0);
     assert_int_equal(heap_libcrypto.calls, 0);
     /* Called for nothing, it still waits there. */
-    assert_int_equal(duet_recv(ends.bottom, had, BYTES, &got, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, BYTES, &got, 1, 0), DUET_AGAIN);
     assert_int_equal(ends_waiting(ends.bottom_fd), part - DUET_HEADER_SIZE);
     ends_carry_all(&ends);
     assert_true(wait_readable(ends.bottom_fd, ENDS_PATIENCE));
-    assert_int_equal(duet_recv(ends.bottom, had, BYTES, &got, 1, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, BYTES, &got, 1, 0), DUET_OK);
     assert_int_equal(got, size);
     assert_memory_equal(had, sent, size);
     assert_int_equal(low_water(ends.bottom_fd), 1);
@@ -173,7 +173,7 @@ wakeups(size_t size, size_t steps)
             carried += ends_carry(ends.top_far, ends.bottom_far, (wire + steps - 1) / steps);
         /* TCP itself holds small segments back for a while: only the last are waited for. */
         while (got == 0 && wait_readable(ends.bottom_fd, carried < wire ? 0 : ENDS_PATIENCE)) {
-            int result = duet_recv(ends.bottom, had, BYTES, &got, 1, 0);
+            int result = duet_channel_recv(ends.bottom, had, BYTES, &got, 1, 0);
             assert_true(result == DUET_AGAIN || (result == DUET_OK && got == size));
             woken++;
         }
@@ -204,7 +204,7 @@ the_mark_does_not_outlive_the_channel(void **state)
     (void)state;
     on_its_way(&ends, 5000);
     ends_carry(ends.top_far, ends.bottom_far, 3000);
-    assert_int_equal(duet_recv(ends.bottom, had, BYTES, &got, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, BYTES, &got, 1, 0), DUET_AGAIN);
     assert_true(low_water(ends.bottom_fd) > 1);
     duet_channel_free(ends.bottom);
     ends.bottom = NULL;
@@ -225,11 +225,11 @@ cut_at_each_byte(void **state)
         on_its_way(&ends, 200);
         ends_carry(ends.top_far, ends.bottom_far, cut);
         if (cut % 2)
-            assert_int_equal(duet_recv(ends.bottom, had, 1000, &got, 1, 0), DUET_AGAIN);
+            assert_int_equal(duet_channel_recv(ends.bottom, had, 1000, &got, 1, 0), DUET_AGAIN);
         shutdown(ends.bottom_far, SHUT_WR);
         for (int i = 0; i < 5 && result == DUET_AGAIN; i++) {
             assert_true(wait_readable(ends.bottom_fd, ENDS_PATIENCE));
-            result = duet_recv(ends.bottom, had, 1000, &got, 1, 0);
+            result = duet_channel_recv(ends.bottom, had, 1000, &got, 1, 0);
             assert_int_equal(got, 0);
         }
         assert_int_equal(result, DUET_E_TRUNCATED);
@@ -250,14 +250,14 @@ more_than_the_kernel_holds(void **state)
     on_its_way(&ends, 30000);
     assert_int_equal(setsockopt(ends.bottom_fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size), 0);
     ends_carry(ends.top_far, ends.bottom_far, 2000);
-    assert_int_equal(duet_recv(ends.bottom, had, BYTES, &got, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, BYTES, &got, 1, 0), DUET_AGAIN);
     assert_int_equal(low_water(ends.bottom_fd), 1);
     assert_int_equal(ends_waiting(ends.bottom_fd), 0);
     assert_false(ends_readable(ends.bottom_fd));
     int result = DUET_AGAIN;
     for (int i = 0; i < 1000 && result == DUET_AGAIN; i++) {
         ends_carry(ends.top_far, ends.bottom_far, 1500);
-        result = duet_recv(ends.bottom, had + 100, BYTES - 100, &got, 1, 0);
+        result = duet_channel_recv(ends.bottom, had + 100, BYTES - 100, &got, 1, 0);
     }
     assert_int_equal(result, DUET_OK);
     assert_int_equal(got, 30000);
@@ -275,12 +275,13 @@ a_deadline_within_a_frame(void **state)
     (void)state;
     on_its_way(&ends, 5000);
     ends_carry(ends.top_far, ends.bottom_far, 3000);
-    assert_int_equal(duet_recv(ends.bottom, had, BYTES, &got, 1, 20), DUET_SLOW);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, BYTES, &got, 1, 20), DUET_SLOW);
     assert_int_equal(got, 0);
     assert_int_equal(ends_waiting(ends.bottom_fd), 0);
     assert_true(ends_all(had, 3000 - DUET_HEADER_SIZE, 0));
     ends_carry_all(&ends);
-    assert_int_equal(duet_recv(ends.bottom, had + 9000, 5000, &got, 1, ENDS_PATIENCE), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had + 9000, 5000, &got, 1, ENDS_PATIENCE),
+                     DUET_OK);
     assert_memory_equal(had + 9000, sent, 5000);
     ends_close(&ends);
 }
@@ -294,11 +295,11 @@ polled_then_waiting_for(size_t size)
 
     on_its_way(&ends, size);
     ends_carry(ends.top_far, ends.bottom_far, 3000);
-    assert_int_equal(duet_recv(ends.bottom, had, BYTES, &got, 1, 0), DUET_AGAIN);
-    assert_int_equal(duet_recv(ends.bottom, had, BYTES, &got, 1, 20), DUET_SLOW);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, BYTES, &got, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, BYTES, &got, 1, 20), DUET_SLOW);
     assert_int_equal(low_water(ends.bottom_fd), 1);
     ends_carry_all(&ends);
-    assert_int_equal(duet_recv(ends.bottom, had, BYTES, &got, 1, -1), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, BYTES, &got, 1, -1), DUET_OK);
     assert_int_equal(got, size);
     assert_memory_equal(had, sent, size);
     ends_close(&ends);
@@ -325,19 +326,19 @@ another_code(void **state)
     ends_open_with(&ends, ends_config(), ENDS_TCP_APART);
     ends_handshake(&ends);
     ends_fill(sent, sizeof sent, 3);
-    assert_int_equal(duet_send(ends.top, sent, 100, &got, 0), DUET_OK);
-    assert_int_equal(duet_send_message(ends.top, 5, sent + 100, 200, &got, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(ends.top, sent, 100, &got, 0), DUET_OK);
+    assert_int_equal(duet_channel_send_message(ends.top, 5, sent + 100, 200, &got, 0), DUET_OK);
     ends_carry(ends.top_far, ends.bottom_far, 100 + OVER + 50);
-    assert_int_equal(duet_recv(ends.bottom, had, 1000, &got, 1, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, 1000, &got, 1, 0), DUET_OK);
     assert_int_equal(got, 100);
-    assert_int_equal(duet_recv(ends.bottom, had, 1000, &got, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, 1000, &got, 1, 0), DUET_AGAIN);
     assert_false(ends_readable(ends.bottom_fd));
     /* Called for nothing, it takes what is there; the rest wakes who polls all the same. */
-    assert_int_equal(duet_recv(ends.bottom, had, 1000, &got, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, 1000, &got, 1, 0), DUET_AGAIN);
     ends_carry_all(&ends);
     assert_true(wait_readable(ends.bottom_fd, ENDS_PATIENCE));
-    assert_int_equal(duet_recv(ends.bottom, had, 1000, &got, 1, 0), DUET_E_CODE);
-    assert_int_equal(duet_recv_message(ends.bottom, &code, had, 1000, &got, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, 1000, &got, 1, 0), DUET_E_CODE);
+    assert_int_equal(duet_channel_recv_message(ends.bottom, &code, had, 1000, &got, 0), DUET_OK);
     assert_int_equal(code, 5);
     assert_int_equal(got, 200);
     assert_memory_equal(had, sent + 100, 200);
@@ -359,11 +360,11 @@ library_frames_between(void **state)
         duet_session *session = duet_channel_session(ends.top);
         assert_int_equal(duet_session_ask(session, DUET_ASK_PING, echo), DUET_OK);
         assert_int_equal(duet_session_ask(session, DUET_ASK_ROTATE, NULL), DUET_OK);
-        assert_int_equal(duet_send(ends.top, sent + 10 * i, 10, &got, 0), DUET_OK);
+        assert_int_equal(duet_channel_send(ends.top, sent + 10 * i, 10, &got, 0), DUET_OK);
     }
-    assert_int_equal(duet_close(ends.top, 0), DUET_OK);
+    assert_int_equal(duet_channel_close(ends.top, 0), DUET_OK);
     for (int result = DUET_OK; result != DUET_CLOSED; total += got) {
-        result = duet_recv(ends.bottom, had + total, 1000 - total + 1, &got, 1, 0);
+        result = duet_channel_recv(ends.bottom, had + total, 1000 - total + 1, &got, 1, 0);
         assert_true(result == DUET_OK || result == DUET_CLOSED);
     }
     assert_int_equal(total, 1000);
@@ -383,7 +384,7 @@ exchange(duet_channel *channel, size_t piece)
     for (size_t done = 0; done < BOTH; done += piece) {
         duet_exchange_io io = {sent, piece, 0, had, piece, 0};
         memset(had, 0, piece);
-        if (duet_exchange(channel, &io, -1) != DUET_OK || memcmp(had, sent, piece) != 0)
+        if (duet_channel_exchange(channel, &io, -1) != DUET_OK || memcmp(had, sent, piece) != 0)
             return 1;
     }
     return 0;

@@ -46,23 +46,25 @@ step(struct party *party)
     int result;
 
     if (party->sent < BYTES) {
-        result = duet_send(party->channel, party->out + party->sent, BYTES - party->sent, &n, 0);
+        result =
+            duet_channel_send(party->channel, party->out + party->sent, BYTES - party->sent, &n, 0);
         party->sent += n;
         if (result != DUET_OK && result != DUET_AGAIN)
             return result;
     }
     if (party->got < BYTES) {
-        result = duet_recv(party->channel, party->in + party->got, BYTES - party->got, &n, 1, 0);
+        result =
+            duet_channel_recv(party->channel, party->in + party->got, BYTES - party->got, &n, 1, 0);
         party->got += n;
         return result == DUET_OK ? step(party) : result;
     }
     if (!party->closed && party->sent == BYTES) {
-        result = duet_close(party->channel, 0);
+        result = duet_channel_close(party->channel, 0);
         if (result != DUET_OK)
             return result;
         party->closed = 1;
     }
-    result = duet_recv(party->channel, party->in, 0, &n, 0, 0);
+    result = duet_channel_recv(party->channel, party->in, 0, &n, 0, 0);
     party->done = result == DUET_CLOSED;
     return party->done ? DUET_OK : DUET_AGAIN;
 }
@@ -142,7 +144,8 @@ narrow_sockets(void **state)
     ends_close(&ends);
 }
 
-/** What a call waits for, and nothing else: a program that only sends is not woken by what it can read. */
+/** What a call waits for, and nothing else: a program that only sends is not woken by what it can
+ * read. */
 static void
 states(void **state)
 {
@@ -155,19 +158,19 @@ states(void **state)
     assert_int_equal(duet_channel_state(ends.bottom), DUET_WANT_READ);
     ends_handshake(&ends);
     assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
-    assert_int_equal(duet_send(ends.top, much, sizeof much, &n, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_send(ends.top, much, sizeof much, &n, 0), DUET_AGAIN);
     assert_int_equal(duet_channel_state(ends.top), DUET_STATE_SEND | DUET_WANT_WRITE);
-    assert_int_equal(duet_recv(ends.top, much, 1, &n, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.top, much, 1, &n, 1, 0), DUET_AGAIN);
     assert_int_equal(duet_channel_state(ends.top),
                      DUET_STATE_SEND | DUET_WANT_WRITE | DUET_WANT_READ);
     ends_close(&ends);
 
     ends_open(&ends);
     ends_handshake(&ends);
-    assert_int_equal(duet_send(ends.top, much, 100, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(ends.top, much, 100, &n, 0), DUET_OK);
     assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
     ends_carry(ends.top_far, ends.bottom_far, 10);
-    assert_int_equal(duet_recv(ends.bottom, much, 100, &n, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.bottom, much, 100, &n, 1, 0), DUET_AGAIN);
     assert_int_equal(duet_channel_state(ends.bottom), DUET_STATE_RECV | DUET_WANT_READ);
     ends_close(&ends);
 }
@@ -186,15 +189,17 @@ verified_data_is_in_the_state(void **state)
     for (int tcp = 0; tcp < 2; tcp++) {
         ends_open_with(&ends, ends_config(), tcp ? ENDS_TCP_APART : ENDS_APART);
         ends_handshake(&ends);
-        assert_int_equal(duet_send_message(ends.top, 7, "hello", 5, &n, 0), DUET_OK);
+        assert_int_equal(duet_channel_send_message(ends.top, 7, "hello", 5, &n, 0), DUET_OK);
         ends_carry_all(&ends);
         assert_int_equal(duet_channel_state(ends.bottom), DUET_WANT_READ);
-        assert_int_equal(duet_recv(ends.bottom, bytes, sizeof bytes, &n, 1, 0), DUET_E_CODE);
+        assert_int_equal(duet_channel_recv(ends.bottom, bytes, sizeof bytes, &n, 1, 0),
+                         DUET_E_CODE);
         assert_false(ends_readable(ends.bottom_fd));
         assert_true(duet_channel_state(ends.bottom) & DUET_STATE_HAS_DATA);
-        assert_int_equal(duet_recv_message(ends.bottom, &code, bytes, 4, &n, 0), DUET_E_ROOM);
+        assert_int_equal(duet_channel_recv_message(ends.bottom, &code, bytes, 4, &n, 0),
+                         DUET_E_ROOM);
         assert_true(duet_channel_state(ends.bottom) & DUET_STATE_HAS_DATA);
-        assert_int_equal(duet_recv_message(ends.bottom, &code, bytes, 5, &n, 0), DUET_OK);
+        assert_int_equal(duet_channel_recv_message(ends.bottom, &code, bytes, 5, &n, 0), DUET_OK);
         assert_int_equal(duet_channel_state(ends.bottom), DUET_WANT_READ);
         ends_close(&ends);
     }
@@ -210,14 +215,14 @@ initiation_wakes_who_sends(void **state)
 
     (void)state;
     ends_open(&ends);
-    assert_int_equal(duet_send(ends.top, "bytes", 6, &n, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_send(ends.top, "bytes", 6, &n, 0), DUET_AGAIN);
     assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
     ends_carry_all(&ends);
-    assert_int_equal(duet_handshake(ends.bottom, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_handshake(ends.bottom, 0), DUET_AGAIN);
     ends_carry_all(&ends);
-    assert_int_equal(duet_recv(ends.top, &byte, 1, &n, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.top, &byte, 1, &n, 1, 0), DUET_AGAIN);
     assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ | DUET_WANT_WRITE);
-    assert_int_equal(duet_send(ends.top, "bytes", 6, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(ends.top, "bytes", 6, &n, 0), DUET_OK);
     assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
     ends_close(&ends);
 }
@@ -233,9 +238,9 @@ flushed_is_not_waited_for(void **state)
     (void)state;
     ends_open(&ends);
     ends_handshake(&ends);
-    assert_int_equal(duet_send(ends.top, much, sizeof much, &n, 0), DUET_AGAIN);
-    assert_int_equal(duet_recv(ends.top, much, 1, &n, 1, 0), DUET_AGAIN);
-    while (duet_flush(ends.top, 0) == DUET_AGAIN)
+    assert_int_equal(duet_channel_send(ends.top, much, sizeof much, &n, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.top, much, 1, &n, 1, 0), DUET_AGAIN);
+    while (duet_channel_flush(ends.top, 0) == DUET_AGAIN)
         assert_true(recv(ends.top_far, much, sizeof much, 0) > 0);
     assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
     ends_close(&ends);
@@ -288,14 +293,14 @@ a_sink_takes_no_call_for_ever(void **state)
                      DUET_OK);
     assert_int_equal(duet_channel_open_preset(&channel, session, &stream, -1, -1), DUET_OK);
     for (size_t done = 0; done < sizeof much; done += n, calls++) {
-        int result = duet_send(channel, much + done, sizeof much - done, &n, 0);
+        int result = duet_channel_send(channel, much + done, sizeof much - done, &n, 0);
         int over = done + n == sizeof much;
         assert_int_equal(result, over ? DUET_OK : DUET_AGAIN);
         assert_int_equal(duet_channel_state(channel), over ? DUET_WANT_READ : DUET_WANT_WRITE);
     }
     assert_true(calls > 1);
     duet_exchange_io io = {.data = much, .size = sizeof much, .buffer = &byte, .room = 1};
-    assert_int_equal(duet_exchange(channel, &io, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_exchange(channel, &io, 0), DUET_AGAIN);
     assert_between(io.sent, 1, sizeof much - 1);
     assert_int_equal(duet_channel_state(channel), DUET_WANT_READ | DUET_WANT_WRITE);
     duet_channel_free(channel);
@@ -320,17 +325,17 @@ pings(void **state)
         assert_int_equal(duet_session_ask(duet_channel_session(ends.top), DUET_ASK_PING, echo),
                          DUET_OK);
         assert_true(duet_channel_state(ends.top) & DUET_WANT_WRITE);
-        assert_int_equal(duet_flush(ends.top, 0), DUET_OK);
+        assert_int_equal(duet_channel_flush(ends.top, 0), DUET_OK);
     }
     size_t before = ends_waiting(ends.bottom_fd);
     assert_int_equal(before, 300 * (DUET_FRAME_OVERHEAD + DUET_PING_SIZE));
-    assert_int_equal(duet_recv(ends.bottom, &byte, 1, &n, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.bottom, &byte, 1, &n, 1, 0), DUET_AGAIN);
     assert_true(ends_waiting(ends.bottom_fd) > 0 && ends_waiting(ends.bottom_fd) < before);
-    assert_int_equal(duet_recv(ends.bottom, &byte, 1, &n, 1, 0), DUET_AGAIN);
-    assert_int_equal(duet_recv(ends.bottom, &byte, 1, &n, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.bottom, &byte, 1, &n, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.bottom, &byte, 1, &n, 1, 0), DUET_AGAIN);
     assert_int_equal(ends_waiting(ends.bottom_fd), 0);
     assert_true(ends_waiting(ends.top_fd) > 0);
-    assert_int_equal(duet_recv(ends.top, &byte, 1, &n, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.top, &byte, 1, &n, 1, 0), DUET_AGAIN);
     ends_close(&ends);
 }
 
@@ -351,9 +356,9 @@ refresh(void **state)
     assert_int_equal(duet_session_ask(duet_channel_session(ends.top), DUET_ASK_REFRESH, fresh),
                      DUET_OK);
     for (int i = 0; i < 4; i++) {
-        assert_int_equal(duet_recv(ends.top, &byte, 1, &n, 1, 0), DUET_AGAIN);
+        assert_int_equal(duet_channel_recv(ends.top, &byte, 1, &n, 1, 0), DUET_AGAIN);
         ends_carry_all(&ends);
-        assert_int_equal(duet_recv(ends.bottom, &byte, 1, &n, 1, 0), DUET_AGAIN);
+        assert_int_equal(duet_channel_recv(ends.bottom, &byte, 1, &n, 1, 0), DUET_AGAIN);
         ends_carry_all(&ends);
     }
     duet_session_info(duet_channel_session(ends.top), &top);

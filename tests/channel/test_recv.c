@@ -33,7 +33,7 @@ static void
 send_bytes(struct ends *ends, size_t from, size_t n)
 {
     size_t accepted;
-    assert_int_equal(duet_send(ends->top, sent + from, n, &accepted, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(ends->top, sent + from, n, &accepted, 0), DUET_OK);
     assert_int_equal(accepted, n);
 }
 
@@ -54,17 +54,18 @@ several_frames(void **state)
     begin(&ends, ENDS_DIRECT);
     send_bytes(&ends, 0, 10 * FULL);
     assert_int_equal(ends_waiting(ends.bottom_fd), on_wire(10 * FULL));
-    assert_int_equal(duet_recv(ends.bottom, had, 3 * FULL, &got, 3 * FULL, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, 3 * FULL, &got, 3 * FULL, 0), DUET_OK);
     assert_int_equal(got, 3 * FULL);
     /* All of what was not asked for is still with the kernel. */
     assert_int_equal(ends_waiting(ends.bottom_fd), on_wire(7 * FULL));
     assert_true(ends_all(had + got, FULL, 0xEE));
-    assert_int_equal(duet_recv(ends.bottom, had + got, 7 * FULL, &got, 7 * FULL, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had + got, 7 * FULL, &got, 7 * FULL, 0),
+                     DUET_OK);
     assert_int_equal(got, 7 * FULL);
     assert_memory_equal(had, sent, 10 * FULL);
     assert_int_equal(ends_waiting(ends.bottom_fd), 0);
     assert_false(ends_readable(ends.bottom_fd));
-    assert_int_equal(duet_recv(ends.bottom, had, 1, &got, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, 1, &got, 1, 0), DUET_AGAIN);
     ends_close(&ends);
 }
 
@@ -77,18 +78,19 @@ stops_at_the_last_whole_frame(void **state)
     (void)state;
     begin(&ends, ENDS_DIRECT);
     send_bytes(&ends, 0, 4 * FULL);
-    assert_int_equal(duet_recv(ends.bottom, had, 2 * FULL + 10, &got, 2 * FULL + 10, -1), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, 2 * FULL + 10, &got, 2 * FULL + 10, -1),
+                     DUET_OK);
     assert_int_equal(got, 2 * FULL);
     assert_true(ends_all(had + got, FULL, 0xEE));
     /* Of the third frame its header alone was taken, and poll() reports the rest. */
     assert_int_equal(ends_waiting(ends.bottom_fd), on_wire(2 * FULL) - DUET_HEADER_SIZE);
     assert_true(ends_readable(ends.bottom_fd));
-    assert_int_equal(duet_next_frame(ends.bottom), FULL);
+    assert_int_equal(duet_channel_next_frame(ends.bottom), FULL);
     assert_int_equal(duet_channel_state(ends.bottom), DUET_STATE_RECV | DUET_WANT_READ);
-    assert_int_equal(duet_recv(ends.bottom, had + got, 2 * FULL, &got, 1, -1), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had + got, 2 * FULL, &got, 1, -1), DUET_OK);
     assert_int_equal(got, 2 * FULL);
     assert_memory_equal(had, sent, 4 * FULL);
-    assert_int_equal(duet_next_frame(ends.bottom), 0);
+    assert_int_equal(duet_channel_next_frame(ends.bottom), 0);
     ends_close(&ends);
 }
 
@@ -101,12 +103,12 @@ at_least_one(void **state)
     (void)state;
     begin(&ends, ENDS_DIRECT);
     send_bytes(&ends, 0, 2 * FULL + 7);
-    assert_int_equal(duet_recv(ends.bottom, had, sizeof had, &got, 1, -1), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, sizeof had, &got, 1, -1), DUET_OK);
     assert_int_equal(got, 2 * FULL + 7);
     assert_memory_equal(had, sent, got);
-    assert_int_equal(duet_recv(ends.bottom, had, sizeof had, &got, 0, -1), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, sizeof had, &got, 0, -1), DUET_OK);
     assert_int_equal(got, 0);
-    assert_int_equal(duet_recv(ends.bottom, had, 5, &got, 6, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, 5, &got, 6, 0), DUET_E_MISUSE);
     ends_close(&ends);
 }
 
@@ -120,7 +122,7 @@ slow_with_verified_bytes(void **state)
     begin(&ends, ENDS_APART);
     send_bytes(&ends, 0, 3 * FULL);
     ends_carry(ends.top_far, ends.bottom_far, on_wire(2 * FULL) + 500);
-    assert_int_equal(duet_recv(ends.bottom, had, 3 * FULL, &got, 3 * FULL, 20), DUET_SLOW);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, 3 * FULL, &got, 3 * FULL, 20), DUET_SLOW);
     assert_int_equal(got, 2 * FULL);
     assert_memory_equal(had, sent, got);
     assert_true(ends_all(had + got, 500 - DUET_HEADER_SIZE, 0));
@@ -128,7 +130,7 @@ slow_with_verified_bytes(void **state)
     assert_int_equal(duet_channel_state(ends.bottom), DUET_STATE_RECV | DUET_WANT_READ);
     ends_carry_all(&ends);
     /* Another buffer: nothing is lost. */
-    assert_int_equal(duet_recv(ends.bottom, had + 100000, FULL, &got, FULL, ENDS_PATIENCE),
+    assert_int_equal(duet_channel_recv(ends.bottom, had + 100000, FULL, &got, FULL, ENDS_PATIENCE),
                      DUET_OK);
     assert_int_equal(got, FULL);
     assert_memory_equal(had + 100000, sent + 2 * FULL, FULL);
@@ -149,7 +151,7 @@ dribbled_into_other_buffers(void **state)
     for (size_t i = 1; i <= on_wire(3 * FULL); i++) {
         uint8_t *buffer = had + i * FULL;
         assert_int_equal(ends_carry(ends.top_far, ends.bottom_far, 1), 1);
-        int result = duet_recv(ends.bottom, buffer, FULL, &got, 1, 0);
+        int result = duet_channel_recv(ends.bottom, buffer, FULL, &got, 1, 0);
         int whole = i % on_wire(FULL) == 0;
         assert_int_equal(result, whole ? DUET_OK : DUET_AGAIN);
         assert_int_equal(got, whole ? FULL : 0);
@@ -171,16 +173,16 @@ room_for_the_next_frame(void **state)
     begin(&ends, ENDS_APART);
     send_bytes(&ends, 0, FULL);
     ends_carry(ends.top_far, ends.bottom_far, DUET_HEADER_SIZE + 300);
-    assert_int_equal(duet_recv(ends.bottom, had, 999, &got, 1, -1), DUET_E_ROOM);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, 999, &got, 1, -1), DUET_E_ROOM);
     assert_int_equal(got, 0);
-    assert_int_equal(duet_next_frame(ends.bottom), FULL);
+    assert_int_equal(duet_channel_next_frame(ends.bottom), FULL);
     assert_int_equal(ends_waiting(ends.bottom_fd), 300);
     /* A part goes to the partial frame, and the room is asked for again. */
-    assert_int_equal(duet_recv(ends.bottom, had, FULL, &got, 1, 0), DUET_AGAIN);
-    assert_int_equal(duet_recv(ends.bottom, had, 999, &got, 1, 0), DUET_E_ROOM);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, FULL, &got, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, 999, &got, 1, 0), DUET_E_ROOM);
     ends_carry_all(&ends);
-    assert_int_equal(duet_recv(ends.bottom, had, 0, &got, 0, 0), DUET_E_ROOM);
-    assert_int_equal(duet_recv(ends.bottom, had, FULL, &got, 1, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, 0, &got, 0, 0), DUET_E_ROOM);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, FULL, &got, 1, 0), DUET_OK);
     assert_memory_equal(had, sent, FULL);
     ends_close(&ends);
 }
@@ -200,17 +202,17 @@ violation_at(size_t byte, int result)
     changed ^= 0x10;
     assert_int_equal(write(ends.bottom_far, &changed, 1), 1);
     ends_carry_all(&ends);
-    assert_int_equal(duet_recv(ends.bottom, had, 4 * FULL, &got, 4 * FULL, -1), result);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, 4 * FULL, &got, 4 * FULL, -1), result);
     assert_int_equal(got, 2 * FULL);
     assert_memory_equal(had, sent, 2 * FULL);
     if (byte >= DUET_HEADER_SIZE)
         assert_true(ends_all(had + got, FULL, 0));
     assert_true(ends_all(had + got + FULL, FULL, 0xEE));
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(duet_recv(ends.bottom, had, FULL, &got, 1, -1), result);
+        assert_int_equal(duet_channel_recv(ends.bottom, had, FULL, &got, 1, -1), result);
         assert_int_equal(got, 0);
-        assert_int_equal(duet_send(ends.bottom, sent, 1, &got, -1), result);
-        assert_int_equal(duet_close(ends.bottom, -1), result);
+        assert_int_equal(duet_channel_send(ends.bottom, sent, 1, &got, -1), result);
+        assert_int_equal(duet_channel_close(ends.bottom, -1), result);
     }
     assert_int_equal(duet_channel_state(ends.bottom), 0);
     assert_int_equal(ends_carry(ends.bottom_far, ends.top_far, SIZE_MAX), 0);
@@ -240,13 +242,13 @@ violation_in_a_partial_frame(void **state)
     begin(&ends, ENDS_APART);
     send_bytes(&ends, 0, FULL);
     ends_carry(ends.top_far, ends.bottom_far, 600);
-    assert_int_equal(duet_recv(ends.bottom, had, FULL, &got, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, FULL, &got, 1, 0), DUET_AGAIN);
     assert_int_equal(read(ends.top_far, &changed, 1), 1);
     changed ^= 1;
     assert_int_equal(write(ends.bottom_far, &changed, 1), 1);
     ends_carry_all(&ends);
     memset(had, 0xEE, FULL);
-    assert_int_equal(duet_recv(ends.bottom, had, FULL, &got, 1, 0), DUET_E_FORGED);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, FULL, &got, 1, 0), DUET_E_FORGED);
     assert_true(ends_all(had, FULL, 0xEE));
     ends_close(&ends);
 }
@@ -261,15 +263,15 @@ truncated_anywhere(void **state)
         size_t got;
         begin(&ends, ENDS_APART);
         send_bytes(&ends, 0, 2 * FULL);
-        assert_int_equal(duet_close(ends.top, 0), DUET_OK);
+        assert_int_equal(duet_channel_close(ends.top, 0), DUET_OK);
         ends_carry(ends.top_far, ends.bottom_far, cut);
         shutdown(ends.bottom_far, SHUT_WR);
-        assert_int_equal(duet_recv(ends.bottom, had, 3 * FULL, &got, 3 * FULL, -1),
+        assert_int_equal(duet_channel_recv(ends.bottom, had, 3 * FULL, &got, 3 * FULL, -1),
                          DUET_E_TRUNCATED);
         assert_int_equal(got, cut / on_wire(FULL) * FULL);
         assert_memory_equal(had, sent, got);
         assert_true(ends_all(had + got, FULL, 0xEE) || ends_all(had + got, 1, 0));
-        assert_int_equal(duet_recv(ends.bottom, had, FULL, &got, 1, -1), DUET_E_TRUNCATED);
+        assert_int_equal(duet_channel_recv(ends.bottom, had, FULL, &got, 1, -1), DUET_E_TRUNCATED);
         ends_close(&ends);
     }
 }
@@ -283,18 +285,19 @@ closed_in_order(void **state)
     (void)state;
     begin(&ends, ENDS_DIRECT);
     send_bytes(&ends, 0, 2 * FULL);
-    assert_int_equal(duet_close(ends.top, 0), DUET_OK);
-    assert_int_equal(duet_close(ends.top, 0), DUET_OK);
-    assert_int_equal(duet_send(ends.top, sent, 1, &got, 0), DUET_E_MISUSE);
-    assert_int_equal(duet_recv(ends.bottom, had, 3 * FULL, &got, 3 * FULL, -1), DUET_CLOSED);
+    assert_int_equal(duet_channel_close(ends.top, 0), DUET_OK);
+    assert_int_equal(duet_channel_close(ends.top, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(ends.top, sent, 1, &got, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, 3 * FULL, &got, 3 * FULL, -1),
+                     DUET_CLOSED);
     assert_int_equal(got, 2 * FULL);
-    assert_int_equal(duet_recv(ends.bottom, had, FULL, &got, 1, -1), DUET_CLOSED);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, FULL, &got, 1, -1), DUET_CLOSED);
     /* The other direction goes on until its own CLOSE. */
-    assert_int_equal(duet_send(ends.bottom, sent, 5000, &got, -1), DUET_OK);
-    assert_int_equal(duet_recv(ends.top, had, 5000, &got, 5000, -1), DUET_OK);
+    assert_int_equal(duet_channel_send(ends.bottom, sent, 5000, &got, -1), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.top, had, 5000, &got, 5000, -1), DUET_OK);
     assert_memory_equal(had, sent, 5000);
-    assert_int_equal(duet_close(ends.bottom, -1), DUET_OK);
-    assert_int_equal(duet_recv(ends.top, had, 1, &got, 1, -1), DUET_CLOSED);
+    assert_int_equal(duet_channel_close(ends.bottom, -1), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.top, had, 1, &got, 1, -1), DUET_CLOSED);
     ends_close(&ends);
 }
 
@@ -309,17 +312,17 @@ another_code(void **state)
     (void)state;
     begin(&ends, ENDS_APART);
     send_bytes(&ends, 0, 10);
-    assert_int_equal(duet_send_message(ends.top, 42, sent, 500, &got, 0), DUET_OK);
+    assert_int_equal(duet_channel_send_message(ends.top, 42, sent, 500, &got, 0), DUET_OK);
     ends_carry(ends.top_far, ends.bottom_far, 10 + OVER + DUET_HEADER_SIZE + 100);
-    assert_int_equal(duet_recv(ends.bottom, had, FULL, &got, FULL, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, FULL, &got, FULL, 0), DUET_OK);
     assert_int_equal(got, 10);
-    assert_int_equal(duet_recv(ends.bottom, had, FULL, &got, FULL, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, FULL, &got, FULL, 0), DUET_AGAIN);
     ends_carry_all(&ends);
-    assert_int_equal(duet_recv(ends.bottom, had, FULL, &got, FULL, 0), DUET_E_CODE);
-    assert_int_equal(duet_recv(ends.bottom, had, FULL, &got, FULL, 0), DUET_E_CODE);
-    assert_int_equal(duet_next_frame(ends.bottom), 500);
-    assert_int_equal(duet_recv_message(ends.bottom, &code, had, 499, &got, 0), DUET_E_ROOM);
-    assert_int_equal(duet_recv_message(ends.bottom, &code, had, 500, &got, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, FULL, &got, FULL, 0), DUET_E_CODE);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, FULL, &got, FULL, 0), DUET_E_CODE);
+    assert_int_equal(duet_channel_next_frame(ends.bottom), 500);
+    assert_int_equal(duet_channel_recv_message(ends.bottom, &code, had, 499, &got, 0), DUET_E_ROOM);
+    assert_int_equal(duet_channel_recv_message(ends.bottom, &code, had, 500, &got, 0), DUET_OK);
     assert_int_equal(code, 42);
     assert_memory_equal(had, sent, 500);
     ends_close(&ends);
@@ -333,10 +336,11 @@ cut_frame(struct ends *ends)
 
     ends_open(ends);
     ends_handshake(ends);
-    assert_int_equal(duet_send_frame(ends->top, 0, sent, 1 << 20, &accepted, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_send_frame(ends->top, 0, sent, 1 << 20, &accepted, 0),
+                     DUET_AGAIN);
     assert_true(ends_carry(ends->top_far, ends->bottom_far, 20000) > 10000);
     memset(had, 0xA5, 20000);
-    int result = duet_recv(ends->bottom, had, 1 << 20, &got, 1, 0);
+    int result = duet_channel_recv(ends->bottom, had, 1 << 20, &got, 1, 0);
     assert_int_equal(got, 0);
     return result;
 }
@@ -359,7 +363,8 @@ no_room_to_set_aside(void **state)
     assert_int_equal(result, DUET_E_MEMORY);
     assert_true(count > 60);
     assert_memory_equal(had, zeros, sizeof zeros);
-    assert_int_equal(duet_recv(ends[count - 1].bottom, had, 1 << 20, &got, 1, 0), DUET_E_MEMORY);
+    assert_int_equal(duet_channel_recv(ends[count - 1].bottom, had, 1 << 20, &got, 1, 0),
+                     DUET_E_MEMORY);
     for (size_t i = 0; i < count; i++)
         ends_close(&ends[i]);
     assert_int_equal(cut_frame(&ends[0]), DUET_AGAIN);
@@ -381,23 +386,23 @@ large_frame_keeps_its_buffer(void **state)
     assert_int_equal(duet_config_set(config, DUET_SET_MAX_PAYLOAD, 4 << 20), DUET_OK);
     ends_open_with(&ends, config, 1);
     ends_handshake(&ends);
-    int result = duet_send_frame(ends.top, 0, sent, size, &accepted, 0);
+    int result = duet_channel_send_frame(ends.top, 0, sent, size, &accepted, 0);
     assert_int_equal(result, DUET_AGAIN);
-    assert_int_equal(duet_recv(ends.bottom, had, size, &got, size, 0), DUET_AGAIN);
-    assert_int_equal(duet_recv(ends.bottom, had + 1, size, &got, size, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, size, &got, size, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_recv(ends.bottom, had + 1, size, &got, size, 0), DUET_E_MISUSE);
     for (int i = 0; i < 10000 && result == DUET_AGAIN; i++) {
         done += accepted;
-        result = duet_send_frame(ends.top, 0, sent + done, size - done, &accepted, 0);
-        if (result == DUET_OK && duet_flush(ends.top, 0) == DUET_AGAIN) {
+        result = duet_channel_send_frame(ends.top, 0, sent + done, size - done, &accepted, 0);
+        if (result == DUET_OK && duet_channel_flush(ends.top, 0) == DUET_AGAIN) {
             assert_int_equal(done + accepted, size);
-            assert_int_equal(duet_recv(ends.bottom, had, size, &got, size, 0), DUET_AGAIN);
-            assert_int_equal(duet_flush(ends.top, 0), DUET_OK);
+            assert_int_equal(duet_channel_recv(ends.bottom, had, size, &got, size, 0), DUET_AGAIN);
+            assert_int_equal(duet_channel_flush(ends.top, 0), DUET_OK);
         }
         if (result == DUET_AGAIN)
-            assert_int_equal(duet_recv(ends.bottom, had, size, &got, size, 0), DUET_AGAIN);
+            assert_int_equal(duet_channel_recv(ends.bottom, had, size, &got, size, 0), DUET_AGAIN);
     }
     assert_int_equal(result, DUET_OK);
-    assert_int_equal(duet_recv(ends.bottom, had, size, &got, size, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, size, &got, size, 0), DUET_OK);
     assert_int_equal(got, size);
     assert_memory_equal(had, sent, size);
     ends_close(&ends);

@@ -34,7 +34,7 @@ more_than_the_socket_takes(void **state)
     ends_handshake(&ends);
     ends_fill(sent, MUCH, 3);
     while (in < MUCH) {
-        int result = duet_send(ends.top, sent + out, MUCH - out, &n, 0);
+        int result = duet_channel_send(ends.top, sent + out, MUCH - out, &n, 0);
         out += n;
         assert_true(result == DUET_AGAIN || (result == DUET_OK && out == MUCH));
         if (result == DUET_AGAIN) {
@@ -42,12 +42,12 @@ more_than_the_socket_takes(void **state)
                              DUET_WANT_WRITE);
             kept |= duet_channel_state(ends.top) & DUET_STATE_SEND;
         }
-        result = duet_recv(ends.bottom, had + in, MUCH - in, &n, MUCH - in, 0);
+        result = duet_channel_recv(ends.bottom, had + in, MUCH - in, &n, MUCH - in, 0);
         assert_true(result == DUET_AGAIN || result == DUET_OK);
         in += n;
     }
     assert_true(kept);
-    assert_int_equal(duet_flush(ends.top, 0), DUET_OK);
+    assert_int_equal(duet_channel_flush(ends.top, 0), DUET_OK);
     assert_memory_equal(had, sent, MUCH);
     ends_close(&ends);
 }
@@ -61,14 +61,15 @@ slow_peer(void **state)
     (void)state;
     ends_open_direct(&ends);
     ends_handshake(&ends);
-    assert_int_equal(duet_send(ends.top, sent, MUCH, &n, 20), DUET_SLOW);
+    assert_int_equal(duet_channel_send(ends.top, sent, MUCH, &n, 20), DUET_SLOW);
     assert_true(n > 0 && n < MUCH);
-    assert_int_equal(duet_flush(ends.top, 10), DUET_SLOW);
-    assert_int_equal(duet_close(ends.top, 10), DUET_SLOW);
+    assert_int_equal(duet_channel_flush(ends.top, 10), DUET_SLOW);
+    assert_int_equal(duet_channel_close(ends.top, 10), DUET_SLOW);
     ends_close(&ends);
 }
 
-/** The peer sent, closed its socket and never read: what it sent is received, then the cut is reported.
+/** The peer sent, closed its socket and never read: what it sent is received, then the cut is
+ * reported.
  */
 static void
 peer_went_away(void **state)
@@ -82,18 +83,19 @@ peer_went_away(void **state)
     ends_open_direct(&ends);
     ends_handshake(&ends);
     ends_fill(sent, 5000, 4);
-    assert_int_equal(duet_send(ends.bottom, sent, 5000, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(ends.bottom, sent, 5000, &n, 0), DUET_OK);
     close(ends.bottom_fd);
     ends.bottom_fd = -1;
     for (int i = 0; i < 100 && result == DUET_OK; i++)
-        result = duet_send(ends.top, sent, 1000, &n, ENDS_PATIENCE);
+        result = duet_channel_send(ends.top, sent, 1000, &n, ENDS_PATIENCE);
     assert_int_equal(result, DUET_E_TRUNCATED);
     assert_true(strlen(duet_channel_detail(ends.top)) > 0);
-    assert_int_equal(duet_send(ends.top, sent, 1000, &n, ENDS_PATIENCE), DUET_E_TRUNCATED);
-    assert_int_equal(duet_recv(ends.top, had, 5000, &n, 5000, ENDS_PATIENCE), DUET_OK);
+    assert_int_equal(duet_channel_send(ends.top, sent, 1000, &n, ENDS_PATIENCE), DUET_E_TRUNCATED);
+    assert_int_equal(duet_channel_recv(ends.top, had, 5000, &n, 5000, ENDS_PATIENCE), DUET_OK);
     assert_memory_equal(had, sent, 5000);
-    assert_int_equal(duet_recv(ends.top, had, 5000, &n, 5000, ENDS_PATIENCE), DUET_E_TRUNCATED);
-    assert_int_equal(duet_close(ends.top, ENDS_PATIENCE), DUET_E_TRUNCATED);
+    assert_int_equal(duet_channel_recv(ends.top, had, 5000, &n, 5000, ENDS_PATIENCE),
+                     DUET_E_TRUNCATED);
+    assert_int_equal(duet_channel_close(ends.top, ENDS_PATIENCE), DUET_E_TRUNCATED);
     ends_close(&ends);
 }
 
@@ -117,13 +119,13 @@ run_echo(void *argument)
     echo->result =
         duet_channel_open(&channel, echo->config, echo->replay, DUET_BOTTOM, echo->rfd, echo->wfd);
     while (echo->result == DUET_OK) {
-        echo->result = duet_recv(channel, buffer, sizeof buffer, &n, 1, ENDS_PATIENCE);
+        echo->result = duet_channel_recv(channel, buffer, sizeof buffer, &n, 1, ENDS_PATIENCE);
         echo->bytes += n;
-        if (n > 0 && duet_send(channel, buffer, n, &n, ENDS_PATIENCE) != DUET_OK)
+        if (n > 0 && duet_channel_send(channel, buffer, n, &n, ENDS_PATIENCE) != DUET_OK)
             break;
     }
     if (echo->result == DUET_CLOSED)
-        echo->result = duet_close(channel, ENDS_PATIENCE);
+        echo->result = duet_channel_close(channel, ENDS_PATIENCE);
     duet_channel_free(channel);
     return NULL;
 }
@@ -148,10 +150,10 @@ over_pipes(void **state)
     assert_int_equal(pthread_create(&thread, NULL, run_echo, &echo), 0);
     assert_int_equal(duet_channel_open(&channel, echo.config, NULL, DUET_TOP, back[0], there[1]),
                      DUET_OK);
-    assert_int_equal(duet_exchange(channel, &io, ENDS_PATIENCE), DUET_OK);
+    assert_int_equal(duet_channel_exchange(channel, &io, ENDS_PATIENCE), DUET_OK);
     assert_memory_equal(had, sent, MUCH);
-    assert_int_equal(duet_close(channel, ENDS_PATIENCE), DUET_OK);
-    assert_int_equal(duet_recv(channel, had, 1, &n, 1, ENDS_PATIENCE), DUET_CLOSED);
+    assert_int_equal(duet_channel_close(channel, ENDS_PATIENCE), DUET_OK);
+    assert_int_equal(duet_channel_recv(channel, had, 1, &n, 1, ENDS_PATIENCE), DUET_CLOSED);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(echo.result, DUET_OK);
     assert_int_equal(echo.bytes, MUCH);
@@ -181,9 +183,9 @@ broken_pipe(void **state)
     close(there[0]);
     assert_int_equal(duet_channel_open(&channel, config, NULL, DUET_TOP, back[0], there[1]),
                      DUET_OK);
-    assert_int_equal(duet_handshake(channel, -1), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(duet_channel_handshake(channel, -1), DUET_E_UNAUTHENTICATED);
     assert_non_null(strstr(duet_channel_detail(channel), "ipe"));
-    assert_int_equal(duet_handshake(channel, -1), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(duet_channel_handshake(channel, -1), DUET_E_UNAUTHENTICATED);
     sigpending(&pending);
     assert_false(sigismember(&pending, SIGPIPE));
     duet_channel_free(channel);
@@ -204,10 +206,10 @@ reset_by_the_peer(void **state)
     ends_open_direct(&ends);
     ends_handshake(&ends);
     /* A Unix socket that is closed with bytes unread resets its peer. */
-    assert_int_equal(duet_send(ends.top, sent, 1000, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(ends.top, sent, 1000, &n, 0), DUET_OK);
     close(ends.bottom_fd);
     ends.bottom_fd = -1;
-    assert_int_equal(duet_recv(ends.top, had, 10, &n, 10, -1), DUET_E_TRUNCATED);
+    assert_int_equal(duet_channel_recv(ends.top, had, 10, &n, 10, -1), DUET_E_TRUNCATED);
     assert_non_null(strstr(duet_channel_detail(ends.top), "read: "));
     ends_close(&ends);
 }
@@ -231,14 +233,16 @@ bad_arguments(void **state)
     assert_int_equal(duet_channel_open_stream(&channel, ends.config, NULL, DUET_TOP, &stream),
                      DUET_E_MISUSE);
     ends_handshake(&ends);
-    assert_int_equal(duet_send_message(ends.top, 0, sent, 1, &n, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_channel_send_message(ends.top, 0, sent, 1, &n, 0), DUET_E_MISUSE);
     assert_int_equal(n, 0);
-    assert_int_equal(duet_send_message(ends.top, DUET_CODE_MORE, sent, 1, &n, 0), DUET_E_MISUSE);
-    assert_int_equal(duet_send_frame(ends.top, 0xFFFFFF00u, sent, 1, &n, 0), DUET_E_MISUSE);
-    assert_int_equal(duet_send_frame(ends.top, 0, sent, (1 << 20) + 1, &n, 0), DUET_E_LENGTH);
+    assert_int_equal(duet_channel_send_message(ends.top, DUET_CODE_MORE, sent, 1, &n, 0),
+                     DUET_E_MISUSE);
+    assert_int_equal(duet_channel_send_frame(ends.top, 0xFFFFFF00u, sent, 1, &n, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_channel_send_frame(ends.top, 0, sent, (1 << 20) + 1, &n, 0),
+                     DUET_E_LENGTH);
     /* None of these did any harm. */
-    assert_int_equal(duet_send(ends.top, "x", 1, &n, 0), DUET_OK);
-    assert_int_equal(duet_recv(ends.bottom, had, 1, &n, 1, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(ends.top, "x", 1, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, 1, &n, 1, 0), DUET_OK);
     duet_channel_free(NULL);
     ends_close(&ends);
 }
@@ -299,24 +303,25 @@ a_stream_cut_for_writing(void **state)
         cut = (struct cut_stream){ends.top_fd, failures[i]};
         assert_int_equal(duet_channel_open_stream(&ends.top, ends.config, NULL, DUET_TOP, &stream),
                          DUET_OK);
-        assert_int_equal(duet_handshake(ends.top, 0), i == 0 ? DUET_E_UNAUTHENTICATED : DUET_E_IO);
+        assert_int_equal(duet_channel_handshake(ends.top, 0),
+                         i == 0 ? DUET_E_UNAUTHENTICATED : DUET_E_IO);
         assert_int_equal(duet_channel_state(ends.top), 0);
         duet_channel_free(ends.top);
         cut.write_result = DUET_OK;
         assert_int_equal(duet_channel_open_stream(&ends.top, ends.config, NULL, DUET_TOP, &stream),
                          DUET_OK);
         ends_handshake(&ends);
-        assert_int_equal(duet_send(ends.bottom, "reply", 5, &n, 0), DUET_OK);
-        assert_int_equal(duet_close(ends.bottom, 0), DUET_OK);
+        assert_int_equal(duet_channel_send(ends.bottom, "reply", 5, &n, 0), DUET_OK);
+        assert_int_equal(duet_channel_close(ends.bottom, 0), DUET_OK);
         cut.write_result = failures[i];
-        assert_int_equal(duet_send(ends.top, sent, 100, &n, 100), failures[i]);
-        assert_int_equal(duet_send(ends.top, sent, 100, &n, 100), failures[i]);
+        assert_int_equal(duet_channel_send(ends.top, sent, 100, &n, 100), failures[i]);
+        assert_int_equal(duet_channel_send(ends.top, sent, 100, &n, 100), failures[i]);
         assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
-        assert_int_equal(duet_recv(ends.top, had, 100, &n, 1, 100), DUET_OK);
+        assert_int_equal(duet_channel_recv(ends.top, had, 100, &n, 1, 100), DUET_OK);
         assert_int_equal(n, 5);
         assert_memory_equal(had, "reply", 5);
-        assert_int_equal(duet_recv(ends.top, had, 100, &n, 1, 100), DUET_CLOSED);
-        assert_int_equal(duet_close(ends.top, 100), failures[i]);
+        assert_int_equal(duet_channel_recv(ends.top, had, 100, &n, 1, 100), DUET_CLOSED);
+        assert_int_equal(duet_channel_close(ends.top, 100), failures[i]);
         ends_close(&ends);
     }
 }

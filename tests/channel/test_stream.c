@@ -171,10 +171,11 @@ converse(void *argument)
     end->result =
         duet_channel_open_stream(&channel, end->config, end->replay, end->role, &end->stream);
     if (end->result == DUET_OK)
-        end->result = duet_exchange(channel, &io, 60000);
+        end->result = duet_channel_exchange(channel, &io, 60000);
     if (end->result == DUET_OK)
-        end->result = duet_close(channel, 10000);
-    if (end->result == DUET_OK && duet_recv(channel, end->got, 1, &n, 1, 10000) != DUET_CLOSED)
+        end->result = duet_channel_close(channel, 10000);
+    if (end->result == DUET_OK &&
+        duet_channel_recv(channel, end->got, 1, &n, 1, 10000) != DUET_CLOSED)
         end->result = DUET_E_PROTOCOL;
     duet_channel_free(channel);
     return NULL;

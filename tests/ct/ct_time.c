@@ -121,7 +121,7 @@ open_mac(const struct input *input)
     uint8_t none[1];
     size_t put;
 
-    return duet_open_piece(&d, none, &put, input->bytes, DUET_MAC_SIZE);
+    return duet_cipher_open_piece(&d, none, &put, input->bytes, DUET_MAC_SIZE);
 }
 
 static int
@@ -130,7 +130,7 @@ open_header(const struct input *input)
     duet_cipher d = fresh;
     uint32_t code, length;
 
-    return duet_open_header(&d, &code, &length, input->bytes);
+    return duet_cipher_open_header(&d, &code, &length, input->bytes);
 }
 
 /** What must not be done: the first difference ends it. */
@@ -161,16 +161,16 @@ prepare(void)
     size_t put;
     duet_cipher sender;
 
-    if (duet_cipher_init_raw(&sender, key, block, chain, 1, 100) != DUET_OK ||
-        duet_cipher_init_raw(&fresh, key, block, chain, 1, 100) != DUET_OK ||
-        duet_seal(&sender, frame, payload, sizeof payload, 0) != DUET_OK)
+    if (duet_cipher_init(&sender, key, block, chain, 1, 100) != DUET_OK ||
+        duet_cipher_init(&fresh, key, block, chain, 1, 100) != DUET_OK ||
+        duet_cipher_seal(&sender, frame, payload, sizeof payload, 0) != DUET_OK)
         return -1;
     memcpy(right_header, frame, sizeof right_header);
     memcpy(right_mac, frame + DUET_HEADER_SIZE + sizeof payload, sizeof right_mac);
     begun = fresh;
-    if (duet_open_header(&begun, &code, &length, frame) != DUET_OK)
+    if (duet_cipher_open_header(&begun, &code, &length, frame) != DUET_OK)
         return -1;
-    return duet_open_piece(&begun, out, &put, frame + DUET_HEADER_SIZE, sizeof payload) ==
+    return duet_cipher_open_piece(&begun, out, &put, frame + DUET_HEADER_SIZE, sizeof payload) ==
                    DUET_AGAIN
                ? 0
                : -1;

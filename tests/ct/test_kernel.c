@@ -1,7 +1,7 @@
 /*
  * Kernels under clang's MemorySanitizer, with key, counter, chain and content poisoned: a branch or
- * an index that depends on one of them is reported. Valgrind 3.19 knows neither the SHA extensions nor
- * VAES. Small frames go through the layer of frames, under the kernel that DUET_KERNEL names.
+ * an index that depends on one of them is reported. Valgrind 3.19 knows neither the SHA extensions
+ * nor VAES. Small frames go through the layer of frames, under the kernel that DUET_KERNEL names.
  *
  * `leak` as argument: one look-up by a key's byte, which must be reported.
  */
@@ -84,7 +84,7 @@ start(duet_cipher *d)
     hide(key, sizeof key);
     hide(block, sizeof block);
     hide(chain, sizeof chain);
-    need(duet_cipher_init_raw(d, key, block, chain, 1, FRAME) == DUET_OK, "a direction");
+    need(duet_cipher_init(d, key, block, chain, 1, FRAME) == DUET_OK, "a direction");
 }
 
 /** Frames whose content is secret, whole and in two pieces, and one that is forged. */
@@ -101,15 +101,15 @@ frames(void)
     hide(payload, sizeof payload);
     for (size_t n = 0; n <= FRAME; n++) {
         size_t first = n / 3;
-        need(duet_seal(&tx, frame, payload, n, 7) == DUET_OK, "to seal");
+        need(duet_cipher_seal(&tx, frame, payload, n, 7) == DUET_OK, "to seal");
         show(frame, n + DUET_FRAME_OVERHEAD);
         if (n == FRAME)
             frame[n] ^= 1;
-        need(duet_open_header(&rx, &code, &len, frame) == DUET_OK && len == n, "a header");
-        need(duet_open_piece(&rx, out, &put, frame + DUET_HEADER_SIZE, first) == DUET_AGAIN,
+        need(duet_cipher_open_header(&rx, &code, &len, frame) == DUET_OK && len == n, "a header");
+        need(duet_cipher_open_piece(&rx, out, &put, frame + DUET_HEADER_SIZE, first) == DUET_AGAIN,
              "more");
-        int result = duet_open_piece(&rx, out + first, &put, frame + DUET_HEADER_SIZE + first,
-                                     n - first + DUET_MAC_SIZE);
+        int result = duet_cipher_open_piece(
+            &rx, out + first, &put, frame + DUET_HEADER_SIZE + first, n - first + DUET_MAC_SIZE);
         need(result == (n == FRAME ? DUET_E_FORGED : DUET_OK), "to open");
     }
     duet_cipher_wipe(&tx);

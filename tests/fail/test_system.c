@@ -88,7 +88,7 @@ begin(struct ends *ends)
     ends_handshake(ends);
     ends_fill(sent, sizeof sent, 9);
     memset(had, 0, sizeof had);
-    assert_int_equal(duet_send(ends->top, sent, sizeof sent, &n, 0), DUET_OK);
+    assert_int_equal(duet_channel_send(ends->top, sent, sizeof sent, &n, 0), DUET_OK);
     calls = 0;
 }
 
@@ -100,7 +100,7 @@ many_small_frames_by_two_calls(void **state)
 
     (void)state;
     begin(&ends);
-    assert_int_equal(duet_recv(ends.bottom, had, sizeof had, &got, sizeof had, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, sizeof had, &got, sizeof had, 0), DUET_OK);
     assert_memory_equal(had, sent, sizeof had);
     assert_int_equal(calls, 2);
     ends_close(&ends);
@@ -115,11 +115,11 @@ no_poll_where_a_look_waits(void **state)
 
     (void)state;
     begin(&ends);
-    assert_int_equal(duet_recv(ends.bottom, had, sizeof had, &got, sizeof had, 0), DUET_OK);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, sizeof had, &got, sizeof had, 0), DUET_OK);
     calls = 0;
     for (unsigned i = 1; i <= 10; i++) {
-        assert_int_equal(duet_send(ends.top, sent, EACH, &got, -1), DUET_OK);
-        assert_int_equal(duet_recv(ends.bottom, had, EACH, &got, EACH, -1), DUET_OK);
+        assert_int_equal(duet_channel_send(ends.top, sent, EACH, &got, -1), DUET_OK);
+        assert_int_equal(duet_channel_recv(ends.bottom, had, EACH, &got, EACH, -1), DUET_OK);
         assert_int_equal(calls, 3 * i);
     }
     ends_close(&ends);
@@ -138,7 +138,8 @@ interrupted_and_short(void **state)
         shortest = 7 * every;
         for (int i = 0; i < 1000 && total < sizeof had; i++) {
             size_t left = sizeof had - total;
-            int result = duet_recv(ends.bottom, had + total, left < 500 ? left : 500, &got, 1, 0);
+            int result =
+                duet_channel_recv(ends.bottom, had + total, left < 500 ? left : 500, &got, 1, 0);
             assert_true(result == DUET_OK || result == DUET_AGAIN);
             total += got;
         }
@@ -149,7 +150,8 @@ interrupted_and_short(void **state)
     }
 }
 
-/** Peeked bytes that are gone when they are read: what was decrypted is reported, then the channel fails. */
+/** Peeked bytes that are gone when they are read: what was decrypted is reported, then the channel
+ * fails. */
 static void
 stolen(void **state)
 {
@@ -159,10 +161,10 @@ stolen(void **state)
     (void)state;
     begin(&ends);
     steal = 1;
-    assert_int_equal(duet_recv(ends.bottom, had, 10 * EACH, &got, 1, 0), DUET_E_IO);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, 10 * EACH, &got, 1, 0), DUET_E_IO);
     assert_int_equal(got, 10 * EACH);
     assert_memory_equal(had, sent, got);
-    assert_int_equal(duet_recv(ends.bottom, had, EACH, &got, 1, 0), DUET_E_IO);
+    assert_int_equal(duet_channel_recv(ends.bottom, had, EACH, &got, 1, 0), DUET_E_IO);
     assert_string_not_equal(duet_channel_detail(ends.bottom), "");
     ends_close(&ends);
 }

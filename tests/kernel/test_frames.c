@@ -37,10 +37,10 @@ start(void)
     oracle_draw(&ends.seq, sizeof ends.seq);
     for (size_t i = 0; i < 8; i++)
         ends.chain[i] = duet__load32(chain + 4 * i);
-    assert_int_equal(
-        duet_cipher_init_raw(&ends.tx, ends.key, ends.block, chain, ends.seq, UINT32_MAX), DUET_OK);
-    assert_int_equal(
-        duet_cipher_init_raw(&ends.rx, ends.key, ends.block, chain, ends.seq, UINT32_MAX), DUET_OK);
+    assert_int_equal(duet_cipher_init(&ends.tx, ends.key, ends.block, chain, ends.seq, UINT32_MAX),
+                     DUET_OK);
+    assert_int_equal(duet_cipher_init(&ends.rx, ends.key, ends.block, chain, ends.seq, UINT32_MAX),
+                     DUET_OK);
 }
 
 /** The frame by libcrypto alone, into expected. */
@@ -79,14 +79,14 @@ seal_frame(uint8_t *frame, const uint8_t *payload, size_t len, uint32_t code, in
     size_t at = 0, put = 0;
 
     if (whole) {
-        assert_int_equal(duet_seal(&ends.tx, frame, payload, len, code), DUET_OK);
+        assert_int_equal(duet_cipher_seal(&ends.tx, frame, payload, len, code), DUET_OK);
         return;
     }
-    assert_int_equal(duet_seal_begin(&ends.tx, frame, code, (uint32_t)len), DUET_OK);
+    assert_int_equal(duet_cipher_seal_begin(&ends.tx, frame, code, (uint32_t)len), DUET_OK);
     do {
         size_t n = piece(len - at, 0);
         uint8_t *out = frame + DUET_HEADER_SIZE + at;
-        assert_int_equal(duet_seal_piece(&ends.tx, out, &put, payload + at, n), DUET_OK);
+        assert_int_equal(duet_cipher_seal_piece(&ends.tx, out, &put, payload + at, n), DUET_OK);
         at += n;
         assert_int_equal(put, n + (at == len ? DUET_MAC_SIZE : 0));
     } while (at < len);
@@ -99,13 +99,13 @@ open_frame(uint8_t *out, const uint8_t *frame, size_t len, uint32_t code, int wh
     uint32_t told_code, told_len;
     int result = DUET_AGAIN;
 
-    assert_int_equal(duet_open_header(&ends.rx, &told_code, &told_len, frame), DUET_OK);
+    assert_int_equal(duet_cipher_open_header(&ends.rx, &told_code, &told_len, frame), DUET_OK);
     assert_int_equal(told_code, code);
     assert_int_equal(told_len, len);
     frame += DUET_HEADER_SIZE;
     while (result == DUET_AGAIN) {
         size_t n = piece(size - at, whole);
-        result = duet_open_piece(&ends.rx, out + got, &put, frame + at, n);
+        result = duet_cipher_open_piece(&ends.rx, out + got, &put, frame + at, n);
         at += n;
         got += put;
     }

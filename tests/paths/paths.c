@@ -1,7 +1,7 @@
 /*
- * Prints the functions that a frame of 6 bytes passes on its way out and in: two channels over TCP on
- * the loopback, after the handshake. Built by scripts/paths with -finstrument-functions, whose hooks
- * are below; send() is the linker's --wrap, since the way out ends there.
+ * Prints the functions that a frame of 6 bytes passes on its way out and in: two channels over TCP
+ * on the loopback, after the handshake. Built by scripts/paths with -finstrument-functions, whose
+ * hooks are below; send() is the linker's --wrap, since the way out ends there.
  *
  * Each line is "out ADDRESS" or "in ADDRESS", in the order of the calls.
  */
@@ -102,19 +102,20 @@ main(void)
             "no channel");
     for (int turns = 0; turns < 10000 && (results[0] != DUET_OK || results[1] != DUET_OK); turns++)
         for (int i = 0; i < 2; i++)
-            results[i] = duet_handshake(ends[i], 0);
+            results[i] = duet_channel_handshake(ends[i], 0);
     require(results[0] == DUET_OK && results[1] == DUET_OK, "the handshake failed");
 
     recording = 1;
-    require(duet_send(ends[0], "frame\n", 6, &n, -1) == DUET_OK && n == 6, "duet_send() failed");
-    require(!recording, "duet_send() came past no send()");
+    require(duet_channel_send(ends[0], "frame\n", 6, &n, -1) == DUET_OK && n == 6,
+            "duet_channel_send() failed");
+    require(!recording, "duet_channel_send() came past no send()");
     print_calls("out");
 
     struct pollfd ready = {.fd = fd[1], .events = POLLIN};
     require(poll(&ready, 1, 10000) == 1, "nothing came");
     recording = 1;
-    require(duet_recv(ends[1], text, sizeof text, &n, 6, -1) == DUET_OK && n == 6,
-            "duet_recv() failed");
+    require(duet_channel_recv(ends[1], text, sizeof text, &n, 6, -1) == DUET_OK && n == 6,
+            "duet_channel_recv() failed");
     recording = 0;
     print_calls("in");
 

@@ -20,8 +20,7 @@ start(duet_cipher *d, const json_t *state, uint32_t limit)
                  chain = bytes_of(state, "H");
     uint32_t seq = (uint32_t)number_of(state, "seq");
 
-    assert_int_equal(duet_cipher_init_raw(d, key.data, block.data, chain.data, seq, limit),
-                     DUET_OK);
+    assert_int_equal(duet_cipher_init(d, key.data, block.data, chain.data, seq, limit), DUET_OK);
     bytes_free(&key);
     bytes_free(&block);
     bytes_free(&chain);
@@ -49,15 +48,15 @@ seal_and_open(duet_cipher *tx, duet_cipher *rx, const json_t *step)
     size_t put;
 
     assert_non_null(frame);
-    assert_int_equal(duet_seal(tx, frame, payload.data, n, code), DUET_OK);
+    assert_int_equal(duet_cipher_seal(tx, frame, payload.data, n, code), DUET_OK);
     assert_bytes(step, "wire", frame, n + DUET_FRAME_OVERHEAD);
     assert_state(tx, json_object_get(step, "after"));
 
-    assert_int_equal(duet_open_header(rx, &code_out, &len_out, frame), DUET_OK);
+    assert_int_equal(duet_cipher_open_header(rx, &code_out, &len_out, frame), DUET_OK);
     assert_int_equal(code_out, code);
     assert_int_equal(len_out, n);
     uint8_t *rest = frame + DUET_HEADER_SIZE;
-    assert_int_equal(duet_open_piece(rx, rest, &put, rest, n + DUET_MAC_SIZE), DUET_OK);
+    assert_int_equal(duet_cipher_open_piece(rx, rest, &put, rest, n + DUET_MAC_SIZE), DUET_OK);
     assert_int_equal(put, n);
     assert_memory_equal(rest, payload.data, n);
     assert_state(rx, json_object_get(step, "after"));
@@ -93,12 +92,12 @@ verdict(duet_cipher *rx, const struct bytes *wire, uint8_t *out, size_t *put)
     *put = 0;
     if (wire->size < DUET_HEADER_SIZE)
         return "incomplete";
-    int result = duet_open_header(rx, &code, &len, wire->data);
+    int result = duet_cipher_open_header(rx, &code, &len, wire->data);
     size_t frame = (size_t)len + DUET_FRAME_OVERHEAD; /* what follows it is the next frame's */
     size_t end = wire->size < frame ? wire->size : frame;
     if (result == DUET_OK)
-        result =
-            duet_open_piece(rx, out, put, wire->data + DUET_HEADER_SIZE, end - DUET_HEADER_SIZE);
+        result = duet_cipher_open_piece(rx, out, put, wire->data + DUET_HEADER_SIZE,
+                                        end - DUET_HEADER_SIZE);
     switch (result) {
     case DUET_OK:
         return "ok";

@@ -219,7 +219,7 @@ serve_half_open(struct half_open *h)
         gate_drop(h->fd, &h->ended);
         return 0;
     }
-    int result = duet_handshake(h->channel, 0);
+    int result = duet_channel_handshake(h->channel, 0);
     if (result == DUET_OK || result == DUET_AGAIN)
         return result == DUET_OK;
     log_failed(h, result);

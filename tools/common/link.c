@@ -185,7 +185,7 @@ handshake_failed(struct link *link, int result, int patience_ms, uint64_t left_m
     return code;
 }
 
-/** duet_handshake() until `end`, or until a signal comes. */
+/** duet_channel_handshake() until `end`, or until a signal comes. */
 static int
 handshake_until(struct link *link, uint64_t end)
 {
@@ -194,8 +194,8 @@ handshake_until(struct link *link, uint64_t end)
     for (uint64_t now = duet__os_now_ms(); result == DUET_SLOW && now < end && !interrupted();
          now = duet__os_now_ms()) {
         uint64_t left = end - now;
-        result =
-            duet_handshake(link->channel, left < PATIENCE_STEP_MS ? (int)left : PATIENCE_STEP_MS);
+        result = duet_channel_handshake(link->channel,
+                                        left < PATIENCE_STEP_MS ? (int)left : PATIENCE_STEP_MS);
     }
     return result;
 }

@@ -123,7 +123,7 @@ await_pong(struct link *link, int timeout_ms)
     size_t got;
 
     do {
-        int result = duet_recv(link->channel, dropped, sizeof dropped, &got, 0, 0);
+        int result = duet_channel_recv(link->channel, dropped, sizeof dropped, &got, 0, 0);
         if (result != DUET_OK && result != DUET_AGAIN)
             return result;
         duet_session_info(session, &info);
@@ -144,7 +144,7 @@ ping_once(struct ping *p, unsigned number)
     uint64_t begin = duet__os_now_us();
     int result = duet_session_ask(session, DUET_ASK_PING, bytes);
     if (result == DUET_OK)
-        result = duet_flush(p->link.channel, WAIT_MS);
+        result = duet_channel_flush(p->link.channel, WAIT_MS);
     p->sent++;
     if (result == DUET_OK)
         result = await_pong(&p->link, WAIT_MS);
@@ -185,7 +185,7 @@ go_to_and_fro(struct ping *p, unsigned count)
 static int
 close_duly(struct ping *p)
 {
-    int result = duet_close(p->link.channel, WAIT_MS);
+    int result = duet_channel_close(p->link.channel, WAIT_MS);
 
     ping_field(p, "closed", result == DUET_OK ? "true" : "false");
     if (result != DUET_OK)

@@ -209,14 +209,14 @@ send_input(struct pump *pump)
     int result;
 
     if (in->at < in->size) {
-        result = duet_send(channel, in->bytes + in->at, in->size - in->at, &sent, 0);
+        result = duet_channel_send(channel, in->bytes + in->at, in->size - in->at, &sent, 0);
         in->at += sent;
     } else if (pump->in_done && !pump->tx_done) {
-        result = duet_close(channel, 0);
+        result = duet_channel_close(channel, 0);
         pump->tx_done = result == DUET_OK;
         sent = (size_t)pump->tx_done;
     } else {
-        result = duet_flush(channel, 0);
+        result = duet_channel_flush(channel, 0);
     }
     pump->flushing = result == DUET_AGAIN;
     pump->moved |= sent > 0;
@@ -227,7 +227,7 @@ static int
 receive_output(struct pump *pump)
 {
     struct flow *out = &pump->out;
-    int result = duet_recv(pump->link->channel, out->bytes, INCOMING, &out->size, 1, 0);
+    int result = duet_channel_recv(pump->link->channel, out->bytes, INCOMING, &out->size, 1, 0);
 
     out->at = 0;
     pump->more = result == DUET_OK;

@@ -101,8 +101,8 @@ receive_message(struct talk *talk, int *more)
 {
     uint32_t code = 0;
     size_t got = 0;
-    int result = duet_recv_message(talk->link.channel, &code, talk->inbox + talk->have,
-                                   TRANSFER_INBOX - talk->have, &got, 0);
+    int result = duet_channel_recv_message(talk->link.channel, &code, talk->inbox + talk->have,
+                                           TRANSFER_INBOX - talk->have, &got, 0);
 
     talk->have += got;
     *more = result == DUET_OK;
@@ -160,7 +160,7 @@ talk_send(struct talk *talk, uint32_t code, const void *bytes, size_t size)
     size_t sent;
 
     for (;;) {
-        int result = duet_send_message(talk->link.channel, code, at, size, &sent, 0);
+        int result = duet_channel_send_message(talk->link.channel, code, at, size, &sent, 0);
         if (sent > 0) { /* bytes may be NULL where there are none */
             at += sent;
             size -= sent;
@@ -181,7 +181,7 @@ talk_send(struct talk *talk, uint32_t code, const void *bytes, size_t size)
 int
 talk_turn(struct talk *talk)
 {
-    int result = duet_flush(talk->link.channel, 0);
+    int result = duet_channel_flush(talk->link.channel, 0);
 
     if (result != DUET_OK && result != DUET_AGAIN)
         return link_fail(&talk->link, result);
@@ -197,7 +197,7 @@ talk_close(struct talk *talk)
     int code = EXIT_DONE;
 
     while (code == EXIT_DONE && (result != DUET_OK || !talk->closed)) {
-        result = duet_close(talk->link.channel, 0);
+        result = duet_channel_close(talk->link.channel, 0);
         if (result != DUET_OK && result != DUET_AGAIN)
             return link_fail(&talk->link, result);
         if (result == DUET_OK && talk->closed)

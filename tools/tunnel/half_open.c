@@ -67,7 +67,7 @@ half_open_handshake(struct connection *c)
     connection_enter(c, CONNECTION_HANDSHAKE, KEEP_TIMER);
     if (reject_withdrawn(c))
         return;
-    int result = duet_handshake(c->channel, 0);
+    int result = duet_channel_handshake(c->channel, 0);
     if (result == DUET_OK) {
         if (!reject_withdrawn(c))
             c->service->hooks->on_authenticated(c);

@@ -134,7 +134,7 @@ lifecycle_authenticated(struct connection *c)
 static void
 peer_handshake(struct connection *c)
 {
-    int result = duet_handshake(c->channel, 0);
+    int result = duet_channel_handshake(c->channel, 0);
 
     if (result == DUET_AGAIN) {
         connection_watch_handshake(c);

@@ -177,10 +177,10 @@ relay_finish_sending(struct connection *c)
     if (!relay_may_send(c) || c->out.buffer != NULL || c->plain_lost)
         return;
     if (c->out.ended && !c->out.end_passed) {
-        relay_note_result(c, duet_close(c->channel, 0));
+        relay_note_result(c, duet_channel_close(c->channel, 0));
         c->out.end_passed = 1;
     } else if (c->flushing || duet_channel_state(c->channel) & DUET_WANT_WRITE) {
-        relay_note_result(c, duet_flush(c->channel, 0));
+        relay_note_result(c, duet_channel_flush(c->channel, 0));
     }
 }
 
@@ -201,7 +201,7 @@ relay_send_group(struct connection **group, size_t count)
                                     .data = c->out.buffer + c->out.at,
                                     .size = c->out.size - c->out.at};
     }
-    duet_send_many(jobs, n);
+    duet_channel_send_many(jobs, n);
     for (size_t i = 0; i < n; i++)
         relay_take_sent(of[i], &jobs[i]);
     for (size_t i = 0; i < count; i++) {
@@ -285,7 +285,7 @@ relay_receive_group(struct connection **group, size_t count)
         jobs[n++] =
             (duet_recv_job){.channel = c->channel, .buffer = c->in.buffer, .size = BUFFER_SIZE};
     }
-    duet_recv_many(jobs, n);
+    duet_channel_recv_many(jobs, n);
     for (size_t i = 0; i < n; i++)
         relay_take_received(of[i], &jobs[i]);
     for (size_t i = 0; i < count; i++) {
