@@ -1,16 +1,35 @@
-# What `cmake --install` installs: headers, both libraries, duet.pc and find_package(duet); with the
-# command also its manuals and tab completion.
+# What `cmake --install` installs: headers, both libraries, duet.pc, find_package(duet), the library's
+# manuals, guide and examples; with the command also its manuals and tab completion.
 #
 # Everything is readable for everyone, whatever the umask, and can be moved: neither duet.pc nor the
 # package of CMake names the prefix.
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/duet)
 
-# Section 3 of the manuals is the library's, the others are the command's.
-set(folders ${CMAKE_INSTALL_INCLUDEDIR} ${package_dir} ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
-set(sections 3)
+# Section 3 of the manuals is the library's: it is made from the comments of the headers.
+set(folders ${CMAKE_INSTALL_INCLUDEDIR} ${package_dir} ${CMAKE_INSTALL_LIBDIR}/pkgconfig
+    ${CMAKE_INSTALL_DOCDIR} ${CMAKE_INSTALL_DOCDIR}/examples)
+find_program(DUET_PYTHON NAMES python3 DOC "What makes the manuals of section 3")
+set(with_manuals_status "NOT BUILT, not found: python3")
+if(DUET_PYTHON)
+    set(with_manuals_status "yes")
+    file(GLOB_RECURSE manual_sources CONFIGURE_DEPENDS include/duet/*.h examples/*.c)
+    set(manuals ${PROJECT_BINARY_DIR}/manuals)
+    add_custom_command(OUTPUT ${manuals}/duet.3
+        COMMAND ${DUET_PYTHON} -B ${PROJECT_SOURCE_DIR}/scripts/api-manuals ${manuals}
+        DEPENDS ${manual_sources} ${PROJECT_SOURCE_DIR}/scripts/api-manuals
+            ${PROJECT_SOURCE_DIR}/man/duet.1
+        COMMENT "Writing the library's manuals")
+    add_custom_target(duet_manuals ALL DEPENDS ${manuals}/duet.3)
+    list(APPEND folders ${CMAKE_INSTALL_MANDIR}/man3)
+    install(DIRECTORY ${manuals}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man3
+        FILES_MATCHING PATTERN *.3)
+endif()
+install(FILES docs/protocol.md docs/security.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY examples/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+set(sections)
 if(TARGET duet_command)
-    list(APPEND sections 1 5 7 8)
+    set(sections 1 5 7 8)
     list(APPEND folders ${CMAKE_INSTALL_BINDIR})
     foreach(folder bash-completion/completions zsh/site-functions fish/vendor_completions.d)
         list(APPEND folders ${CMAKE_INSTALL_DATADIR}/${folder})

@@ -88,8 +88,10 @@ DUET_API DUET_CHECKED int duet_channel_open(duet_channel **channel, const duet_c
  *
  * stream    in: copied; what its context points to must outlive the channel.
  *
- * The other parameters, and what it returns, as duet_channel_open(); DUET_E_MISUSE too where the
- * stream lacks a function.   Since 0.1.
+ * The other parameters as duet_channel_open().
+ *
+ * Returns as duet_channel_open(); DUET_E_MISUSE also where the stream lacks a function.
+ * Source: docs/protocol.md §4.   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_channel_open_stream(duet_channel **channel,
                                                    const duet_config *config, duet_replay *replay,
