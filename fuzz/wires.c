@@ -115,8 +115,17 @@ copy_in(int fd, size_t to, const uint8_t *in, size_t size)
 int
 duet__os_kind(enum duet__os_kind *kind, int fd)
 {
-    *kind = wire_of(fd)->tcp ? DUET__OS_TCP : DUET__OS_POLLED;
+    *kind = wire_of(fd)->tcp ? DUET__OS_TCP : DUET__OS_SOCKET;
     return 0;
+}
+
+int
+duet__os_carries_stream(int fd, int write, int file)
+{
+    (void)fd;
+    (void)write;
+    (void)file;
+    return 1;
 }
 
 int

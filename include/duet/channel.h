@@ -71,13 +71,16 @@ enum duet_state {
  * channel   out: the channel, to be released by duet_channel_free(); NULL on failure.
  * config    frozen from now on; see duet_config.
  * replay    must outlive the channel; NULL only for TOP in a program that never listens.
- * rfd, wfd  to read and to write; the same for a socket. They stay the caller's to close, and must
- *           be read by this channel alone. A socket in blocking mode is fine: only a call without a
- *           deadline waits within a read. Another descriptor in blocking mode is written in small
- *           pieces once poll() allows it.
+ * rfd, wfd  to read and to write: a connected stream socket (both are the same then), a pipe, a
+ *           terminal in raw mode, another character device. They stay the caller's to close, and
+ *           must be read by this channel alone. Their mode is not changed, and does not matter: in
+ *           blocking mode too no call waits in a read or write for longer than its time-out, and
+ *           only a call without one waits within a read of a socket.
  *
- * Returns DUET_OK; DUET_E_MISUSE (not a descriptor; BOTTOM without a replay cache), DUET_E_IO (no
- * randomness), or as duet_session_new().   Source: docs/protocol.md §4.   Since 0.1.
+ * Returns DUET_OK; DUET_E_MISUSE (not a descriptor, or one that carries no stream that way: a
+ * datagram or listening socket, a file, a folder, the wrong end of a pipe; BOTTOM without a replay
+ * cache), DUET_E_IO (no randomness), or as duet_session_new().   Source: docs/protocol.md §4.
+ * Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_channel_open(duet_channel **channel, const duet_config *config,
                                             duet_replay *replay, enum duet_role role, int rfd,
@@ -104,7 +107,7 @@ DUET_API DUET_CHECKED int duet_channel_open_stream(duet_channel **channel,
  * session   of duet_session_new_preset(); DUET_SET_FRAME_SIZE of its configuration applies. On
  *           success the channel owns and frees it; on failure it stays the caller's.
  * stream    in: as duet_channel_open_stream(); NULL: the channel is on rfd and wfd.
- * rfd, wfd  as duet_channel_open(); ignored where there is a stream.
+ * rfd, wfd  as duet_channel_open(), or a regular file; ignored where there is a stream.
  *
  * Returns DUET_OK; DUET_E_MISUSE (a stream without its functions, not a descriptor),
  * DUET_E_MEMORY.   Source: docs/protocol.md §3 "Preset sessions".   Since 0.1.

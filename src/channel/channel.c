@@ -127,11 +127,12 @@ duet__channel_misuse(duet_channel *channel)
 
 /* ---- Construction ---- */
 
-/** Make a channel without a session, on a stream or (stream NULL) on descriptors. */
+/** Make a channel without a session, on a stream or (stream NULL) on descriptors. file 1: they may
+ * be regular files. */
 static int
-channel_construct(duet_channel **channel, const duet_stream *stream, int rfd, int wfd)
+channel_construct(duet_channel **channel, const duet_stream *stream, int rfd, int wfd, int file)
 {
-    enum duet__os_kind rkind = DUET__OS_POLLED, wkind = DUET__OS_POLLED;
+    enum duet__os_kind rkind = DUET__OS_OTHER, wkind = DUET__OS_OTHER;
 
     *channel = NULL;
     duet_channel *made = calloc(1, sizeof *made);
@@ -141,7 +142,8 @@ channel_construct(duet_channel **channel, const duet_stream *stream, int rfd, in
     if (stream != NULL)
         fits = stream->read != NULL && stream->write != NULL && stream->wait != NULL;
     else
-        fits = duet__os_kind(&rkind, rfd) == 0 && duet__os_kind(&wkind, wfd) == 0;
+        fits = duet__os_carries_stream(rfd, 0, file) && duet__os_carries_stream(wfd, 1, file) &&
+               duet__os_kind(&rkind, rfd) == 0 && duet__os_kind(&wkind, wfd) == 0;
     if (!fits) {
         free(made);
         return DUET_E_MISUSE;
@@ -187,7 +189,7 @@ int
 duet_channel_open(duet_channel **channel, const duet_config *config, duet_replay *replay,
                   enum duet_role role, int rfd, int wfd)
 {
-    int result = channel_construct(channel, NULL, rfd, wfd);
+    int result = channel_construct(channel, NULL, rfd, wfd, 0);
     return result == DUET_OK ? channel_complete(channel, config, replay, role) : result;
 }
 
@@ -195,7 +197,7 @@ int
 duet_channel_open_stream(duet_channel **channel, const duet_config *config, duet_replay *replay,
                          enum duet_role role, const duet_stream *stream)
 {
-    int result = channel_construct(channel, stream, -1, -1);
+    int result = channel_construct(channel, stream, -1, -1, 0);
     return result == DUET_OK ? channel_complete(channel, config, replay, role) : result;
 }
 
@@ -203,7 +205,7 @@ int
 duet_channel_open_preset(duet_channel **channel, duet_session *session, const duet_stream *stream,
                          int rfd, int wfd)
 {
-    int result = channel_construct(channel, stream, rfd, wfd);
+    int result = channel_construct(channel, stream, rfd, wfd, 1);
     if (result != DUET_OK)
         return result;
     (*channel)->session = session;

@@ -124,9 +124,7 @@ duet__io_write(duet_channel *channel, const uint8_t *data, size_t size, size_t *
         } else {
             result = duet__os_write(io->wfd, (enum duet__os_kind)io->wkind, data + *put, left, &n);
             reason = errno;
-            /* A short write means the descriptor is full, but for a blocking pipe, which is given
-             * little at a time. */
-            more = io->wkind == DUET__OS_BLOCKING;
+            more = 0; /* a short write means that the descriptor is full */
         }
         if (result == DUET_OK)
             *put += n;

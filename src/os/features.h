@@ -15,6 +15,10 @@
 #define DUET__OS_SECURE_GETENV 1 /* getenv() that gives nothing to a setuid program */
 #define DUET__OS_GETENTROPY    1 /* in <sys/random.h> */
 #define DUET__OS_MSG_NOSIGNAL  1 /* send() without SIGPIPE */
+#include <sys/uio.h>
+#ifdef RWF_NOWAIT
+#define DUET__OS_NOWAIT 1 /* preadv2() and pwritev2(), which do not block whatever the mode */
+#endif
 #endif
 
 #if (defined(__APPLE__) || defined(__FreeBSD__)) && !defined(DUET_PORTABLE)

@@ -28,12 +28,14 @@ uint64_t duet__os_unix_ms(void);
 
 /* ---- Descriptors ---- */
 
-/** What a call on a descriptor needs so that it never blocks. */
+/** What a call on a descriptor needs so that it never blocks. O_NONBLOCK does not count: another
+ * process may have the same open file, and change it at any time. */
 enum duet__os_kind {
-    DUET__OS_SOCKET,  /**< each call is made with MSG_DONTWAIT */
-    DUET__OS_TCP,     /**< the same, and received bytes can be peeked at (Linux) */
-    DUET__OS_POLLED,  /**< O_NONBLOCK is set: read() and write() do not block */
-    DUET__OS_BLOCKING /**< poll() first, and write little */
+    DUET__OS_SOCKET, /**< each call is made with MSG_DONTWAIT */
+    DUET__OS_TCP,    /**< the same, and received bytes can be peeked at (Linux) */
+    DUET__OS_PIPE,   /**< each call is made with RWF_NOWAIT, where the system has it */
+    DUET__OS_TTY,    /**< poll() first, and write a byte at a time */
+    DUET__OS_OTHER   /**< poll() first, and write little: a named pipe, a device, a file */
 };
 
 /** 1 when fd is a socket of kind DUET__OS_TCP. */
@@ -44,6 +46,11 @@ int duet__os_result(int reason);
 
 /** Find out a descriptor's kind. Returns 0, or -1 (not a descriptor). */
 int duet__os_kind(enum duet__os_kind *kind, int fd);
+
+/** 1 when a stream of bytes can be read from fd (write 0) or written to it (write 1). It cannot
+ * where fd is a datagram or listening socket, a folder, a block device, or open for the other
+ * direction alone. A regular file counts only where file is 1. */
+int duet__os_carries_stream(int fd, int write, int file);
 
 /** A piece of memory to read into. */
 struct duet__os_piece {
@@ -82,8 +89,8 @@ int duet__os_readable(int fd);
 
 /**
  * Write 1 to size bytes without blocking and without SIGPIPE.
- * Returns DUET_OK with *put bytes; DUET_AGAIN; DUET_E_TRUNCATED when the connection is lost;
- * DUET_E_IO.
+ * Returns DUET_OK with *put bytes (fewer than size: the next call would block); DUET_AGAIN;
+ * DUET_E_TRUNCATED when the connection is lost; DUET_E_IO.
  */
 int duet__os_write(int fd, enum duet__os_kind kind, const uint8_t *data, size_t size, size_t *put);
 

@@ -17,6 +17,8 @@ expect 2 "pipe: b:2: unexpected argument; usage: duet pipe -k FILE" duet pipe -k
 expect 2 "key: missing argument; usage: duet key show FILE" duet key show
 expect 2 "no peer" duet pipe -k k
 expect 2 "exclude" duet pipe -k k --stdio --in k --out o 127.0.0.1:1
+expect 2 "standard input carries no channel" sh -c '"$DUET" ping -k k --stdio <k'
+expect 2 "standard output carries no channel" sh -c 'sleep 0 | "$DUET" ping -k k --stdio >file'
 expect 2 "exclude" duet pipe -k k --top --bottom 127.0.0.1:1
 expect 2 "needs an address" duet pipe -k k -l --exec true
 while read -r address text; do

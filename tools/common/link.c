@@ -202,10 +202,30 @@ handshake_until(struct link *link, uint64_t end)
 
 /* ---- Connecting ---- */
 
+/** Refuse what cannot carry a channel, such as standard input that comes from a file. */
+static int
+check_stream(int fd, int write)
+{
+    static const char *const names[] = {"standard input", "standard output"};
+    char number[32];
+
+    if (duet__os_carries_stream(fd, write, 0))
+        return EXIT_DONE;
+    (void)snprintf(number, sizeof number, "descriptor %d", fd);
+    return log_error(
+        EXIT_USAGE,
+        "%s carries no channel: connect it to a pipe, a socket or a terminal, open for "
+        "%s",
+        fd == 0 || fd == 1 ? names[fd] : number, write ? "writing" : "reading");
+}
+
 static int
 open_direct(struct link *link, const struct options *o)
 {
     int patience = link->role == DUET_BOTTOM ? (int)link->drain_ms : o->handshake_ms;
+
+    if (check_stream(link->rfd, 0) != EXIT_DONE || check_stream(link->wfd, 1) != EXIT_DONE)
+        return EXIT_USAGE;
     int result = duet_channel_open(&link->channel, link->config, link->replay, link->role,
                                    link->rfd, link->wfd);
 
