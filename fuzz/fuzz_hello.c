@@ -43,13 +43,13 @@ take(const duet_config *with, enum duet_role role, const uint8_t *wire, size_t s
 
     need(duet_session_new(&session, with, role, random, 0) == DUET_OK);
     if (role == DUET_TOP)
-        duet_session_flush(session, out, sizeof out, &put);
+        need(duet_session_flush(session, out, sizeof out, &put) == DUET_OK);
     while (at < size && result == DUET_OK) {
         struct duet_step step = {.in = wire + at, .in_size = size - at, .out = out, .out_size = 64};
         result = duet_session_recv(session, &step);
         at += step.used;
         if (step.event == DUET_EVENT_NONCE)
-            result = duet_session_ask(session, DUET_ASK_FRESH, NULL);
+            result = duet_session_accept(session, 0);
         need(step.event == DUET_EVENT_NONE || step.event == DUET_EVENT_NONCE ||
              step.event == DUET_EVENT_LIBRARY);
     }

@@ -9,8 +9,8 @@
  */
 #include "fuzz.h"
 #include "ledger.h"
-#include "session/session.h"
 #include "wires.h"
+#include <duet/names.h>
 
 #include <string.h>
 

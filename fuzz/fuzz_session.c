@@ -8,6 +8,7 @@
 #include "fuzz.h"
 #include "session/session.h"
 
+#include <duet/names.h>
 #include <string.h>
 
 enum { WIRE = 140000 }; /* bytes: more than a script of the longest instruction makes */
@@ -87,9 +88,9 @@ answer(duet_session *session, enum duet_event event)
     static const uint8_t random[DUET_FRESH_SIZE] = {3};
 
     if (event == DUET_EVENT_NONCE)
-        return duet_session_ask(session, DUET_ASK_FRESH, NULL);
+        return duet_session_accept(session, 0);
     if (event == DUET_EVENT_RANDOM)
-        return duet_session_ask(session, DUET_ASK_ANSWER, random);
+        return duet_session_answer(session, random);
     return DUET_OK;
 }
 
@@ -107,7 +108,7 @@ stay_dead(int result)
     duet_session_info(ours, &info);
     need(duet_session_recv(ours, &step) == result && step.used == 0 && step.put == 0);
     need(duet_session_flush(ours, bytes, sizeof bytes, &put) == result && put == 0);
-    need(duet_session_send(ours, bytes, bytes, 0, 0) == result);
+    need(duet_session_send(ours, bytes, 0, bytes, 0) == result);
     need(duet_session_end(ours) == result);
     need(!info.may_send && info.pending == 0 && duet_session_detail(ours)[0] != 0);
 }
@@ -239,7 +240,7 @@ ask(duet_session *session, uint8_t what)
     static const uint8_t bytes[DUET_FRESH_SIZE] = {4};
     enum duet_request request = (enum duet_request)(DUET_ASK_CLOSE + what % 4);
 
-    duet_session_ask(session, request, bytes);
+    need(duet_explain(duet_session_ask(session, request, bytes)) != NULL);
 }
 
 static void
@@ -247,7 +248,7 @@ speak(const struct instruction *i)
 {
     static uint8_t wire[WIRE];
 
-    duet_session_send(ours, wire, i->payload, i->size, i->arg);
+    need(duet_explain(duet_session_send(ours, wire, i->arg, i->payload, i->size)) != NULL);
 }
 
 /** Returns 0 once our session is dead. */

@@ -48,12 +48,13 @@ seal_next(void)
         if (!peer.closes)
             return 0;
         peer.closes = 0;
-        duet_session_ask(peer.session, DUET_ASK_CLOSE, NULL);
+        int closed = duet_session_close(peer.session);
+        need(closed == DUET_OK || closed == DUET_E_MISUSE); /* inside a message */
         return duet_session_flush(peer.session, peer.wire, sizeof peer.wire, &peer.size) == DUET_OK;
     }
     uint32_t code = i.arg == 255 ? DUET_CODE_MORE : i.op;
     size_t size = i.size < TRANSFER_DATA_MOST ? i.size : TRANSFER_DATA_MOST;
-    need(duet_session_send(peer.session, peer.wire, i.payload, size, code) == DUET_OK);
+    need(duet_session_send(peer.session, peer.wire, code, i.payload, size) == DUET_OK);
     peer.size = size + DUET_FRAME_OVERHEAD;
     peer.rests = i.arg % 2 == 0;
     return 1;

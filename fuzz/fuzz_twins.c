@@ -10,6 +10,7 @@
 #include "session/many.h"
 #include "session/session.h"
 
+#include <duet/names.h>
 #include <string.h>
 
 enum {
@@ -104,7 +105,7 @@ plan_frame(struct pair *pair, struct duet__sealing *job, uint32_t code, size_t s
     size_t at = pair->written + ahead;
 
     if (size >= 0xff00)
-        code = WIRE_PAD;
+        code = WIRE_PING;
     size %= MOST + 1;
     if (at + size + DUET_FRAME_OVERHEAD > WIRE || pair->sealed + JOBS > FRAMES)
         return 0;
@@ -123,7 +124,7 @@ compare_sealed(struct pair *pair, const struct duet__sealing *job, size_t offset
     uint8_t *out = pair->wire[0] + offset;
     size_t size = job->len + DUET_FRAME_OVERHEAD;
 
-    int result = duet_session_send(pair->tx[0], out, job->payload, job->len, job->code);
+    int result = duet_session_send(pair->tx[0], out, job->code, job->payload, job->len);
     need(job->result == result);
     if (result != DUET_OK)
         return;
@@ -168,7 +169,7 @@ static void
 ask(struct pair *pair, unsigned what)
 {
     static const enum duet_request requests[3] = {DUET_ASK_ROTATE, DUET_ASK_PING, DUET_ASK_CLOSE};
-    static const uint8_t bytes[DUET_PING_SIZE] = {6};
+    static const uint8_t bytes[DUET_FRESH_SIZE] = {6};
     size_t put[2], room = WIRE - pair->written;
 
     int one = duet_session_ask(pair->tx[0], requests[what % 3], bytes);

@@ -57,7 +57,7 @@ deliver(duet_session *to, const uint8_t *bytes, size_t size)
         duet_step step = {.in = bytes + used, .in_size = size - used};
         if (duet_session_recv(to, &step) != DUET_OK)
             return -1;
-        if (step.event == DUET_EVENT_NONCE && duet_session_ask(to, DUET_ASK_FRESH, NULL) != DUET_OK)
+        if (step.event == DUET_EVENT_NONCE && duet_session_accept(to, 0) != DUET_OK)
             return -1;
         used += step.used;
     }
@@ -151,7 +151,7 @@ carry(void *context, uint8_t *out, const uint8_t *in, size_t n)
 {
     struct bench_duet_pair *pair = context;
     if (bench_duet_wire(pair) == NULL ||
-        duet_session_send(pair->end[DUET_TOP], pair->wire, in, n, 0) != DUET_OK)
+        duet_session_send(pair->end[DUET_TOP], pair->wire, 0, in, n) != DUET_OK)
         return -1;
     return open_frame(pair->end[DUET_BOTTOM], out, pair->wire, n);
 }

@@ -119,9 +119,15 @@ DUET_API DUET_CHECKED int duet_channel_open_preset(duet_channel **channel, duet_
  * NULL is fine.   Since 0.1. */
 DUET_API void duet_channel_free(duet_channel *channel);
 
-/** The session of a channel, which owns it: for info, detail, export, receipt and
- * duet_session_ask().   Since 0.1. */
+/** The session of a channel, which owns it: for what this header has no call for. Nothing may be
+ * received, sent or flushed on it.   Since 0.1. */
 DUET_API duet_session *duet_channel_session(duet_channel *channel);
+
+/** Describe the channel's session; works on a channel that has ended too. info: out; size: sizeof
+ * *info, which grows in later versions: members that this library does not know are zeroed.
+ * Programs in C call duet_channel_info(channel, info), which passes the size.   Since 0.2. */
+DUET_API void duet_channel_info_sized(const duet_channel *channel, duet_info *info, size_t size);
+#define duet_channel_info(channel, info) duet_channel_info_sized((channel), (info), sizeof *(info))
 
 /** What ended the channel, as a sentence with the system's reason; "" when nothing did. Valid until
  * the channel is freed.   Since 0.1. */
@@ -157,8 +163,8 @@ DUET_API DUET_CHECKED int duet_channel_handshake(duet_channel *channel, int time
  * call returns the same, and what the peer has sent can still be received. Or a fatal result.
  * Source: docs/protocol.md §1.   Since 0.1.
  */
-DUET_API int duet_channel_send(duet_channel *channel, const void *data, size_t size, size_t *sent,
-                               int timeout_ms);
+DUET_API DUET_CHECKED int duet_channel_send(duet_channel *channel, const void *data, size_t size,
+                                            size_t *sent, int timeout_ms);
 
 /**
  * Receive bytes of the stream (CODE 0): whole frames, as many as fit.
@@ -181,8 +187,8 @@ DUET_API int duet_channel_send(duet_channel *channel, const void *data, size_t s
  * DUET_E_CODE is returned before its MAC is checked.   Source: docs/protocol.md §1 "A receiver".
  * Since 0.1.
  */
-DUET_API int duet_channel_recv(duet_channel *channel, void *buffer, size_t size, size_t *got,
-                               size_t least, int timeout_ms);
+DUET_API DUET_CHECKED int duet_channel_recv(duet_channel *channel, void *buffer, size_t size,
+                                            size_t *got, size_t least, int timeout_ms);
 
 /** Bytes of payload in the frame that is next, once its header has come; not authenticated yet. 0:
  * not known.   Since 0.1. */
@@ -199,8 +205,9 @@ DUET_API uint32_t duet_channel_next_frame(const duet_channel *channel);
  * of an empty message; DUET_E_MISUSE for another code too.
  * Source: docs/protocol.md §1 "MORE".   Since 0.1.
  */
-DUET_API int duet_channel_send_message(duet_channel *channel, uint32_t code, const void *data,
-                                       size_t size, size_t *sent, int timeout_ms);
+DUET_API DUET_CHECKED int duet_channel_send_message(duet_channel *channel, uint32_t code,
+                                                    const void *data, size_t size, size_t *sent,
+                                                    int timeout_ms);
 
 /**
  * Receive a message, or the next part of one that is larger than the buffer.
@@ -214,8 +221,9 @@ DUET_API int duet_channel_send_message(duet_channel *channel, uint32_t code, con
  * DUET_E_ROOM, as duet_channel_recv(); or a fatal result.   Source: docs/protocol.md §1 "MORE".
  * Since 0.1.
  */
-DUET_API int duet_channel_recv_message(duet_channel *channel, uint32_t *code, void *buffer,
-                                       size_t size, size_t *got, int timeout_ms);
+DUET_API DUET_CHECKED int duet_channel_recv_message(duet_channel *channel, uint32_t *code,
+                                                    void *buffer, size_t size, size_t *got,
+                                                    int timeout_ms);
 
 /** One message of a batch. */
 typedef struct duet_message {
@@ -234,8 +242,9 @@ typedef struct duet_message {
  * larger than one frame (duet_channel_send_message() takes it), DUET_E_MISUSE: its code is not the
  * application's, or a message or frame is under way.   Source: docs/protocol.md §1.   Since 0.1.
  */
-DUET_API int duet_channel_send_messages(duet_channel *channel, const duet_message *messages,
-                                        size_t count, size_t *sent, int timeout_ms);
+DUET_API DUET_CHECKED int duet_channel_send_messages(duet_channel *channel,
+                                                     const duet_message *messages, size_t count,
+                                                     size_t *sent, int timeout_ms);
 
 /** Where duet_channel_recv_messages() puts what it receives. */
 typedef struct duet_inbox {
@@ -256,7 +265,8 @@ typedef struct duet_inbox {
  * DUET_CLOSED; DUET_E_ROOM: the next frame alone is larger than the buffer; DUET_E_MISUSE: no
  * entries; or a fatal result.   Source: docs/protocol.md §1.   Since 0.1.
  */
-DUET_API int duet_channel_recv_messages(duet_channel *channel, duet_inbox *inbox, int timeout_ms);
+DUET_API DUET_CHECKED int duet_channel_recv_messages(duet_channel *channel, duet_inbox *inbox,
+                                                     int timeout_ms);
 
 /**
  * Send one frame of exactly size bytes, up to 2^32 - 1 and the peer's limit, in constant memory.
@@ -268,8 +278,9 @@ DUET_API int duet_channel_recv_messages(duet_channel *channel, duet_inbox *inbox
  * Returns as duet_channel_send(); DUET_E_LENGTH: it is larger than the peer takes.
  * Source: docs/protocol.md §1.   Since 0.1.
  */
-DUET_API int duet_channel_send_frame(duet_channel *channel, uint32_t code, const void *data,
-                                     size_t size, size_t *sent, int timeout_ms);
+DUET_API DUET_CHECKED int duet_channel_send_frame(duet_channel *channel, uint32_t code,
+                                                  const void *data, size_t size, size_t *sent,
+                                                  int timeout_ms);
 
 /** Both ways at once: as one duet_channel_send() and one duet_channel_recv(). */
 typedef struct duet_exchange_io {
@@ -290,7 +301,8 @@ typedef struct duet_exchange_io {
  * and the peer closed before room bytes came; else as duet_channel_send() and duet_channel_recv().
  *  Source: docs/protocol.md §1.   Since 0.1.
  */
-DUET_API int duet_channel_exchange(duet_channel *channel, duet_exchange_io *io, int timeout_ms);
+DUET_API DUET_CHECKED int duet_channel_exchange(duet_channel *channel, duet_exchange_io *io,
+                                                int timeout_ms);
 
 /** One channel's part in duet_channel_send_many(). */
 typedef struct duet_send_job {
@@ -332,7 +344,7 @@ DUET_API void duet_channel_recv_many(duet_recv_job *jobs, size_t count);
 
 /** Write what is unsent and the library frames that are pending. Returns DUET_OK, DUET_AGAIN,
  * DUET_SLOW, or as duet_channel_send() what ended sending.   Since 0.1. */
-DUET_API int duet_channel_flush(duet_channel *channel, int timeout_ms);
+DUET_API DUET_CHECKED int duet_channel_flush(duet_channel *channel, int timeout_ms);
 
 /**
  * Close our direction: an authenticated end, after all that was sent (graceful shutdown). The other
@@ -341,7 +353,44 @@ DUET_API int duet_channel_flush(duet_channel *channel, int timeout_ms);
  * Returns as duet_channel_flush(); DUET_E_MISUSE inside a message or frame.
  * Source: docs/protocol.md §1 "CLOSE".   Since 0.1.
  */
-DUET_API int duet_channel_close(duet_channel *channel, int timeout_ms);
+DUET_API DUET_CHECKED int duet_channel_close(duet_channel *channel, int timeout_ms);
+
+/* ---- Library frames, with the channel's own randomness ----
+ *
+ * Each makes a frame pending and returns at once. It is written by the next call that sends,
+ * receives or flushes; DUET_WANT_WRITE is in the state until then. */
+
+/** Ask for a PING that the peer's library answers, under bytes of the channel's own. info.pinging
+ * (duet_channel_info()) is 1 until the answer came, which a receiving call takes in. An earlier
+ * PING that is not answered is forgotten. Returns DUET_OK; with nothing changed DUET_E_MISUSE
+ * (closed); DUET_E_IO (fatal: no randomness), or what ended the channel.
+ * Source: docs/protocol.md §1.   Since 0.2. */
+DUET_API DUET_CHECKED int duet_channel_ping(duet_channel *channel);
+
+/** Ask for a ROTATE: this side's direction gets new keys, and the old ones are wiped. Returns
+ * DUET_OK; with nothing changed DUET_E_MISUSE (closed); or what ended the channel.
+ * Source: docs/protocol.md §3.   Since 0.2. */
+DUET_API DUET_CHECKED int duet_channel_rekey(duet_channel *channel);
+
+/** Ask for a refresh (a DH ratchet step), which renews the keys of both directions: info.tx_epoch
+ * and info.rx_epoch count when it is done. Returns DUET_OK; with nothing changed DUET_E_MISUSE (the
+ * handshake is not done, a direction is closed, a refresh is under way), DUET_E_MEMORY; DUET_E_IO
+ * (fatal: no randomness), DUET_E_CRYPTO (fatal), or what ended the channel.
+ * Source: docs/protocol.md §5.   Since 0.2. */
+DUET_API DUET_CHECKED int duet_channel_refresh(duet_channel *channel);
+
+/* ---- What both ends have in common ---- */
+
+/** Derive bytes that bind another protocol to this channel: as duet_session_export(), for n bytes
+ * under a label; DUET_E_MISUSE before the handshake is done.   Since 0.2. */
+DUET_API DUET_CHECKED int duet_channel_export(const duet_channel *channel, uint8_t *out, size_t n,
+                                              const uint8_t *label, size_t label_size);
+
+/** Give the receipt of a direction, a digest of all that was sent in it: as duet_session_receipt().
+ * Since 0.2. */
+DUET_API DUET_CHECKED int duet_channel_receipt(const duet_channel *channel,
+                                               uint8_t receipt[DUET_RECEIPT_SIZE],
+                                               enum duet_role role);
 
 #ifdef __cplusplus
 }

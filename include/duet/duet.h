@@ -16,6 +16,10 @@
 #include <duet/secret.h>
 #include <duet/session.h>
 
+#ifndef DUET_NO_OLD_NAMES
+#include <duet/names.h>
+#endif
+
 #define DUET_VERSION_MAJOR 0
 #define DUET_VERSION_MINOR 2
 #define DUET_VERSION_PATCH 0
@@ -31,7 +35,7 @@ extern "C" {
  *
  * Returns DUET_OK, DUET_E_CRYPTO.   Since 0.1.
  */
-DUET_API int duet_init(void);
+DUET_API DUET_CHECKED int duet_init(void);
 
 /** The library's version, DUET_VERSION when it was built.   Since 0.1. */
 DUET_API const char *duet_version(void);

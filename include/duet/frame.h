@@ -20,7 +20,9 @@ extern "C" {
 #define DUET_HEADER_SIZE    16u                                /**< bytes before the payload */
 #define DUET_MAC_SIZE       8u                                 /**< bytes after it */
 #define DUET_FRAME_OVERHEAD (DUET_HEADER_SIZE + DUET_MAC_SIZE) /**< bytes that a frame adds */
+#define DUET_MATERIAL_SIZE  32u         /**< bytes of material that a rekey mixes into the chain */
 #define DUET_CODE_APP_MAX   0xFFFFFEFFu /**< the last code of the application */
+#define DUET_CODE_PAD       0xFFFFFF04u /**< padding, which the peer ignores */
 #define DUET_CODE_MORE      0xFFFFFF09u /**< a part of a message that goes on */
 
 #if defined(__cplusplus)
@@ -54,6 +56,24 @@ DUET_API DUET_CHECKED int duet_cipher_init(duet_cipher *cipher, const uint8_t ke
                                            const uint8_t block[16], const uint8_t chain[32],
                                            uint32_t seq, uint32_t limit);
 
+/**
+ * Change the key of a cipher: a new epoch, whose key and counter block the caller has derived. The
+ * chain (SHA-256) and the sequence number go on, so frames before and after it are one stream.
+ *
+ * cipher    between two frames. Both ends do it after the same frame.
+ * key       in: 32 bytes, the new AES-256 key.
+ * block     in: 16 bytes, the first counter block of the epoch. A pair (key, block) must never be
+ *           used again.
+ * material  in: DUET_MATERIAL_SIZE bytes that both ends know, mixed into the chain as if they were
+ *           a frame that is never sent; NULL: the chain is left as it is.
+ *
+ * Returns DUET_OK; with nothing changed DUET_E_MISUSE (a frame is under way, or the cipher was
+ * never started) or what ended the cipher. Timing does not depend on key, block or material.
+ * Source: docs/protocol.md §3 "The raw cipher".   Since 0.2.
+ */
+DUET_API DUET_CHECKED int duet_cipher_rekey(duet_cipher *cipher, const uint8_t key[32],
+                                            const uint8_t block[16], const uint8_t *material);
+
 /** Wipe a cipher; NULL, or one that was never started, is accepted. Afterwards every call on it
  * returns DUET_E_MISUSE.   Since 0.1. */
 DUET_API void duet_cipher_wipe(duet_cipher *cipher);
@@ -64,16 +84,16 @@ DUET_API void duet_cipher_wipe(duet_cipher *cipher);
  * cipher   for sending, no frame begun.
  * frame    out: len + DUET_FRAME_OVERHEAD bytes. The payload may be at frame + DUET_HEADER_SIZE (in
  *          place), else no overlap.
+ * code     any code: in the raw direction the caller decides about the whole frame.
  * payload  in: len bytes; may be NULL when len is 0.
  * len      bytes, 0 to 2^32 - 1.
- * code     any code: in the raw direction the caller decides about the whole frame.
  *
  * Returns DUET_OK; DUET_E_MISUSE with nothing changed; DUET_E_CRYPTO: the cipher is wiped, and
  * every later call returns that. Timing depends on len only.
  * Source: docs/protocol.md §1.   Since 0.1.
  */
-DUET_API int duet_cipher_seal(duet_cipher *cipher, uint8_t *frame, const uint8_t *payload,
-                              size_t len, uint32_t code);
+DUET_API DUET_CHECKED int duet_cipher_seal(duet_cipher *cipher, uint8_t *frame, uint32_t code,
+                                           const uint8_t *payload, size_t len);
 
 /**
  * Begin a frame whose payload follows in pieces: seal its header.
@@ -85,8 +105,9 @@ DUET_API int duet_cipher_seal(duet_cipher *cipher, uint8_t *frame, const uint8_t
  *
  * Returns, timing and source as duet_cipher_seal().   Since 0.1.
  */
-DUET_API int duet_cipher_seal_begin(duet_cipher *cipher, uint8_t header[DUET_HEADER_SIZE],
-                                    uint32_t code, uint32_t len);
+DUET_API DUET_CHECKED int duet_cipher_seal_begin(duet_cipher *cipher,
+                                                 uint8_t header[DUET_HEADER_SIZE], uint32_t code,
+                                                 uint32_t len);
 
 /**
  * Seal the next piece of the frame that was begun. The piece that completes it also gives the MAC.
@@ -100,8 +121,8 @@ DUET_API int duet_cipher_seal_begin(duet_cipher *cipher, uint8_t header[DUET_HEA
  * Returns, timing and source as duet_cipher_seal(); DUET_E_MISUSE also when no frame is begun or
  * len is too large.   Since 0.1.
  */
-DUET_API int duet_cipher_seal_piece(duet_cipher *cipher, uint8_t *out, size_t *put,
-                                    const uint8_t *in, size_t len);
+DUET_API DUET_CHECKED int duet_cipher_seal_piece(duet_cipher *cipher, uint8_t *out, size_t *put,
+                                                 const uint8_t *in, size_t len);
 
 /**
  * Open a frame's header.

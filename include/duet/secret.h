@@ -109,7 +109,8 @@ DUET_API DUET_CHECKED int duet_secret_parse(duet_secret *secret, const char *tex
  *
  * Returns DUET_OK, DUET_E_ROOM (*size is what is needed).   Since 0.1.
  */
-DUET_API int duet_secret_format(char *out, size_t cap, size_t *size, const duet_secret *secret);
+DUET_API DUET_CHECKED int duet_secret_format(char *out, size_t cap, size_t *size,
+                                             const duet_secret *secret);
 
 /** Zeroize and free; NULL is fine.   Since 0.1. */
 DUET_API void duet_secret_wipe(duet_secret *secret);
@@ -132,8 +133,8 @@ DUET_API DUET_CHECKED int duet_identity_parse(duet_identity *identity, const cha
  *
  * Returns DUET_OK, DUET_E_ROOM (*size is what is needed).   Since 0.1.
  */
-DUET_API int duet_identity_format(char *out, size_t cap, size_t *size,
-                                  const duet_identity *identity);
+DUET_API DUET_CHECKED int duet_identity_format(char *out, size_t cap, size_t *size,
+                                               const duet_identity *identity);
 
 /** Write a public key as base64 with a final NUL.   Since 0.1. */
 DUET_API void duet_key_text(char out[DUET_KEY_TEXT_SIZE], const uint8_t public_key[DUET_KEY_SIZE]);

@@ -34,7 +34,10 @@ enum duet_role { DUET_TOP = 0, DUET_BOTTOM = 1 };
 
 #define DUET__PATTERN_ENUM(NAME, number, name) DUET_PATTERN_##NAME = (number),
 /** The handshake patterns. A set of them is made of 1 << pattern. */
-enum duet_pattern { DUET_PATTERNS(DUET__PATTERN_ENUM) DUET_PATTERN_COUNT };
+enum duet_pattern {
+    DUET_PATTERN_NONE = -1, /**< a preset session, or not known yet */
+    DUET_PATTERNS(DUET__PATTERN_ENUM) DUET_PATTERN_COUNT
+};
 #undef DUET__PATTERN_ENUM
 
 #define DUET_RANDOM_SIZE  80u   /**< random bytes that a new session takes */
@@ -129,15 +132,14 @@ typedef struct duet_session duet_session;
 enum duet_event {
     DUET_EVENT_NONE,    /**< more bytes are needed: step->need of them, or room in step->out */
     DUET_EVENT_NONCE,   /**< BOTTOM: look step->nonce up in the replay cache, and store it there.
-                           Answer by duet_session_ask() with FRESH or KNOWN */
+                           Answer by duet_session_accept() or duet_session_refuse() */
     DUET_EVENT_READY,   /**< the peer is authenticated */
     DUET_EVENT_BEGIN,   /**< the header of an application frame; code and length are not yet
                            authenticated */
     DUET_EVENT_FRAME,   /**< that frame is verified, with all payload put since BEGIN */
     DUET_EVENT_LIBRARY, /**< a frame of the library's own was handled; an answer may be pending */
     DUET_EVENT_PONG,    /**< the answer to this side's PING */
-    DUET_EVENT_RANDOM,  /**< the peer asks for a refresh. Answer by duet_session_ask() with ANSWER
-                           and DUET_FRESH_SIZE random bytes */
+    DUET_EVENT_RANDOM,  /**< the peer asks for a refresh. Answer by duet_session_answer() */
     DUET_EVENT_CLOSE    /**< the peer has closed its direction */
 };
 
@@ -158,26 +160,10 @@ typedef struct duet_step {
     const uint8_t *nonce; /**< out, NONCE: DUET_NONCE_SIZE bytes of the session, until the answer */
 } duet_step;
 
-/** What can be asked of a session. Each but FRESH, KNOWN and ANSWER makes a frame pending. */
-enum duet_request {
-    DUET_ASK_FRESH,   /**< answer to EVENT_NONCE: the nonce was not known, and is stored now.
-                         bytes: NULL; or 8, the Unix milliseconds of now, big-endian, to compare
-                         with the peer's clock */
-    DUET_ASK_KNOWN,   /**< answer to EVENT_NONCE: the nonce was known, so this is a replay. Ends the
-                         session */
-    DUET_ASK_CLOSE,   /**< send CLOSE: this side sends nothing more */
-    DUET_ASK_ROTATE,  /**< send ROTATE: rekey this side's direction */
-    DUET_ASK_PING,    /**< send PING; bytes: DUET_PING_SIZE, which the peer echoes. An unanswered
-                         earlier one is forgotten */
-    DUET_ASK_REFRESH, /**< send REFRESH 0x01: a DH ratchet step; bytes: DUET_FRESH_SIZE random
-                         ones */
-    DUET_ASK_ANSWER   /**< answer to EVENT_RANDOM; bytes: DUET_FRESH_SIZE random ones */
-};
-
 /** What is known about a session. */
 typedef struct duet_info {
     enum duet_role role;
-    enum duet_pattern pattern;     /**< in use; -1 in a preset session, or not known yet */
+    enum duet_pattern pattern;     /**< in use */
     int ready;                     /**< 1: the peer is authenticated */
     int may_send;                  /**< 1: application frames may be sealed now */
     int tx_closed, rx_closed;      /**< 1: CLOSE was sent, was received */
@@ -245,27 +231,28 @@ DUET_API void duet_session_free(duet_session *session);
  * then. Timing depends on sizes, and on what is in clear by then: codes, lengths and outcomes.
  * Source: docs/protocol.md §1, §4, §5.   Since 0.1.
  */
-DUET_API int duet_session_recv(duet_session *session, duet_step *step);
+DUET_API DUET_CHECKED int duet_session_recv(duet_session *session, duet_step *step);
 
 /** Report that the wire has ended. Returns DUET_CLOSED after the peer's CLOSE. Without it that is
  * fatal: DUET_E_TRUNCATED, or DUET_E_UNAUTHENTICATED before READY.   Since 0.1. */
-DUET_API int duet_session_end(duet_session *session);
+DUET_API DUET_CHECKED int duet_session_end(duet_session *session);
 
 /**
  * Seal one frame of the application.
  *
  * out      out: len + DUET_FRAME_OVERHEAD bytes. The payload may be at out + DUET_HEADER_SIZE, else
  *          no overlap.
- * payload  in: len bytes; may be NULL when len is 0.
+ * code     0 to DUET_CODE_APP_MAX, DUET_CODE_MORE, or DUET_CODE_PAD, which the peer ignores.
+ * payload  in: len bytes; may be NULL when len is 0, and under DUET_CODE_PAD, which then sends
+ *          zeros.
  * len      bytes, 0 to info.tx_limit.
- * code     0 to DUET_CODE_APP_MAX, or DUET_CODE_MORE.
  *
  * Returns DUET_OK; with nothing changed DUET_E_MISUSE (may not send, a frame is begun, code is
- * reserved), DUET_E_LENGTH; or a fatal result. Timing depends on len and code only.
+ * reserved, no payload), DUET_E_LENGTH; or a fatal result. Timing depends on len and code only.
  * Source: docs/protocol.md §1.   Since 0.1.
  */
-DUET_API int duet_session_send(duet_session *session, uint8_t *out, const uint8_t *payload,
-                               size_t len, uint32_t code);
+DUET_API DUET_CHECKED int duet_session_send(duet_session *session, uint8_t *out, uint32_t code,
+                                            const uint8_t *payload, size_t len);
 
 /**
  * Begin a frame whose payload follows by duet_session_send_piece(). Nothing else is sealed before
@@ -277,8 +264,8 @@ DUET_API int duet_session_send(duet_session *session, uint8_t *out, const uint8_
  *
  * Returns, timing and source as duet_session_send().   Since 0.1.
  */
-DUET_API int duet_session_send_begin(duet_session *session, uint8_t *header, uint32_t code,
-                                     uint32_t len);
+DUET_API DUET_CHECKED int duet_session_send_begin(duet_session *session, uint8_t *header,
+                                                  uint32_t code, uint32_t len);
 
 /**
  * Seal the next piece of that frame. One without payload needs one piece of 0 bytes.
@@ -292,21 +279,11 @@ DUET_API int duet_session_send_begin(duet_session *session, uint8_t *header, uin
  * Returns DUET_OK; DUET_E_MISUSE with nothing changed (no frame is begun, len is too large); or a
  * fatal result. Timing and source as duet_session_send().   Since 0.1.
  */
-DUET_API int duet_session_send_piece(duet_session *session, uint8_t *out, size_t *put,
-                                     const uint8_t *in, size_t len);
+DUET_API DUET_CHECKED int duet_session_send_piece(duet_session *session, uint8_t *out, size_t *put,
+                                                  const uint8_t *in, size_t len);
 
 /**
- * Seal a PAD frame, which the peer ignores.
- *
- * out   out: len + DUET_FRAME_OVERHEAD bytes.
- * len   bytes of padding, 0 to info.tx_limit.
- *
- * Returns, timing and source as duet_session_send().   Since 0.1.
- */
-DUET_API int duet_session_pad(duet_session *session, uint8_t *out, size_t len);
-
-/**
- * Write what is pending: the flight, READY, PONG, REFRESH, and what duet_session_ask() asked for.
+ * Write what is pending: the flight, READY, PONG, REFRESH, and what the calls below ask for.
  *
  * out   out: cap bytes; info.pending are enough. Give a flight to the transport in one write.
  * put   out: bytes written, 0 when nothing is pending.
@@ -314,22 +291,69 @@ DUET_API int duet_session_pad(duet_session *session, uint8_t *out, size_t len);
  * Returns DUET_OK; with nothing written DUET_E_ROOM (cap is too small), DUET_AGAIN (a frame is
  * begun: complete it first); or a fatal result.   Source: docs/protocol.md §1, §4.   Since 0.1.
  */
-DUET_API int duet_session_flush(duet_session *session, uint8_t *out, size_t cap, size_t *put);
+DUET_API DUET_CHECKED int duet_session_flush(duet_session *session, uint8_t *out, size_t cap,
+                                             size_t *put);
 
 /**
- * Ask something of the session; see enum duet_request. What becomes pending is written by
- * duet_session_flush().
+ * Answer EVENT_NONCE: the nonce was not known, and is stored now. The handshake goes on; the flight
+ * becomes pending.
  *
- * bytes   in: as the request says, else NULL; copied.
+ * now_ms   Unix milliseconds of now, to compare with the peer's clock where DUET_SET_MAX_SKEW_MS is
+ *          set; 0: the time that duet_session_new() got.
  *
- * Returns DUET_OK; with nothing changed DUET_E_MISUSE (not possible now, bytes are missing) or
- * DUET_E_MEMORY; or a fatal result, after KNOWN DUET_E_UNAUTHENTICATED.   Since 0.1.
+ * Returns DUET_OK; DUET_E_MISUSE with nothing changed (no EVENT_NONCE waits); or a fatal result:
+ * DUET_E_UNAUTHENTICATED (m1 is malformed, offers what is not accepted, or its clock is too far
+ * off), DUET_E_CRYPTO, or what ended the session.   Source: docs/protocol.md §4 "Replay".
+ * Since 0.2.
  */
-DUET_API int duet_session_ask(duet_session *session, enum duet_request request,
-                              const uint8_t *bytes);
+DUET_API DUET_CHECKED int duet_session_accept(duet_session *session, uint64_t now_ms);
 
-/** Describe a session; works on one that has ended too.   Since 0.1. */
-DUET_API void duet_session_info(const duet_session *session, duet_info *info);
+/** Answer EVENT_NONCE: the nonce was known, so this is a replay. Returns DUET_E_UNAUTHENTICATED,
+ * and the session has ended; DUET_E_MISUSE with nothing changed (no EVENT_NONCE waits); or what
+ * ended the session before.   Source: docs/protocol.md §4 "Replay".   Since 0.2. */
+DUET_API DUET_CHECKED int duet_session_refuse(duet_session *session);
+
+/** Make CLOSE pending: after it this side sends nothing more, and its keys are wiped. Returns
+ * DUET_OK, also while one is pending; DUET_E_MISUSE with nothing changed (closed; inside a message
+ * or frame); or what ended the session.   Source: docs/protocol.md §1 "CLOSE".   Since 0.2. */
+DUET_API DUET_CHECKED int duet_session_close(duet_session *session);
+
+/** Make ROTATE pending: it rekeys this side's direction. Returns DUET_OK; DUET_E_MISUSE with
+ * nothing changed (closed, or CLOSE is pending); or what ended the session.
+ * Source: docs/protocol.md §3.   Since 0.2. */
+DUET_API DUET_CHECKED int duet_session_rekey(duet_session *session);
+
+/** Make PING pending. bytes: in, DUET_PING_SIZE, copied, which the peer echoes; EVENT_PONG comes
+ * when it has. An earlier PING that is not answered is forgotten. Returns as duet_session_rekey();
+ * DUET_E_MISUSE also where bytes is NULL.   Source: docs/protocol.md §1.   Since 0.2. */
+DUET_API DUET_CHECKED int duet_session_ping(duet_session *session,
+                                            const uint8_t bytes[DUET_PING_SIZE]);
+
+/**
+ * Make a refresh (a DH ratchet step) pending: both directions get keys that later loss of the
+ * present ones does not give away.
+ *
+ * random   in: DUET_FRESH_SIZE random bytes, never used for anything else; the caller wipes them.
+ *
+ * Returns DUET_OK; with nothing changed DUET_E_MISUSE (not ready, a direction is closed, a refresh
+ * is under way) or DUET_E_MEMORY; DUET_E_CRYPTO (fatal), or what ended the session.
+ * Source: docs/protocol.md §5.   Since 0.2.
+ */
+DUET_API DUET_CHECKED int duet_session_refresh(duet_session *session,
+                                               const uint8_t random[DUET_FRESH_SIZE]);
+
+/** Answer EVENT_RANDOM. random: as duet_session_refresh(). Returns DUET_OK; with nothing changed
+ * DUET_E_MISUSE (no EVENT_RANDOM waits) or DUET_E_MEMORY; DUET_E_PROTOCOL (fatal: the peer's key is
+ * not valid), DUET_E_CRYPTO (fatal), or what ended the session.   Source: docs/protocol.md §5.
+ * Since 0.2. */
+DUET_API DUET_CHECKED int duet_session_answer(duet_session *session,
+                                              const uint8_t random[DUET_FRESH_SIZE]);
+
+/** Describe a session; works on one that has ended too. info: out; size: sizeof *info, which grows
+ * in later versions: members that this library does not know are zeroed. Programs in C call
+ * duet_session_info(session, info), which passes the size.   Since 0.2. */
+DUET_API void duet_session_info_sized(const duet_session *session, duet_info *info, size_t size);
+#define duet_session_info(session, info) duet_session_info_sized((session), (info), sizeof *(info))
 
 /** Say in a sentence what ended the session; "" when nothing did. Valid until the session is freed.
  * It holds no secret and is never on the wire.   Since 0.1. */

@@ -211,7 +211,7 @@ duet_channel_close(duet_channel *channel, int timeout_ms)
         int result = duet__call_send(channel, NULL, &deadline);
         if (result != DUET_OK && (result != DUET_AGAIN || !channel->established))
             return result;
-        result = duet_session_ask(channel->session, DUET_ASK_CLOSE, NULL);
+        result = duet_session_close(channel->session);
         if (result != DUET_OK)
             return duet__channel_check(channel, result);
         channel->send_phase = DUET__SEND_CLOSING;

@@ -27,12 +27,12 @@ enum {
 static int
 answer_nonce(duet_channel *channel, const uint8_t *nonce)
 {
-    uint8_t now[8];
     int known = channel->replay == NULL ||
                 duet__replay_take(channel->replay, nonce, duet__os_now_ms(), channel->keep_ms);
 
-    duet__store64(now, duet__os_unix_ms());
-    return duet_session_ask(channel->session, known ? DUET_ASK_KNOWN : DUET_ASK_FRESH, now);
+    if (known)
+        return duet_session_refuse(channel->session);
+    return duet_session_accept(channel->session, duet__os_unix_ms());
 }
 
 /** Answer EVENT_RANDOM: bring random bytes for our half of a refresh. */
@@ -43,7 +43,7 @@ answer_random(duet_channel *channel)
 
     if (duet__os_random(fresh, sizeof fresh) != 0)
         return duet__channel_fail(channel, DUET_E_IO, "no randomness", 0);
-    int result = duet_session_ask(channel->session, DUET_ASK_ANSWER, fresh);
+    int result = duet_session_answer(channel->session, fresh);
     duet_wipe(fresh, sizeof fresh);
     return result;
 }

@@ -58,7 +58,7 @@ seal_frames(duet_channel *channel, struct duet__tx *job, struct batch *batch)
         }
         if (sizeof batch->bytes - batch->used < n + DUET_FRAME_OVERHEAD)
             return DUET_OK;
-        int result = duet_session_send(channel->session, batch->bytes + batch->used, data, n, code);
+        int result = duet_session_send(channel->session, batch->bytes + batch->used, code, data, n);
         if (result != DUET_OK)
             return duet__channel_check(channel, result);
         batch->used += n + DUET_FRAME_OVERHEAD;

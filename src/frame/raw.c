@@ -25,6 +25,30 @@ duet_cipher_init(duet_cipher *cipher, const uint8_t key[32], const uint8_t block
     return DUET_OK;
 }
 
+int
+duet_cipher_rekey(duet_cipher *cipher, const uint8_t key[32], const uint8_t block[16],
+                  const uint8_t *material)
+{
+    struct duet__cipher *c = (struct duet__cipher *)cipher;
+    struct duet__sha256 hash;
+
+    if (c->state == DUET__CIPHER_DEAD)
+        return c->error;
+    if (c->state != DUET__CIPHER_IDLE)
+        return DUET_E_MISUSE;
+    duet_wipe(&c->key, sizeof c->key);
+    duet__kernel()->set_key(&c->key, key);
+    memcpy(c->block, block, WIRE_BLOCK);
+    c->frames = 0;
+    c->blocks = 0;
+    if (material == NULL)
+        return DUET_OK;
+    duet__sha256_begin(&hash, c->chain); /* §3 enter: as a frame that is never sent */
+    duet__sha256_update(&hash, material, DUET_MATERIAL_SIZE);
+    duet__sha256_end(&hash, c->chain);
+    return DUET_OK;
+}
+
 void
 duet_cipher_wipe(duet_cipher *cipher)
 {
@@ -47,8 +71,8 @@ duet_cipher_seal_piece(duet_cipher *cipher, uint8_t *out, size_t *put, const uin
 }
 
 int
-duet_cipher_seal(duet_cipher *cipher, uint8_t *frame, const uint8_t *payload, size_t len,
-                 uint32_t code)
+duet_cipher_seal(duet_cipher *cipher, uint8_t *frame, uint32_t code, const uint8_t *payload,
+                 size_t len)
 {
     size_t put;
 

@@ -100,49 +100,47 @@ duet_session_free(duet_session *s)
 
 /* ---- Asking ---- */
 
-/** ROTATE or PING: pending until our CLOSE. */
+/** Make ROTATE, PING or CLOSE pending: not after our CLOSE. */
 static int
-ask_frame(struct duet_session *s, enum duet__pending what, const uint8_t *bytes)
+ask_frame(struct duet_session *s, enum duet__pending what)
 {
+    if (s->error != DUET_OK)
+        return s->error;
     if (s->tx_phase == DUET__TX_CLOSED || (s->pending & DUET__PENDING_CLOSE))
         return DUET_E_MISUSE;
-    if (what == DUET__PENDING_PING) {
-        memcpy(s->ping, bytes, sizeof s->ping);
-        s->pinged = 0;
-    }
     s->pending |= (uint8_t)what;
     return DUET_OK;
 }
 
 int
-duet_session_ask(duet_session *s, enum duet_request request, const uint8_t *bytes)
+duet_session_close(duet_session *s)
 {
-    int needs_bytes =
-        request == DUET_ASK_PING || request == DUET_ASK_REFRESH || request == DUET_ASK_ANSWER;
+    int in_message = s->tx_message || s->tx.state == DUET__CIPHER_IN_FRAME;
 
-    if (s->error != DUET_OK)
-        return s->error;
-    if (needs_bytes && bytes == NULL)
+    if (s->error == DUET_OK && (s->tx_phase == DUET__TX_CLOSED || in_message))
         return DUET_E_MISUSE;
-    switch (request) {
-    case DUET_ASK_FRESH:
-    case DUET_ASK_KNOWN:
-        return duet__session_nonce_answered(s, request, bytes);
-    case DUET_ASK_CLOSE:
-        if (s->tx_phase == DUET__TX_CLOSED || s->tx_message || s->tx.state == DUET__CIPHER_IN_FRAME)
-            return DUET_E_MISUSE;
-        s->pending |= DUET__PENDING_CLOSE;
+    if (s->error == DUET_OK && (s->pending & DUET__PENDING_CLOSE))
         return DUET_OK;
-    case DUET_ASK_ROTATE:
-        return ask_frame(s, DUET__PENDING_ROTATE, NULL);
-    case DUET_ASK_PING:
-        return ask_frame(s, DUET__PENDING_PING, bytes);
-    case DUET_ASK_REFRESH:
-        return duet__refresh_ask(s, bytes);
-    case DUET_ASK_ANSWER:
-        return duet__refresh_answer(s, bytes);
-    }
-    return DUET_E_MISUSE;
+    return ask_frame(s, DUET__PENDING_CLOSE);
+}
+
+int
+duet_session_rekey(duet_session *s)
+{
+    return ask_frame(s, DUET__PENDING_ROTATE);
+}
+
+int
+duet_session_ping(duet_session *s, const uint8_t bytes[DUET_PING_SIZE])
+{
+    if (s->error == DUET_OK && bytes == NULL)
+        return DUET_E_MISUSE;
+    int result = ask_frame(s, DUET__PENDING_PING);
+    if (result != DUET_OK)
+        return result;
+    memcpy(s->ping, bytes, sizeof s->ping);
+    s->pinged = 0;
+    return DUET_OK;
 }
 
 int
@@ -160,8 +158,8 @@ duet_session_end(duet_session *s)
 
 /* ---- Describing ---- */
 
-void
-duet_session_info(const duet_session *s, duet_info *info)
+static void
+describe(const struct duet_session *s, duet_info *info)
 {
     memset(info, 0, sizeof *info);
     info->role = (enum duet_role)s->role;
@@ -185,6 +183,18 @@ duet_session_info(const duet_session *s, duet_info *info)
     memcpy(info->peer_key, s->peer_key, sizeof info->peer_key);
     if (s->psk != NULL)
         memcpy(info->secret_id, s->psk->id, sizeof info->secret_id);
+}
+
+/* A program that was built with a shorter duet_info gets the members that it knows; one with a
+ * longer gets zeros for those that this library does not know. */
+void
+duet_session_info_sized(const duet_session *s, duet_info *info, size_t size)
+{
+    duet_info whole;
+
+    describe(s, &whole);
+    memset(info, 0, size);
+    memcpy(info, &whole, duet__min(size, sizeof whole));
 }
 
 const char *

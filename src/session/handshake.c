@@ -245,11 +245,11 @@ accept_pattern(struct duet_session *s)
 
 /* §4 "Replay": clocks count only where max_skew is set */
 static int
-check_time(struct duet_session *s, const uint8_t *now)
+check_time(struct duet_session *s, uint64_t now_ms)
 {
     uint64_t skew = s->config->max_skew_ms;
     uint64_t theirs = s->handshake->messages.theirs.time_ms;
-    uint64_t mine = now != NULL ? duet__load64(now) : s->handshake->now_ms;
+    uint64_t mine = now_ms != 0 ? now_ms : s->handshake->now_ms;
     uint64_t apart = theirs > mine ? theirs - mine : mine - theirs;
 
     if (skew == 0 || (theirs != 0 && apart <= skew))
@@ -259,20 +259,30 @@ check_time(struct duet_session *s, const uint8_t *now)
                               apart);
 }
 
-/* BOTTOM's replay cache has looked m1's nonce up: if it is new, answer m1 with m2. */
 int
-duet__session_nonce_answered(struct duet_session *s, enum duet_request answer, const uint8_t *now)
+duet_session_refuse(duet_session *s)
 {
+    if (s->error != DUET_OK)
+        return s->error;
     if (s->rx_phase != DUET__RX_ASKED)
         return DUET_E_MISUSE;
-    if (answer != DUET_ASK_FRESH)
-        return duet__session_fail(s, DUET_E_UNAUTHENTICATED,
-                                  "the peer's first flight was seen before: it is a replay");
+    return duet__session_fail(s, DUET_E_UNAUTHENTICATED,
+                              "the peer's first flight was seen before: it is a replay");
+}
+
+/* BOTTOM's replay cache has looked m1's nonce up: if it is new, answer m1 with m2. */
+int
+duet_session_accept(duet_session *s, uint64_t now_ms)
+{
+    if (s->error != DUET_OK)
+        return s->error;
+    if (s->rx_phase != DUET__RX_ASKED)
+        return DUET_E_MISUSE;
     int result = accept_pattern(s);
     if (result == DUET_OK)
         result = read_message(s);
     if (result == DUET_OK)
-        result = check_time(s, now);
+        result = check_time(s, now_ms);
     if (result == DUET_OK)
         result = write_message(s);
     if (result != DUET_OK)

@@ -57,7 +57,7 @@ duet__session_send_many(struct duet__sealing *jobs, size_t count)
             send_two(job);
         else
             job->result =
-                duet_session_send(job->session, job->out, job->payload, job->len, job->code);
+                duet_session_send(job->session, job->out, job->code, job->payload, job->len);
         for (size_t k = 0; k < n && result == DUET_OK; k++)
             result = job[k].result;
     }

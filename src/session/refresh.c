@@ -66,12 +66,14 @@ compute_dh(struct duet_session *s, const uint8_t my_key[WIRE_KEY],
 /* ---- What the caller asks for ---- */
 
 int
-duet__refresh_ask(struct duet_session *s, const uint8_t random[DUET_FRESH_SIZE])
+duet_session_refresh(duet_session *s, const uint8_t random[DUET_FRESH_SIZE])
 {
     uint8_t public_key[WIRE_KEY];
 
-    if (!s->ready || !duet__session_may_send(s) || s->rx_phase == DUET__RX_CLOSED ||
-        s->refresh_phase != DUET__REFRESH_NONE)
+    if (s->error != DUET_OK)
+        return s->error;
+    if (random == NULL || !s->ready || !duet__session_may_send(s) ||
+        s->rx_phase == DUET__RX_CLOSED || s->refresh_phase != DUET__REFRESH_NONE)
         return DUET_E_MISUSE;
     int result = begin_refresh(s, random, public_key);
     if (result != DUET_OK)
@@ -84,11 +86,13 @@ duet__refresh_ask(struct duet_session *s, const uint8_t random[DUET_FRESH_SIZE])
 
 /** The 0x01 that is answered is still in s->held: nothing is received until this is done. */
 int
-duet__refresh_answer(struct duet_session *s, const uint8_t random[DUET_FRESH_SIZE])
+duet_session_answer(duet_session *s, const uint8_t random[DUET_FRESH_SIZE])
 {
     uint8_t public_key[WIRE_KEY];
 
-    if (s->refresh_phase != DUET__REFRESH_RANDOM_WANTED)
+    if (s->error != DUET_OK)
+        return s->error;
+    if (random == NULL || s->refresh_phase != DUET__REFRESH_RANDOM_WANTED)
         return DUET_E_MISUSE;
     if (s->tx_phase == DUET__TX_CLOSED) { /* our CLOSE was emitted meanwhile: there is no answer */
         s->refresh_phase = DUET__REFRESH_UNANSWERED;

@@ -8,13 +8,14 @@
 
 #include <string.h>
 
-/** Begin a frame that the application brings, PAD included; its code is checked before. */
+/** Begin a frame that the application brings, PAD included. */
 static int
 begin_frame(struct duet_session *s, uint8_t *header, uint32_t code, size_t len)
 {
     if (s->error != DUET_OK)
         return s->error;
-    if (!duet__session_may_send(s) || s->tx.state != DUET__CIPHER_IDLE)
+    if ((!duet__is_application(code) && code != WIRE_PAD) || !duet__session_may_send(s) ||
+        s->tx.state != DUET__CIPHER_IDLE)
         return DUET_E_MISUSE;
     if (len > s->tx_limit)
         return DUET_E_LENGTH;
@@ -25,8 +26,6 @@ begin_frame(struct duet_session *s, uint8_t *header, uint32_t code, size_t len)
 int
 duet_session_send_begin(duet_session *s, uint8_t *header, uint32_t code, uint32_t len)
 {
-    if (s->error == DUET_OK && !duet__is_application(code))
-        return DUET_E_MISUSE;
     return begin_frame(s, header, code, len);
 }
 
@@ -53,26 +52,19 @@ duet_session_send_piece(duet_session *s, uint8_t *out, size_t *put, const uint8_
 }
 
 int
-duet_session_send(duet_session *s, uint8_t *out, const uint8_t *payload, size_t len, uint32_t code)
+duet_session_send(duet_session *s, uint8_t *out, uint32_t code, const uint8_t *payload, size_t len)
 {
+    uint8_t *sealed = out + DUET_HEADER_SIZE;
     size_t put;
 
-    if (s->error == DUET_OK && !duet__is_application(code))
+    if (s->error == DUET_OK && payload == NULL && len > 0 && code != WIRE_PAD)
         return DUET_E_MISUSE;
     int result = begin_frame(s, out, code, len);
     if (result != DUET_OK)
         return result;
-    return duet_session_send_piece(s, out + DUET_HEADER_SIZE, &put, payload, len);
-}
-
-int
-duet_session_pad(duet_session *s, uint8_t *out, size_t len)
-{
-    size_t put;
-    int result = begin_frame(s, out, WIRE_PAD, len);
-
-    if (result != DUET_OK)
-        return result;
-    memset(out + DUET_HEADER_SIZE, 0, len);
-    return duet_session_send_piece(s, out + DUET_HEADER_SIZE, &put, out + DUET_HEADER_SIZE, len);
+    if (payload == NULL && len > 0) {
+        memset(sealed, 0, len);
+        payload = sealed;
+    }
+    return duet_session_send_piece(s, sealed, &put, payload, len);
 }

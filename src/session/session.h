@@ -238,10 +238,6 @@ int duet__session_first_header(struct duet_session *s, const uint8_t header[DUET
 /** A HELLO is verified: act on its message. Returns DUET_OK or a fatal result. */
 int duet__session_hello_received(struct duet_session *s);
 
-/** Answer to EVENT_NONCE. now: 8 bytes of Unix milliseconds, or NULL. */
-int duet__session_nonce_answered(struct duet_session *s, enum duet_request answer,
-                                 const uint8_t *now);
-
 /** A HELLO of ours is sealed: after the last one, rotate to S. */
 void duet__session_hello_sent(struct duet_session *s);
 
@@ -249,10 +245,6 @@ void duet__session_hello_sent(struct duet_session *s);
 struct duet__bytes duet__session_hello_padding(const struct duet_session *s);
 
 /* ---- refresh.c ---- */
-
-/** DUET_ASK_REFRESH and DUET_ASK_ANSWER. */
-int duet__refresh_ask(struct duet_session *s, const uint8_t random[DUET_FRESH_SIZE]);
-int duet__refresh_answer(struct duet_session *s, const uint8_t random[DUET_FRESH_SIZE]);
 
 /** A verified REFRESH lies in s->held: act on it. Returns DUET_OK or a fatal result. */
 int duet__refresh_received(struct duet_session *s, enum duet_event *event);

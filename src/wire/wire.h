@@ -19,7 +19,7 @@ enum { WIRE_BLOCK = 16, WIRE_GROUP = 64 };
 #define WIRE_HELLO    0xFFFFFF01u
 #define WIRE_READY    0xFFFFFF02u
 #define WIRE_CLOSE    0xFFFFFF03u
-#define WIRE_PAD      0xFFFFFF04u
+#define WIRE_PAD      DUET_CODE_PAD
 #define WIRE_PING     0xFFFFFF05u
 #define WIRE_PONG     0xFFFFFF06u
 #define WIRE_ROTATE   0xFFFFFF07u

@@ -59,19 +59,19 @@ send_all(struct pair_end *end)
     starts[0] = end->wire_size;
     assert_int_equal(pair_send(end, 0, payloads[0]), DUET_OK);
     mark_frame(end, &n);
-    assert_int_equal(duet_session_ask(end->session, DUET_ASK_PING, ping), DUET_OK);
+    assert_int_equal(duet_session_ping(end->session, ping), DUET_OK);
     assert_int_equal(pair_flush(end), DUET_OK);
     mark_frame(end, &n);
     assert_int_equal(pair_send(end, DUET_CODE_MORE, payloads[1]), DUET_OK);
     mark_frame(end, &n);
     assert_int_equal(pair_send(end, 7, payloads[2]), DUET_OK);
     mark_frame(end, &n);
-    assert_int_equal(duet_session_ask(end->session, DUET_ASK_ROTATE, NULL), DUET_OK);
+    assert_int_equal(duet_session_rekey(end->session), DUET_OK);
     assert_int_equal(pair_flush(end), DUET_OK);
     mark_frame(end, &n);
     assert_int_equal(pair_send(end, 0, payloads[3]), DUET_OK);
     mark_frame(end, &n);
-    assert_int_equal(duet_session_ask(end->session, DUET_ASK_CLOSE, NULL), DUET_OK);
+    assert_int_equal(duet_session_close(end->session), DUET_OK);
     assert_int_equal(pair_flush(end), DUET_OK);
     mark_frame(end, &n);
 }

@@ -37,7 +37,8 @@ round_trip(struct ends *ends, uint32_t code, size_t size, size_t room)
             out += n;
             assert_true(sending == (out == size ? DUET_OK : DUET_AGAIN));
         } else {
-            (void)duet_channel_flush(ends->top, 0);
+            int flushed = duet_channel_flush(ends->top, 0);
+            assert_true(flushed == DUET_OK || flushed == DUET_AGAIN);
         }
         if (got_code == DUET_CODE_MORE) {
             result = duet_channel_recv_message(ends->bottom, &got_code, had + in,

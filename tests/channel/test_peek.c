@@ -358,8 +358,8 @@ library_frames_between(void **state)
     ends_fill(sent, sizeof sent, 4);
     for (size_t i = 0; i < 100; i++) {
         duet_session *session = duet_channel_session(ends.top);
-        assert_int_equal(duet_session_ask(session, DUET_ASK_PING, echo), DUET_OK);
-        assert_int_equal(duet_session_ask(session, DUET_ASK_ROTATE, NULL), DUET_OK);
+        assert_int_equal(duet_session_ping(session, echo), DUET_OK);
+        assert_int_equal(duet_session_rekey(session), DUET_OK);
         assert_int_equal(duet_channel_send(ends.top, sent + 10 * i, 10, &got, 0), DUET_OK);
     }
     assert_int_equal(duet_channel_close(ends.top, 0), DUET_OK);

@@ -322,8 +322,7 @@ pings(void **state)
     ends_handshake(&ends);
     assert_int_equal(setsockopt(ends.top_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
     for (int i = 0; i < 300; i++) {
-        assert_int_equal(duet_session_ask(duet_channel_session(ends.top), DUET_ASK_PING, echo),
-                         DUET_OK);
+        assert_int_equal(duet_session_ping(duet_channel_session(ends.top), echo), DUET_OK);
         assert_true(duet_channel_state(ends.top) & DUET_WANT_WRITE);
         assert_int_equal(duet_channel_flush(ends.top, 0), DUET_OK);
     }
@@ -353,8 +352,7 @@ refresh(void **state)
     ends_open(&ends);
     ends_handshake(&ends);
     ends_fill(fresh, sizeof fresh, 31);
-    assert_int_equal(duet_session_ask(duet_channel_session(ends.top), DUET_ASK_REFRESH, fresh),
-                     DUET_OK);
+    assert_int_equal(duet_session_refresh(duet_channel_session(ends.top), fresh), DUET_OK);
     for (int i = 0; i < 4; i++) {
         assert_int_equal(duet_channel_recv(ends.top, &byte, 1, &n, 1, 0), DUET_AGAIN);
         ends_carry_all(&ends);

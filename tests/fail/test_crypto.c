@@ -135,13 +135,13 @@ play(void)
     if (result == DUET_OK)
         result = exchange_two();
     if (result == DUET_OK)
-        result = duet_session_ask(bottom->session, DUET_ASK_REFRESH, draw);
+        result = duet_session_refresh(bottom->session, draw);
     if (result == DUET_OK)
         result = pair_settle(&pair);
     if (result == DUET_OK)
         result = talk(bottom, top);
     if (result == DUET_OK)
-        result = duet_session_ask(top->session, DUET_ASK_CLOSE, NULL);
+        result = duet_session_close(top->session);
     return result == DUET_OK ? pair_settle(&pair) : result;
 }
 
@@ -157,7 +157,7 @@ is_dead(const struct pair_end *end, int result)
     if (end->session == NULL || end->session->error == DUET_OK)
         return 0;
     assert_int_equal(end->session->error, result);
-    assert_int_equal(duet_session_send(end->session, frame, frame, 0, 0), result);
+    assert_int_equal(duet_session_send(end->session, frame, 0, frame, 0), result);
     assert_int_equal(duet_session_recv(end->session, &step), result);
     assert_int_equal(duet_session_flush(end->session, frame, sizeof frame, &put), result);
     assert_int_equal(put, 0);

@@ -64,7 +64,7 @@ session_with(long n, enum duet_pattern pattern)
     assert_int_equal(result, DUET_OK);
     result = pair_settle(&pair);
     if (result == DUET_OK)
-        result = duet_session_ask(top->session, DUET_ASK_REFRESH, draw);
+        result = duet_session_refresh(top->session, draw);
     if (result == DUET_OK)
         result = pair_settle(&pair);
     unused = until >= 0;

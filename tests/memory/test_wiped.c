@@ -101,8 +101,8 @@ talk(void)
 static void
 rotate_both(void)
 {
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_ROTATE, NULL), DUET_OK);
-    assert_int_equal(duet_session_ask(bottom->session, DUET_ASK_ROTATE, NULL), DUET_OK);
+    assert_int_equal(duet_session_rekey(top->session), DUET_OK);
+    assert_int_equal(duet_session_rekey(bottom->session), DUET_OK);
     assert_int_equal(pair_settle(&pair), DUET_OK);
     add_keys("next epoch", &top->session->tx);
     add_keys("next epoch", &bottom->session->tx);
@@ -115,7 +115,7 @@ refresh_begun(void)
     uint8_t random[DUET_FRESH_SIZE];
 
     stage_random(random, sizeof random);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_REFRESH, random), DUET_OK);
+    assert_int_equal(duet_session_refresh(top->session, random), DUET_OK);
     duet_wipe(random, sizeof random);
     assert_int_equal(pair_flush(top), DUET_OK);
     scan_add("refresh", top->session->refresh->private_key, WIRE_KEY);
@@ -134,8 +134,8 @@ close_both(void)
 {
     add_keys("last epoch", &top->session->tx);
     add_keys("last epoch", &bottom->session->tx);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_CLOSE, NULL), DUET_OK);
-    assert_int_equal(duet_session_ask(bottom->session, DUET_ASK_CLOSE, NULL), DUET_OK);
+    assert_int_equal(duet_session_close(top->session), DUET_OK);
+    assert_int_equal(duet_session_close(bottom->session), DUET_OK);
     assert_int_equal(pair_settle(&pair), DUET_OK);
 }
 

@@ -27,7 +27,7 @@ raw_direction(void **state)
     (void)state;
     memset(&d, 0, sizeof d); /* never started */
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(duet_cipher_seal(&d, out, bytes, 8, 0), DUET_E_MISUSE);
+        assert_int_equal(duet_cipher_seal(&d, out, 0, bytes, 8), DUET_E_MISUSE);
         assert_int_equal(duet_cipher_seal_begin(&d, out, 0, 8), DUET_E_MISUSE);
         assert_int_equal(duet_cipher_seal_piece(&d, out, &put, bytes, 8), DUET_E_MISUSE);
         assert_int_equal(duet_cipher_open_header(&d, &code, &len, bytes), DUET_E_MISUSE);
@@ -42,13 +42,13 @@ raw_direction(void **state)
     assert_int_equal(result, DUET_E_CHECKSUM);
     assert_int_equal(duet_cipher_open_header(&d, &code, &len, bytes), result);
     assert_int_equal(duet_cipher_open_piece(&d, out, &put, bytes, 8), result);
-    assert_int_equal(duet_cipher_seal(&d, out, bytes, 8, 0), result);
+    assert_int_equal(duet_cipher_seal(&d, out, 0, bytes, 8), result);
 
     /* a frame is begun: nothing else may be */
     assert_int_equal(duet_cipher_init(&d, bytes, bytes, bytes, 1, 100), DUET_OK);
     assert_int_equal(duet_cipher_seal_begin(&d, out, 0, 8), DUET_OK);
     assert_int_equal(duet_cipher_seal_begin(&d, out, 0, 8), DUET_E_MISUSE);
-    assert_int_equal(duet_cipher_seal(&d, out, bytes, 8, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_cipher_seal(&d, out, 0, bytes, 8), DUET_E_MISUSE);
     assert_int_equal(duet_cipher_seal_piece(&d, out, &put, bytes, 9), DUET_E_MISUSE);
     assert_int_equal(duet_cipher_seal_piece(&d, out, &put, bytes, 8), DUET_OK);
     assert_int_equal(put, 8 + DUET_MAC_SIZE);
@@ -65,10 +65,10 @@ assert_all(duet_session *session, int expected)
     duet_info info;
 
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(duet_session_send(session, out, bytes, 8, 0), expected);
+        assert_int_equal(duet_session_send(session, out, 0, bytes, 8), expected);
         assert_int_equal(duet_session_send_begin(session, out, 0, 8), expected);
         assert_int_equal(duet_session_send_piece(session, out, &put, bytes, 8), expected);
-        assert_int_equal(duet_session_pad(session, out, 8), expected);
+        assert_int_equal(duet_session_send(session, out, DUET_CODE_PAD, NULL, 8), expected);
         for (int request = DUET_ASK_FRESH; request <= DUET_ASK_ANSWER; request++)
             if (expected != DUET_E_MISUSE || request != DUET_ASK_CLOSE)
                 assert_int_equal(duet_session_ask(session, (enum duet_request)request, bytes),
@@ -112,10 +112,10 @@ closed_session(void **state)
 {
     (void)state;
     pair_ready(&pair, &plain);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_CLOSE, NULL), DUET_OK);
-    assert_int_equal(duet_session_ask(bottom->session, DUET_ASK_CLOSE, NULL), DUET_OK);
+    assert_int_equal(duet_session_close(top->session), DUET_OK);
+    assert_int_equal(duet_session_close(bottom->session), DUET_OK);
     assert_int_equal(pair_settle(&pair), DUET_OK);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_CLOSE, NULL), DUET_E_MISUSE);
+    assert_int_equal(duet_session_close(top->session), DUET_E_MISUSE);
     assert_all(top->session, DUET_E_MISUSE);
     assert_string_equal(duet_session_detail(top->session), "");
     pair_close(&pair);
@@ -131,12 +131,12 @@ fresh_session(void **state)
 
     (void)state;
     pair_open(&pair, &plain);
-    assert_int_equal(duet_session_send(top->session, out, bytes, 8, 0), DUET_E_MISUSE);
-    assert_int_equal(duet_session_pad(top->session, out, 8), DUET_E_MISUSE);
+    assert_int_equal(duet_session_send(top->session, out, 0, bytes, 8), DUET_E_MISUSE);
+    assert_int_equal(duet_session_send(top->session, out, DUET_CODE_PAD, NULL, 8), DUET_E_MISUSE);
     assert_int_equal(duet_session_export(top->session, out, 8, NULL, 0), DUET_E_MISUSE);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_FRESH, NULL), DUET_E_MISUSE);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_REFRESH, bytes), DUET_E_MISUSE);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_PING, NULL), DUET_E_MISUSE);
+    assert_int_equal(duet_session_accept(top->session, 0), DUET_E_MISUSE);
+    assert_int_equal(duet_session_refresh(top->session, bytes), DUET_E_MISUSE);
+    assert_int_equal(duet_session_ping(top->session, NULL), DUET_E_MISUSE);
     assert_int_equal(duet_session_recv(top->session, &step), DUET_E_MISUSE); /* it speaks first */
     duet_session_info(bottom->session, &info);
     assert_int_equal(info.pending, 0);
@@ -211,7 +211,7 @@ config_given_up(void **state)
     }
     pair_handshake(&pair);
     assert_int_equal(pair_send(top, 7, 100), DUET_OK);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_ROTATE, NULL), DUET_OK);
+    assert_int_equal(duet_session_rekey(top->session), DUET_OK);
     assert_int_equal(pair_settle(&pair), DUET_OK);
     assert_int_equal(pair_info(top).tx_epoch, 1);
     pair_close(&pair);

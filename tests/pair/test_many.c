@@ -73,8 +73,8 @@ send_singly(const struct side *tx, const struct plan *plan, int *results)
 {
     int first = DUET_OK;
     for (size_t j = 0; j < JOBS; j++) {
-        results[j] = duet_session_send(tx->session[0][plan[j].session], wire[0][j], payload[j],
-                                       plan[j].len, plan[j].code);
+        results[j] = duet_session_send(tx->session[0][plan[j].session], wire[0][j], plan[j].code,
+                                       payload[j], plan[j].len);
         first = first == DUET_OK ? results[j] : first;
     }
     return first;
@@ -246,7 +246,7 @@ a_neighbour_is_forged(void **state)
         recv_both(&rx, jobs, sessions, sizes, 2);
         for (size_t i = 0; i < 2; i++) {
             assert_int_equal(duet_session_end(rx.session[i][bad]), DUET_E_FORGED);
-            assert_int_equal(duet_session_send(rx.session[i][1 - bad], out[i][0], payload[0], 9, 0),
+            assert_int_equal(duet_session_send(rx.session[i][1 - bad], out[i][0], 0, payload[0], 9),
                              DUET_OK);
         }
         send_both(&rx, plan, made);

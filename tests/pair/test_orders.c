@@ -6,6 +6,7 @@
  */
 #include "support/pair.h"
 
+#include <duet/names.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -36,7 +37,7 @@ bring_random(unsigned who)
     uint8_t random[DUET_FRESH_SIZE];
 
     memset(random, (int)draw(255) + 1, sizeof random);
-    assert_int_equal(duet_session_ask(pair.end[who].session, DUET_ASK_ANSWER, random), DUET_OK);
+    assert_int_equal(duet_session_answer(pair.end[who].session, random), DUET_OK);
     asked[who] = 0;
 }
 
@@ -117,7 +118,7 @@ end_all(void)
     for (unsigned i = 0; i < 2; i++) {
         if (message[i])
             assert_int_equal(pair_send(&pair.end[i], 1, 3), DUET_OK);
-        int result = duet_session_ask(pair.end[i].session, DUET_ASK_CLOSE, NULL);
+        int result = duet_session_close(pair.end[i].session);
         assert_true(result == DUET_OK || pair_info(&pair.end[i]).tx_closed);
     }
     for (unsigned i = 0; i < 20; i++) {

@@ -21,7 +21,7 @@ static const uint8_t draw[DUET_FRESH_SIZE] = {7, 7, 7};
 static int
 ask(struct pair_end *end)
 {
-    return duet_session_ask(end->session, DUET_ASK_REFRESH, draw);
+    return duet_session_refresh(end->session, draw);
 }
 
 static void
@@ -99,7 +99,7 @@ frames_between(void **state)
     assert_int_equal(ask(top), DUET_OK);
     assert_int_equal(pair_flush(top), DUET_OK);
     assert_int_equal(pair_send(top, 1, 3), DUET_OK);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_ROTATE, NULL), DUET_OK);
+    assert_int_equal(duet_session_rekey(top->session), DUET_OK);
     assert_int_equal(pair_flush(top), DUET_OK);
     assert_int_equal(pair_send(bottom, 1, 3), DUET_OK);
     assert_int_equal(pair_carry(top, bottom), DUET_OK);
@@ -119,7 +119,7 @@ closed_ends(void **state)
     (void)state;
     pair_ready(&pair, &plain);
     assert_int_equal(ask(top), DUET_OK);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_CLOSE, NULL), DUET_OK);
+    assert_int_equal(duet_session_close(top->session), DUET_OK);
     assert_int_equal(pair_flush(top), DUET_OK);
     assert_int_equal(pair_settle(&pair), DUET_OK);
     assert_int_equal(pair_info(top).rx_epoch, 1);
@@ -131,7 +131,7 @@ closed_ends(void **state)
 
     pair_ready(&pair, &plain);
     assert_int_equal(ask(top), DUET_OK);
-    assert_int_equal(duet_session_ask(bottom->session, DUET_ASK_CLOSE, NULL), DUET_OK);
+    assert_int_equal(duet_session_close(bottom->session), DUET_OK);
     assert_int_equal(pair_flush(bottom), DUET_OK);
     assert_int_equal(pair_settle(&pair), DUET_OK); /* the 0x01 meets a closed direction */
     assert_int_equal(pair_send(top, 2, 100), DUET_OK);

@@ -131,7 +131,7 @@ rotation(void **state)
     for (unsigned i = 0; i < 301; i++) {
         assert_int_equal(pair_send(top, i, i % 3), DUET_OK);
         if (i % 7 == 0) {
-            assert_int_equal(duet_session_ask(top->session, DUET_ASK_ROTATE, NULL), DUET_OK);
+            assert_int_equal(duet_session_rekey(top->session), DUET_OK);
             assert_int_equal(pair_flush(top), DUET_OK);
         }
         assert_int_equal(pair_carry(top, bottom), DUET_OK);
@@ -167,18 +167,18 @@ half_close(void **state)
     (void)state;
     pair_ready(&pair, &plain);
     assert_int_equal(duet_session_receipt(top->session, mine, DUET_TOP), DUET_E_MISUSE);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_CLOSE, NULL), DUET_OK);
+    assert_int_equal(duet_session_close(top->session), DUET_OK);
     assert_int_equal(pair_send(top, 0, 1), DUET_E_MISUSE);
     assert_int_equal(pair_settle(&pair), DUET_OK);
     assert_true(pair_info(bottom).rx_closed && pair_info(top).tx_closed);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_CLOSE, NULL), DUET_E_MISUSE);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_ROTATE, NULL), DUET_E_MISUSE);
+    assert_int_equal(duet_session_close(top->session), DUET_E_MISUSE);
+    assert_int_equal(duet_session_rekey(top->session), DUET_E_MISUSE);
     assert_int_equal(duet_session_end(bottom->session), DUET_CLOSED);
 
     assert_int_equal(pair_send(bottom, 3, 40), DUET_OK); /* the other direction goes on */
     assert_int_equal(pair_carry(bottom, top), DUET_OK);
     assert_int_equal(top->got_size, 40);
-    assert_int_equal(duet_session_ask(bottom->session, DUET_ASK_CLOSE, NULL), DUET_OK);
+    assert_int_equal(duet_session_close(bottom->session), DUET_OK);
     assert_int_equal(pair_settle(&pair), DUET_OK);
     for (int role = 0; role < 2; role++) {
         assert_int_equal(duet_session_receipt(top->session, mine, (enum duet_role)role), DUET_OK);
@@ -197,7 +197,7 @@ nothing_after_close(void **state)
 
     (void)state;
     pair_ready(&pair, &plain);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_CLOSE, NULL), DUET_OK);
+    assert_int_equal(duet_session_close(top->session), DUET_OK);
     assert_int_equal(pair_settle(&pair), DUET_OK);
     raw(bottom, WIRE_PING, bytes, sizeof bytes);
     assert_int_equal(pair_carry(bottom, top), DUET_OK);
@@ -211,7 +211,7 @@ close_within_a_message(void **state)
     (void)state;
     pair_ready(&pair, &plain);
     assert_int_equal(pair_send(top, DUET_CODE_MORE, 4), DUET_OK);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_CLOSE, NULL), DUET_E_MISUSE);
+    assert_int_equal(duet_session_close(top->session), DUET_E_MISUSE);
     raw(top, WIRE_CLOSE, NULL, 0);
     assert_int_equal(pair_carry(top, bottom), DUET_E_TRUNCATED);
     assert_int_equal(bottom->got_size, 4);
@@ -224,13 +224,12 @@ message_with_frames_between(void **state)
     (void)state;
     pair_ready(&pair, &plain);
     assert_int_equal(pair_send(top, DUET_CODE_MORE, 4), DUET_OK);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_PING, (const uint8_t *)"12345678"),
-                     DUET_OK);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_ROTATE, NULL), DUET_OK);
+    assert_int_equal(duet_session_ping(top->session, (const uint8_t *)"12345678"), DUET_OK);
+    assert_int_equal(duet_session_rekey(top->session), DUET_OK);
     assert_int_equal(pair_settle(&pair), DUET_OK);
     assert_int_equal(pair_send(top, DUET_CODE_MORE, 0), DUET_OK);
     assert_int_equal(pair_send(top, 5, 0), DUET_OK);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_CLOSE, NULL), DUET_OK);
+    assert_int_equal(duet_session_close(top->session), DUET_OK);
     assert_int_equal(pair_settle(&pair), DUET_OK);
     assert_int_equal(bottom->frames, 3);
     assert_int_equal(bottom->code, 5);
@@ -305,8 +304,27 @@ codes_that_may_be_sent(void **state)
     pair_ready(&pair, &plain);
     assert_int_equal(pair_send(top, DUET_CODE_APP_MAX, 1), DUET_OK);
     for (uint32_t code = WIRE_RESERVED; code != 0; code++)
-        assert_int_equal(pair_send(top, code, 0), code == DUET_CODE_MORE ? DUET_OK : DUET_E_MISUSE);
+        if (code == DUET_CODE_MORE || code == DUET_CODE_PAD)
+            assert_int_equal(pair_send(top, code, 0), DUET_OK);
+        else
+            assert_int_equal(pair_send(top, code, 0), DUET_E_MISUSE);
     assert_int_equal(pair_carry(top, bottom), DUET_OK);
+    pair_close(&pair);
+}
+
+/** Without a payload PAD sends zeros; nothing else may leave its payload out. */
+static void
+padding(void **state)
+{
+    static uint8_t frame[64 + DUET_FRAME_OVERHEAD];
+
+    (void)state;
+    pair_ready(&pair, &plain);
+    assert_int_equal(duet_session_send(top->session, frame, 7, NULL, 64), DUET_E_MISUSE);
+    assert_int_equal(duet_session_send(top->session, frame, DUET_CODE_PAD, NULL, 64), DUET_OK);
+    assert_int_equal(pair_feed(bottom, frame, sizeof frame, 0), DUET_OK);
+    assert_int_equal(pair_info(bottom).rx_bytes, 0);
+    assert_int_equal(pair_info(bottom).rx_frames, pair_info(top).tx_frames);
     pair_close(&pair);
 }
 
@@ -322,7 +340,7 @@ pieces(void **state)
     pair_ready(&pair, &plain);
     assert_int_equal(duet_session_send_begin(top->session, out, 9, 900000), DUET_OK);
     assert_int_equal(pair_feed(bottom, out, DUET_HEADER_SIZE, 0), DUET_OK);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_ROTATE, NULL), DUET_OK);
+    assert_int_equal(duet_session_rekey(top->session), DUET_OK);
     assert_int_equal(pair_flush(top), DUET_AGAIN); /* a frame is begun */
     assert_int_equal(pair_send(top, 0, 1), DUET_E_MISUSE);
     while (total < 900000) {
@@ -358,6 +376,7 @@ main(void)
         cmocka_unit_test(long_ready),
         cmocka_unit_test(limits),
         cmocka_unit_test(codes_that_may_be_sent),
+        cmocka_unit_test(padding),
         cmocka_unit_test(pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

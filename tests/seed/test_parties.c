@@ -153,7 +153,7 @@ first_frame(uint8_t frame[64], const uint8_t secret[64], enum duet_role role)
     assert_int_equal(duet_config_add_secret(config, secret, 64), DUET_OK);
     assert_int_equal(duet_session_new_preset(&session, config, role, salt, sizeof salt), DUET_OK);
     duet_config_free(config);
-    assert_int_equal(duet_session_send(session, frame, data, 40, 0), DUET_OK);
+    assert_int_equal(duet_session_send(session, frame, 0, data, 40), DUET_OK);
     duet_session_free(session);
 }
 

@@ -89,7 +89,7 @@ one_frame(int i)
         code = 78; /* a message goes on: this ends it */
     if (!from->session->tx_message && kind == 15) {
         uint8_t pad[300];
-        assert_int_equal(duet_session_pad(from->session, pad, 200), DUET_OK);
+        assert_int_equal(duet_session_send(from->session, pad, DUET_CODE_PAD, NULL, 200), DUET_OK);
         memcpy(from->wire + from->wire_size, pad, 200 + DUET_FRAME_OVERHEAD);
         from->wire_size += 200 + DUET_FRAME_OVERHEAD;
     }
@@ -113,12 +113,12 @@ ask_some(unsigned round)
         duet_session *session = pair.end[i].session;
         draw_bytes(random, sizeof random);
         if (round % PING_EVERY == 0)
-            assert_int_equal(duet_session_ask(session, DUET_ASK_PING, random), DUET_OK);
+            assert_int_equal(duet_session_ping(session, random), DUET_OK);
         if ((round + (unsigned)i * 7) % ROTATE_EVERY == 0)
-            assert_int_equal(duet_session_ask(session, DUET_ASK_ROTATE, NULL), DUET_OK);
+            assert_int_equal(duet_session_rekey(session), DUET_OK);
         /* both at once each other time */
         if (round % REFRESH_EVERY == 0 && (i == 0 || round % (2 * REFRESH_EVERY) == 0) &&
-            duet_session_ask(session, DUET_ASK_REFRESH, random) == DUET_OK)
+            duet_session_refresh(session, random) == DUET_OK)
             refreshes++;
     }
 }
@@ -137,7 +137,7 @@ close_life(void)
             assert_int_equal(pair_send(&pair.end[i], 5, 0), DUET_OK);
             carry(i);
         }
-        assert_int_equal(duet_session_ask(pair.end[i].session, DUET_ASK_CLOSE, NULL), DUET_OK);
+        assert_int_equal(duet_session_close(pair.end[i].session), DUET_OK);
     }
     assert_int_equal(pair_settle(&pair), DUET_OK);
     for (int role = 0; role < 2; role++) {

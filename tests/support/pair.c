@@ -136,7 +136,7 @@ pair_send(struct pair_end *end, uint32_t code, size_t n)
     assert_true(end->wire_size + n + DUET_FRAME_OVERHEAD <= PAIR_WIRE);
     for (size_t i = 0; i < n; i++)
         frame[DUET_HEADER_SIZE + i] = pair_byte(i);
-    int result = duet_session_send(end->session, frame, frame + DUET_HEADER_SIZE, n, code);
+    int result = duet_session_send(end->session, frame, code, frame + DUET_HEADER_SIZE, n);
     if (result == DUET_OK)
         end->wire_size += n + DUET_FRAME_OVERHEAD;
     return result;
@@ -151,12 +151,12 @@ answer(struct pair_end *end, const struct duet_step *step)
     end->pending += step->put;
     switch (step->event) {
     case DUET_EVENT_NONCE:
-        return duet_session_ask(end->session, end->nonce_known ? DUET_ASK_KNOWN : DUET_ASK_FRESH,
-                                NULL);
+        return end->nonce_known ? duet_session_refuse(end->session)
+                                : duet_session_accept(end->session, 0);
     case DUET_EVENT_RANDOM:
         memset(random, 0x80 + end->fresh++, sizeof random);
         hide(random, sizeof random);
-        return duet_session_ask(end->session, DUET_ASK_ANSWER, random);
+        return duet_session_answer(end->session, random);
     case DUET_EVENT_FRAME:
         assert_int_equal(step->length, end->pending);
         end->got_size += end->pending;

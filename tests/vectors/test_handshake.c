@@ -146,9 +146,9 @@ static void
 answer(struct party *to, const struct duet_step *step)
 {
     if (step->event == DUET_EVENT_NONCE)
-        assert_int_equal(duet_session_ask(to->session, DUET_ASK_FRESH, NULL), DUET_OK);
+        assert_int_equal(duet_session_accept(to->session, 0), DUET_OK);
     if (step->event == DUET_EVENT_RANDOM)
-        assert_int_equal(duet_session_ask(to->session, DUET_ASK_ANSWER, to->refresh.data), DUET_OK);
+        assert_int_equal(duet_session_answer(to->session, to->refresh.data), DUET_OK);
     if (step->event == DUET_EVENT_BEGIN)
         to->got_size = 0;
     to->got_size += step->put;
@@ -184,7 +184,7 @@ frame(struct party *from, struct party *to, uint32_t code, size_t n)
     struct bytes payload = payload_of(n);
 
     assert_int_equal(
-        duet_session_send(from->session, from->sent + from->sent_size, payload.data, n, code),
+        duet_session_send(from->session, from->sent + from->sent_size, code, payload.data, n),
         DUET_OK);
     from->sent_size += n + DUET_FRAME_OVERHEAD;
     carry(from, to);
@@ -241,12 +241,11 @@ refresh(struct pair *pair)
         pad(top, 9);
     if (json_is_true(json_object_get(pair->one, "crossing_refresh"))) {
         struct bytes dropped = bytes_of(pair->one, "refresh_private_bottom_dropped");
-        assert_int_equal(duet_session_ask(bottom->session, DUET_ASK_REFRESH, dropped.data),
-                         DUET_OK);
+        assert_int_equal(duet_session_refresh(bottom->session, dropped.data), DUET_OK);
         flush(bottom);
         bytes_free(&dropped);
     }
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_REFRESH, top->refresh.data), DUET_OK);
+    assert_int_equal(duet_session_refresh(top->session, top->refresh.data), DUET_OK);
     flush(top);
     carry(bottom, top);
     carry(top, bottom);
@@ -286,8 +285,8 @@ check_case(struct pair *pair)
     refresh(pair);
     frame(top, bottom, 1, 40);
     frame(bottom, top, 2, 41);
-    assert_int_equal(duet_session_ask(top->session, DUET_ASK_CLOSE, NULL), DUET_OK);
-    assert_int_equal(duet_session_ask(bottom->session, DUET_ASK_CLOSE, NULL), DUET_OK);
+    assert_int_equal(duet_session_close(top->session), DUET_OK);
+    assert_int_equal(duet_session_close(bottom->session), DUET_OK);
     flush_and_carry(top, bottom);
     flush_and_carry(bottom, top);
     assert_bytes(pair->one, "top_sends", top->sent, top->sent_size);

@@ -26,7 +26,7 @@ send_zeros(struct pair_end *end, size_t n)
     uint8_t *frame = end->wire + end->wire_size;
 
     memset(frame + DUET_HEADER_SIZE, 0, n);
-    assert_int_equal(duet_session_send(end->session, frame, frame + DUET_HEADER_SIZE, n, 0),
+    assert_int_equal(duet_session_send(end->session, frame, 0, frame + DUET_HEADER_SIZE, n),
                      DUET_OK);
     end->wire_size += n + DUET_FRAME_OVERHEAD;
 }
@@ -68,7 +68,7 @@ flights_session(enum duet_pattern pattern, flights_seen seen, void *context)
     carry(pair, seen, context);
     for (int i = 0; i < 2; i++) {
         send_zeros(&pair->end[i], ZEROS);
-        assert_int_equal(duet_session_ask(pair->end[i].session, DUET_ASK_CLOSE, NULL), DUET_OK);
+        assert_int_equal(duet_session_close(pair->end[i].session), DUET_OK);
     }
     carry(pair, seen, context);
 }

@@ -143,9 +143,10 @@ make_identity(const struct options *o, char *text)
     private_key[31] = (uint8_t)((private_key[31] & 0x7f) | 0x40);
     int result = duet_identity_init(&identity, private_key);
     duet_wipe(private_key, sizeof private_key);
+    if (result == DUET_OK)
+        result = duet_identity_format(text, TEXT_MOST, &size, &identity);
     if (result != DUET_OK)
         return log_error(EXIT_FAILED, "%s", duet_explain(result)->sentence);
-    duet_identity_format(text, TEXT_MOST, &size, &identity);
     duet_key_text(key, identity.public_key);
     duet_wipe(&identity, sizeof identity);
     int code = o->peer != NULL ? write_section(section, sizeof section, o->peer, key) : EXIT_DONE;
@@ -192,8 +193,8 @@ make_secret(const struct options *o, char *text)
     if (result != DUET_OK)
         return log_error(EXIT_FAILED, "%s", duet_explain(result)->sentence);
     int code = o->not_after != NULL ? parse_day(&secret, o->not_after) : EXIT_DONE;
-    if (code == EXIT_DONE)
-        duet_secret_format(text, TEXT_MOST, &used, &secret);
+    if (code == EXIT_DONE && duet_secret_format(text, TEXT_MOST, &used, &secret) != DUET_OK)
+        code = log_error(EXIT_FAILED, "the secret does not fit into a key file");
     to_hex(id, secret.id, sizeof secret.id);
     duet_secret_wipe(&secret);
     return code == EXIT_DONE ? write_key(o, text, used, id) : code;

@@ -142,7 +142,7 @@ ping_once(struct ping *p, unsigned number)
 
     memcpy(bytes, &number, sizeof number);
     uint64_t begin = duet__os_now_us();
-    int result = duet_session_ask(session, DUET_ASK_PING, bytes);
+    int result = duet_session_ping(session, bytes);
     if (result == DUET_OK)
         result = duet_channel_flush(p->link.channel, WAIT_MS);
     p->sent++;

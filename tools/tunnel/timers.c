@@ -20,7 +20,7 @@ send_ping(struct connection *c)
     uint8_t bytes[DUET_PING_SIZE];
 
     if (duet__os_random(bytes, sizeof bytes) != 0 ||
-        duet_session_ask(duet_channel_session(c->channel), DUET_ASK_PING, bytes) != DUET_OK)
+        duet_session_ping(duet_channel_session(c->channel), bytes) != DUET_OK)
         return;
     c->pinged = 1;
     c->pinged_ms = uv_now(&c->service->loop);
