@@ -201,6 +201,14 @@ duet__os_drop(int fd, uint8_t *at, size_t size)
 }
 
 int
+duet__os_limit_peeks(int fd, int on)
+{
+    (void)fd;
+    (void)on;
+    return -1;
+}
+
+int
 duet__os_low_water(int fd, size_t size)
 {
     struct wire *wire = wire_of(fd);
@@ -229,10 +237,11 @@ duet__os_write(int fd, enum duet__os_kind kind, const uint8_t *data, size_t size
 /** While a call waits, all bytes on their way to it arrive; when poll() would not report them, its
  * time passes. */
 int
-duet__os_wait(int rfd, int wfd, unsigned want, int timeout_ms)
+duet__os_wait(int rfd, int wfd, int woken, unsigned want, int timeout_ms)
 {
     struct wire *far = wire_of(wfd ^ 1);
 
+    (void)woken;
     need(timeout_ms > 0);
     wires_carry((unsigned)rfd, SIZE_MAX);
     far->room = SIZE_MAX;
@@ -244,6 +253,25 @@ duet__os_wait(int rfd, int wfd, unsigned want, int timeout_ms)
         wires_in_vain((unsigned)rfd);
     now += (uint64_t)timeout_ms;
     return 0;
+}
+
+int
+duet__os_wake_new(int ends[2])
+{
+    ends[0] = ends[1] = -1;
+    return -1;
+}
+
+void
+duet__os_wake(int end)
+{
+    (void)end;
+}
+
+void
+duet__os_wake_free(const int ends[2])
+{
+    (void)ends;
 }
 
 uint64_t

@@ -62,7 +62,11 @@ enum duet_state {
     DUET_WANT_WRITE = 8, /**< poll the descriptor for writing */
     /** Verified data is in the library, and poll() cannot report it: receive it before you poll. A
      * call for another code (after DUET_E_CODE), or with more room (DUET_E_ROOM), returns it. */
-    DUET_STATE_HAS_DATA = 16
+    DUET_STATE_HAS_DATA = 16,
+    /** The last receiving call returned before the wire said that it would block. With
+     * edge-triggered events, or on a stream of yours: receive again before you wait, for no event
+     * need follow. */
+    DUET_STATE_AGAIN_NOW = 32
 };
 
 /**
@@ -391,6 +395,19 @@ DUET_API DUET_CHECKED int duet_channel_export(const duet_channel *channel, uint8
 DUET_API DUET_CHECKED int duet_channel_receipt(const duet_channel *channel,
                                                uint8_t receipt[DUET_RECEIPT_SIZE],
                                                enum duet_role role);
+
+/**
+ * End waiting on a channel, from another thread or from a signal handler (it is async-signal-safe).
+ *
+ * A call that waits returns DUET_AGAIN, and its count is what was done. From then on no call waits:
+ * one with a time-out other than 0 returns DUET_AGAIN at once and does nothing, one with 0 works as
+ * ever, so that duet_channel_close(channel, 0) is possible. A stop is never lost, whenever it
+ * comes, and cannot be taken back.
+ *
+ * On a stream of the caller's the wait is noticed within a quarter of a second, or when wait()
+ * returns; on descriptors at once. The channel must not be freed meanwhile.   Since 0.2.
+ */
+DUET_API void duet_channel_stop(duet_channel *channel);
 
 #ifdef __cplusplus
 }

@@ -29,24 +29,47 @@ handshake_step(duet_channel *channel, unsigned *want)
         if (received != DUET_OK)
             return received;
     }
-    return DUET_AGAIN;
+    return DUET__STEP_MORE;
+}
+
+/* Also after a short read: the end may have come with it, so that no edge would follow. */
+int
+duet__call_go_on(const duet_channel *channel, struct duet__deadline *deadline, unsigned *want)
+{
+    int result = duet__io_go_on(channel, deadline);
+
+    if (result != DUET_OK)
+        *want |= DUET_STATE_AGAIN_NOW;
+    return result;
 }
 
 int
 duet__call_enter(duet_channel *channel, struct duet__deadline *deadline, unsigned *want)
 {
+    int polled = deadline->timeout_ms == 0;
+
     if (!duet__channel_usable(channel))
         return channel->result;
+    *want = DUET_STATE_AGAIN_NOW;
+    if (!polled && duet__stopped(channel))
+        return DUET_AGAIN;
+    channel->dry = channel->interrupted = 0;
+    channel->idle_frames = 0;
     while (!channel->established) {
         int result = handshake_step(channel, want);
-        if (result == DUET_AGAIN)
+        if (result == DUET__STEP_MORE || (result == DUET_AGAIN && polled && !channel->dry))
+            result = duet__call_go_on(channel, deadline, want);
+        else if (result == DUET_AGAIN)
             result = duet__io_wait(channel, deadline, *want);
         else if (result == DUET_OK)
             channel->established = 1;
         if (result != DUET_OK)
             return result;
+        if (!channel->established)
+            continue;
+        channel->want_rx = DUET_STATE_AGAIN_NOW;
         /* An earlier sending call waited for the peer: it can go on now. */
-        if (channel->established && channel->want_tx != 0)
+        if (channel->want_tx != 0)
             channel->want_tx = DUET_WANT_WRITE;
     }
     *want = 0;
@@ -62,11 +85,17 @@ duet__call_send(duet_channel *channel, struct duet__tx *job, struct duet__deadli
 
     int result = duet__call_enter(channel, deadline, &want);
     while (result == DUET_OK) {
-        result = duet__send_step(channel, job);
-        want = result == DUET_AGAIN ? DUET_WANT_WRITE : 0;
-        if (result != DUET_AGAIN)
+        int step = duet__send_step(channel, job);
+        want = DUET_WANT_WRITE;
+        if (step == DUET__STEP_MORE) {
+            result = duet__io_go_on(channel, deadline);
+        } else if (step == DUET_AGAIN) {
+            result = duet__io_wait(channel, deadline, want);
+        } else {
+            result = step;
+            want = 0;
             break;
-        result = duet__io_wait(channel, deadline, want);
+        }
     }
     /* All that was to be sent is sealed: unsent bytes are the channel's to write, and the state has
      * WANT_WRITE for them. */
@@ -75,7 +104,7 @@ duet__call_send(duet_channel *channel, struct duet__tx *job, struct duet__deadli
         want = 0;
     }
     channel->want_tx = (uint8_t)want;
-    return result;
+    return duet__send_reported(channel, result);
 }
 
 int
@@ -104,15 +133,46 @@ duet__call_recv_step(duet_channel *channel, struct duet__rx *job)
         if (channel->result != DUET_OK)
             return channel->result;
     }
-    return DUET_AGAIN;
+    return DUET__STEP_MORE;
 }
 
 /** 1 when a peek may wait for bytes in the kernel: nothing else has to be done meanwhile. */
 static inline int
-may_block(const duet_channel *channel, const struct duet__rx *job,
-          const struct duet__deadline *deadline)
+may_block(duet_channel *channel, const struct duet__rx *job, const struct duet__deadline *deadline)
 {
-    return deadline->timeout_ms < 0 && !duet__recv_satisfied(job) && !duet__send_pending(channel);
+    return deadline->timeout_ms < 0 && !duet__recv_satisfied(job) && !duet__send_pending(channel) &&
+           duet__peek_fits(channel, job) && duet__io_may_block(channel);
+}
+
+/** Repeat steps until the job is done, its time is over, or the call cannot go on. */
+static int
+recv_steps(duet_channel *channel, struct duet__rx *job, struct duet__deadline *deadline,
+           unsigned *want)
+{
+    for (;;) {
+        if (duet__send_pending(channel))
+            duet__send_step(channel, NULL);
+        job->may_block = may_block(channel, job, deadline);
+        int result = duet__call_recv_step(channel, job);
+        /* Without the wire's word that it would block, no event need follow. */
+        *want = channel->dry ? 0 : DUET_STATE_AGAIN_NOW;
+        if (result != DUET_AGAIN && result != DUET__STEP_MORE)
+            return result;
+        /* At least `least` bytes, or one message, are here. */
+        if (duet__recv_satisfied(job))
+            return DUET_OK;
+        *want = DUET_WANT_READ | (duet__send_pending(channel) ? DUET_WANT_WRITE : 0u);
+        if (result == DUET__STEP_MORE || (job->polled && !channel->dry))
+            result = duet__call_go_on(channel, deadline, want);
+        else if (channel->interrupted)
+            return DUET_AGAIN;
+        else if (channel->drained && may_block(channel, job, deadline))
+            result = DUET_OK; /* the next peek does the waiting */
+        else
+            result = duet__io_wait(channel, deadline, *want);
+        if (result != DUET_OK)
+            return result;
+    }
 }
 
 int
@@ -122,31 +182,15 @@ duet__call_recv(duet_channel *channel, struct duet__rx *job, struct duet__deadli
 
     job->polled = deadline->timeout_ms == 0;
     int result = duet__call_enter(channel, deadline, &want);
-    while (result == DUET_OK) {
-        if (duet__send_pending(channel))
-            duet__send_step(channel, NULL);
-        job->may_block = may_block(channel, job, deadline);
-        result = duet__call_recv_step(channel, job);
-        want = 0;
-        /* At least `least` bytes, or one message, are here, and the kernel holds nothing else. */
-        if (result == DUET_AGAIN && duet__recv_satisfied(job))
-            result = DUET_OK;
-        if (result != DUET_AGAIN)
-            break;
-        want = DUET_WANT_READ | (duet__send_pending(channel) ? DUET_WANT_WRITE : 0u);
-        /* After a peek that showed all there was, the next peek does the waiting. */
-        if (channel->drained && duet__peek_fits(channel, job) && may_block(channel, job, deadline))
-            result = DUET_OK;
-        else
-            result = duet__io_wait(channel, deadline, want);
-    }
+    if (result == DUET_OK)
+        result = recv_steps(channel, job, deadline, &want);
     if (job->in_place)
         result = duet__recv_settle(channel, job, result);
     channel->want_rx = (uint8_t)want;
     /* The peer closed after enough had come: the next call returns DUET_CLOSED. */
     if (result == DUET_CLOSED && duet__recv_had_some(job) && duet__recv_satisfied(job))
         return DUET_OK;
-    return result;
+    return duet__recv_reported(channel, result);
 }
 
 /* ---- Public calls ---- */
@@ -158,8 +202,9 @@ duet_channel_handshake(duet_channel *channel, int timeout_ms)
     unsigned want = 0;
 
     int result = duet__call_enter(channel, &deadline, &want);
-    channel->want_rx = (uint8_t)want;
-    return result;
+    if (result != DUET_OK) /* else the state is as the handshake left it */
+        channel->want_rx = (uint8_t)want;
+    return duet__recv_reported(channel, result);
 }
 
 int

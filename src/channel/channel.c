@@ -82,6 +82,9 @@ static void
 release_buffers(duet_channel *channel)
 {
     duet__channel_clear_low_water(channel);
+    if (channel->limited)
+        (void)duet__os_limit_peeks(channel->io.rfd, 0);
+    channel->limited = 0;
     duet__partial_free(channel);
     free(channel->unsent);
     channel->unsent = NULL;
@@ -153,6 +156,8 @@ channel_construct(duet_channel **channel, const duet_stream *stream, int rfd, in
     if (stream != NULL)
         made->io.stream = *stream;
     made->process = duet__os_process();
+    atomic_init(&made->stop.wake, -1);
+    made->stop.woken = -1;
     *channel = made;
     return DUET_OK;
 }
@@ -220,9 +225,21 @@ duet_channel_free(duet_channel *channel)
     if (channel == NULL)
         return;
     release_buffers(channel);
+    duet__os_wake_free((int[2]){channel->stop.woken, atomic_load(&channel->stop.wake)});
     duet_session_free(channel->session);
     free(channel->detail);
     free(channel);
+}
+
+/* ---- From another thread, or from a signal handler ---- */
+
+void
+duet_channel_stop(duet_channel *channel)
+{
+    atomic_store(&channel->stop.stopped, 1);
+    int wake = atomic_load(&channel->stop.wake);
+    if (wake >= 0)
+        duet__os_wake(wake);
 }
 
 /* ---- State ---- */
@@ -242,21 +259,25 @@ duet_channel_detail(const duet_channel *channel)
 unsigned
 duet_channel_state(const duet_channel *channel)
 {
+    const unsigned wants = DUET_WANT_READ | DUET_WANT_WRITE;
+    int at_end = channel->recv_phase == DUET__RECV_CLOSED;
     /* want_rx may hold WANT_WRITE for bytes that have been written since: look at what is pending
      * now. */
-    unsigned state = channel->want_tx | (channel->want_rx & (unsigned)DUET_WANT_READ);
+    unsigned state = channel->want_tx | (channel->want_rx & ~(unsigned)DUET_WANT_WRITE);
 
     if (channel->result != DUET_OK)
         return 0;
-    if (state == 0 && channel->recv_phase != DUET__RECV_CLOSED)
-        state = DUET_WANT_READ;
-    if (duet__send_pending(channel))
+    if ((state & wants) == 0 && !at_end)
+        state |= DUET_WANT_READ;
+    if (at_end)
+        state &= ~(unsigned)DUET_STATE_AGAIN_NOW;
+    if (duet__send_pending(channel) || channel->tx_unreported)
         state |= DUET_WANT_WRITE;
     if (channel->unsent != NULL || channel->send_phase == DUET__SEND_FRAME)
         state |= DUET_STATE_SEND;
     if (channel->recv_phase != DUET__RECV_BOUNDARY && channel->recv_phase != DUET__RECV_CLOSED)
         state |= DUET_STATE_RECV;
-    if (channel->recv_phase == DUET__RECV_VERIFIED)
+    if (channel->recv_phase == DUET__RECV_VERIFIED || (at_end && !channel->end_reported))
         state |= DUET_STATE_HAS_DATA;
     return state;
 }

@@ -17,6 +17,7 @@
 #include "session/session.h"
 
 #include <duet/channel.h>
+#include <stdatomic.h>
 
 /*
  * The state machine of each direction. Columns: what may be set in that phase ("-": never).
@@ -40,7 +41,8 @@
  *   CLOSING      -            yes     nothing of the application's
  *
  * Beside both: `established` is set once and stays. A `result` ends both directions and frees
- * `partial` and `unsent`; a `tx_result` ends sending alone. `drained` lasts for one step.
+ * `partial` and `unsent`; a `tx_result` ends sending alone. `drained` lasts for one step, `dry` for
+ * one call.
  */
 
 enum {
@@ -51,7 +53,17 @@ enum {
     DUET__PARTIAL_MOST = 1 << 20, /* bytes of payload in a partial frame */
     DUET__PEEK_FRAME = 8 * 1024,  /* bytes of payload from which exact reads were measured to be
                                      faster than a peek and a second copy */
-    DUET__STEPS_MOST = 256        /* bounds a call under endless PAD or PING */
+    DUET__STEPS_MOST = 256, /* steps after which a call looks at its deadline, and whether it was
+                               stopped */
+    DUET__IDLE_MOST = 8192  /* frames without payload that a polled call takes: bounds it under
+                               endless PAD or PING */
+};
+
+/** What another thread or a signal handler may touch. */
+struct duet__stop {
+    atomic_int stopped; /* 1: no call waits any more */
+    atomic_int wake;    /* written to by duet_channel_stop(); -1 until a call first waits */
+    int woken;          /* its other end, which a waiting call polls; -1 */
 };
 
 /** The descriptors, or the caller's stream when stream.read is not NULL. */
@@ -90,16 +102,25 @@ struct duet_channel {
     size_t need;                          /* bytes that the session waits for; 0: ask it */
     uint64_t keep_ms; /* how long the replay cache keeps nonces; 0: until pushed out */
 
-    uint32_t process;         /* the process that made the channel */
-    int8_t result;            /* fatal; every later call returns it */
-    int8_t tx_result;         /* fatal for sending; what has come can still be read */
-    uint8_t recv_phase;       /* enum duet__recv_phase */
-    uint8_t send_phase;       /* enum duet__send_phase */
-    uint8_t want_tx, want_rx; /* what the last sending, receiving call waited for */
-    unsigned established : 1; /* the handshake is done, as far as the application asked */
-    unsigned rx_message : 1;  /* the last frame was MORE: the received message goes on */
-    unsigned low_water : 1;   /* SO_RCVLOWAT is set to the rest of the frame being received */
-    unsigned drained : 1;     /* a short read emptied the descriptor: read no more in this step */
+    uint32_t process;           /* the process that made the channel */
+    uint32_t idle_frames;       /* frames without payload since the call began, or since payload */
+    int8_t result;              /* fatal; every later call returns it */
+    int8_t tx_result;           /* fatal for sending; what has come can still be read */
+    uint8_t recv_phase;         /* enum duet__recv_phase */
+    uint8_t send_phase;         /* enum duet__send_phase */
+    uint8_t want_tx, want_rx;   /* what the last sending, receiving call waited for; AGAIN_NOW */
+    unsigned established : 1;   /* the handshake is done, as far as the application asked */
+    unsigned rx_message : 1;    /* the last frame was MORE: the received message goes on */
+    unsigned low_water : 1;     /* SO_RCVLOWAT is set to the rest of the frame being received */
+    unsigned drained : 1;       /* a short read emptied the descriptor: read no more in this step */
+    unsigned interrupted : 1;   /* a signal ended the last peek */
+    unsigned limit_tried : 1;   /* whether peeks may block was found out */
+    unsigned limited : 1;       /* they may, for a short time: SO_RCVTIMEO is set */
+    unsigned dry : 1;           /* the last read returned DUET_AGAIN, so an event will follow */
+    unsigned end_reported : 1;  /* a call has returned DUET_CLOSED */
+    unsigned unsent_job : 1;    /* `unsent` has bytes of the application's */
+    unsigned tx_unreported : 1; /* they were lost in a receiving call: no call has reported it */
+    struct duet__stop stop;
 };
 
 /** A deadline. Its clock starts when a call first has to wait, so that data at hand needs none. */
@@ -166,6 +187,9 @@ void duet__partial_free(duet_channel *channel);
 
 /* ---- io.c: nothing here waits but duet__io_wait() ---- */
 
+/** Beside the results: a step has done its share, and the wire did not say that it would block. */
+enum { DUET__STEP_MORE = 2 };
+
 /** As duet__os_read(), on a descriptor or a stream. */
 int duet__io_read(duet_channel *channel, const struct duet__os_piece *pieces, unsigned count,
                   size_t *got);
@@ -174,6 +198,9 @@ int duet__io_read(duet_channel *channel, const struct duet__os_piece *pieces, un
  * block: 1: wait for the first of them. Returns as duet__io_read(). */
 int duet__io_peek(duet_channel *channel, int block, uint8_t *at, size_t size, size_t *got);
 
+/** 1 when a peek may block: it comes back soon enough for duet_channel_stop(). */
+int duet__io_may_block(duet_channel *channel);
+
 /** Remove size bytes that were peeked at. Returns DUET_OK, or what ended the channel. */
 int duet__io_drop(duet_channel *channel, uint8_t *at, size_t size);
 
@@ -181,21 +208,42 @@ int duet__io_drop(duet_channel *channel, uint8_t *at, size_t size);
  * result. */
 int duet__io_write(duet_channel *channel, const uint8_t *data, size_t size, size_t *put);
 
-/** Wait for a set of DUET_WANT_. Returns DUET_OK (try again), DUET_AGAIN, DUET_SLOW, DUET_E_IO. */
+/** Wait for a set of DUET_WANT_. Returns DUET_OK (try again), DUET_AGAIN (a polled call, a signal,
+ * or stopped), DUET_SLOW, DUET_E_IO. */
 int duet__io_wait(duet_channel *channel, struct duet__deadline *deadline, unsigned want);
+
+/** After DUET__STEP_MORE: may the call do another step? Returns DUET_OK, DUET_AGAIN, DUET_SLOW. */
+int duet__io_go_on(const duet_channel *channel, struct duet__deadline *deadline);
+
+/** 1 when duet_channel_stop() was called. */
+static inline int
+duet__stopped(const duet_channel *channel)
+{
+    return atomic_load_explicit(&channel->stop.stopped, memory_order_relaxed);
+}
 
 /* ---- send.c ---- */
 
 /** Send without waiting: unsent bytes, pending library frames, then the job (NULL: none). Returns
- * DUET_OK when the descriptor took all of it, DUET_AGAIN, or a fatal result. */
+ * DUET_OK when the descriptor took all of it, DUET_AGAIN, DUET__STEP_MORE (only with a job), or a
+ * fatal result. */
 int duet__send_step(duet_channel *channel, struct duet__tx *job);
 
 /** Bytes of payload in the next frame. */
 size_t duet__send_payload(const duet_channel *channel, const struct duet__tx *job);
 
-/** Write sealed bytes; what is not taken becomes `unsent`. Returns DUET_OK, DUET_AGAIN, or a fatal
- * result. */
-int duet__send_write(duet_channel *channel, const uint8_t *bytes, size_t size);
+/** Write sealed bytes; what is not taken becomes `unsent`. job 1: some are the application's.
+ * Returns DUET_OK, DUET_AGAIN, or a fatal result. */
+int duet__send_write(duet_channel *channel, const uint8_t *bytes, size_t size, int job);
+
+/** A sending call returns result, which may be what ended sending. */
+static inline int
+duet__send_reported(duet_channel *channel, int result)
+{
+    if (result == channel->tx_result)
+        channel->tx_unreported = 0;
+    return result;
+}
 
 /** 1 when all of a job (NULL: a flush, never) is sealed, so that no call needs its bytes again. */
 static inline int
@@ -242,6 +290,15 @@ int duet__recv_frame(duet_channel *channel, struct duet__rx *job);
 /** Before a call returns: take the unverified bytes of a begun frame out of the caller's buffer.
  * Returns result, or what ended the channel. */
 int duet__recv_settle(duet_channel *channel, struct duet__rx *job, int result);
+
+/** A receiving call returns result, which may be the end of the peer's direction. */
+static inline int
+duet__recv_reported(duet_channel *channel, int result)
+{
+    if (result == DUET_CLOSED)
+        channel->end_reported = 1;
+    return result;
+}
 
 /** 1 when the job has received something. */
 static inline int
@@ -325,11 +382,15 @@ duet__peek_fits(const duet_channel *channel, const struct duet__rx *job)
  * waits for else. */
 int duet__call_enter(duet_channel *channel, struct duet__deadline *deadline, unsigned *want);
 
+/** A step returned DUET__STEP_MORE, or did not ask the wire again after a short read. Returns
+ * DUET_OK when the call does another at once; else what the call returns, and want says so. */
+int duet__call_go_on(const duet_channel *channel, struct duet__deadline *deadline, unsigned *want);
+
 /** Run a sending call to its end. */
 int duet__call_send(duet_channel *channel, struct duet__tx *job, struct duet__deadline *deadline);
 
 /** Receive without waiting. Returns DUET_OK when the job is complete or cannot go on, DUET_AGAIN,
- * DUET_CLOSED, or as duet_channel_recv(). */
+ * DUET__STEP_MORE, DUET_CLOSED, or as duet_channel_recv(). */
 int duet__call_recv_step(duet_channel *channel, struct duet__rx *job);
 
 /** Run a receiving call to its end. */

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 
+enum { UNWAKEABLE_MS = 250 };
+
 /** Read into the pieces in turn. A short read ends it: the next one would wait. */
 static int
 read_stream(const duet_stream *stream, const struct duet__os_piece *pieces, unsigned count,
@@ -55,6 +57,7 @@ duet__io_read(duet_channel *channel, const struct duet__os_piece *pieces, unsign
     *got = 0;
     if (io->stream.read != NULL) {
         result = read_stream(&io->stream, pieces, count, got);
+        channel->dry = result == DUET_AGAIN;
         return result == DUET_OK ? DUET_OK : read_failed(channel, result, 0);
     }
     if (channel->drained)
@@ -63,6 +66,7 @@ duet__io_read(duet_channel *channel, const struct duet__os_piece *pieces, unsign
         asked += pieces[i].size;
     result = duet__os_read(io->rfd, (enum duet__os_kind)io->rkind, pieces, count, got);
     reason = errno;
+    channel->dry = result == DUET_AGAIN;
     /* A short read means the descriptor is drained; skip the read that would return EAGAIN. */
     channel->drained = result == DUET_OK && *got < asked;
     return result == DUET_OK ? DUET_OK : read_failed(channel, result, reason);
@@ -75,7 +79,19 @@ duet__io_peek(duet_channel *channel, int block, uint8_t *at, size_t size, size_t
     if (channel->drained)
         return DUET_AGAIN;
     int result = duet__os_peek(channel->io.rfd, block, at, size, got);
-    return result == DUET_OK ? DUET_OK : read_failed(channel, result, errno);
+    int reason = errno;
+    channel->dry = result == DUET_AGAIN;
+    channel->interrupted = result == DUET_AGAIN && reason == EINTR;
+    return result == DUET_OK ? DUET_OK : read_failed(channel, result, reason);
+}
+
+int
+duet__io_may_block(duet_channel *channel)
+{
+    if (!channel->limit_tried)
+        channel->limited = duet__os_limit_peeks(channel->io.rfd, 1) == 0;
+    channel->limit_tried = 1;
+    return channel->limited;
 }
 
 int
@@ -136,6 +152,13 @@ duet__io_write(duet_channel *channel, const uint8_t *data, size_t size, size_t *
     return write_failed(channel, result == DUET_E_TRUNCATED ? result : DUET_E_IO, reason);
 }
 
+/** A wait that cannot be woken by duet_channel_stop() is done in parts. */
+static int
+shorter_wait(int ms)
+{
+    return ms < 0 || ms > UNWAKEABLE_MS ? UNWAKEABLE_MS : ms;
+}
+
 /** How long poll() may wait. Returns DUET_OK, or the result of a call whose time is over. */
 static int
 deadline_left(struct duet__deadline *deadline, int *ms)
@@ -157,25 +180,64 @@ deadline_left(struct duet__deadline *deadline, int *ms)
 }
 
 int
+duet__io_go_on(const duet_channel *channel, struct duet__deadline *deadline)
+{
+    int ms;
+
+    if (deadline->timeout_ms == 0)
+        return channel->idle_frames < DUET__IDLE_MOST ? DUET_OK : DUET_AGAIN;
+    return duet__stopped(channel) ? DUET_AGAIN : deadline_left(deadline, &ms);
+}
+
+/** Wait by the caller's stream, which duet_channel_stop() cannot wake. */
+static int
+wait_stream(duet_channel *channel, unsigned want, int ms)
+{
+    const duet_stream *stream = &channel->io.stream;
+
+    int result = stream->wait(stream->context, want, shorter_wait(ms));
+    if (result == DUET_OK || result == DUET_AGAIN)
+        return duet__stopped(channel) ? DUET_AGAIN : result;
+    return duet__channel_fail(channel, DUET_E_IO, "wait", 0);
+}
+
+/** Make what duet_channel_stop() writes to. Without descriptors for it, waits are short. */
+static void
+open_wake(struct duet__stop *stop)
+{
+    int ends[2];
+
+    if (stop->woken >= 0 || duet__os_wake_new(ends) != 0)
+        return;
+    stop->woken = ends[0];
+    atomic_store(&stop->wake, ends[1]);
+}
+
+int
 duet__io_wait(duet_channel *channel, struct duet__deadline *deadline, unsigned want)
 {
     const struct duet__io *io = &channel->io;
+    struct duet__stop *stop = &channel->stop;
     unsigned events = 0;
     int ms;
 
     int result = deadline_left(deadline, &ms);
     if (result != DUET_OK)
         return result;
-    if (io->stream.wait != NULL) {
-        if (io->stream.wait(io->stream.context, want, ms) == DUET_OK)
-            return DUET_OK;
-        return duet__channel_fail(channel, DUET_E_IO, "wait", 0);
-    }
+    if (io->stream.wait != NULL)
+        return duet__stopped(channel) ? DUET_AGAIN : wait_stream(channel, want, ms);
+    open_wake(stop);
+    /* In this order: a stop before this line is seen here, one after it wakes poll(). */
+    if (atomic_load(&stop->stopped))
+        return DUET_AGAIN;
     if (want & DUET_WANT_READ)
         events |= DUET__OS_READ;
     if (want & DUET_WANT_WRITE)
         events |= DUET__OS_WRITE;
-    if (duet__os_wait(io->rfd, io->wfd, events, ms) == 0)
-        return DUET_OK;
-    return duet__channel_fail(channel, DUET_E_IO, "poll", errno);
+    int waited = duet__os_wait(io->rfd, io->wfd, stop->woken, events,
+                               stop->woken >= 0 ? ms : shorter_wait(ms));
+    if (waited < 0)
+        return duet__channel_fail(channel, DUET_E_IO, "poll", errno);
+    /* A signal handler ran: the program may want to look at what it did. */
+    return waited > 0 || duet__stopped(channel) ? DUET_AGAIN : DUET_OK;
 }

@@ -30,7 +30,7 @@ tx_lane_end(struct tx_lane *lane, int result, unsigned want)
     if (want == 0)
         want = result == DUET_AGAIN ? DUET_WANT_WRITE : 0;
     lane->job->sent = lane->tx.sent;
-    lane->job->result = result;
+    lane->job->result = duet__send_reported(lane->job->channel, result);
     lane->job->channel->want_tx = (uint8_t)want;
     lane->job = NULL;
 }
@@ -75,7 +75,7 @@ tx_lane_sealed(struct tx_lane *lane, const struct duet__sealing *sealing)
     size_t next = duet__send_payload(channel, &lane->tx) + DUET_FRAME_OVERHEAD;
     if (lane->tx.due && next <= sizeof lane->batch - lane->used)
         return;
-    int result = duet__send_write(channel, lane->batch, lane->used);
+    int result = duet__send_write(channel, lane->batch, lane->used, 1);
     lane->used = 0;
     if (result != DUET_OK || !lane->tx.due)
         tx_lane_end(lane, result, 0);
@@ -129,7 +129,7 @@ rx_lane_end(struct rx_lane *lane, int result)
     struct duet__deadline deadline = {.timeout_ms = 0};
     int ended = duet__peek_end(channel, &lane->peek);
 
-    channel->want_rx = 0;
+    channel->want_rx = DUET_STATE_AGAIN_NOW;
     if (ended != DUET_OK)
         result = ended;
     else if (result == DUET_OK && (lane->rx.got == 0 || lane->peek.size == lane->peek.asked))
@@ -137,8 +137,10 @@ rx_lane_end(struct rx_lane *lane, int result)
     result = duet__recv_settle(channel, &lane->rx, result);
     if (!duet__session_quiet(channel->session) && duet__send_pending(channel))
         duet__send_step(channel, NULL);
+    if (result == DUET__RECV_STOP)
+        result = DUET_OK;
     lane->job->got = lane->rx.got;
-    lane->job->result = result == DUET__RECV_STOP ? DUET_OK : result;
+    lane->job->result = result == DUET_OK ? channel->result : result;
     lane->job = NULL;
 }
 

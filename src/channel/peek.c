@@ -109,13 +109,12 @@ leave_or_read(duet_channel *channel, struct duet__rx *job)
     /* The caller already has data; set SO_RCVLOWAT only when a later call returns nothing. */
     if (duet__recv_had_some(job) && duet__recv_satisfied(job))
         return DUET_AGAIN;
-    if (job->polled && channel->low_water && !duet__os_readable(channel->io.rfd))
-        return DUET_AGAIN;
-    if (job->polled && !channel->low_water) {
+    if (job->polled && !channel->low_water)
         channel->low_water = duet__os_low_water(channel->io.rfd, channel->need) == 0;
-        if (channel->low_water)
-            return DUET_AGAIN;
-    }
+    /* The rest, or the end, may have come meanwhile: no event would follow. */
+    channel->dry = job->polled && channel->low_water && !duet__os_readable(channel->io.rfd);
+    if (channel->dry)
+        return DUET_AGAIN;
     /* It is more than the kernel would hold, or the stream ends within it. */
     return duet__recv_piece(channel, job);
 }

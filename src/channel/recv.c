@@ -80,6 +80,8 @@ duet__recv_handle(duet_channel *channel, const struct duet_step *step, int resul
     default:
         break;
     }
+    if (channel->recv_phase < DUET__RECV_BEGUN)
+        channel->idle_frames++;
     /* The bytes are not in the kernel any more: without memory for them the channel is lost. */
     if (result == DUET_E_MEMORY)
         return duet__channel_fail(channel, result, NULL, 0);
@@ -167,6 +169,7 @@ duet__recv_deliver(duet_channel *channel, struct duet__rx *job)
         job->inbox->messages[job->inbox->count++] =
             (duet_message){job->buffer + job->got, channel->rx_length, channel->rx_code};
     channel->recv_phase = DUET__RECV_BOUNDARY;
+    channel->idle_frames = channel->rx_length > 0 ? 0 : channel->idle_frames + 1;
     channel->rx_message = channel->rx_code == DUET_CODE_MORE;
     channel->last = channel->rx_length;
     job->in_place = 0;

@@ -106,7 +106,7 @@ seal_piece(duet_channel *channel, struct duet__tx *job, struct batch *batch)
 }
 
 int
-duet__send_write(duet_channel *channel, const uint8_t *bytes, size_t size)
+duet__send_write(duet_channel *channel, const uint8_t *bytes, size_t size, int job)
 {
     size_t put = 0;
 
@@ -118,6 +118,7 @@ duet__send_write(duet_channel *channel, const uint8_t *bytes, size_t size)
     if (channel->unsent == NULL)
         return duet__channel_fail(channel, DUET_E_IO, "no memory for bytes that are not sent yet",
                                   0);
+    channel->unsent_job = job != 0;
     memcpy(channel->unsent, bytes + put, size - put);
     channel->unsent_at = 0;
     channel->unsent_size = (uint32_t)(size - put);
@@ -133,6 +134,8 @@ write_unsent(duet_channel *channel)
     int result = duet__io_write(channel, channel->unsent + channel->unsent_at,
                                 channel->unsent_size - channel->unsent_at, &put);
     channel->unsent_at += (uint32_t)put;
+    if (result != DUET_OK && result != DUET_AGAIN)
+        channel->tx_unreported = channel->unsent_job;
     if (result != DUET_AGAIN) {
         free(channel->unsent);
         channel->unsent = NULL;
@@ -158,7 +161,10 @@ send_batch(duet_channel *channel, struct duet__tx *job)
         sealed = seal_frames(channel, job, &batch);
     if (channel->result != DUET_OK)
         return channel->result;
-    int written = batch.used > 0 ? duet__send_write(channel, batch.bytes, batch.used) : DUET_OK;
+    int written = DUET_OK;
+    if (batch.used > 0)
+        written = duet__send_write(channel, batch.bytes, batch.used,
+                                   job != NULL || channel->send_phase == DUET__SEND_CLOSING);
     return sealed != DUET_OK ? sealed : written;
 }
 
@@ -174,5 +180,5 @@ duet__send_step(duet_channel *channel, struct duet__tx *job)
         if (result != DUET_OK || job == NULL || !job->due)
             return result;
     }
-    return DUET_AGAIN;
+    return DUET__STEP_MORE;
 }

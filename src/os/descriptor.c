@@ -248,29 +248,6 @@ duet__os_write(int fd, enum duet__os_kind kind, const uint8_t *data, size_t size
     return n > 0 ? DUET_OK : DUET_AGAIN;
 }
 
-int
-duet__os_wait(int rfd, int wfd, unsigned want, int timeout_ms)
-{
-    struct pollfd both[2] = {{.fd = -1}, {.fd = -1}};
-
-    if (want & DUET__OS_READ) {
-        both[0].fd = rfd;
-        both[0].events = POLLIN;
-    }
-    if (want & DUET__OS_WRITE) {
-        both[1].fd = wfd;
-        both[1].events = POLLOUT;
-    }
-    int n = poll(both, 2, timeout_ms);
-    if (n < 0)
-        return errno == EINTR ? 0 : -1;
-    if ((both[0].revents | both[1].revents) & POLLNVAL) {
-        errno = EBADF;
-        return -1;
-    }
-    return 0;
-}
-
 void
 duet__os_reason(char *out, size_t cap, int reason)
 {

@@ -15,6 +15,7 @@
 #define DUET__OS_SECURE_GETENV 1 /* getenv() that gives nothing to a setuid program */
 #define DUET__OS_GETENTROPY    1 /* in <sys/random.h> */
 #define DUET__OS_MSG_NOSIGNAL  1 /* send() without SIGPIPE */
+#define DUET__OS_EVENTFD       1 /* a descriptor that is both ends of a wake-up */
 #include <sys/uio.h>
 #ifdef RWF_NOWAIT
 #define DUET__OS_NOWAIT 1 /* preadv2() and pwritev2(), which do not block whatever the mode */

@@ -72,7 +72,8 @@ int duet__os_read(int fd, enum duet__os_kind kind, const struct duet__os_piece *
 
 /**
  * Peek at up to size bytes, which stay in the socket; at NULL: only count them. patient 1: wait for
- * the first of them if the socket is in blocking mode. Returns as duet__os_read().
+ * the first of them if the socket is in blocking mode. Returns as duet__os_read(); DUET_AGAIN with
+ * errno EINTR when a signal ended it.
  */
 int duet__os_peek(int fd, int patient, uint8_t *at, size_t size, size_t *got);
 
@@ -83,6 +84,10 @@ int duet__os_drop(int fd, uint8_t *at, size_t size);
 /** Make poll() report input only when size bytes are there (1: the usual). Returns 0; -1 when the
  * socket's buffer may be too small for that. */
 int duet__os_low_water(int fd, size_t size);
+
+/** Let a patient peek wait for a short time only, so that a program can end it (0: as before).
+ * Returns 0; -1 when the application has set a time of its own. */
+int duet__os_limit_peeks(int fd, int on);
 
 /** 1 when poll() says that fd has input, has ended or has failed. */
 int duet__os_readable(int fd);
@@ -97,10 +102,19 @@ int duet__os_write(int fd, enum duet__os_kind kind, const uint8_t *data, size_t 
 enum { DUET__OS_READ = 1, DUET__OS_WRITE = 2 };
 
 /**
- * Wait until rfd can be read or wfd written, whichever the set `want` names; timeout_ms negative:
- * without limit. A signal ends the wait early. Returns 0, or -1.
+ * Wait until rfd can be read or wfd written, whichever the set `want` names, or `woken` (-1: none)
+ * can be read; timeout_ms negative: without limit. Returns 0; 1 when a signal ended the wait; -1.
  */
-int duet__os_wait(int rfd, int wfd, unsigned want, int timeout_ms);
+int duet__os_wait(int rfd, int wfd, int woken, unsigned want, int timeout_ms);
+
+/** Make a pair of ends with which a signal handler or another thread ends a wait: [0] to wait for,
+ * [1] to write to. On Linux the two are one descriptor. Returns 0, or -1. */
+int duet__os_wake_new(int ends[2]);
+
+/** End every wait for the other end, now and later. Async-signal-safe. */
+void duet__os_wake(int end);
+
+void duet__os_wake_free(const int ends[2]);
 
 /** Write the text of an errno value to out: at most cap bytes, NUL included. */
 void duet__os_reason(char *out, size_t cap, int reason);

@@ -13,8 +13,11 @@
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #ifdef DUET__OS_LINUX
+
+enum { PATIENT_US = 20000 };
 
 static int
 socket_option(int fd, int name)
@@ -73,6 +76,19 @@ duet__os_drop(int fd, uint8_t *at, size_t size)
 }
 
 int
+duet__os_limit_peeks(int fd, int on)
+{
+    const struct timeval limit = {0, on ? PATIENT_US : 0};
+    struct timeval set = {0};
+    socklen_t size = sizeof set;
+
+    if (on && (getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &set, &size) != 0 || set.tv_sec != 0 ||
+               set.tv_usec != 0))
+        return -1;
+    return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+}
+
+int
 duet__os_low_water(int fd, size_t size)
 {
     int room = size > 1 ? socket_option(fd, SO_RCVBUF) : 0;
@@ -111,6 +127,14 @@ duet__os_drop(int fd, uint8_t *at, size_t size)
     (void)at;
     (void)size;
     return DUET_E_IO;
+}
+
+int
+duet__os_limit_peeks(int fd, int on)
+{
+    (void)fd;
+    (void)on;
+    return -1;
 }
 
 int

@@ -191,13 +191,15 @@ handshake_until(struct link *link, uint64_t end)
 {
     int result = DUET_SLOW;
 
-    for (uint64_t now = duet__os_now_ms(); result == DUET_SLOW && now < end && !interrupted();
+    /* DUET_AGAIN: a signal handler ran. */
+    for (uint64_t now = duet__os_now_ms();
+         (result == DUET_SLOW || result == DUET_AGAIN) && now < end && !interrupted();
          now = duet__os_now_ms()) {
         uint64_t left = end - now;
         result = duet_channel_handshake(link->channel,
                                         left < PATIENCE_STEP_MS ? (int)left : PATIENCE_STEP_MS);
     }
-    return result;
+    return result == DUET_AGAIN ? DUET_SLOW : result;
 }
 
 /* ---- Connecting ---- */

@@ -2,6 +2,7 @@
  * duet ping: each step to a peer, its outcome and how long it took; then round trips.
  */
 #include "commands.h"
+#include "interrupt.h"
 #include "link.h"
 #include "log.h"
 #include "os/os.h"
@@ -129,7 +130,7 @@ await_pong(struct link *link, int timeout_ms)
         duet_session_info(session, &info);
         if (!info.pinging)
             return DUET_OK;
-        duet__os_wait(link->rfd, link->wfd, DUET__OS_READ, 50);
+        duet__os_wait(link->rfd, link->wfd, -1, DUET__OS_READ, 50);
     } while (duet__os_now_ms() < end);
     return DUET_SLOW;
 }
@@ -144,7 +145,9 @@ ping_once(struct ping *p, unsigned number)
     uint64_t begin = duet__os_now_us();
     int result = duet_session_ping(session, bytes);
     if (result == DUET_OK)
-        result = duet_channel_flush(p->link.channel, WAIT_MS);
+        do
+            result = duet_channel_flush(p->link.channel, WAIT_MS);
+        while (result == DUET_AGAIN && !interrupted()); /* a signal that ends nothing */
     p->sent++;
     if (result == DUET_OK)
         result = await_pong(&p->link, WAIT_MS);
@@ -185,8 +188,11 @@ go_to_and_fro(struct ping *p, unsigned count)
 static int
 close_duly(struct ping *p)
 {
-    int result = duet_channel_close(p->link.channel, WAIT_MS);
+    int result;
 
+    do
+        result = duet_channel_close(p->link.channel, WAIT_MS);
+    while (result == DUET_AGAIN && !interrupted());
     ping_field(p, "closed", result == DUET_OK ? "true" : "false");
     if (result != DUET_OK)
         return link_fail(&p->link, result);
