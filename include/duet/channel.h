@@ -182,8 +182,7 @@ DUET_API DUET_CHECKED int duet_channel_send(duet_channel *channel, const void *d
  * least is over size, or a frame was begun in another buffer (below); or a fatal result. With
  * nothing received: DUET_E_ROOM: the next frame alone is larger than size
  * (duet_channel_next_frame() has the need), DUET_E_CODE: it has another code (receive it by
- * duet_channel_recv_message()). DUET_E_MEMORY is fatal: there was no memory for the partial frame
- * that a deadline cut off.
+ * duet_channel_recv_message()). DUET_E_MEMORY: no memory for a part of a frame.
  *
  * Frames over 1 MiB (only where DUET_SET_MAX_PAYLOAD allows them) never become a partial frame. One
  * that a deadline cuts in two lies unverified in the buffer and goes on only there: leave the

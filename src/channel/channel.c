@@ -1,6 +1,6 @@
 /*
- * A channel's life: construction on descriptors or a stream, state and detail, failure, release;
- * and the memory of partial frames. Reading and writing are in io.c, waiting in call.c.
+ * A channel's life: construction on descriptors or a stream, state and detail, failure, release.
+ * Reading and writing are in io.c, waiting in call.c.
  *
  * The first fatal result stays. It frees all buffers and wipes the session's keys, so that every
  * later call returns the same (docs/protocol.md §1).
@@ -9,46 +9,11 @@
 #include "channel/replay.h"
 
 #include <duet/secret.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    DETAIL_SIZE = 160,        /* bytes of a detail, NUL included */
-    PARTIAL_TOTAL = 64 << 20, /* bytes of partial frames in all channels of a process, so that slow
-                                 peers on many channels cannot fill memory together */
-};
-
-static _Atomic size_t partial_total; /* bytes that the channels of this process hold */
-
-/* ---- Partial frames: cut in two by a deadline, or not for the call that met them ---- */
-
-int
-duet__partial_new(duet_channel *channel)
-{
-    size_t size = (size_t)channel->rx_length + 1; /* an empty frame needs a pointer too */
-
-    if (channel->partial != NULL)
-        return DUET_OK;
-    if (atomic_fetch_add(&partial_total, size) + size <= PARTIAL_TOTAL)
-        channel->partial = malloc(size);
-    if (channel->partial != NULL)
-        return DUET_OK;
-    atomic_fetch_sub(&partial_total, size);
-    return duet__channel_fail(channel, DUET_E_MEMORY, "no memory for a partial frame", 0);
-}
-
-void
-duet__partial_free(duet_channel *channel)
-{
-    if (channel->partial == NULL)
-        return;
-    duet_wipe(channel->partial, channel->rx_length);
-    free(channel->partial);
-    channel->partial = NULL;
-    atomic_fetch_sub(&partial_total, (size_t)channel->rx_length + 1);
-}
+enum { DETAIL_SIZE = 160 }; /* bytes of a detail, NUL included */
 
 /* ---- Failure ---- */
 

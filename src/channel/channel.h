@@ -5,7 +5,7 @@
  *   many.c exchange.c message.c  public calls
  *   call.c                       the handshake, loops and deadlines: the only place that waits
  *   peek.c send.c recv.c         peeking at TCP sockets; sealing and writing; exact reads
- *   io.c channel.c               descriptors and streams; construct, fail, free, partial frames
+ *   io.c channel.c partial.c     descriptors and streams; construct, fail, free; partial frames
  *
  * An idle channel owns no buffer. Sealed bytes that the descriptor did not take and partial frames
  * are allocated when they come up and freed when they are done.
@@ -50,7 +50,7 @@ enum {
                                                                 the most that stays unsent */
     DUET__PEEK_SIZE = 4 * (16384 + (int)DUET_FRAME_OVERHEAD), /* bytes of one peek: whole frames of
                                                                  the default size */
-    DUET__PARTIAL_MOST = 1 << 20, /* bytes of payload in a partial frame */
+    DUET__PARTIAL_MOST = 1 << 20, /* bytes of payload in a frame that may become a partial frame */
     DUET__PEEK_FRAME = 8 * 1024,  /* bytes of payload from which exact reads were measured to be
                                      faster than a peek and a second copy */
     DUET__STEPS_MOST = 256, /* steps after which a call looks at its deadline, and whether it was
@@ -96,6 +96,7 @@ struct duet_channel {
     uint32_t tx_left;    /* bytes of payload that the begun frame still needs */
 
     uint8_t *partial;                     /* payload of the frame being received; NULL: none */
+    uint32_t partial_size;                /* bytes that it has room for */
     uint8_t *rx_at;                       /* where in the caller's buffer that frame lies */
     uint32_t rx_code, rx_length, rx_done; /* of that frame; bytes of payload so far */
     uint32_t last;                        /* bytes of payload of the last delivered frame */
@@ -178,9 +179,11 @@ void duet__channel_set_detail(duet_channel *channel, const char *what, int reaso
 /** Have poll() report any byte again. */
 void duet__channel_clear_low_water(duet_channel *channel);
 
-/** Allocate the partial frame for reassembly, unless it is there. Returns DUET_OK;
- * DUET_E_MEMORY, and the channel has failed. */
-int duet__partial_new(duet_channel *channel);
+/* ---- partial.c ---- */
+
+/** Let the partial frame have room for size bytes of payload, and exist. Returns DUET_OK, or
+ * DUET_E_MEMORY with nothing changed. */
+int duet__partial_reserve(duet_channel *channel, size_t size);
 
 /** Wipe and free the partial frame. */
 void duet__partial_free(duet_channel *channel);

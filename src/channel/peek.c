@@ -61,6 +61,9 @@ duet__peek_next(duet_channel *channel, struct duet__rx *job, struct duet__peek *
             int placed = duet__recv_place(channel, job);
             if (placed != DUET_OK)
                 return placed;
+            if (channel->partial != NULL &&
+                duet__partial_reserve(channel, channel->rx_length) != DUET_OK)
+                return DUET_E_MEMORY;
             *step = (struct duet_step){.in = in, .in_size = channel->need};
             step->out = channel->partial != NULL ? channel->partial : channel->rx_at;
             step->out_size = channel->rx_length;

@@ -84,7 +84,7 @@ duet__recv_handle(duet_channel *channel, const struct duet_step *step, int resul
         channel->idle_frames++;
     /* The bytes are not in the kernel any more: without memory for them the channel is lost. */
     if (result == DUET_E_MEMORY)
-        return duet__channel_fail(channel, result, NULL, 0);
+        return duet__channel_fail(channel, DUET_E_IO, "no memory for what the peer sent", 0);
     return result == DUET_OK ? DUET_OK : duet__channel_check(channel, result);
 }
 
@@ -140,7 +140,8 @@ place_other_code(duet_channel *channel, const struct duet__rx *job)
         return DUET_E_MISUSE; /* it was begun in another call's buffer, and goes on only there */
     /* An attacker may have changed the code of an unverified header, so the frame is verified in
      * `partial` before DUET_E_CODE is returned; one that is too large for that is not. */
-    return channel->rx_length > DUET__PARTIAL_MOST ? DUET_E_CODE : duet__partial_new(channel);
+    return channel->rx_length > DUET__PARTIAL_MOST ? DUET_E_CODE
+                                                   : duet__partial_reserve(channel, 0);
 }
 
 int
@@ -184,14 +185,21 @@ int
 duet__recv_piece(duet_channel *channel, struct duet__rx *job)
 {
     uint8_t after[DUET_MAC_SIZE + DUET_HEADER_SIZE];
-    uint8_t *payload = channel->partial != NULL ? channel->partial : channel->rx_at;
     size_t left = channel->rx_length - channel->rx_done;
     size_t mac = channel->need - left; /* bytes of the MAC that are still to come */
     size_t n = duet__min(left, PAYLOAD_READ);
+    uint8_t *payload = channel->rx_at;
     struct duet__os_piece pieces[2] = {{after, 0}, {after, 0}};
     unsigned count = 0;
     size_t got = 0;
 
+    if (channel->partial != NULL) {
+        if (left > 0 && channel->rx_done == channel->partial_size &&
+            duet__partial_reserve(channel, channel->rx_done + 1u) != DUET_OK)
+            return DUET_E_MEMORY;
+        n = duet__min(n, channel->partial_size - channel->rx_done);
+        payload = channel->partial;
+    }
     if (n > 0) {
         payload += channel->rx_done;
         pieces[count++] = (struct duet__os_piece){payload, n};
@@ -246,8 +254,10 @@ duet__recv_settle(duet_channel *channel, struct duet__rx *job, int result)
     if (channel->result == DUET_OK) {
         if (channel->rx_length > DUET__PARTIAL_MOST)
             return result; /* too large: it goes on only where it lies */
-        if (duet__partial_new(channel) == DUET_OK)
+        if (duet__partial_reserve(channel, channel->rx_done) == DUET_OK)
             memcpy(channel->partial, channel->rx_at, channel->rx_done);
+        else
+            duet__channel_fail(channel, DUET_E_IO, "no memory for a partial frame", 0);
     }
     duet_wipe(channel->rx_at, channel->rx_done);
     job->in_place = 0; /* a second call would copy the wiped bytes */

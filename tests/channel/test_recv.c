@@ -329,49 +329,6 @@ another_code(void **state)
     ends_close(&ends);
 }
 
-/** A first part of a frame as large as a partial frame may be has come, and time is up. */
-static int
-cut_frame(struct ends *ends)
-{
-    size_t accepted, got;
-
-    ends_open(ends);
-    ends_handshake(ends);
-    assert_int_equal(duet_channel_send_frame(ends->top, 0, sent, 1 << 20, &accepted, 0),
-                     DUET_AGAIN);
-    assert_true(ends_carry(ends->top_far, ends->bottom_far, 20000) > 10000);
-    memset(had, 0xA5, 20000);
-    int result = duet_channel_recv(ends->bottom, had, 1 << 20, &got, 1, 0);
-    assert_int_equal(got, 0);
-    return result;
-}
-
-/** Where there is no room to set a frame aside, its part does not stay in the caller's buffer,
- * which may be another channel's by the next call: the channel ends. */
-static void
-no_room_to_set_aside(void **state)
-{
-    enum { MOST = 70 };
-    static struct ends ends[MOST];
-    static const uint8_t zeros[10000];
-    size_t count = 0, got;
-    int result;
-
-    (void)state;
-    do
-        result = cut_frame(&ends[count++]);
-    while (result == DUET_AGAIN && count < MOST);
-    assert_int_equal(result, DUET_E_MEMORY);
-    assert_true(count > 60);
-    assert_memory_equal(had, zeros, sizeof zeros);
-    assert_int_equal(duet_channel_recv(ends[count - 1].bottom, had, 1 << 20, &got, 1, 0),
-                     DUET_E_MEMORY);
-    for (size_t i = 0; i < count; i++)
-        ends_close(&ends[i]);
-    assert_int_equal(cut_frame(&ends[0]), DUET_AGAIN);
-    ends_close(&ends[0]);
-}
-
 /** A frame too large for a partial frame goes on in the buffer where it began, and nowhere else. */
 static void
 large_frame_keeps_its_buffer(void **state)
@@ -421,7 +378,6 @@ main(void)
         cmocka_unit_test(room_for_the_next_frame),
         cmocka_unit_test(violations),
         cmocka_unit_test(violation_in_a_partial_frame),
-        cmocka_unit_test(no_room_to_set_aside),
         cmocka_unit_test(truncated_anywhere),
         cmocka_unit_test(closed_in_order),
         cmocka_unit_test(another_code),

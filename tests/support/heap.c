@@ -1,5 +1,5 @@
 /*
- * Counted allocations; see heap.h. No memory is checked or limited here.
+ * Counted allocations; see heap.h. No memory is checked here.
  */
 #include "support/heap.h"
 
@@ -15,6 +15,7 @@
 #endif
 
 struct heap_count heap_ours, heap_libcrypto;
+long heap_until = -1;
 
 #ifdef __APPLE__ /* no --wrap there: nothing is counted */
 #define __real_malloc  malloc
@@ -56,15 +57,25 @@ uncount_block(struct heap_count *count, void *memory)
 }
 
 #ifndef __APPLE__
+static int
+heap_fails(void)
+{
+    return heap_until >= 0 && heap_until-- == 0;
+}
+
 void *
 __wrap_malloc(size_t size)
 {
+    if (heap_fails())
+        return NULL;
     return count_block(&heap_ours, __real_malloc(size), size);
 }
 
 void *
 __wrap_calloc(size_t count, size_t size)
 {
+    if (heap_fails())
+        return NULL;
     return count_block(&heap_ours, __real_calloc(count, size), count * size);
 }
 
@@ -128,8 +139,11 @@ heap_restart(void)
 int
 heap_counts(void)
 {
-    size_t calls = heap_ours.calls;
-    void *volatile memory = malloc(1); /* volatile: or the compiler leaves the pair out */
+    /* volatile: the compiler takes it that malloc() changes no variable of ours, and would leave out
+     * a pair of calls. */
+    const volatile size_t *calls = &heap_ours.calls;
+    size_t before = *calls;
+    void *volatile memory = malloc(1);
     free(memory);
-    return heap_ours.calls > calls;
+    return *calls > before;
 }

@@ -24,6 +24,9 @@ extern struct heap_count heap_ours;
 /** The same for libcrypto. */
 extern struct heap_count heap_libcrypto;
 
+/** How many calls of malloc and calloc still succeed, libcrypto's aside; negative: all. */
+extern long heap_until;
+
 /** Count libcrypto's allocations; before anything else uses it. Returns 0, or -1 when it is late. */
 int heap_count_libcrypto(void);
 
