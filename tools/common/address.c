@@ -3,7 +3,9 @@
  */
 #include "address.h"
 
+#include "interrupt.h"
 #include "log.h"
+#include "name_lookup.h"
 #include "values.h"
 
 #include <fcntl.h>
@@ -12,6 +14,9 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Seconds, and probes: a peer whose machine or network died is noticed after two minutes. */
+enum { KEEPALIVE_IDLE = 60, KEEPALIVE_INTERVAL = 15, KEEPALIVE_COUNT = 4 };
 
 /** host:port or [v6]:port. Returns NULL, or what is wrong with it. */
 static const char *
@@ -121,14 +126,26 @@ address_fault(const char *address, int passive)
 }
 
 int
-address_resolve(struct addrinfo **list, const struct address *address, int passive)
+address_resolve(struct addrinfo **list, const struct address *address, int passive, int timeout_ms)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = passive ? AI_PASSIVE : 0};
 
+    /* A number needs no resolver. */
+    hints.ai_flags |= AI_NUMERICHOST;
     int result =
         getaddrinfo(address->host[0] != 0 ? address->host : NULL, address->port, &hints, list);
+    hints.ai_flags &= ~AI_NUMERICHOST;
+    if (result == EAI_NONAME)
+        result = name_lookup(list, address, &hints, timeout_ms);
     if (result == 0)
         return EXIT_DONE;
+    if (result == NAME_LATE && interrupted())
+        return EXIT_INTERRUPTED;
+    if (result == NAME_LATE)
+        return log_error(EXIT_CONNECT,
+                         "%s: the resolver did not answer within %g s; check this machine's "
+                         "resolver, or give an address in numbers; --timeout waits longer",
+                         printable_word(address->host), timeout_ms / 1000.0);
     if (result == EAI_SERVICE)
         return log_error(EXIT_CONNECT,
                          "%s:%s: no service of this name here; give the port's number",
@@ -145,6 +162,13 @@ address_prepare(int fd)
 
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* fails on a Unix socket */
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+#ifdef TCP_KEEPIDLE
+    const int idle = KEEPALIVE_IDLE, interval = KEEPALIVE_INTERVAL, count = KEEPALIVE_COUNT;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+#endif
 }
 
 void

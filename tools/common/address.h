@@ -28,9 +28,10 @@ int address_parse(struct address *out, const char *address, int passive);
  * is printed. */
 const char *address_fault(const char *address, int passive);
 
-/** Find the addresses of a name, which may take long; freeaddrinfo() is the caller's. Returns an
- * exit code. */
-int address_resolve(struct addrinfo **list, const struct address *address, int passive);
+/** Find the addresses of a name, in timeout_ms at most (negative: as long as it takes);
+ * freeaddrinfo() is the caller's. Returns an exit code. */
+int address_resolve(struct addrinfo **list, const struct address *address, int passive,
+                    int timeout_ms);
 
 /** Name a socket's address in numbers, for a reader. */
 void address_name(char *out, size_t cap, const struct sockaddr_storage *address);

@@ -134,12 +134,13 @@ dial_tcp(struct dialled *dialled, const struct address *where, const char *addre
     socklen_t size = sizeof at;
     uint64_t begin = duet__os_now_us();
 
-    int code = address_resolve(&list, where, 0);
+    int code = address_resolve(&list, where, 0, timeout_ms);
     if (code != EXIT_DONE)
         return code;
     uint64_t resolved = duet__os_now_us();
     dialled->resolve_us = resolved - begin + 1; /* 0 would mean that it was not reached */
-    dialled->fd = dial_list(list, timeout_ms);
+    int spent = (int)(dialled->resolve_us / 1000);
+    dialled->fd = dial_list(list, timeout_ms > spent ? timeout_ms - spent : timeout_ms);
     freeaddrinfo(list);
     if (dialled->fd < 0)
         return dial_failed(address);

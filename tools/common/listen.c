@@ -85,7 +85,7 @@ listen_tcp(struct listener *listener, const struct address *where, const char *a
     struct addrinfo *list = NULL;
     int error = 0;
 
-    int code = address_resolve(&list, where, 1);
+    int code = address_resolve(&list, where, 1, -1);
     if (code != EXIT_DONE)
         return code;
     for (struct addrinfo *a = list; a != NULL && listener->count < LISTENERS_MOST; a = a->ai_next) {
