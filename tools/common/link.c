@@ -60,6 +60,7 @@ static void
 exec_shell(int fd, const char *command)
 {
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
     if (dup2(fd, 0) == 0 && dup2(fd, 1) == 1)
         execl("/bin/sh", "sh", "-c", command, (char *)NULL);
     _exit(127);

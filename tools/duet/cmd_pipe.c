@@ -32,6 +32,7 @@ struct flow {
     size_t at, size; /* what is left lies from at to size */
     int fd;          /* -1: closed */
     int regular;     /* a file: never waits */
+    int named;       /* 1: opened by its path, so that its content is this program's to say */
     enum duet__os_kind kind;
     const char *name;
 };
@@ -80,6 +81,7 @@ open_flow(struct flow *flow, const char *path, int standard, int flags)
         return log_error(EXIT_LOCAL, "%s: %s; name what can be %s", printable(flow->name),
                          errno_text(), standard == 0 ? "read" : "written");
     flow->regular = S_ISREG(status.st_mode);
+    flow->named = path != NULL && strncmp(path, "fd:", 3) != 0;
     return stdio_check(flow->fd, standard, flow->name);
 }
 
@@ -98,8 +100,17 @@ open_flows(struct pump *pump)
         return log_error(EXIT_LIMIT, "no memory");
     int code = open_flow(&pump->in, o->in, 0, O_RDONLY);
     if (code == EXIT_DONE)
-        code = open_flow(&pump->out, o->out, 1, O_WRONLY | O_CREAT | O_TRUNC);
+        code = open_flow(&pump->out, o->out, 1, O_WRONLY | O_CREAT);
     return code;
+}
+
+/** The peer has proven itself: what the output's file held before gives way. */
+static int
+empty_output(const struct flow *out)
+{
+    if (!out->named || !out->regular || ftruncate(out->fd, 0) == 0)
+        return EXIT_DONE;
+    return log_error(EXIT_LOCAL, "%s: %s", printable(out->name), errno_text());
 }
 
 static int
@@ -347,6 +358,8 @@ pipe_run(struct options *o)
     int code = open_flows(&pump);
     if (code == EXIT_DONE)
         code = link_open(&link, o, address);
+    if (code == EXIT_DONE)
+        code = empty_output(&pump.out);
     if (code == EXIT_DONE) {
         code = run_pump(&pump);
         link_report_receipts(&link);

@@ -67,6 +67,7 @@ main(int argc, const char **argv)
     setlocale(LC_CTYPE, "");
     log_ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* write() reports a file that may not grow */
     if (duet__os_no_dumps() != 0)
         log_warning("core dumps could not be turned off");
     if (argc < 2)
