@@ -17,11 +17,11 @@ enum { PATH = 256 };
 static char root[PATH];
 static int before = -1; /* the working folder outside of a run */
 
-/** walk_tree()'s call for each entry: the folder itself (depth 0) goes only if *itself. */
+/** The walk's call for each entry: the folder itself goes only if *itself. */
 static int
 remove_entry(void *itself, const struct walk_entry *entry)
 {
-    if (entry->depth == 0 && !*(const int *)itself)
+    if (*entry->below == 0 && !*(const int *)itself)
         return 0;
     if (entry->kind == WALK_FOLDER)
         chmod(entry->path, 0700);
@@ -35,7 +35,9 @@ remove_entry(void *itself, const struct walk_entry *entry)
 static void
 remove_all(const char *path, int itself)
 {
-    need(walk_tree(path, remove_entry, &itself) == 0);
+    const struct walk walk = {.visit = remove_entry, .context = &itself};
+
+    need(walk_tree(&walk, path) == 0);
 }
 
 static void

@@ -9,10 +9,10 @@
 #include "commands.h"
 #include "exits.h"
 #include "folder.h"
+#include "format.h"
 #include "fuzz.h"
 #include "interrupt.h"
 #include "link.h"
-#include "protocol.h"
 
 #include "session/session.h"
 
@@ -21,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WIRE = 70000, LARGE = TRANSFER_ASK_FROM };
+enum { WIRE = 70000, LARGE = 300000 };
 
 static struct options options;
 

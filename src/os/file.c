@@ -1,8 +1,9 @@
 /*
- * Renames a file without replacing one of the new name.
+ * Files: renamed without replacing one of the new name, and put on the disk.
  *
- * Linux does it in one step where the file system can; elsewhere a second name is made and the
- * first removed, so that for a moment the file has both.
+ * Linux renames in one step where the file system can; elsewhere a second name is made and the
+ * first removed, so that for a moment the file has both. A file system that knows neither looks
+ * first and renames then.
  */
 #include "os/os.h"
 
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #if defined(DUET__OS_LINUX) && !defined(RENAME_NOREPLACE)
@@ -26,10 +28,40 @@ duet__os_rename_new(int folder, const char *from, const char *to)
 #ifdef DUET__OS_LINUX
     if (renameat2(folder, from, folder, to, RENAME_NOREPLACE) == 0)
         return 0;
-    if (errno != EINVAL && errno != ENOSYS) /* these two: the file system cannot do it */
+    if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) /* it cannot do it */
         return -1;
 #endif
-    if (linkat(folder, from, folder, to, 0) != 0)
+    if (linkat(folder, from, folder, to, 0) == 0)
+        return unlinkat(folder, from, 0);
+    if (errno != EPERM && errno != ENOSYS && errno != ENOTSUP && errno != EOPNOTSUPP)
         return -1;
-    return unlinkat(folder, from, 0);
+    struct stat status;
+    if (fstatat(folder, to, &status, AT_SYMLINK_NOFOLLOW) == 0) {
+        errno = EEXIST;
+        return -1;
+    }
+    return renameat(folder, from, folder, to);
+}
+
+int
+duet__os_sync_all(int fd)
+{
+#ifdef DUET__OS_LINUX
+    return syncfs(fd);
+#else
+    sync();
+    return fsync(fd);
+#endif
+}
+
+void
+duet__os_write_out(int fd, uint64_t at, uint64_t size)
+{
+#ifdef DUET__OS_LINUX
+    (void)sync_file_range(fd, (off_t)at, (off_t)size, SYNC_FILE_RANGE_WRITE);
+#else
+    (void)fd;
+    (void)at;
+    (void)size;
+#endif
 }

@@ -124,6 +124,12 @@ void duet__os_reason(char *out, size_t cap, int reason);
 /** Rename a file within a folder; errno EEXIST when the new name is taken. Returns 0, or -1. */
 int duet__os_rename_new(int folder, const char *from, const char *to);
 
+/** Put all that was written to fd's file system on the disk. Returns 0, or -1. */
+int duet__os_sync_all(int fd);
+
+/** Begin to put a range of a file on the disk, without waiting for it. */
+void duet__os_write_out(int fd, uint64_t at, uint64_t size);
+
 /* ---- Memory that forked processes share ---- */
 
 /** Zeroed memory of size bytes, shared with every process forked from now on. NULL: none. */

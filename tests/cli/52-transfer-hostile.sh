@@ -32,14 +32,15 @@ transfer 1 1 src
 [ "$(cat outside/x)" = precious ] || bad "written through a link"
 rm got/src/x
 ln -s ../../outside/x got/src/x.duet-part
-transfer 9 1 src
+transfer 0 0 src
+same src/x got/src/x
 [ "$(cat outside/x)" = precious ] || bad "written through a link"
 rm -r got
 
 # a folder where a file is meant, and a file where a folder is
 mkdir -p got/large
 transfer 1 1 large
-says "is no file" recv.err
+says "a folder is there already" recv.err
 rm -r got
 mkdir got
 echo file >got/src

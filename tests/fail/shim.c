@@ -2,7 +2,7 @@
  * A library that is loaded in front of the system's (LD_PRELOAD) and makes the command's n-th call
  * of a kind fail. Calls by libraries that the command uses are left alone.
  *
- *   FAIL_KIND   the kind of call: read, write, poll, accept, open, fsync, random, malloc, socket,
+ *   FAIL_KIND   the kind of call: read, write, poll, accept, open, fsync, syncfs, random, malloc, socket,
  *               stat, file, fcntl, fork, thread, map
  *   FAIL_NTH    which one, from 1
  *   FAIL_ERRNO  the number that it fails with
@@ -155,6 +155,7 @@ FRONT_OF("poll", -1, int, poll, (struct pollfd * fds, nfds_t count, int ms), (fd
 FRONT_OF("accept", -1, int, accept4, (int fd, __SOCKADDR_ARG a, socklen_t *size, int flags),
          (fd, a, size, flags))
 FRONT_OF("fsync", -1, int, fsync, (int fd), (fd))
+FRONT_OF("syncfs", -1, int, syncfs, (int fd), (fd))
 FRONT_OF("random", -1, int, getentropy, (void *to, size_t size), (to, size))
 FRONT_OF("socket", -1, int, socket, (int domain, int type, int protocol), (domain, type, protocol))
 FRONT_OF("socket", -1, int, socketpair, (int domain, int type, int protocol, int fds[2]),

@@ -30,7 +30,7 @@ interrupt_catch(void)
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action = {.sa_handler = on_signal}, before;
 
-    if (duet__os_pipe(ends, DUET__OS_NO_WAITS) != 0)
+    if (ends[0] < 0 && duet__os_pipe(ends, DUET__OS_NO_WAITS) != 0)
         ends[0] = ends[1] = -1; /* the mark alone must do */
     action.sa_flags = (int)SA_RESETHAND;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)

@@ -23,6 +23,7 @@ static const char *const sides[] = {[TUNNEL_NONE] = "", "client", "server", NULL
 static const char *const proxies[] = {"none", [PROXY_IN] = "in", "out", "both", NULL};
 static const char *const formats[] = {[LOG_TEXT] = "text", "logfmt", "json", NULL};
 static const char *const logs[] = {[LOG_STDERR] = "stderr", "syslog", NULL};
+static const char *const forever[] = {"forever", NULL};
 static const char *const styles[] = {[PROGRESS_AUTO] = "auto", "plain", "json", "none", NULL};
 
 static const char *
@@ -52,6 +53,7 @@ network_fault(const char *text)
 #define PATHS                OPTION_PATHS, 0, 0, NULL, NULL
 #define LIST(fault)          OPTION_LIST, 0, 0, NULL, fault
 #define NUMBER(least, most)  OPTION_NUMBER, least, most, NULL, NULL
+#define SIZE(least)          OPTION_SIZE, least, UINT64_MAX, NULL, NULL
 #define SECONDS(least, most) OPTION_SECONDS, least, most, NULL, NULL
 #define UP_TO(most)          OPTION_SECONDS_OR_NEVER, 1, most, NULL, NULL
 #define RANGE(most)          OPTION_RANGE, 0, most, NULL, NULL
@@ -90,7 +92,38 @@ const struct option option_table[] = {
     {"peer", 0, TEXT, FOR_KEYGEN, HEAD_OWN, COMMAND(peer), NULL, "NAME",
      "With --identity: print the section [Peer NAME] for the other end's peers file"},
     {"name", 0, TEXT, FOR_SEND, HEAD_OWN, COMMAND(name), NULL, "NAME",
-     "The file name of standard input (-) at the receiver"},
+     "The name of the one source at the receiver; default its own, of standard input (-) stdin"},
+    {"exclude", 0, LIST(NULL), FOR_SEND, HEAD_OWN, COMMAND(excludes), NULL, "PATTERN",
+     "Leave out what matches, as in .gitignore; may be repeated"},
+    {"include", 0, LIST(NULL), FOR_SEND, HEAD_OWN, COMMAND(includes), NULL, "PATTERN",
+     "Send what matches although an --exclude before it matches too"},
+    {"exclude-from", 0, LIST(NULL), FOR_SEND, HEAD_OWN, COMMAND(exclude_files), NULL, "FILE",
+     "Patterns to leave out, one a line; ! before one includes"},
+    {"dereference", 'L', FLAG, FOR_SEND, HEAD_OWN, COMMAND(follow), NULL, NULL,
+     "Send what links point to, not the links"},
+    {"list", 0, FLAG, FOR_SEND, HEAD_OWN, COMMAND(list), NULL, NULL,
+     "Print what would be sent, and send nothing"},
+    {"limit", 0, SIZE(1024), FOR_SEND, HEAD_OWN, COMMAND(limit), NULL, "RATE",
+     "Send no more bytes a second, such as 500k or 2M"},
+    {"checksum", 0, FLAG, FOR_SEND | FOR_RECV, HEAD_OWN, COMMAND(checksum), NULL, NULL,
+     "Compare files that are there by their content, not by size and time"},
+    {"no-perms", 0, FLAG, FOR_SEND | FOR_RECV, HEAD_OWN, COMMAND(no_perms), NULL, NULL,
+     "Leave modes out: new files get those of the receiver's umask"},
+    {"retry", 0, OPTION_NUMBER, 0, UINT32_MAX, forever, NULL, FOR_SEND | FOR_RECV, HEAD_CONNECTION,
+     COMMAND(retry), "0", "N|forever",
+     "Try so often again when the peer is not there or the connection is cut"},
+    {"keep", 0, FLAG, FOR_RECV, HEAD_CONNECTION, COMMAND(keep), NULL, NULL,
+     "With -l: go on with the next peer after each transfer"},
+    {"update", 0, FLAG, FOR_RECV, HEAD_OWN, COMMAND(update), NULL, NULL,
+     "Replace files that exist and are older"},
+    {"keep-both", 0, FLAG, FOR_RECV, HEAD_OWN, COMMAND(keep_both), NULL, NULL,
+     "Store files that exist and differ under another name"},
+    {"hidden", 0, FLAG, FOR_RECV, HEAD_OWN, COMMAND(hidden), NULL, NULL,
+     "Take sources whose names begin with a dot"},
+    {"max-size", 0, SIZE(1), FOR_RECV, HEAD_OWN, COMMAND(most_bytes), NULL, "BYTES",
+     "Refuse files beyond so many bytes in all, such as 10G"},
+    {"max-files", 0, SIZE(1), FOR_RECV, HEAD_OWN, COMMAND(most_files), NULL, "N",
+     "Refuse files and folders beyond so many in all"},
     {"output", 'o', TEXT, FOR_RECV, HEAD_OWN, COMMAND(out), NULL, "DIR|-",
      "Receive into this folder; - writes one file to standard output; default the current folder"},
     {"force", 0, FLAG, FOR_RECV, HEAD_OWN, COMMAND(force), NULL, NULL,

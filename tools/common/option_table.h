@@ -43,6 +43,7 @@ enum option_kind {
     OPTION_PATHS,            /* struct strlist; may be repeated */
     OPTION_LIST,             /* struct strlist; may be repeated; each is checked by fault */
     OPTION_NUMBER,           /* unsigned */
+    OPTION_SIZE,             /* uint64_t: bytes, such as 500k or 2G */
     OPTION_SECONDS,          /* int milliseconds */
     OPTION_SECONDS_OR_NEVER, /* the same; -1: never */
     OPTION_RANGE,            /* uint32_t[2]: two times, in milliseconds */
@@ -64,7 +65,7 @@ struct option {
     const char *about;    /* NULL: an old name, which help does not show */
 };
 
-enum { OPTIONS_MOST = 80, OPTION_WHY = 200 }; /* rows; bytes of a reason */
+enum { OPTIONS_MOST = 100, OPTION_WHY = 200 }; /* rows; bytes of a reason */
 
 extern const struct option option_table[];
 extern const size_t option_count;

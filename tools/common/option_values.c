@@ -83,10 +83,25 @@ set_number(const struct option *o, unsigned *out, const char *value, char why[OP
 {
     uint64_t number;
 
+    if (o->choices != NULL && strcmp(value, o->choices[0]) == 0) { /* a word for the most */
+        *out = (unsigned)o->most;
+        return 0;
+    }
     if (parse_number(&number, value, o->least, o->most) != 0)
-        return value_refuse(why, "must be a number from %llu to %llu", (unsigned long long)o->least,
-                            (unsigned long long)o->most);
+        return value_refuse(why, "must be a number from %llu to %llu%s%s",
+                            (unsigned long long)o->least, (unsigned long long)o->most,
+                            o->choices != NULL ? ", or " : "",
+                            o->choices != NULL ? o->choices[0] : "");
     *out = (unsigned)number;
+    return 0;
+}
+
+static int
+set_size(const struct option *o, uint64_t *out, const char *value, char why[OPTION_WHY])
+{
+    if (parse_size(out, value) != 0 || *out < o->least)
+        return value_refuse(why, "must be a number such as 1000, 500k or 2G, at least %llu",
+                            (unsigned long long)o->least);
     return 0;
 }
 
@@ -164,6 +179,8 @@ option_set(const struct option *o, enum option_owner owner, void *base, const ch
         return set_text(o, at, value, why);
     case OPTION_NUMBER:
         return set_number(o, at, value, why);
+    case OPTION_SIZE:
+        return set_size(o, at, value, why);
     case OPTION_SECONDS:
     case OPTION_SECONDS_OR_NEVER:
         return set_seconds(o, at, value, why);

@@ -6,6 +6,7 @@
 
 #include "keys.h"
 #include "option_table.h"
+#include "strlist.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,10 @@ struct options {
     char *not_after, *peer;
     char *name;
     unsigned force, count, check;
+    /* transfers */
+    struct strlist excludes, includes, exclude_files; /* in their order by options_given() */
+    unsigned list, follow, no_perms, checksum, retry, keep, update, keep_both, hidden;
+    uint64_t limit, most_bytes, most_files;
     char *config, *control;
 };
 

@@ -44,3 +44,23 @@ parse_seconds(int *ms, const char *text)
     }
     return -1;
 }
+
+int
+parse_size(uint64_t *bytes, const char *text)
+{
+    static const char letters[] = "kMGT";
+    size_t size = strlen(text);
+    const char *letter = size > 1 ? strchr(letters, text[size - 1]) : NULL;
+    unsigned shift = letter != NULL ? 10 * (unsigned)(letter - letters + 1) : 0;
+    char digits[32];
+
+    size -= letter != NULL;
+    if (size == 0 || size >= sizeof digits)
+        return -1;
+    memcpy(digits, text, size);
+    digits[size] = 0;
+    if (parse_number(bytes, digits, 0, UINT64_MAX >> shift) != 0)
+        return -1;
+    *bytes <<= shift;
+    return 0;
+}

@@ -1,280 +1,51 @@
 /*
  * duet send: files and folders to a peer that runs duet recv, with progress, resumable.
  *
- * Each file is offered; a large one waits to hear how much of it is there already. Progress counts
- * what the peer has verified and written (docs/transfer.md).
+ * The sources are checked and counted before anything is sent; then they are walked and offered.
+ * How offers and content travel is in tools/transfer (docs/transfer.md).
  */
 #include "commands.h"
-#include "interrupt.h"
+#include "filter.h"
 #include "log.h"
 #include "progress.h"
-#include "protocol.h"
+#include "retry.h"
+#include "sender.h"
 #include "stdio_check.h"
-#include "walk.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-struct sender {
-    struct talk talk;
-    size_t sources;   /* paths */
-    uint32_t offers;  /* so far; the last one's index is one less */
-    uint32_t settled; /* stored or refused */
-    uint32_t refused;
-    int wanted;    /* 1: the WANT for the last offer has come */
-    int dropped;   /* 1: the last offer is refused */
-    uint64_t have; /* bytes that the peer has of it */
-    uint8_t hash[TRANSFER_HASH];
-    uint64_t files, sent; /* files, and bytes of content, that went out */
-    uint64_t last;        /* bytes of these that are the last offer's */
-    int source_error;     /* exit code of a source that could not be read, or 0 */
-};
+enum { FILES_MOST = 2048, FILES_SPARE = 64 }; /* open at a time; kept for the rest of the program */
 
-/* ---- What the receiver says ---- */
-
-static int
-on_refused(struct sender *s, struct fields *fields, uint32_t index)
-{
-    char why[512];
-    size_t size = fields->left < sizeof why - 1 ? fields->left : sizeof why - 1;
-
-    memcpy(why, fields->at, size);
-    why[size] = 0;
-    progress_break(&s->talk.progress);
-    log_error(EXIT_FAILED, "refused by the peer: %s", printable(why));
-    s->refused++;
-    s->settled++;
-    if (index + 1 == s->offers) {
-        s->dropped = 1;
-        s->sent -= s->last; /* which are not known to be there */
-        s->last = 0;
-    }
-    return EXIT_DONE;
-}
-
-static int
-send_on_message(void *context, uint32_t code, const uint8_t *bytes, size_t size)
-{
-    struct sender *s = context;
-    struct fields fields = {bytes, size, 0};
-    uint32_t index = (uint32_t)field(&fields, 4);
-    int current = index + 1 == s->offers;
-
-    if (!fields.bad && index < s->offers) {
-        switch (code) {
-        case TRANSFER_WANT:
-            s->have = field(&fields, 8);
-            s->wanted = current && fields.left == TRANSFER_HASH;
-            if (!s->wanted)
-                break;
-            memcpy(s->hash, fields.at, TRANSFER_HASH);
-            return EXIT_DONE;
-        case TRANSFER_ACK:
-            if (current)
-                progress_move(&s->talk.progress, field(&fields, 8));
-            return EXIT_DONE;
-        case TRANSFER_STORED:
-            s->settled++;
-            return EXIT_DONE;
-        case TRANSFER_REFUSED:
-            return on_refused(s, &fields, index);
-        default:
-            break;
-        }
-    }
-    return log_error(EXIT_FAILED, "the peer's message makes no sense: is it duet recv?");
-}
-
-/* ---- One offer ---- */
-
-static int
-send_offer(struct sender *s, const struct offer *offer)
-{
-    uint8_t message[TRANSFER_MESSAGE];
-    size_t size = offer_write(message, offer);
-
-    s->offers++;
-    s->wanted = s->dropped = 0;
-    s->last = 0;
-    return talk_send(&s->talk, TRANSFER_OFFER, message, size);
-}
-
-/** Wait for how much of the file the peer has, and answer with the offset from which its content
- * follows (resume). Returns an exit code. */
-static int
-agree_on_start(struct sender *s, int fd, const struct offer *offer, uint64_t *offset)
-{
-    uint8_t hash[TRANSFER_HASH], message[8];
-    int code = EXIT_DONE;
-
-    *offset = 0;
-    while (code == EXIT_DONE && !s->wanted && !s->dropped && !s->talk.closed)
-        code = talk_turn(&s->talk);
-    if (code != EXIT_DONE || s->dropped)
-        return code;
-    if (s->talk.closed)
-        return log_error(EXIT_FAILED,
-                         "the peer closed before it took all; is it duet recv? " TRANSFER_RESUME);
-    if (s->have > 0 && s->have <= offer->size && hash_prefix(hash, fd, s->have) == 0 &&
-        memcmp(hash, s->hash, sizeof hash) == 0) /* public: both ends have it */
-        *offset = s->have;
-    progress_file(&s->talk.progress, offer->name, offer->size, *offset);
-    put_field(message, *offset, 8);
-    return talk_send(&s->talk, TRANSFER_START, message, sizeof message);
-}
-
-/** The content from an offset; *status is what DONE will say. */
-static int
-send_content(struct sender *s, int fd, const struct offer *offer, uint64_t at, uint8_t *status)
-{
-    static uint8_t chunk[TRANSFER_DATA_MOST];
-
-    if (at > 0 && lseek(fd, (off_t)at, SEEK_SET) < 0)
-        *status = 1;
-    while (*status == 0 && at < offer->size && !s->dropped) {
-        uint64_t left = offer->size - at;
-        ssize_t n = read(fd, chunk, left < sizeof chunk ? (size_t)left : sizeof chunk);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n == 0 && offer->size == TRANSFER_UNKNOWN)
-            return EXIT_DONE;
-        if (n <= 0) {
-            *status = 1;
-            progress_break(&s->talk.progress);
-            s->source_error = log_error(EXIT_LOCAL, "%s: %s", printable(offer->name),
-                                        n < 0 ? errno_text() : "became shorter while it was read");
-            return EXIT_DONE;
-        }
-        at += (uint64_t)n;
-        s->sent += (uint64_t)n;
-        s->last += (uint64_t)n;
-        progress_tick(&s->talk.progress);
-        int code = talk_send(&s->talk, TRANSFER_DATA, chunk, (size_t)n);
-        if (code != EXIT_DONE)
-            return code;
-    }
-    return EXIT_DONE;
-}
-
-static int
-send_file(struct sender *s, int fd, const struct offer *offer)
-{
-    uint8_t status = 0;
-    uint64_t offset = 0;
-
-    progress_file(&s->talk.progress, offer->name, offer->size, 0);
-    int code = send_offer(s, offer);
-    if (code == EXIT_DONE && offer->asks)
-        code = agree_on_start(s, fd, offer, &offset);
-    if (code == EXIT_DONE && !(offer->asks && s->dropped))
-        code = send_content(s, fd, offer, offset, &status);
-    if (code != EXIT_DONE)
-        return code;
-    s->files++;
-    return talk_send(&s->talk, TRANSFER_DONE, &status, 1);
-}
-
-static int
-set_name(struct offer *offer, const char *folder, const char *rest)
-{
-    int size = snprintf(offer->name, sizeof offer->name, "%s%s", folder, rest);
-
-    if (size > 0 && (size_t)size < sizeof offer->name)
-        return EXIT_DONE;
-    return log_error(EXIT_LOCAL, "%s: the name is too long", printable(rest));
-}
-
-static void
-describe_offer(struct offer *offer, const struct stat *status, enum offer_kind kind)
-{
-    offer->kind = kind;
-    offer->mode = status->st_mode & 0777;
-    offer->seconds = status->st_mtim.tv_sec;
-    offer->nanoseconds = (uint32_t)status->st_mtim.tv_nsec;
-    offer->size = kind == OFFER_FILE ? (uint64_t)status->st_size : 0;
-    offer->asks = kind == OFFER_FILE && offer->size >= TRANSFER_ASK_FROM;
-}
-
-/** Open a file without following a link that took its place, and send it. */
-static int
-open_and_send(struct sender *s, const char *path, int flags, struct offer *offer)
-{
-    struct stat status;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags);
-
-    if (fd < 0 || fstat(fd, &status) != 0) {
-        progress_break(&s->talk.progress);
-        s->source_error =
-            log_error(EXIT_LOCAL, "%s: %s; it is left out", printable(path), errno_text());
-        if (fd >= 0)
-            close(fd);
-        return EXIT_DONE;
-    }
-    int code = EXIT_DONE;
-    if (S_ISREG(status.st_mode)) {
-        describe_offer(offer, &status, OFFER_FILE);
-        code = send_file(s, fd, offer);
-    } else {
-        log_warning("%s: neither file nor folder: skipped", printable(path));
-    }
-    close(fd);
-    return code;
-}
-
-/* ---- A path, with all that is below it ---- */
-
-/** What send_path() hands to each step of its walk. */
+/** A path that the user named. */
 struct source {
-    struct sender *sender;
-    const char *base; /* the name there of the path that was given */
-    size_t root;      /* bytes of that path */
+    const char *path;
+    char name[NAME_MAX + 1]; /* what it is called there */
 };
 
-/** Send one entry of the walk. Returns an exit code. */
-static int
-send_entry(void *context, const struct walk_entry *entry)
-{
-    struct source *source = context;
-    struct sender *s = source->sender;
-    struct offer offer;
+struct send_command {
+    struct sender sender;
+    struct filter filter;
+    struct source *sources;
+    size_t count;
+    const struct source *source; /* that is walked now */
+    uint64_t files, bytes;       /* of all sources */
+    int lists;                   /* 1: --list: print them, and send nothing */
+};
 
-    if (entry->kind == WALK_FAILED) {
-        progress_break(&s->talk.progress);
-        s->source_error = log_error(EXIT_LOCAL, "%s: %s; it is left out", printable(entry->path),
-                                    strerror(entry->error));
-        return EXIT_DONE;
-    }
-    int code = set_name(&offer, source->base, entry->path + source->root);
-    if (code != EXIT_DONE) {
-        s->source_error = code;
-        return EXIT_DONE;
-    }
-    switch (entry->kind) {
-    case WALK_FOLDER:
-    case WALK_FOLDER_DONE:
-        describe_offer(&offer, &entry->status,
-                       entry->kind == WALK_FOLDER ? OFFER_FOLDER : OFFER_FOLDER_DONE);
-        return send_offer(s, &offer);
-    case WALK_FILE:
-        return open_and_send(s, entry->path, entry->depth > 0 ? O_NOFOLLOW : 0, &offer);
-    default:
-        progress_break(&s->talk.progress);
-        log_warning("%s: %s: skipped", printable(entry->path),
-                    entry->kind == WALK_LINK ? "a symbolic link" : "neither file nor folder");
-        return EXIT_DONE;
-    }
-}
+static struct send_command send_command;
+
+/* ---- The names ---- */
 
 /** The name that a path gets there: its last component. Returns 0, or -1. */
 static int
-base_of(char base[NAME_MAX + 1], const char *path)
+name_of_path(char name[NAME_MAX + 1], const char *path)
 {
     char *whole = realpath(path, NULL);
     size_t size = strlen(path);
@@ -284,130 +55,297 @@ base_of(char base[NAME_MAX + 1], const char *path)
     size_t start = size;
     while (start > 0 && path[start - 1] != '/')
         start--;
-    const char *name = path + start;
+    const char *last = path + start;
     size_t n = size - start;
     if (whole != NULL &&
-        ((n == 1 && name[0] == '.') || (n == 2 && name[0] == '.' && name[1] == '.'))) {
-        name = strrchr(whole, '/') + 1; /* `.` gets the name of its folder */
-        n = strlen(name);
+        ((n == 1 && last[0] == '.') || (n == 2 && last[0] == '.' && last[1] == '.'))) {
+        last = strrchr(whole, '/') + 1; /* `.` gets the name of its folder */
+        n = strlen(last);
     }
-    int bad = n == 0 || n > NAME_MAX;
+    int bad = n == 0 || n > NAME_MAX || (n == 1 && last[0] == '/');
     if (!bad) {
-        memcpy(base, name, n);
-        base[n] = 0;
+        memcpy(name, last, n);
+        name[n] = 0;
     }
     free(whole);
     return bad ? -1 : 0;
 }
 
+/** The name that --name gives. Returns an exit code. */
 static int
-send_path(struct sender *s, const char *path)
+check_given_name(const char *name)
 {
-    char base[NAME_MAX + 1];
-    char *copy = strdup(path);
+    if (*name == 0 || strchr(name, '/') != NULL || strcmp(name, ".") == 0 ||
+        strcmp(name, "..") == 0 || strlen(name) > NAME_MAX)
+        return log_error(EXIT_USAGE, "--name %s: must be a file name, without a slash",
+                         printable(name));
+    return EXIT_DONE;
+}
+
+static int
+order_of_sources(const void *a, const void *b)
+{
+    return strcmp(((const struct source *)a)->name, ((const struct source *)b)->name);
+}
+
+/** Two sources of one name would be one file there. Returns an exit code. */
+static int
+check_doubles(const struct source *sources, size_t count)
+{
+    struct source *copy = malloc(count * sizeof *copy);
     int code = EXIT_DONE;
-    size_t root;
 
     if (copy == NULL)
         return log_error(EXIT_LIMIT, "no memory");
-    if (base_of(base, path) != 0) {
-        free(copy);
-        return log_error(EXIT_USAGE, "%s: has no name that it could be given there",
-                         printable(path));
-    }
-    for (root = strlen(copy); root > 1 && copy[root - 1] == '/';)
-        copy[--root] = 0; /* so that what the walk adds begins with a slash */
-    struct source source = {.sender = s, .base = base, .root = root};
-    code = walk_tree(copy, send_entry, &source);
-    if (code < 0)
-        code = log_error(EXIT_LIMIT, "no memory");
+    memcpy(copy, sources, count * sizeof *copy);
+    qsort(copy, count, sizeof *copy, order_of_sources);
+    for (size_t i = 1; i < count && code == EXIT_DONE; i++)
+        if (strcmp(copy[i - 1].name, copy[i].name) == 0)
+            code = log_error(
+                EXIT_USAGE, "%s and %s would both be '%s' there; send them one after the other",
+                printable(copy[i - 1].path), printable(copy[i].path), printable(copy[i].name));
     free(copy);
     return code;
 }
 
 static int
-send_stream(struct sender *s)
+check_source(struct source *source, const struct options *o)
 {
-    struct offer offer = {.kind = OFFER_FILE, .mode = 0644, .size = TRANSFER_UNKNOWN};
-    struct timespec now;
+    struct stat status;
+    int stream = strcmp(source->path, "-") == 0;
 
-    clock_gettime(CLOCK_REALTIME, &now);
-    offer.seconds = now.tv_sec;
-    int code =
-        set_name(&offer, s->talk.options->name != NULL ? s->talk.options->name : "stdin", "");
-    return code == EXIT_DONE ? send_file(s, 0, &offer) : code;
+    if (stream && o->stdio)
+        return log_error(EXIT_USAGE, "send: --stdio has taken standard input");
+    if (!stream && stat(source->path, &status) != 0 && lstat(source->path, &status) != 0)
+        return log_error(EXIT_LOCAL, "%s: %s; is the path right?%s nothing was sent",
+                         printable(source->path), errno_text(),
+                         strchr(source->path, ':') != NULL ? " put HOST:PORT last;" : "");
+    if (o->name != NULL) {
+        memcpy(source->name, o->name, strlen(o->name) + 1);
+    } else if (stream) {
+        memcpy(source->name, "stdin", sizeof "stdin");
+    } else if (name_of_path(source->name, source->path) != 0) {
+        return log_error(EXIT_USAGE, "%s: has no name that it could be given there; use --name",
+                         printable(source->path));
+    }
+    return stream ? stdio_check(0, 0, "standard input") : EXIT_DONE;
+}
+
+/** Find the errors that need no connection. Returns an exit code. */
+static int
+check_sources(struct send_command *c, const struct options *o)
+{
+    int code = o->name != NULL ? check_given_name(o->name) : EXIT_DONE;
+
+    if (code == EXIT_DONE && o->name != NULL && c->count > 1)
+        code = log_error(EXIT_USAGE, "--name is for one source, and there are %zu", c->count);
+    for (size_t i = 0; i < c->count && code == EXIT_DONE; i++)
+        code = check_source(&c->sources[i], o);
+    return code == EXIT_DONE ? check_doubles(c->sources, c->count) : code;
+}
+
+/* ---- Walking ---- */
+
+static int
+omit_entry(void *context, const char *below, int is_folder)
+{
+    const struct send_command *c = context;
+
+    return filter_omits(&c->filter, below, is_folder);
+}
+
+/** Count an entry, and print it with --list. */
+static int
+count_entry(void *context, const struct walk_entry *entry)
+{
+    struct send_command *c = context;
+
+    if (entry->kind == WALK_FILE || entry->kind == WALK_STREAM) {
+        c->files++;
+        c->bytes += entry->kind == WALK_FILE ? (uint64_t)entry->status.st_size : 0;
+    }
+    if (c->lists && (entry->kind == WALK_FILE || entry->kind == WALK_LINK))
+        printf("%12" PRIu64 " %s%s%s%s%s\n", (uint64_t)entry->status.st_size, c->source->name,
+               *entry->below != 0 ? "/" : "", printable(entry->below),
+               entry->kind == WALK_LINK ? " -> " : "",
+               entry->kind == WALK_LINK ? printable(entry->target) : "");
+    return 0;
+}
+
+/** Offer an entry of the walk. Returns an exit code. */
+static int
+send_entry(void *context, const struct walk_entry *entry)
+{
+    struct send_command *c = context;
+    char name[NAME_MAX + 1 + PATH_MAX];
+
+    if (entry->kind == WALK_FAILED || entry->kind == WALK_OTHER) {
+        progress_break(&c->sender.carrier.progress);
+        int code = entry->kind == WALK_FAILED ? EXIT_LOCAL : EXIT_FAILED;
+        return sender_leave_out(
+            &c->sender, log_error(code, "%s: %s; it is left out", printable(entry->path),
+                                  entry->kind == WALK_FAILED ? strerror(entry->error)
+                                                             : "neither file, folder nor link"));
+    }
+    int size = snprintf(name, sizeof name, "%s%s%s", c->source->name, *entry->below != 0 ? "/" : "",
+                        entry->below);
+    if (size < 0 || (size_t)size >= sizeof name)
+        name[0] = 0; /* too long: sender_offer() reports it */
+    return sender_offer(&c->sender, entry, name);
+}
+
+/** Walk over all sources. Returns an exit code. */
+static int
+walk_sources(struct send_command *c, const struct options *o, int sends)
+{
+    const struct walk walk = {.follow = (int)o->follow,
+                              .opens = sends,
+                              .omit = omit_entry,
+                              .visit = sends ? send_entry : count_entry,
+                              .context = c};
+    int code = EXIT_DONE;
+
+    for (size_t i = 0; i < c->count && code == EXIT_DONE; i++) {
+        c->source = &c->sources[i];
+        if (strcmp(c->source->path, "-") != 0)
+            code = walk_tree(&walk, c->source->path);
+        else if (sends)
+            code = sender_offer_stream(&c->sender, dup(0), c->source->name);
+        else
+            c->files++;
+        if (code < 0)
+            code = log_error(EXIT_LIMIT, "no memory");
+    }
+    return code;
 }
 
 /* ---- The whole ---- */
 
+/** The worker: offers all, and waits for the outcomes. Returns an exit code. */
 static int
 send_all(void *context)
 {
-    struct sender *s = context;
-    int code = EXIT_DONE;
+    struct send_command *c = context;
+    struct sender *s = &c->sender;
 
-    for (size_t i = 0; i < s->sources && code == EXIT_DONE; i++)
-        code = strcmp(s->talk.options->operands[i], "-") == 0
-                   ? send_stream(s)
-                   : send_path(s, s->talk.options->operands[i]);
+    int code = sender_begin(s, c->files, c->bytes);
     if (code == EXIT_DONE)
-        code = talk_send(&s->talk, TRANSFER_END, NULL, 0);
+        code = walk_sources(c, s->carrier.options, 1);
     if (code == EXIT_DONE)
-        code = talk_close(&s->talk);
-    s->talk.complete = s->talk.closed;
+        code = sender_end(s);
     if (code != EXIT_DONE)
         return code;
-    /* The peer has reported every offer, so all that was sent is verified. */
-    s->talk.progress.bytes = s->sent;
-    s->talk.progress.files = s->files > s->refused ? s->files - s->refused : 0;
-    if (s->settled != s->offers)
-        return log_error(EXIT_FAILED, "the peer closed before it had stored all; " TRANSFER_RESUME);
-    if (s->source_error != 0)
-        return s->source_error;
+    if (s->left_out > 0)
+        log_error(s->error, "%" PRIu32 " %s left out", s->left_out,
+                  s->left_out == 1 ? "entry was" : "entries were");
+    if (s->error != 0)
+        return s->error;
     return s->refused > 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
-/** Find the errors that need no connection. */
-static int
-check_sources(const struct options *o, size_t count)
+/** How many files may be open at a time; the limit is raised as far as it may be. */
+static unsigned
+files_most(void)
 {
-    int streams = 0;
+    struct rlimit limit;
 
-    for (size_t i = 0; i < count; i++) {
-        struct stat status;
-        int stream = strcmp(o->operands[i], "-") == 0;
-        streams += stream;
-        if (!stream && stat(o->operands[i], &status) != 0)
-            return log_error(EXIT_LOCAL, "%s: %s; is the path right?%s nothing was sent",
-                             printable(o->operands[i]), errno_text(),
-                             strchr(o->operands[i], ':') != NULL ? " put HOST:PORT last;" : "");
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return FILES_SPARE;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
     }
-    if (streams > 1)
-        return log_error(EXIT_USAGE, "send: standard input can be sent once");
-    if (streams > 0 && o->stdio)
-        return log_error(EXIT_USAGE, "send: --stdio has taken standard input");
-    return streams > 0 ? stdio_check(0, 0, "standard input") : EXIT_DONE;
+    if (limit.rlim_cur < 2 * FILES_SPARE)
+        return FILES_SPARE / 8;
+    return limit.rlim_cur - FILES_SPARE < FILES_MOST ? (unsigned)limit.rlim_cur - FILES_SPARE
+                                                     : FILES_MOST;
+}
+
+/** One transfer: reach the peer and send all. Returns an exit code. */
+static int
+send_once(void *context, const char *address)
+{
+    struct send_command *c = context;
+    const struct options *o = c->sender.carrier.options;
+    struct sender *s = &c->sender;
+
+    memset(s, 0, sizeof *s);
+    for (size_t i = 0; i < TRANSFER_WINDOW; i++)
+        s->window[i].fd = -1;
+    s->most_open = files_most();
+    s->limit = o->limit;
+    s->keeps_modes = !o->no_perms;
+    s->checks = (int)o->checksum;
+    s->carrier = (struct carrier){
+        .options = o, .sends = 1, .work = send_all, .on_message = sender_on_message, .context = s};
+    s->carrier.context = c; /* the worker's; sender is its first member */
+    int code = carrier_run(&s->carrier, address);
+    sender_free(s);
+    return code;
+}
+
+/** The patterns of --exclude, --include and --exclude-from, in their order. Returns an exit code.
+ */
+static int
+read_patterns(struct filter *filter)
+{
+    const struct option *option;
+    const char *value;
+    int code = EXIT_DONE;
+
+    for (size_t i = 0; code == EXIT_DONE && options_given(i, &option, &value); i++) {
+        int bad = 0;
+        if (strcmp(option->name, "exclude") == 0 || strcmp(option->name, "include") == 0)
+            bad = filter_add(filter, option->name[0] == 'i', value);
+        else if (strcmp(option->name, "exclude-from") == 0)
+            code = filter_add_file(filter, value);
+        if (bad)
+            code = log_error(EXIT_LIMIT, "no memory");
+    }
+    return code;
+}
+
+static int
+prepare_send(struct send_command *c, const struct options *o, size_t count)
+{
+    c->count = count;
+    c->sources = calloc(count, sizeof *c->sources);
+    if (c->sources == NULL)
+        return log_error(EXIT_LIMIT, "no memory");
+    for (size_t i = 0; i < count; i++)
+        c->sources[i].path = o->operands[i];
+    int code = check_sources(c, o);
+    if (code == EXIT_DONE)
+        code = read_patterns(&c->filter);
+    if (code == EXIT_DONE)
+        code = walk_sources(c, o, 0);
+    return code;
 }
 
 static int
 send_run(struct options *o)
 {
-    static struct sender sender;
-    int direct = o->exec != NULL || o->stdio;
+    struct send_command *c = &send_command;
+    int direct = o->exec != NULL || o->stdio || o->list;
 
-    memset(&sender, 0, sizeof sender); /* a program may run this more than once */
-    sender.talk = (struct talk){.options = o,
-                                .sends = 1,
-                                .converse = send_all,
-                                .on_message = send_on_message,
-                                .context = &sender};
-    sender.sources = o->operand_count - (direct ? 0 : 1);
-    if (sender.sources == 0 || o->operand_count == 0)
+    memset(c, 0, sizeof *c); /* a program may run this more than once */
+    size_t count = o->operand_count - (direct || o->operand_count == 0 ? 0 : 1);
+    if (count == 0)
         return log_error(EXIT_USAGE,
                          "send: nothing to send, or no peer; give PATH... and then HOST:PORT");
-    int code = check_sources(o, sender.sources);
-    return code == EXIT_DONE ? talk_run(&sender.talk, direct ? NULL : o->operands[sender.sources])
-                             : code;
+    c->lists = (int)o->list;
+    c->sender.carrier.options = o;
+    int code = prepare_send(c, o, count);
+    if (code == EXIT_DONE && o->list) {
+        printf("%" PRIu64 " files, %" PRIu64 " bytes\n", c->files, c->bytes);
+        code = finish_output(code);
+    } else if (code == EXIT_DONE) {
+        code = retry_run(o, send_once, c, direct ? NULL : o->operands[count]);
+    }
+    free(c->sources);
+    filter_free(&c->filter);
+    return code;
 }
 
 const struct command cmd_send = {
@@ -421,7 +359,7 @@ const struct command cmd_send = {
         "    there$ duet send -k secret.key photos here:4000\n"
         "Through ssh, where no port is open:\n"
         "    duet send -k secret.key photos --exec 'ssh HOST duet recv -k secret.key --stdio'\n"
-        "After a cut, run the same command again at both ends to resume.\n",
+        "After a cut, run the same command again at both ends to resume, or give --retry.\n",
     .least = 1,
     .most = 1000000,
     .run = send_run,

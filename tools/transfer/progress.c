@@ -28,6 +28,7 @@ void
 progress_begin(struct progress *p, const struct options *o)
 {
     memset(p, 0, sizeof *p);
+    pthread_mutex_init(&p->lock, NULL);
     p->begun_ms = p->shown_ms = p->moved_ms = duet__os_now_ms();
     p->style = (enum progress_style)o->progress;
     if (p->style == PROGRESS_AUTO)
@@ -86,24 +87,56 @@ show_line(struct progress *p, const char *rest)
     p->open = 1;
 }
 
+/** A time as 1:02:03, or 2:03. */
+static const char *
+time_text(char out[32], double seconds)
+{
+    unsigned s = seconds < 359999 ? (unsigned)seconds : 359999;
+
+    if (s >= 3600)
+        snprintf(out, 32, "%u:%02u:%02u", s / 3600, s / 60 % 60, s % 60);
+    else
+        snprintf(out, 32, "%u:%02u", s / 60, s % 60);
+    return out;
+}
+
+/** What comes after the name; its first 39 columns say all that matters. */
+static void
+rest_text(char out[192], const struct progress *p, uint64_t now)
+{
+    uint64_t verified = p->running + p->there;
+    double per_second = bytes_per_second(p->running, p->begun_ms, now);
+    char files[64] = "", size[32], total[48] = "", speed[32], left[48] = "";
+
+    if (p->total_files > 1)
+        snprintf(files, sizeof files, "  %" PRIu64 "/%" PRIu64, p->files, p->total_files);
+    if (p->total_bytes > 0) {
+        uint64_t part = verified < p->total_bytes ? verified : p->total_bytes;
+        snprintf(total, sizeof total, " %.0f%%", 100.0 * (double)part / (double)p->total_bytes);
+        char text[32];
+        if (per_second > 0)
+            snprintf(left, sizeof left, " %s left",
+                     time_text(text, (double)(p->total_bytes - part) / per_second));
+    }
+    int slow = now - p->moved_ms >= SLOW_MS;
+    snprintf(out, 192, "%s  %s%s  %s/s%s", files, size_text(size, (double)verified), total,
+             size_text(speed, per_second), slow ? ", peer is slow" : left);
+}
+
 static void
 show_progress(struct progress *p, uint64_t now)
 {
-    char verified[32], total[32] = "?", speed[32], left[48] = "", rest[192];
-    double per_second = bytes_per_second(p->verified - p->skipped, p->file_ms, now);
-    int slow = now - p->moved_ms >= SLOW_MS;
+    char rest[192];
 
     if (p->style == PROGRESS_JSON) {
-        fprintf(stderr, "{\"verified\": %" PRIu64 ", \"total\": %" PRIu64 ", \"rate\": %.0f}\n",
-                p->verified, p->total, per_second);
+        fprintf(stderr,
+                "{\"verified\": %" PRIu64 ", \"total\": %" PRIu64 ", \"rate\": %.0f, "
+                "\"files\": %" PRIu64 ", \"files_total\": %" PRIu64 "}\n",
+                p->running + p->there, p->total_bytes,
+                bytes_per_second(p->running, p->begun_ms, now), p->files, p->total_files);
         return;
     }
-    if (p->total != UINT64_MAX)
-        size_text(total, (double)p->total);
-    if (p->total != UINT64_MAX && per_second > 0 && !slow)
-        snprintf(left, sizeof left, ", %.0f s left", (double)(p->total - p->verified) / per_second);
-    snprintf(rest, sizeof rest, "  %s/%s  %s/s%s%s", size_text(verified, (double)p->verified),
-             total, size_text(speed, per_second), left, slow ? ", peer is slow" : "");
+    rest_text(rest, p, now);
     if (p->style == PROGRESS_LINE)
         show_line(p, rest);
     else
@@ -115,43 +148,67 @@ progress_tick(struct progress *p)
 {
     uint64_t now = duet__os_now_ms();
 
-    if (p->style == PROGRESS_NONE || p->name[0] == 0)
+    if (p->style == PROGRESS_NONE)
         return;
-    if (now - p->shown_ms < (p->style == PROGRESS_PLAIN ? PLAIN_MS : LINE_MS))
-        return;
-    p->shown_ms = now;
-    show_progress(p, now);
+    pthread_mutex_lock(&p->lock);
+    if (p->name[0] != 0 && now - p->shown_ms >= (p->style == PROGRESS_PLAIN ? PLAIN_MS : LINE_MS)) {
+        p->shown_ms = now;
+        show_progress(p, now);
+    }
+    pthread_mutex_unlock(&p->lock);
 }
 
 void
-progress_file(struct progress *p, const char *name, uint64_t total, uint64_t skipped)
+progress_total(struct progress *p, uint64_t files, uint64_t bytes)
 {
+    pthread_mutex_lock(&p->lock);
+    p->total_files = files;
+    p->total_bytes = bytes;
+    pthread_mutex_unlock(&p->lock);
+}
+
+void
+progress_name(struct progress *p, const char *name)
+{
+    if (p->style == PROGRESS_NONE)
+        return;
     const char *safe = printable(name);
     const char *end = end_of(safe, NAME_SHOWN);
 
+    pthread_mutex_lock(&p->lock);
     snprintf(p->name, sizeof p->name, "%s%s", end > safe ? "..." : "", end);
-    p->total = total;
-    p->verified = p->skipped = skipped;
-    p->there += skipped;
-    p->file_ms = p->moved_ms = duet__os_now_ms();
+    pthread_mutex_unlock(&p->lock);
 }
 
 void
-progress_move(struct progress *p, uint64_t verified)
+progress_moved(struct progress *p, uint64_t running)
 {
-    if (verified <= p->verified)
-        return;
-    p->bytes += verified - p->verified;
-    p->verified = verified;
-    p->moved_ms = duet__os_now_ms();
+    pthread_mutex_lock(&p->lock);
+    if (running > p->running) {
+        p->running = running;
+        p->moved_ms = duet__os_now_ms();
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+void
+progress_stored(struct progress *p, uint64_t bytes, uint64_t there)
+{
+    pthread_mutex_lock(&p->lock);
+    p->files++;
+    p->bytes += bytes;
+    p->there += there;
+    pthread_mutex_unlock(&p->lock);
 }
 
 void
 progress_break(struct progress *p)
 {
+    pthread_mutex_lock(&p->lock);
     if (p->open)
         fputc('\n', stderr);
     p->open = 0;
+    pthread_mutex_unlock(&p->lock);
 }
 
 void

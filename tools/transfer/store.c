@@ -1,5 +1,6 @@
 /*
- * Storing what is received (see store.h).
+ * The store as a whole (see store.h): opened, closed, and what is decided about an offer. Folders
+ * and links are in store_folder.c, unfinished files in store_part.c, the disk in store_group.c.
  *
  * Every path is walked component by component from the folder's descriptor, without following
  * links, so that nothing outside of it is ever touched.
@@ -7,145 +8,69 @@
 #include "store.h"
 
 #include "log.h"
-#include "os/os.h"
+#include "sender.h"
 #include "stdio_check.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum { DEPTH_MOST = 128 }; /* folders within folders */
-
-static int store_refuse(struct store *store, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-/** Refuse the offer with a reason, after its name; its content is dropped. */
-static int
-store_refuse(struct store *store, const char *format, ...)
+int
+store_refuse(struct store *store, const struct store_item *item, const char *format, ...)
 {
     va_list arguments;
-    int size = snprintf(store->why, sizeof store->why, "%s: ", printable(store->offer.name));
+    int size = snprintf(store->why, sizeof store->why, "%.300s: ", printable(item->name));
 
     if (size >= 0 && (size_t)size < sizeof store->why) {
         va_start(arguments, format);
         vsnprintf(store->why + size, sizeof store->why - (size_t)size, format, arguments);
         va_end(arguments);
     }
-    store->state = STORE_DISCARD;
     return -1;
 }
 
-/** Refuse because of this machine: disk full, no permission. */
-static int
-fail_local(struct store *store)
+int
+store_fail(struct store *store, const struct store_item *item)
 {
-    const char *cure = errno == ENOSPC || errno == EDQUOT
+    const char *cure = errno == ENOSPC || errno == EDQUOT || errno == EFBIG
                            ? "; make room and run the same command again at both ends to resume"
                            : "";
 
     store->code = EXIT_LOCAL;
-    return store_refuse(store, "%s%s", errno_text(), cure);
+    return store_refuse(store, item, "%s%s", errno_text(), cure);
 }
 
-static void
-close_files(struct store *store)
+void
+store_lacks(struct store *store, enum store_step step, const struct store_item *item)
 {
-    if (store->fd >= 0 && !store->stream)
-        close(store->fd);
-    if (store->folder >= 0)
-        close(store->folder);
-    store->fd = store->folder = -1;
+    static const char *const texts[] = {[STEP_LOCK] =
+                                            "no locks, so do not receive it twice at once",
+                                        [STEP_MODE] = "no modes, so it has the file system's",
+                                        [STEP_TIME] = "no times, so it has the time of now",
+                                        [STEP_SYNC] = "no sync, so a power cut may lose it"};
+
+    if ((store->warned & step) == 0)
+        log_warning("%s: this file system takes %s (%s); the same goes for other files",
+                    printable(item->name), texts[step], errno_text());
+    store->warned |= step;
 }
 
-/* ---- Names ---- */
+/* ---- Opening and closing ---- */
 
 int
-name_check(const char *name)
+store_open(struct store *store, const char *folder)
 {
-    const size_t part = sizeof STORE_PART - 1;
-    unsigned depth = 0;
-
-    while (*name != 0) {
-        size_t size = strcspn(name, "/");
-        if (size == 0 || size > NAME_MAX || ++depth > DEPTH_MOST)
-            return -1;
-        /* public: names */
-        if (size >= part && memcmp(name + size - part, STORE_PART, part) == 0)
-            return -1;
-        if (name[0] == '.' && (size == 1 || (size == 2 && name[1] == '.')))
-            return -1;
-        name += size;
-        if (*name == '/' && *++name == 0)
-            return -1;
-    }
-    return depth > 0 ? 0 : -1;
-}
-
-/** A folder below a folder, made if it is not there. */
-static int
-open_subfolder(int parent, const char *name)
-{
-    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(parent, name, flags);
-
-    if (fd < 0 && errno == ENOENT && (mkdirat(parent, name, 0777) == 0 || errno == EEXIST))
-        fd = openat(parent, name, flags);
-    return fd;
-}
-
-/** Walk to the folder of store->offer.name; store->base is its last component. */
-static int
-open_folder(struct store *store)
-{
-    const char *name = store->offer.name;
-    char component[NAME_MAX + 1];
-
-    store->folder = fcntl(store->root, F_DUPFD_CLOEXEC, 0);
-    while (store->folder >= 0) {
-        size_t size = strcspn(name, "/");
-        memcpy(component, name, size);
-        component[size] = 0;
-        if (name[size] == 0) {
-            memcpy(store->base, component, size + 1);
-            return 0;
-        }
-        int next = open_subfolder(store->folder, component);
-        int error = errno;
-        close(store->folder);
-        store->folder = next;
-        errno = error;
-        name += size + 1;
-    }
-    return errno == ELOOP || errno == ENOTDIR
-               ? store_refuse(store, "a link or a file is in the place of its folder")
-               : fail_local(store);
-}
-
-/* ---- Opening the folder ---- */
-
-/** Put a folder's names on the disk. Once for all of its files: of many small ones each would wait
- * for the disk twice. */
-static void
-sync_names(int folder)
-{
-    (void)fsync(folder); /* not all file systems know it */
-}
-
-int
-store_open(struct store *store, const char *folder, unsigned force)
-{
-    memset(store, 0, sizeof *store);
-    store->root = store->folder = store->fd = -1;
-    store->force = force;
+    store->root = store->cached_fd = -1;
     if (strcmp(folder, "-") == 0) {
         store->stream = 1;
         return stdio_check(1, 1, "standard output");
     }
+    store->umask = umask(0);
+    umask(store->umask);
     /* Before a peer comes, so that errors show at once and not after hours of waiting. */
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         return log_error(EXIT_LOCAL, "%s: %s; make the folders above it, or choose another with -o",
@@ -158,244 +83,257 @@ store_open(struct store *store, const char *folder, unsigned force)
 }
 
 void
-store_end(struct store *store)
-{
-    if (store->root >= 0)
-        sync_names(store->root);
-}
-
-void
 store_close(struct store *store)
 {
-    close_files(store);
+    folders_restore(store);
+    if (store->cached_fd >= 0)
+        close(store->cached_fd);
     if (store->root >= 0)
         close(store->root);
-    store->root = -1;
+    store->root = store->cached_fd = -1;
 }
 
-/* ---- An offer ---- */
+/* ---- Names ---- */
 
-/** Set the sender's mode and time. */
-static int
-set_attributes(struct store *store, int fd)
+int
+name_check(const char *name)
 {
-    const struct timespec times[2] = {
-        {.tv_sec = 0, .tv_nsec = UTIME_NOW},
-        {.tv_sec = (time_t)store->offer.seconds, .tv_nsec = (long)store->offer.nanoseconds}};
+    const size_t part = sizeof STORE_PART - 1;
 
-    if (fchmod(fd, store->offer.mode) != 0 || futimens(fd, times) != 0)
-        return fail_local(store);
-    return 0;
-}
-
-static int
-offer_folder(struct store *store)
-{
-    int result = 0;
-
-    if (open_folder(store) != 0)
+    if (*name == 0)
         return -1;
-    int fd = open_subfolder(store->folder, store->base);
-    if (fd < 0)
-        return errno == ENOTDIR || errno == ELOOP
-                   ? store_refuse(store, "a file or link is there already")
-                   : fail_local(store);
-    if (store->offer.kind == OFFER_FOLDER_DONE) {
-        result = set_attributes(store, fd);
-        sync_names(fd);
+    while (*name != 0) {
+        size_t size = strcspn(name, "/");
+        if (size == 0 || size > NAME_MAX)
+            return -1;
+        /* public: names */
+        if (size >= part && memcmp(name + size - part, STORE_PART, part) == 0)
+            return -1;
+        if (name[0] == '.' && (size == 1 || (size == 2 && name[1] == '.')))
+            return -1;
+        name += size;
+        if (*name == '/' && *++name == 0)
+            return -1;
     }
-    close(fd);
-    return result;
-}
-
-/** A file of that name is there: it may be the very same, as after a transfer that was cut. */
-static int
-compare_with(struct store *store, const struct stat *status)
-{
-    if (!S_ISREG(status->st_mode))
-        return store_refuse(store, "something that is no file is there already");
-    if ((uint64_t)status->st_size != store->offer.size)
-        return store_refuse(store, "is there already, and differs; recv --force replaces it");
-    store->fd = openat(store->folder, store->base, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (store->fd < 0)
-        return fail_local(store);
-    store->there = store->offer.size;
-    store->state = STORE_COMPARE;
     return 0;
 }
 
-static int
-open_part(struct store *store)
+const char *
+item_base(const struct store_item *item, const char *base)
 {
+    return item->as != NULL ? item->as : base;
+}
+
+/** The first free name of the kind `base (2).ending`. Returns it, to be released; NULL: none. */
+static char *
+name_beside(int folder, const char *base)
+{
+    const char *ending = strrchr(base, '.');
+    char *name = malloc(NAME_MAX + 1);
     struct stat status;
 
-    if ((size_t)snprintf(store->part, sizeof store->part, "%s%s", store->base, STORE_PART) >=
-        sizeof store->part)
-        return store_refuse(store, "the name is too long for a %s file beside it", STORE_PART);
-    store->fd = openat(store->folder, store->part,
-                       O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-    if (store->fd < 0 || fstat(store->fd, &status) != 0)
-        return fail_local(store);
-    if (!S_ISREG(status.st_mode))
-        return store_refuse(store, "its %s is no file", STORE_PART);
-    if (flock(store->fd, LOCK_EX | LOCK_NB) != 0)
-        return store_refuse(store, "another program is receiving it");
-    store->there = (uint64_t)status.st_size <= store->offer.size ? (uint64_t)status.st_size : 0;
-    store->state = STORE_WRITE;
-    return 0;
+    if (ending == NULL || ending == base)
+        ending = base + strlen(base);
+    for (unsigned n = 2; name != NULL && n < 10000; n++) {
+        int size =
+            snprintf(name, NAME_MAX + 1, "%.*s (%u)%s", (int)(ending - base), base, n, ending);
+        if (size <= NAME_MAX && fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0 &&
+            errno == ENOENT)
+            return name;
+    }
+    free(name);
+    return NULL;
 }
 
-static int
-offer_stream(struct store *store)
-{
-    if (store->offer.kind != OFFER_FILE || store->files > 0)
-        return store_refuse(store, "standard output takes one file, and no folder");
-    store->files++;
-    store->fd = 1;
-    store->state = STORE_WRITE;
-    return 0;
-}
+/* ---- What is decided about a file ---- */
 
-static int
-offer_file(struct store *store)
+/** How much of a file is there as an unfinished one: item->there. */
+static enum store_answer
+want_rest(struct store_item *item, int folder, const char *base)
 {
+    char part[NAME_MAX + 1];
     struct stat status;
 
-    if (open_folder(store) != 0)
-        return -1;
-    int found = fstatat(store->folder, store->base, &status, AT_SYMLINK_NOFOLLOW) == 0;
-    if (found && !store->force)
-        return compare_with(store, &status);
-    if (found && S_ISDIR(status.st_mode))
-        return store_refuse(store, "a folder is there already");
-    return open_part(store);
+    part_name(part, item_base(item, base));
+    item->compares = 0;
+    item->there = 0;
+    if (item->size != TRANSFER_UNKNOWN &&
+        fstatat(folder, part, &status, AT_SYMLINK_NOFOLLOW) == 0 && part_is_ours(&status) &&
+        (uint64_t)status.st_size <= item->size)
+        item->there = (uint64_t)status.st_size;
+    return STORE_WANT;
 }
 
-int
-store_offer(struct store *store, const struct offer *offer)
+/** A file of that name is there and differs. */
+static enum store_answer
+meet_other(struct store *store, struct store_item *item, int folder, const char *base,
+           const struct stat *status)
 {
-    close_files(store);
-    store->offer = *offer;
-    store->state = STORE_IDLE;
-    store->there = store->at = 0;
-    if (name_check(offer->name) != 0)
-        return store_refuse(
-            store,
-            "the name is not safe: absolute, empty, with .., too deep, or an unfinished file's");
+    if (store->force) {
+        item->replaces = 1;
+        return want_rest(item, folder, base);
+    }
+    if (store->update) {
+        if (status->st_mtim.tv_sec > item->seconds ||
+            (status->st_mtim.tv_sec == item->seconds &&
+             status->st_mtim.tv_nsec >= (long)item->nanoseconds))
+            return STORE_IS_KEPT;
+        item->replaces = 1;
+        return want_rest(item, folder, base);
+    }
+    if (store->keep_both) {
+        item->as = name_beside(folder, base);
+        if (item->as != NULL)
+            return want_rest(item, folder, base);
+    }
+    store_refuse(store, item,
+                 "is there already, and differs; recv --force replaces it, --keep-both stores it "
+                 "under another name");
+    return STORE_REFUSED;
+}
+
+/** 1 when size and time say that a file is the one that is offered. */
+static int
+looks_same(const struct store_item *item, const struct stat *status)
+{
+    /* A file system that keeps whole seconds shows no nanoseconds. */
+    return (uint64_t)status->st_size == item->size && status->st_mtim.tv_sec == item->seconds &&
+           (status->st_mtim.tv_nsec == (long)item->nanoseconds || status->st_mtim.tv_nsec == 0);
+}
+
+/** 1 when a file's content has a hash. */
+static int
+has_hash(int folder, const char *base, uint64_t size, const uint8_t hash[TRANSFER_HASH])
+{
+    uint8_t mine[TRANSFER_HASH];
+    int fd = openat(folder, base, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int same = fd >= 0 && hash_prefix(mine, fd, size) == 0 &&
+               memcmp(mine, hash, sizeof mine) == 0; /* public: both ends have it */
+
+    if (fd >= 0)
+        close(fd);
+    return same;
+}
+
+static enum store_answer
+look_at_file(struct store *store, struct store_item *item)
+{
+    const char *base;
+    struct stat status;
+    int folder = folder_of(store, item, &base);
+
+    if (folder < 0)
+        return STORE_REFUSED;
+    if (fstatat(folder, base, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return want_rest(item, folder, base);
+    if (S_ISDIR(status.st_mode)) {
+        store_refuse(store, item, "a folder is there already");
+        return STORE_REFUSED;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        if (!store->force)
+            store_refuse(store, item, "something that is no file is there already");
+        item->replaces = 1;
+        return store->force ? want_rest(item, folder, base) : STORE_REFUSED;
+    }
+    if ((uint64_t)status.st_size != item->size || item->size == TRANSFER_UNKNOWN)
+        return meet_other(store, item, folder, base, &status);
+    if ((item->flags & OFFER_HASHED) != 0)
+        return has_hash(folder, base, item->size, item->hash)
+                   ? STORE_IS_SAME
+                   : meet_other(store, item, folder, base, &status);
+    if (!store->checksum && looks_same(item, &status))
+        return STORE_IS_SAME;
+    if (item->size == 0)
+        return STORE_IS_SAME;
+    item->compares = 1;
+    item->there = item->size;
+    return STORE_WANT;
+}
+
+static enum store_answer
+look_at_stream(struct store *store, struct store_item *item)
+{
+    if (item->kind == OFFER_FILE && store->files == 1)
+        return STORE_WANT;
+    store_refuse(store, item, "standard output takes one file, and no folder");
+    return STORE_REFUSED;
+}
+
+/** 1 when the user's limits allow it. */
+static int
+within_limits(struct store *store, const struct store_item *item)
+{
+    if (item->kind == OFFER_FILE && item->size != TRANSFER_UNKNOWN)
+        store->bytes += item->size;
+    store->files += item->kind != OFFER_FOLDER_DONE;
+    if (store->most_files != 0 && store->files > store->most_files)
+        store_refuse(store, item, "more files than --max-files allows");
+    else if (store->most_bytes != 0 && store->bytes > store->most_bytes)
+        store_refuse(store, item, "more bytes than --max-size allows");
+    else
+        return 1;
+    return 0;
+}
+
+enum store_answer
+store_look(struct store *store, struct store_item *item)
+{
+    item->fd = -1;
+    if (!within_limits(store, item))
+        return STORE_REFUSED;
+    if (name_check(item->name) != 0 ||
+        (item->kind == OFFER_HARD_LINK && name_check(item->target))) {
+        store_refuse(store, item,
+                     "the name is not safe: absolute, empty, with .., or an unfinished file's");
+        return STORE_REFUSED;
+    }
     if (store->stream)
-        return offer_stream(store);
-    if (offer->kind != OFFER_FILE)
-        return offer_folder(store);
-    if (offer_file(store) != 0)
-        return -1;
-    if (!offer->asks && store->state == STORE_WRITE && ftruncate(store->fd, 0) != 0)
-        return fail_local(store);
-    return 0;
-}
-
-int
-store_hash(struct store *store, uint8_t hash[TRANSFER_HASH])
-{
-    memset(hash, 0, TRANSFER_HASH);
-    if (store->there > 0 && hash_prefix(hash, store->fd, store->there) != 0)
-        return fail_local(store);
-    return 0;
-}
-
-int
-store_start(struct store *store, uint64_t offset)
-{
-    if (store->state == STORE_COMPARE) {
-        if (offset == 0)
-            return store_refuse(store, "is there already, and differs; recv --force replaces it");
-        store->state = STORE_EQUAL;
-        store->at = offset;
-        return 0;
+        return look_at_stream(store, item);
+    if (item->name[0] == '.' && !store->hidden) {
+        store_refuse(store, item, "its name begins with a dot; recv --hidden takes it");
+        return STORE_REFUSED;
     }
-    store->at = offset;
-    if (store->stream)
-        return 0;
-    if (ftruncate(store->fd, (off_t)offset) != 0 || lseek(store->fd, (off_t)offset, SEEK_SET) < 0)
-        return fail_local(store);
-    return 0;
-}
-
-/* ---- Content ---- */
-
-static int
-write_data(struct store *store, const uint8_t *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = write(store->fd, bytes, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return fail_local(store);
-        bytes += n;
-        size -= (size_t)n;
-        store->at += (uint64_t)n;
+    switch (item->kind) {
+    case OFFER_FOLDER:
+        return folder_offer(store, item);
+    case OFFER_LINK:
+        return link_offer(store, item);
+    case OFFER_FILE:
+        return look_at_file(store, item);
+    default:
+        return STORE_IN_TURN;
     }
-    return 0;
 }
 
-static int
-compare_data(struct store *store, const uint8_t *bytes, size_t size)
+enum store_answer
+store_check(struct store *store, struct store_item *item, uint64_t offset,
+            const uint8_t hash[TRANSFER_HASH])
 {
-    uint8_t there[4096];
+    char part[NAME_MAX + 1];
+    const char *base;
+    struct stat status;
+    int folder = folder_of(store, item, &base);
 
-    while (size > 0) {
-        ssize_t n =
-            pread(store->fd, there, size < sizeof there ? size : sizeof there, (off_t)store->at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        /* public: a file's content, to him who sends it and to him who has it */
-        if (n <= 0 || memcmp(there, bytes, (size_t)n) != 0)
-            return store_refuse(store, "is there already, and differs; recv --force replaces it");
-        bytes += n;
-        size -= (size_t)n;
-        store->at += (uint64_t)n;
+    if (folder < 0)
+        return STORE_REFUSED;
+    if (item->compares) {
+        if (fstatat(folder, base, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+            has_hash(folder, base, offset, hash)) {
+            int fd = store->force ? openat(folder, base, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+            if (fd >= 0) {
+                store_dress(store, item, fd);
+                close(fd);
+            }
+            return STORE_IS_SAME;
+        }
+        enum store_answer answer = meet_other(store, item, folder, base, &status);
+        item->there = 0;
+        return answer;
     }
-    return 0;
-}
-
-int
-store_data(struct store *store, const uint8_t *bytes, size_t size)
-{
-    if (store->state == STORE_DISCARD)
-        return 0;
-    if (size > store->offer.size - store->at)
-        return store_refuse(store, "more came than was offered");
-    return store->state == STORE_COMPARE ? compare_data(store, bytes, size)
-                                         : write_data(store, bytes, size);
-}
-
-/** The file is whole: dressed, on the disk, and under its name. */
-static int
-store_finish(struct store *store)
-{
-    if (set_attributes(store, store->fd) != 0)
-        return -1;
-    if (fsync(store->fd) != 0)
-        return fail_local(store);
-    int result = store->force ? renameat(store->folder, store->part, store->folder, store->base)
-                              : duet__os_rename_new(store->folder, store->part, store->base);
-    if (result != 0 && errno == EEXIST)
-        return store_refuse(store, "appeared meanwhile; recv --force replaces it");
-    return result == 0 ? 0 : fail_local(store);
-}
-
-int
-store_done(struct store *store, int status)
-{
-    int result = 0;
-
-    if (status != 0)
-        result = store_refuse(store, "the other end could not read all of it");
-    else if (store->offer.size != TRANSFER_UNKNOWN && store->at != store->offer.size)
-        result = store_refuse(store, "less came than was offered");
-    else if (store->state == STORE_WRITE && !store->stream)
-        result = store_finish(store);
-    close_files(store);
-    store->state = STORE_IDLE;
-    return result;
+    part_name(part, item_base(item, base));
+    if (has_hash(folder, part, offset, hash))
+        return STORE_IN_TURN;
+    item->there = 0;
+    return STORE_WANT;
 }

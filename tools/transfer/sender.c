@@ -1,0 +1,441 @@
+/*
+ * Offers and their outcomes at the sending end (see sender.h). The content is read in
+ * sender_content.c.
+ *
+ * Up to TRANSFER_WINDOW offers wait for an answer or an outcome, so that a round trip or the peer's
+ * disk is waited for once and not for each file.
+ */
+#include "sender.h"
+
+#include "log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct sent *
+sent_at(struct sender *s, uint32_t index)
+{
+    return &s->window[index % TRANSFER_WINDOW];
+}
+
+int
+sender_leave_out(struct sender *s, int code)
+{
+    s->left_out++;
+    if (s->error == 0)
+        s->error = code;
+    return 0;
+}
+
+/* ---- Outcomes ---- */
+
+/** An offer is settled: its place is free. */
+static void
+sent_release(struct sender *s, struct sent *sent)
+{
+    if (sent->fd >= 0) {
+        close(sent->fd);
+        s->open--;
+    }
+    free(sent->name);
+    memset(sent, 0, sizeof *sent);
+    sent->fd = -1;
+}
+
+static void
+on_stored(struct sender *s, struct sent *sent, uint64_t how)
+{
+    uint64_t there = how == STORED_EQUAL ? (uint64_t)sent->status.st_size : 0;
+
+    s->settled++;
+    if (how == STORED_NEW)
+        there = sent->offset; /* where it was resumed */
+    if (sent->kind == OFFER_FILE && how != STORED_DROPPED)
+        progress_stored(&s->carrier.progress, sent->moved, there);
+    sent_release(s, sent);
+}
+
+static void
+on_refused(struct sender *s, struct sent *sent, const struct fields *fields)
+{
+    char why[700];
+    size_t size = fields->left < sizeof why - 1 ? fields->left : sizeof why - 1;
+
+    memcpy(why, fields->at, size);
+    why[size] = 0;
+    progress_break(&s->carrier.progress);
+    log_error(EXIT_FAILED, "refused by the peer: %s", printable(why));
+    s->refused++;
+    s->settled++;
+    if (sent->state == SENT_CONTENT)
+        sent->refused = 1; /* released when its reading stops */
+    else if (sent->state == SENT_WANTED || sent->state == SENT_CHECK)
+        sent->refused = 1; /* released when its turn comes */
+    else
+        sent_release(s, sent);
+}
+
+/** Put an offer into the list of what is to be done. */
+static int
+sent_queue(struct sender *s, uint32_t index, enum sent_state state)
+{
+    if (s->todo_count == TRANSFER_WINDOW || sent_at(s, index)->kind == OFFER_FOLDER)
+        return -1;
+    sent_at(s, index)->state = state;
+    s->todo[(s->todo_first + s->todo_count++) % TRANSFER_WINDOW] = index;
+    return 0;
+}
+
+static int
+on_want(struct sender *s, uint32_t index, uint64_t offset)
+{
+    struct sent *sent = sent_at(s, index);
+
+    if ((sent->state != SENT_OFFERED && sent->state != SENT_CHECKED) || sent->fd < 0 ||
+        (offset > 0 &&
+         (sent->state == SENT_CHECKED || sent->stream || offset > (uint64_t)sent->status.st_size)))
+        return -1;
+    sent->offset = offset;
+    return sent_queue(s, index, offset > 0 ? SENT_CHECK : SENT_WANTED);
+}
+
+/** A message about one offer. Returns 0, or -1: it makes no sense. */
+static int
+on_answer(struct sender *s, uint32_t code, struct fields *fields)
+{
+    uint32_t index = (uint32_t)field(fields, 4);
+    struct sent *sent = sent_at(s, index);
+
+    if (fields->bad || s->offers - index > TRANSFER_WINDOW || index >= s->offers ||
+        sent->state == SENT_FREE || sent->refused)
+        return -1;
+    switch (code) {
+    case TRANSFER_WANT:
+        return on_want(s, index, field(fields, 8));
+    case TRANSFER_GO:
+        return sent->state == SENT_CHECKED ? sent_queue(s, index, SENT_WANTED) : -1;
+    case TRANSFER_STORED:
+        if (sent->state == SENT_CHECK || sent->state == SENT_WANTED || sent->state == SENT_CONTENT)
+            return -1;
+        on_stored(s, sent, field(fields, 1));
+        return 0;
+    default:
+        on_refused(s, sent, fields);
+        return 0;
+    }
+}
+
+/** The peer's first message says which format it speaks. Returns 0, or -1. */
+static int
+on_begin(struct sender *s, uint32_t code, struct fields *fields)
+{
+    uint64_t version = field(fields, 2);
+
+    if (code != TRANSFER_BEGIN || fields->bad)
+        return -1;
+    s->begun = 1;
+    s->old_format = version == TRANSFER_VERSION ? 0 : (int)version;
+    return version == TRANSFER_VERSION ? 0 : -1;
+}
+
+static int
+on_receipt(struct sender *s, const struct fields *fields)
+{
+    if (!s->ended || fields->left != 2 * (size_t)DUET_RECEIPT_SIZE)
+        return -1;
+    pthread_mutex_lock(&s->carrier.lock);
+    s->same_receipt =
+        memcmp(s->carrier.receipt, fields->at, fields->left) == 0; /* public: both print it */
+    pthread_mutex_unlock(&s->carrier.lock);
+    return 0;
+}
+
+void
+sender_on_message(void *context, const duet_message *message)
+{
+    struct sender *s = context;
+    struct fields fields = {message->data, message->size, 0};
+    int bad;
+
+    if (!s->begun) {
+        bad = on_begin(s, message->code, &fields);
+    } else if (message->code == TRANSFER_ACK) {
+        s->acknowledged = field(&fields, 8);
+        bad = fields.bad || s->acknowledged > s->running ? -1 : 0;
+        progress_moved(&s->carrier.progress, s->acknowledged);
+    } else if (message->code == TRANSFER_RECEIPT) {
+        bad = on_receipt(s, &fields);
+    } else if (message->code >= TRANSFER_WANT && message->code <= TRANSFER_GO) {
+        bad = on_answer(s, message->code, &fields);
+    } else {
+        bad = -1;
+    }
+    s->nonsense |= bad != 0;
+}
+
+/** Take one message, if it comes in time. Returns 0; an exit code; -1 where none will come. */
+static int
+sender_take(struct sender *s, int ms)
+{
+    duet_message message;
+    int result = carrier_take(&s->carrier, &message, ms);
+
+    if (result == 1)
+        sender_on_message(s, &message);
+    if (s->nonsense && s->old_format != 0)
+        return log_error(EXIT_FAILED,
+                         "the peer speaks transfer format %d, this is format %d: use the same "
+                         "version of duet at both ends",
+                         s->old_format, TRANSFER_VERSION);
+    if (s->nonsense)
+        return log_error(EXIT_FAILED, "the peer's message makes no sense: is it duet recv?");
+    return result < 0 ? -1 : 0;
+}
+
+/** No message comes any more, though outcomes are due. Returns an exit code. */
+static int
+sender_cut(struct sender *s)
+{
+    if (carrier_stopped(&s->carrier))
+        return EXIT_FAILED; /* the wire's thread knows why */
+    return log_error(EXIT_FAILED,
+                     "the peer closed before it had stored all; is it duet recv? " TRANSFER_RESUME);
+}
+
+int
+sender_look(struct sender *s)
+{
+    int code = sender_take(s, 0);
+
+    return code < 0 ? sender_cut(s) : code;
+}
+
+int
+sender_settle(struct sender *s, uint32_t most)
+{
+    int code = EXIT_DONE;
+
+    while (code == EXIT_DONE && s->offers - s->settled > most) {
+        if (s->todo_count > 0)
+            code = sender_serve(s);
+        if (code == EXIT_DONE)
+            code = sender_take(s, s->todo_count > 0 ? 0 : -1);
+    }
+    return code < 0 ? sender_cut(s) : code;
+}
+
+/* ---- Offers ---- */
+
+/** A place for the next offer: the oldest offers are settled first where there is none. */
+static int
+make_place(struct sender *s, int is_file)
+{
+    int code = sender_take(s, 0);
+
+    while (code == EXIT_DONE && s->todo_count > 64)
+        code = sender_serve(s);
+    while (code == EXIT_DONE &&
+           (sent_at(s, s->offers)->state != SENT_FREE || (is_file && s->open >= s->most_open))) {
+        code = s->todo_count > 0 ? sender_serve(s) : EXIT_DONE;
+        if (code == EXIT_DONE)
+            code = sender_take(s, s->todo_count > 0 ? 0 : -1);
+    }
+    return code < 0 ? sender_cut(s) : code;
+}
+
+/** Send an offer; its place is filled. */
+static int
+put_offer(struct sender *s, const struct sent *what, const struct offer *offer)
+{
+    uint8_t message[TRANSFER_MESSAGE];
+    int code = make_place(s, what->fd >= 0);
+
+    if (code != EXIT_DONE) {
+        if (what->fd >= 0)
+            close(what->fd);
+        return code;
+    }
+    struct sent *sent = sent_at(s, s->offers);
+    *sent = *what;
+    sent->state = SENT_OFFERED;
+    sent->name = strdup(offer->name);
+    s->open += sent->fd >= 0;
+    s->offers++;
+    if (sent->name == NULL)
+        return log_error(EXIT_LIMIT, "no memory");
+    size_t size = offer_write(message, offer);
+    return carrier_put(&s->carrier, TRANSFER_OFFER, message, size) == 0 ? EXIT_DONE : EXIT_FAILED;
+}
+
+static void
+describe(const struct sender *s, struct offer *offer, const struct stat *status)
+{
+    offer->flags = s->keeps_modes ? 0 : OFFER_NO_MODE;
+    offer->mode = status->st_mode & 0777;
+    offer->seconds = status->st_mtim.tv_sec;
+    offer->nanoseconds = (uint32_t)status->st_mtim.tv_nsec;
+    offer->size = offer->kind == OFFER_FILE ? (uint64_t)status->st_size : 0;
+}
+
+/** The place of a file of several names in the table: where it is, or would be. */
+static struct sent_inode *
+find_inode(struct sender *s, const struct stat *status)
+{
+    size_t at = ((size_t)status->st_ino * 31 + (size_t)status->st_dev) & (s->inode_room - 1);
+
+    while (s->inodes[at].name != NULL &&
+           (s->inodes[at].ino != status->st_ino || s->inodes[at].dev != status->st_dev))
+        at = (at + 1) & (s->inode_room - 1);
+    return &s->inodes[at];
+}
+
+/** Double the table. Returns 0, or -1: out of memory. */
+static int
+grow_inodes(struct sender *s)
+{
+    struct sent_inode *old = s->inodes;
+    size_t count = s->inode_room;
+    struct sent_inode *more = calloc(count == 0 ? 256 : 2 * count, sizeof *more);
+
+    if (more == NULL)
+        return -1;
+    s->inodes = more;
+    s->inode_room = count == 0 ? 256 : 2 * count;
+    for (size_t i = 0; i < count; i++) {
+        const struct stat status = {.st_dev = old[i].dev, .st_ino = old[i].ino};
+        if (old[i].name != NULL)
+            *find_inode(s, &status) = old[i];
+    }
+    free(old);
+    return 0;
+}
+
+/** The name under which the same file was offered before, or NULL; remembers this one. */
+static const char *
+earlier_name(struct sender *s, const struct stat *status, const char *name)
+{
+    if (status->st_nlink < 2)
+        return NULL;
+    if (2 * s->inode_count >= s->inode_room && grow_inodes(s) != 0)
+        return NULL; /* it is sent as a file of its own */
+    struct sent_inode *at = find_inode(s, status);
+    if (at->name != NULL)
+        return at->name;
+    *at = (struct sent_inode){status->st_dev, status->st_ino, strdup(name)};
+    s->inode_count += at->name != NULL;
+    return NULL;
+}
+
+static int
+offer_file(struct sender *s, const struct walk_entry *entry, struct offer *offer)
+{
+    struct sent sent = {.kind = OFFER_FILE, .fd = entry->fd, .status = entry->status};
+    uint8_t byte;
+
+    describe(s, offer, &entry->status);
+    const char *earlier = earlier_name(s, &entry->status, offer->name);
+    if (earlier != NULL && strlen(earlier) <= TRANSFER_LINK_MOST) {
+        sent.kind = offer->kind = OFFER_HARD_LINK;
+        memcpy(offer->target, earlier, strlen(earlier) + 1);
+    } else if (offer->size == 0 && pread(entry->fd, &byte, 1, 0) == 1) {
+        sent.stream = 1; /* the kernel's files say that they are empty */
+        offer->size = TRANSFER_UNKNOWN;
+    } else if (s->checks && hash_prefix(offer->hash, entry->fd, offer->size) == 0) {
+        offer->flags |= OFFER_HASHED;
+    }
+    return put_offer(s, &sent, offer);
+}
+
+int
+sender_offer(struct sender *s, const struct walk_entry *entry, const char *name)
+{
+    static struct offer offer;
+    const struct sent sent = {.kind = OFFER_FOLDER, .fd = -1};
+
+    memset(&offer, 0, sizeof offer);
+    if (strlen(name) > TRANSFER_NAME_MOST) {
+        if (entry->fd >= 0)
+            close(entry->fd);
+        progress_break(&s->carrier.progress);
+        return sender_leave_out(s, log_error(EXIT_LOCAL, "%s: the name is too long; it is left out",
+                                             printable(entry->path)));
+    }
+    memcpy(offer.name, name, strlen(name) + 1);
+    if (entry->kind == WALK_FILE)
+        return offer_file(s, entry, &offer);
+    if (entry->kind == WALK_STREAM)
+        return sender_offer_stream(s, entry->fd, name);
+    offer.kind = entry->kind == WALK_FOLDER ? OFFER_FOLDER : OFFER_FOLDER_DONE;
+    if (entry->kind == WALK_LINK) {
+        offer.kind = OFFER_LINK;
+        memcpy(offer.target, entry->target, strlen(entry->target) + 1);
+    }
+    describe(s, &offer, &entry->status);
+    return put_offer(s, &sent, &offer);
+}
+
+int
+sender_offer_stream(struct sender *s, int fd, const char *name)
+{
+    static struct offer offer;
+    const struct sent sent = {.kind = OFFER_FILE, .fd = fd, .stream = 1};
+
+    memset(&offer, 0, sizeof offer);
+    offer.flags = OFFER_NO_MODE;
+    offer.size = TRANSFER_UNKNOWN;
+    offer.seconds = time(NULL);
+    memcpy(offer.name, name, strlen(name) + 1);
+    return put_offer(s, &sent, &offer);
+}
+
+/* ---- Beginning and end ---- */
+
+int
+sender_begin(struct sender *s, uint64_t files, uint64_t bytes)
+{
+    uint8_t begin[4] = {0}, total[16];
+
+    put_field(begin, TRANSFER_VERSION, 2);
+    put_field(total, files, 8);
+    put_field(total + 8, bytes, 8);
+    progress_total(&s->carrier.progress, files, bytes);
+    if (carrier_put(&s->carrier, TRANSFER_BEGIN, begin, sizeof begin) != 0 ||
+        carrier_put(&s->carrier, TRANSFER_TOTAL, total, sizeof total) != 0)
+        return EXIT_FAILED;
+    return EXIT_DONE;
+}
+
+int
+sender_end(struct sender *s)
+{
+    int code = sender_settle(s, 0);
+
+    if (code == EXIT_DONE && carrier_put(&s->carrier, TRANSFER_END, NULL, 0) != 0)
+        code = EXIT_FAILED;
+    if (code != EXIT_DONE)
+        return code;
+    s->ended = 1;
+    carrier_end(&s->carrier);
+    while (code == EXIT_DONE)
+        code = sender_take(s, -1);
+    if (code > 0 || carrier_stopped(&s->carrier))
+        return code > 0 ? code : EXIT_FAILED;
+    if (!s->same_receipt)
+        return log_error(EXIT_FAILED,
+                         "the peer closed before it had the receipt; " TRANSFER_RESUME);
+    s->carrier.complete = 1;
+    return EXIT_DONE;
+}
+
+void
+sender_free(struct sender *s)
+{
+    for (size_t i = 0; i < TRANSFER_WINDOW; i++)
+        sent_release(s, &s->window[i]);
+    for (size_t i = 0; i < s->inode_room; i++)
+        free(s->inodes[i].name);
+    free(s->inodes);
+}

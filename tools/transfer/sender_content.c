@@ -1,0 +1,282 @@
+/*
+ * Content at the sending end (see sender.h): files are read and sent from where the peer wants
+ * them, holes are named and not sent, and a file that changed while it was read is sent again.
+ */
+#include "sender.h"
+
+#include "log.h"
+#include "os/os.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TRIES = 3, HASH_CHUNK = 65536, PAUSE_MS = 200 };
+
+/** The peer settled an offer before its turn came, or its reading stopped: the place is free. */
+static void
+drop_refused(struct sender *s, struct sent *sent)
+{
+    if (sent->fd >= 0) {
+        close(sent->fd);
+        s->open--;
+    }
+    free(sent->name);
+    memset(sent, 0, sizeof *sent);
+    sent->fd = -1;
+}
+
+int
+hash_prefix(uint8_t hash[TRANSFER_HASH], int fd, uint64_t size)
+{
+    uint8_t *chunk = malloc(HASH_CHUNK);
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    int bad =
+        chunk == NULL || context == NULL || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1;
+
+    for (uint64_t at = 0; at < size && !bad;) {
+        size_t want = size - at < HASH_CHUNK ? (size_t)(size - at) : HASH_CHUNK;
+        ssize_t n = pread(fd, chunk, want, (off_t)at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        bad = n <= 0 || EVP_DigestUpdate(context, chunk, (size_t)n) != 1;
+        at += n > 0 ? (uint64_t)n : 0;
+    }
+    bad = bad || EVP_DigestFinal_ex(context, hash, NULL) != 1;
+    EVP_MD_CTX_free(context);
+    free(chunk);
+    return bad ? -1 : 0;
+}
+
+/* ---- Reading ---- */
+
+static int
+source_failed(struct sender *s, const struct sent *sent, const char *why)
+{
+    progress_break(&s->carrier.progress);
+    s->error = log_error(EXIT_LOCAL, "%s: %s", printable(sent->name), why);
+    return DONE_FAILED;
+}
+
+/** Wait as --limit wants. Returns 0, or -1: the worker has to end. */
+static int
+keep_limit(struct sender *s)
+{
+    if (s->limit == 0)
+        return 0;
+    if (s->limited_ms == 0)
+        s->limited_ms = duet__os_now_ms();
+    for (;;) {
+        uint64_t due = s->limited_ms + s->running * 1000 / s->limit, now = duet__os_now_ms();
+        if (now >= due)
+            return 0;
+        carrier_push(&s->carrier);
+        if (carrier_wait(&s->carrier, -1, due - now < PAUSE_MS ? (int)(due - now) : PAUSE_MS) < 0)
+            return -1;
+    }
+}
+
+/** Send a stream to its end. Returns a status of DONE, or -1: the worker has to end. */
+static int
+send_stream(struct sender *s, struct sent *sent)
+{
+    while (!sent->refused) {
+        carrier_push(&s->carrier);
+        int ready = carrier_wait(&s->carrier, sent->fd, PAUSE_MS);
+        if (ready < 0 || keep_limit(s) != 0 || sender_look(s) != EXIT_DONE)
+            return -1;
+        uint8_t *room = ready ? carrier_room(&s->carrier) : NULL;
+        if (room == NULL && ready)
+            return -1;
+        ssize_t n = ready ? read(sent->fd, room, TRANSFER_DATA_MOST) : -1;
+        if (n == 0)
+            return DONE_WHOLE;
+        if (n < 0) {
+            if (ready && errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK)
+                return source_failed(s, sent, errno_text());
+            continue;
+        }
+        carrier_add(&s->carrier, TRANSFER_DATA, (size_t)n);
+        s->running += (uint64_t)n;
+        sent->moved += (uint64_t)n;
+    }
+    return DONE_FAILED;
+}
+
+/** Where a file has data from `at` on, up to *end; both may be at its size. */
+static uint64_t
+next_data(const struct sent *sent, uint64_t at, uint64_t *end)
+{
+    uint64_t size = (uint64_t)sent->status.st_size;
+
+    *end = size;
+#ifdef SEEK_HOLE
+    if ((uint64_t)sent->status.st_blocks * 512 >= size)
+        return at;
+    off_t data = lseek(sent->fd, (off_t)at, SEEK_DATA);
+    if (data < 0)
+        return errno == ENXIO ? size : at;
+    off_t hole = lseek(sent->fd, data, SEEK_HOLE);
+    if (hole > data && (uint64_t)hole < size)
+        *end = (uint64_t)hole;
+    return (uint64_t)data < size ? (uint64_t)data : size;
+#else
+    return at;
+#endif
+}
+
+/** Send the bytes from at to end. Returns a status of DONE, or -1. */
+static int
+send_range(struct sender *s, struct sent *sent, uint64_t at, uint64_t end)
+{
+    while (at < end && !sent->refused) {
+        if (keep_limit(s) != 0)
+            return -1;
+        uint8_t *room = carrier_room(&s->carrier);
+        if (room == NULL)
+            return -1;
+        uint64_t left = end - at;
+        size_t want = left < TRANSFER_DATA_MOST ? (size_t)left : TRANSFER_DATA_MOST;
+        ssize_t n = pread(sent->fd, room, want, (off_t)at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return source_failed(s, sent, errno_text());
+        if (n == 0)
+            return DONE_CHANGED; /* it became shorter */
+        carrier_add(&s->carrier, TRANSFER_DATA, (size_t)n);
+        at += (uint64_t)n;
+        s->running += (uint64_t)n;
+        sent->moved += (uint64_t)n;
+    }
+    return sent->refused ? DONE_FAILED : DONE_WHOLE;
+}
+
+/** Send a file's content from an offset. Returns a status of DONE, or -1. */
+static int
+send_content(struct sender *s, struct sent *sent, uint64_t at)
+{
+    uint64_t size = (uint64_t)sent->status.st_size, end;
+    int status = DONE_WHOLE;
+    uint8_t message[8];
+
+    while (at < size && status == DONE_WHOLE) {
+        uint64_t data = next_data(sent, at, &end);
+        if (data > at) {
+            put_field(message, data - at, 8);
+            if (carrier_put(&s->carrier, TRANSFER_HOLE, message, sizeof message) != 0)
+                return -1;
+        }
+        at = data;
+        if (at < size)
+            status = send_range(s, sent, at, end);
+        at = end;
+    }
+    return status;
+}
+
+/** 1 when a file is still what it was when it was offered. */
+static int
+is_unchanged(const struct sent *sent)
+{
+    struct stat now;
+
+    return sent->stream || (fstat(sent->fd, &now) == 0 && now.st_size == sent->status.st_size &&
+                            now.st_mtim.tv_sec == sent->status.st_mtim.tv_sec &&
+                            now.st_mtim.tv_nsec == sent->status.st_mtim.tv_nsec);
+}
+
+/* ---- One that is wanted ---- */
+
+/** A file changed while it was read: offer it anew, unless it does so all the time. */
+static int
+send_again(struct sender *s, struct sent *sent)
+{
+    struct walk_entry entry = {.kind = WALK_FILE, .path = sent->name, .fd = dup(sent->fd)};
+    char name[TRANSFER_NAME_MOST + 1];
+    unsigned tries = sent->tries + 1;
+
+    progress_break(&s->carrier.progress);
+    memcpy(name, sent->name, strlen(sent->name) + 1);
+    if (entry.fd < 0 || fstat(entry.fd, &entry.status) != 0 || tries == TRIES) {
+        if (entry.fd >= 0)
+            close(entry.fd);
+        return sender_leave_out(s, log_error(EXIT_LOCAL,
+                                             "%s: it changes all the time while it is read; it is "
+                                             "not stored there",
+                                             printable(name)));
+    }
+    log_warning("%s: it changed while it was read; it is sent again", printable(name));
+    entry.path = name;
+    entry.status.st_nlink = 1; /* it was offered before, as itself */
+    uint32_t index = s->offers;
+    int code = sender_offer(s, &entry, name);
+    if (code == EXIT_DONE)
+        s->window[index % TRANSFER_WINDOW].tries = tries;
+    return code;
+}
+
+static int
+serve_content(struct sender *s, struct sent *sent, uint32_t index)
+{
+    uint8_t message[12];
+
+    sent->state = SENT_CONTENT;
+    progress_name(&s->carrier.progress, sent->name);
+    put_field(message, index, 4);
+    put_field(message + 4, sent->offset, 8);
+    if (carrier_put(&s->carrier, TRANSFER_START, message, sizeof message) != 0)
+        return EXIT_FAILED;
+    int status = sent->stream ? send_stream(s, sent) : send_content(s, sent, sent->offset);
+    if (status == DONE_WHOLE && !is_unchanged(sent))
+        status = DONE_CHANGED;
+    if (status < 0)
+        return EXIT_FAILED;
+    message[4] = (uint8_t)status;
+    if (carrier_put(&s->carrier, TRANSFER_DONE, message, 5) != 0)
+        return EXIT_FAILED;
+    if (sent->refused) {
+        drop_refused(s, sent);
+        return EXIT_DONE;
+    }
+    sent->state = SENT_DONE;
+    int code = status == DONE_CHANGED ? send_again(s, sent) : EXIT_DONE;
+    if (sent->state == SENT_DONE && sent->fd >= 0) { /* no one needs it open any more */
+        close(sent->fd);
+        sent->fd = -1;
+        s->open--;
+    }
+    return code;
+}
+
+static int
+serve_check(struct sender *s, struct sent *sent, uint32_t index)
+{
+    uint8_t message[12 + TRANSFER_HASH] = {0};
+
+    put_field(message, index, 4);
+    put_field(message + 4, sent->offset, 8);
+    /* Where it cannot be read, the hash is one that nothing equals: the content shows the error. */
+    if (hash_prefix(message + 12, sent->fd, sent->offset) != 0)
+        memset(message + 12, 0, TRANSFER_HASH);
+    sent->state = SENT_CHECKED;
+    return carrier_put(&s->carrier, TRANSFER_CHECK, message, sizeof message) == 0 ? EXIT_DONE
+                                                                                  : EXIT_FAILED;
+}
+
+int
+sender_serve(struct sender *s)
+{
+    uint32_t index = s->todo[s->todo_first];
+    struct sent *sent = &s->window[index % TRANSFER_WINDOW];
+
+    s->todo_first = (s->todo_first + 1) % TRANSFER_WINDOW;
+    s->todo_count--;
+    if (sent->refused) {
+        drop_refused(s, sent);
+        return EXIT_DONE;
+    }
+    return sent->state == SENT_CHECK ? serve_check(s, sent, index) : serve_content(s, sent, index);
+}

@@ -1,0 +1,220 @@
+/*
+ * Unfinished files (see store.h): NAME.duet-part beside NAME, made for this user alone, continued
+ * by a later transfer, and taken for our own only when no one else can have written to it.
+ */
+#include "store.h"
+
+#include "log.h"
+#include "os/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+enum { SHORT_HASH = 8, WRITE_OUT = 16 << 20 }; /* bytes */
+
+void
+part_name(char out[NAME_MAX + 1], const char *base)
+{
+    uint8_t hash[EVP_MAX_MD_SIZE] = {0};
+    char digits[2 * SHORT_HASH + 1];
+    size_t size = strlen(base), most = NAME_MAX - (sizeof STORE_PART - 1);
+
+    if (size <= most) {
+        snprintf(out, NAME_MAX + 1, "%.*s%s", (int)most, base, STORE_PART);
+        return;
+    }
+    /* Too long with the ending: its beginning, and a hash of the whole name. */
+    (void)EVP_Digest(base, size, hash, NULL, EVP_sha256(), NULL);
+    to_hex(digits, hash, SHORT_HASH);
+    size = most - sizeof digits;
+    while (size > 0 && ((unsigned char)base[size] >> 6) == 2) /* in the middle of a character */
+        size--;
+    snprintf(out, NAME_MAX + 1, "%.*s~%s%s", (int)size, base, digits, STORE_PART);
+}
+
+int
+part_is_ours(const struct stat *status)
+{
+    return S_ISREG(status->st_mode) && status->st_uid == geteuid() && status->st_nlink == 1;
+}
+
+/** Open the unfinished file: one of our own to continue, or a new one. Returns its descriptor; -1
+ * with errno. *fresh: 1 when it is new. */
+static int
+open_part_file(int folder, const char *part, int *fresh)
+{
+    const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+    struct stat status;
+
+    *fresh = 1;
+    int fd = openat(folder, part, flags | O_CREAT | O_EXCL, 0600);
+    if (fd >= 0 || errno != EEXIST)
+        return fd;
+    fd = openat(folder, part, flags);
+    if (fd >= 0 && fstat(fd, &status) == 0 && part_is_ours(&status)) {
+        (void)fchmod(fd, 0600);
+        *fresh = 0;
+        return fd;
+    }
+    /* Another user made it, it has other names, or it is a link or the like: it is not ours. */
+    if (fd >= 0)
+        close(fd);
+    if (unlinkat(folder, part, 0) != 0)
+        return -1;
+    return openat(folder, part, flags | O_CREAT | O_EXCL, 0600);
+}
+
+int
+store_start(struct store *store, struct store_item *item, uint64_t offset)
+{
+    char part[NAME_MAX + 1];
+    const char *base;
+    struct stat status;
+    int fresh;
+
+    item->at = offset;
+    if (store->stream) {
+        item->fd = 1;
+        return 0;
+    }
+    int folder = folder_of(store, item, &base);
+    if (folder < 0)
+        return -1;
+    part_name(part, item_base(item, base));
+    /* Another one of that name may be whole and wait for the disk. */
+    if (store->group_files > 0 && fstatat(folder, part, &status, AT_SYMLINK_NOFOLLOW) == 0) {
+        store_group_settle(store);
+        folder = folder_of(store, item, &base);
+        if (folder < 0)
+            return -1;
+    }
+    item->fd = open_part_file(folder, part, &fresh);
+    if (item->fd < 0 || fstat(item->fd, &status) != 0)
+        return store_fail(store, item);
+    if (flock(item->fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK)
+            return store_refuse(store, item, "another program is receiving it");
+        store_lacks(store, STEP_LOCK, item);
+    }
+    item->dev = status.st_dev;
+    item->ino = status.st_ino;
+    if (fresh && offset > 0)
+        return store_refuse(store, item,
+                            "its unfinished file vanished; run the same command again "
+                            "at both ends");
+    if ((!fresh && ftruncate(item->fd, (off_t)offset) != 0) ||
+        lseek(item->fd, (off_t)offset, SEEK_SET) < 0)
+        return store_fail(store, item);
+    return 0;
+}
+
+static int
+check_size(struct store *store, const struct store_item *item, uint64_t size)
+{
+    if (size <= item->size - item->at)
+        return 0;
+    return store_refuse(store, item, "more came than was offered");
+}
+
+int
+store_data(struct store *store, struct store_item *item, const uint8_t *bytes, size_t size)
+{
+    uint64_t before = item->at;
+
+    if (check_size(store, item, size) != 0)
+        return -1;
+    while (size > 0) {
+        ssize_t n = write(item->fd, bytes, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return store_fail(store, item);
+        bytes += n;
+        size -= (size_t)n;
+        item->at += (uint64_t)n;
+        item->moved += (uint64_t)n;
+    }
+    if (!store->stream && before / WRITE_OUT != item->at / WRITE_OUT)
+        duet__os_write_out(item->fd, before / WRITE_OUT * WRITE_OUT, WRITE_OUT);
+    return 0;
+}
+
+/** Standard output takes no hole: it gets zeros. */
+static int
+write_zeros(struct store *store, struct store_item *item, uint64_t size)
+{
+    static const uint8_t zeros[TRANSFER_DATA_MOST];
+    uint64_t moved = item->moved;
+    int result = 0;
+
+    while (size > 0 && result == 0) {
+        size_t part = size < sizeof zeros ? (size_t)size : sizeof zeros;
+        result = store_data(store, item, zeros, part);
+        size -= part;
+    }
+    item->moved = moved;
+    return result;
+}
+
+int
+store_hole(struct store *store, struct store_item *item, uint64_t size)
+{
+    if (check_size(store, item, size) != 0)
+        return -1;
+    if (store->stream)
+        return write_zeros(store, item, size);
+    item->at += size;
+    if (ftruncate(item->fd, (off_t)item->at) != 0 || lseek(item->fd, (off_t)item->at, SEEK_SET) < 0)
+        return store_fail(store, item);
+    return 0;
+}
+
+void
+store_dress(struct store *store, const struct store_item *item, int fd)
+{
+    const struct timespec times[2] = {
+        {.tv_sec = 0, .tv_nsec = UTIME_NOW},
+        {.tv_sec = (time_t)item->seconds, .tv_nsec = (long)item->nanoseconds}};
+    mode_t mode = item->mode;
+
+    if ((item->flags & OFFER_NO_MODE) != 0 || store->no_perms)
+        mode = item->kind == OFFER_FILE ? 0666 : 0777;
+    if (fchmod(fd, mode & ~store->umask) != 0)
+        store_lacks(store, STEP_MODE, item);
+    if (futimens(fd, times) != 0)
+        store_lacks(store, STEP_TIME, item);
+}
+
+int
+store_done(struct store *store, struct store_item *item)
+{
+    if (item->size != TRANSFER_UNKNOWN && item->at != item->size)
+        return store_refuse(store, item, "less came than was offered");
+    if (!store->stream)
+        store_dress(store, item, item->fd);
+    item->size = item->at;
+    return 0;
+}
+
+void
+store_drop(struct store *store, struct store_item *item, int discard)
+{
+    char part[NAME_MAX + 1];
+    const char *base;
+
+    if (item->fd < 0 || store->stream)
+        return;
+    if (discard) {
+        int folder = folder_of(store, item, &base);
+        part_name(part, item_base(item, base));
+        if (folder >= 0)
+            (void)unlinkat(folder, part, 0);
+    }
+    close(item->fd);
+    item->fd = -1;
+}
