@@ -71,8 +71,8 @@ start_question(struct question *q)
     return result == 0 ? 0 : -1;
 }
 
-/** Wait for the answer, timeout_ms at most (negative: as long as it takes), or until a signal comes.
- * Returns getaddrinfo()'s result; NAME_LATE. */
+/** Wait for the answer, timeout_ms at most (negative: as long as it takes), or until a signal
+ * comes. Returns getaddrinfo()'s result; NAME_LATE. */
 static int
 await_answer(struct question *q, struct addrinfo **list, int timeout_ms)
 {

@@ -89,8 +89,8 @@ void carrier_add(struct carrier *carrier, uint32_t code, size_t size);
 void carrier_push(struct carrier *carrier);
 
 /** Take the next message; its bytes are there until the next call. ms: how long to wait for it;
- * negative: as long as it takes. Returns 1; 0: there is none; -1: none comes any more, or the worker
- * has to end. */
+ * negative: as long as it takes. Returns 1; 0: there is none; -1: none comes any more, or the
+ * worker has to end. */
 int carrier_take(struct carrier *carrier, duet_message *message, int ms);
 
 /** Close our direction after what was put. */

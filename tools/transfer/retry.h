@@ -6,8 +6,8 @@
 
 #include "options.h"
 
-/** Run `once` until it succeeds, fails for good, or --retry's tries are used up; with --keep, run it
- * again after each end. Returns the last exit code. */
+/** Run `once` until it succeeds, fails for good, or --retry's tries are used up; with --keep, run
+ * it again after each end. Returns the last exit code. */
 int retry_run(const struct options *options, int (*once)(void *context, const char *address),
               void *context, const char *address);
 
