@@ -31,7 +31,7 @@ _duet_operands() {
 
 _duet() {
     local command=$1 current=$2 previous=$3 subcommand=${COMP_WORDS[1]} IFS=$'\n'
-    local option='^ *(-([a-z?]), )?(--[a-z-]+)(=([^ ]+))?' line options='' argument=''
+    local option='^ *(-([a-zA-Z?]), )?(--[a-z-]+)(=([^ ]+))?' line options='' argument=''
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
         options=$("$command" --help 2>/dev/null | sed -n 's/^  duet \([a-z]*\) .*/\1/p')

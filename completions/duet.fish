@@ -44,7 +44,7 @@ function __duet_options --argument-names command subcommand
             { print line; line = $0 }
             END { print line }' |
         string replace --filter --regex \
-            '^ *(-[a-z?]|)(?:, |)(--[a-z-]+)(?:=|)([^ ]*) {2,}(.*)' '$1\t$2\t$3\t$4'
+            '^ *(-[a-zA-Z?]|)(?:, |)(--[a-z-]+)(?:=|)([^ ]*) {2,}(.*)' '$1\t$2\t$3\t$4'
 end
 
 function __duet_complete

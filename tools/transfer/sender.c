@@ -213,16 +213,24 @@ sender_look(struct sender *s)
     return code < 0 ? sender_cut(s) : code;
 }
 
+/** Send or check the next one, and take what came; wait for a message where there is none to send:
+ * that may settle an offer, so the caller looks again before the next call. */
+static int
+work_once(struct sender *s)
+{
+    if (s->todo_count == 0)
+        return sender_take(s, -1);
+    int code = sender_serve(s);
+    return code == EXIT_DONE ? sender_take(s, 0) : code;
+}
+
 int
 sender_settle(struct sender *s, uint32_t most)
 {
     int code = EXIT_DONE;
 
     while (code == EXIT_DONE && s->offers - s->settled > most) {
-        if (s->todo_count > 0)
-            code = sender_serve(s);
-        if (code == EXIT_DONE)
-            code = sender_take(s, s->todo_count > 0 ? 0 : -1);
+        code = work_once(s);
     }
     return code < 0 ? sender_cut(s) : code;
 }
@@ -239,9 +247,7 @@ make_place(struct sender *s, int is_file)
         code = sender_serve(s);
     while (code == EXIT_DONE &&
            (sent_at(s, s->offers)->state != SENT_FREE || (is_file && s->open >= s->most_open))) {
-        code = s->todo_count > 0 ? sender_serve(s) : EXIT_DONE;
-        if (code == EXIT_DONE)
-            code = sender_take(s, s->todo_count > 0 ? 0 : -1);
+        code = work_once(s);
     }
     return code < 0 ? sender_cut(s) : code;
 }
