@@ -384,13 +384,15 @@ DUET_API DUET_CHECKED int duet_channel_refresh(duet_channel *channel);
 
 /* ---- What both ends have in common ---- */
 
-/** Derive bytes that bind another protocol to this channel: as duet_session_export(), for n bytes
- * under a label; DUET_E_MISUSE before the handshake is done.   Since 0.2. */
+/** Derive n bytes under a label that bind another protocol to this channel. Parameters and results
+ * as duet_session_export(). Returns as duet_session_export(); DUET_E_MISUSE before the handshake is
+ * done.   Source: docs/protocol.md §4 "Exporter".   Since 0.2. */
 DUET_API DUET_CHECKED int duet_channel_export(const duet_channel *channel, uint8_t *out, size_t n,
                                               const uint8_t *label, size_t label_size);
 
-/** Give the receipt of a direction, a digest of all that was sent in it: as duet_session_receipt().
- * Since 0.2. */
+/** Give the receipt of a direction, a digest of all that was sent in it, with the parameters as
+ * duet_session_receipt(). Returns as duet_session_receipt().
+ * Source: docs/protocol.md §4 "receipt".   Since 0.2. */
 DUET_API DUET_CHECKED int duet_channel_receipt(const duet_channel *channel,
                                                uint8_t receipt[DUET_RECEIPT_SIZE],
                                                enum duet_role role);
