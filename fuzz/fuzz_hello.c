@@ -68,9 +68,12 @@ take_sealed(const duet_config *with, const uint8_t *payload, size_t size)
     struct duet__cipher top;
     size_t put, at = with->profile.prelude_size[DUET_TOP];
 
-    struct duet__cipher_start start = {
-        &with->psks[1].half[DUET_TOP], with->label, "hello", {nonce, sizeof nonce}};
-    duet__cipher_start(&top, &start);
+    struct duet__cipher_start start = {.schedule = {NULL, with->label},
+                                       .sender = DUET_TOP,
+                                       .key = &with->psks[1].half[DUET_TOP],
+                                       .use = "hello",
+                                       .salt = {nonce, sizeof nonce}};
+    (void)!duet__cipher_start(&top, &start);
     memcpy(wire, with->profile.prelude[DUET_TOP], at);
     memcpy(wire + at, nonce, sizeof nonce);
     at += sizeof nonce;

@@ -119,6 +119,34 @@ DUET_API DUET_CHECKED int duet_channel_open_stream(duet_channel **channel,
 DUET_API DUET_CHECKED int duet_channel_open_preset(duet_channel **channel, duet_session *session,
                                                    const duet_stream *stream, int rfd, int wfd);
 
+/**
+ * Make a channel on two raw directions: the caller's keys, for a peer with a key schedule of its
+ * own.
+ *
+ * channel   out: the channel; NULL on failure.
+ * tx, rx    in: two ciphers of duet_cipher_init(), no frame begun, one that the peer opens with and
+ *           one that it seals with. On success they are moved into the channel and wiped in place:
+ *           with a second copy the keystream would repeat. The limit of tx is what the peer
+ *           accepts, at least 1: sending splits to it. The limit of rx is what this side accepts.
+ * stream    in: as duet_channel_open_stream(); NULL: the channel is on rfd and wfd.
+ * rfd, wfd  as duet_channel_open(); ignored where there is a stream.
+ *
+ * Nothing but frames is on the wire, from the first byte on. Nothing is rekeyed: not by a count,
+ * not by a request; ROTATE and REFRESH from the peer are protocol errors (DUET_E_PROTOCOL), and
+ * asking for them is DUET_E_MISUSE. One pair of keys should not protect more than 2^32 frames or
+ * 2^40 bytes: make a new channel under new keys before. There is no export. The role in duet_info
+ * is DUET_TOP at both ends: for a receipt DUET_TOP is this side's sending direction, DUET_BOTTOM
+ * the peer's. All else is as in a preset session.
+ *
+ * Returns DUET_OK; DUET_E_MISUSE (a cipher that is not started or within a frame, tx and rx the
+ * same, a limit of 0 in tx, a stream without its functions, not a descriptor), DUET_E_MEMORY: the
+ * ciphers stay the caller's.
+ * Source: docs/protocol.md §3 "The raw cipher".   Since 0.2.
+ */
+DUET_API DUET_CHECKED int duet_channel_open_raw(duet_channel **channel, duet_cipher *tx,
+                                                duet_cipher *rx, const duet_stream *stream, int rfd,
+                                                int wfd);
+
 /** Wipe and release. Sends nothing: call duet_channel_close() first. The descriptors stay open.
  * NULL is fine.   Since 0.1. */
 DUET_API void duet_channel_free(duet_channel *channel);

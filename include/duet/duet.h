@@ -13,6 +13,7 @@
 #include <duet/channel.h>
 #include <duet/error.h>
 #include <duet/frame.h>
+#include <duet/own.h>
 #include <duet/secret.h>
 #include <duet/session.h>
 

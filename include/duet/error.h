@@ -56,6 +56,8 @@ enum duet_class {
     X(E_IO, -21, FATAL, "a read or write failed", "the detail has the system's error")             \
     X(E_FORKED, -22, FATAL, "the process was forked while it used this object",                    \
       "use an object only in the process that made it: a copy would reuse its keystream")          \
+    X(E_CALLBACK, -23, FATAL, "a function of the application's own failed",                        \
+      "the detail says which; own.h says what it must guarantee")                                  \
     X(E_UNAUTHENTICATED, -30, THEIRS, "the peer did not prove that it holds the secret",           \
       "compare secret id (duet key show), profile, pattern and identities at both "                \
       "ends; is it duet at all?")                                                                  \

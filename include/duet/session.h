@@ -288,7 +288,8 @@ DUET_API DUET_CHECKED int duet_session_send_piece(duet_session *session, uint8_t
  * out   out: cap bytes; info.pending are enough. Give a flight to the transport in one write.
  * put   out: bytes written, 0 when nothing is pending.
  *
- * Returns DUET_OK; with nothing written DUET_E_ROOM (cap is too small), DUET_AGAIN (a frame is
+ * Returns DUET_OK (an own handshake, own.h, may need more calls where cap is less than
+ * info.pending); with nothing written DUET_E_ROOM (cap is too small), DUET_AGAIN (a frame is
  * begun: complete it first); or a fatal result.   Source: docs/protocol.md §1, §4.   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_session_flush(duet_session *session, uint8_t *out, size_t cap,

@@ -19,7 +19,9 @@ handshake_step(duet_channel *channel, unsigned *want)
 
     channel->drained = 0;
     for (int steps = 0; steps < DUET__STEPS_MOST; steps++) {
-        int sent = duet__send_pending(channel) ? duet__send_step(channel, NULL) : DUET_OK;
+        int sent = DUET_OK;
+        while (sent == DUET_OK && duet__send_pending(channel))
+            sent = duet__send_step(channel, NULL);
         if (channel->result != DUET_OK)
             return channel->result;
         if (session->ready || duet__session_may_send(session))

@@ -184,6 +184,27 @@ duet_channel_open_preset(duet_channel **channel, duet_session *session, const du
     return DUET_OK;
 }
 
+int
+duet_channel_open_raw(duet_channel **channel, duet_cipher *tx, duet_cipher *rx,
+                      const duet_stream *stream, int rfd, int wfd)
+{
+    duet_session *session;
+    int result = channel_construct(channel, stream, rfd, wfd, 1);
+
+    if (result != DUET_OK)
+        return result;
+    result = duet__session_new_raw(&session, tx, rx);
+    if (result != DUET_OK) {
+        duet_channel_free(*channel);
+        *channel = NULL;
+        return result;
+    }
+    (*channel)->session = session;
+    (*channel)->frame_size = session->config->frame_size;
+    (*channel)->established = 1;
+    return DUET_OK;
+}
+
 void
 duet_channel_free(duet_channel *channel)
 {

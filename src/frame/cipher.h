@@ -12,6 +12,7 @@
 #include "wire/wire.h"
 
 #include <duet/frame.h>
+#include <duet/own.h>
 
 enum duet__cipher_state {
     DUET__CIPHER_NONE,     /* not started, or wiped */
@@ -29,12 +30,14 @@ struct __attribute__((may_alias)) duet__cipher {
     uint8_t mac[DUET_MAC_SIZE]; /* opening: the MAC's bytes as they arrive */
     uint64_t at;                /* bytes of this frame that are done, header and MAC included */
     uint64_t blocks;            /* counter blocks used in this epoch */
+    uint64_t epoch;             /* rekeys since start() */
     uint32_t frames;            /* frames in this epoch */
     uint32_t seq;               /* number of the frame under way, else of the next one */
     uint32_t code, length;      /* of the frame under way or the last one */
     uint32_t limit;             /* opening: bytes of payload that are accepted */
     uint8_t rotate_frames;      /* rotate after 2^this many frames */
     uint8_t rotate_blocks;      /* or 2^this many blocks */
+    uint8_t sender;             /* enum duet_role: whose direction */
     uint8_t state;              /* enum duet__cipher_state */
     int8_t error;               /* once dead: the result that every call gives */
 };
@@ -48,20 +51,31 @@ _Static_assert(_Alignof(struct duet__cipher) <= _Alignof(duet_cipher), "aligned 
 void duet__cipher_prepare(struct duet__hmac_key *key, enum duet_role role, const uint8_t *half,
                           size_t size);
 
+/** What the epochs of a session are derived by. */
+struct duet__schedule {
+    const duet_schedule_ops *own; /* the application's; NULL: the standard one */
+    const uint8_t *label;         /* D */
+};
+
 /** The inputs of start(). */
 struct duet__cipher_start {
+    struct duet__schedule schedule;
+    enum duet_role sender;
     const struct duet__hmac_key *key; /* of duet__cipher_prepare() */
-    const uint8_t *label;             /* D */
-    const char *use;                  /* "hello" or "preset" */
+    struct duet__bytes half;          /* the same half as it is, for a schedule of its own */
+    const char *use;                  /* "hello", "preset" or "own" */
     struct duet__bytes salt;
 };
 
-/** §3 start(): seq 1, first epoch. The caller sets limit and rotation numbers afterwards. */
-void duet__cipher_start(struct duet__cipher *c, const struct duet__cipher_start *with);
+/** §3 start(): seq 1, first epoch. The caller sets limit and rotation numbers afterwards. Returns
+ * DUET_OK, and under the standard schedule nothing else; else DUET_E_CALLBACK or DUET_E_CRYPTO, and
+ * the cipher is dead. */
+int duet__cipher_start(struct duet__cipher *c, const struct duet__cipher_start *with);
 
-/** §3 rotate(fresh), a rekey: begin a new epoch and wipe the old R and K. label: D. Not while a
- * frame is under way. */
-void duet__cipher_rotate(struct duet__cipher *c, const uint8_t *label, struct duet__bytes fresh);
+/** §3 rotate(fresh), a rekey: begin a new epoch and wipe the old R and K. Not while a frame is
+ * under way. Returns as duet__cipher_start(). */
+int duet__cipher_rotate(struct duet__cipher *c, const struct duet__schedule *schedule,
+                        struct duet__bytes fresh);
 
 /** Wipe the cipher; every later call returns error. */
 void duet__cipher_kill(struct duet__cipher *c, int error);

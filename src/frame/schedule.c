@@ -1,10 +1,15 @@
 /*
  * The key schedule of one direction: start, enter, rotate (docs/protocol.md §3). rotate is a rekey:
  * new key, new counter block, and secret material into the MAC's chain.
+ *
+ * An application may bring functions of its own (<duet/own.h>): they give the key, the counter
+ * block and the chain's material; what is done with them is the same.
  */
 #include "frame/cipher.h"
 
 #include "base/bytes.h"
+#include "base/equal.h"
+#include "base/public.h"
 
 #include <string.h>
 
@@ -21,15 +26,14 @@ duet__cipher_prepare(struct duet__hmac_key *key, enum duet_role role, const uint
     duet_wipe(prk, sizeof prk);
 }
 
-/* §3 enter: K ‖ C ‖ Z, and Z into the chain as if it were a frame that is never sent */
+/* ---- An epoch ---- */
+
+/** Use K ‖ C ‖ Z, and wipe them. Z goes into the chain as if it were a frame that is never sent. */
 static void
-enter_epoch(struct duet__cipher *c, const uint8_t *label)
+use_epoch(struct duet__cipher *c, uint8_t epoch[WIRE_EPOCH])
 {
-    uint8_t epoch[WIRE_EPOCH];
-    struct duet__info info = duet__info("epoch", label);
     struct duet__sha256 hash;
 
-    duet__derive(c->root, &info, epoch, sizeof epoch);
     duet_wipe(&c->key, sizeof c->key);
     duet__kernel()->set_key(&c->key, epoch);
     memcpy(c->block, epoch + WIRE_KEY, WIRE_BLOCK);
@@ -38,37 +42,124 @@ enter_epoch(struct duet__cipher *c, const uint8_t *label)
     duet__sha256_end(&hash, c->chain);
     c->frames = 0;
     c->blocks = 0;
-    duet_wipe(epoch, sizeof epoch);
+    duet_wipe(epoch, WIRE_EPOCH);
 }
 
+/* §3 enter, of the standard schedule */
+static void
+enter_epoch(struct duet__cipher *c, const uint8_t *label)
+{
+    uint8_t epoch[WIRE_EPOCH];
+    struct duet__info info = duet__info("epoch", label);
+
+    duet__derive(c->root, &info, epoch, sizeof epoch);
+    use_epoch(c, epoch);
+}
+
+/* ---- A schedule of the application's (§6 "An application's own") ---- */
+
+_Static_assert(sizeof(duet_epoch) == WIRE_EPOCH, "duet_epoch is K, C and Z without gaps");
+
+typedef int own_function(void *context, const duet_schedule_input *input, uint8_t root[32],
+                         duet_epoch *epoch);
+
+/** 1 when an epoch under the old one's key would begin within the blocks that the old one used;
+ * end: the block after these. */
+static int
+repeats_blocks(const uint8_t end[WIRE_BLOCK], uint64_t used, const uint8_t begin[WIRE_BLOCK])
+{
+    const size_t half = WIRE_BLOCK / 2;
+    uint64_t low = duet__load64(end + half) - duet__load64(begin + half);
+    uint64_t borrow = duet__load64(end + half) < duet__load64(begin + half);
+    uint64_t high = duet__load64(end) - duet__load64(begin) - borrow;
+
+    return high == 0 && low >= 1 && low <= used;
+}
+
+/** Derive by a function of the application's, and use what it gave. */
+static int
+enter_own(struct duet__cipher *c, const duet_schedule_ops *own, own_function *derive,
+          duet_schedule_input *input)
+{
+    static const uint8_t zeros[WIRE_DIGEST];
+    duet_epoch epoch = {{0}, {0}, {0}};
+
+    input->size = sizeof *input;
+    input->sender = (enum duet_role)c->sender;
+    input->epoch = c->epoch;
+    int result = derive(own->context, input, c->root, &epoch);
+    struct duet__key key;
+    duet__kernel()->set_key(&key, epoch.key);
+    int same = duet__equal(key.bytes, c->key.bytes, sizeof key.bytes);
+    int missing = duet__equal(epoch.key, zeros, sizeof epoch.key) |
+                  duet__equal(epoch.chain, zeros, sizeof epoch.chain);
+    duet_wipe(&key, sizeof key);
+    DUET__PUBLIC(&result, sizeof result);
+    DUET__PUBLIC(&missing, sizeof missing);
+    DUET__PUBLIC(&same, sizeof same);
+    if (result == DUET_OK && !missing &&
+        !(same && repeats_blocks(c->block, c->blocks, epoch.block))) {
+        use_epoch(c, (uint8_t *)&epoch);
+        return DUET_OK;
+    }
+    duet_wipe(&epoch, sizeof epoch);
+    result = result == DUET_E_CRYPTO ? result : DUET_E_CALLBACK;
+    duet__cipher_kill(c, result);
+    return result;
+}
+
+/* ---- start and rotate ---- */
+
 /* §3 start */
-void
+int
 duet__cipher_start(struct duet__cipher *c, const struct duet__cipher_start *with)
 {
-    struct duet__info info = duet__info(with->use, with->label);
+    const duet_schedule_ops *own = with->schedule.own;
+    struct duet__info info = duet__info(with->use, with->schedule.label);
 
     memset(c, 0, sizeof *c);
-    duet__hkdf_expand_by(with->key, (struct duet__bytes){info.bytes, info.size}, with->salt,
-                         c->root, sizeof c->root);
     memcpy(c->chain, duet__sha256_initial, sizeof c->chain);
     c->seq = 1;
+    c->sender = (uint8_t)with->sender;
     c->rotate_frames = WIRE_ROTATE_MOST;
     c->rotate_blocks = WIRE_ROTATE_MOST;
     c->state = DUET__CIPHER_IDLE;
-    enter_epoch(c, with->label);
+    if (own != NULL) {
+        duet_schedule_input input = {.use = with->use,
+                                     .label = with->schedule.label,
+                                     .secret = with->half.data,
+                                     .secret_size = with->half.size,
+                                     .salt = with->salt.data,
+                                     .salt_size = with->salt.size};
+        return enter_own(c, own, own->start, &input);
+    }
+    duet__hkdf_expand_by(with->key, (struct duet__bytes){info.bytes, info.size}, with->salt,
+                         c->root, sizeof c->root);
+    enter_epoch(c, with->schedule.label);
+    return DUET_OK;
 }
 
 /* §3 rotate */
-void
-duet__cipher_rotate(struct duet__cipher *c, const uint8_t *label, struct duet__bytes fresh)
+int
+duet__cipher_rotate(struct duet__cipher *c, const struct duet__schedule *schedule,
+                    struct duet__bytes fresh)
 {
+    const duet_schedule_ops *own = schedule->own;
     uint8_t salt[WIRE_DIGEST];
-    struct duet__info info = duet__info("rotate", label);
+    struct duet__info info = duet__info("rotate", schedule->label);
 
+    c->epoch++;
+    if (own != NULL) {
+        duet_schedule_input input = {.label = schedule->label,
+                                     .fresh = fresh.size > 0 ? fresh.data : NULL,
+                                     .fresh_size = fresh.size};
+        return enter_own(c, own, own->rotate, &input);
+    }
     duet__derive(c->root, &info, salt, sizeof salt);
     duet__hkdf_extract(c->root, (struct duet__bytes){salt, sizeof salt}, fresh);
-    enter_epoch(c, label);
+    enter_epoch(c, schedule->label);
     duet_wipe(salt, sizeof salt);
+    return DUET_OK;
 }
 
 void

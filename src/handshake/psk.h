@@ -5,7 +5,7 @@
 #ifndef DUET_HANDSHAKE_PSK_H
 #define DUET_HANDSHAKE_PSK_H
 
-#include "crypto/sha256.h"
+#include "crypto/hkdf.h"
 #include "wire/wire.h"
 
 struct duet__psk {
@@ -18,6 +18,14 @@ struct duet__psk {
 
 /** Copy a secret and derive. Returns DUET_OK, DUET_E_LENGTH, DUET_E_MEMORY. */
 int duet__psk_init(struct duet__psk *psk, const uint8_t *bytes, size_t size);
+
+/** A role's half of the secret (§2). */
+static inline struct duet__bytes
+duet__psk_half(const struct duet__psk *psk, enum duet_role role)
+{
+    return (struct duet__bytes){psk->secret + (role == DUET_TOP ? 0 : psk->size / 2),
+                                psk->size / 2};
+}
 
 /** Wipe and release. */
 void duet__psk_wipe(struct duet__psk *psk);

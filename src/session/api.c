@@ -24,6 +24,25 @@ allocate_session(const duet_config *config, enum duet_role role)
     return s;
 }
 
+/** Make a session whose handshake is the application's own. */
+static int
+new_own(duet_session **session, const duet_config *config, enum duet_role role,
+        const uint8_t *random, uint64_t now_ms)
+{
+    struct duet_session *s = allocate_session(config, role);
+
+    if (s == NULL)
+        return DUET_E_MEMORY;
+    int result = duet__own_begin(s, random, now_ms);
+    if (result != DUET_OK) {
+        duet_session_free(s);
+        return result;
+    }
+    duet__config_freeze(config);
+    *session = s;
+    return DUET_OK;
+}
+
 int
 duet_session_new(duet_session **session, const duet_config *config, enum duet_role role,
                  const uint8_t random[DUET_RANDOM_SIZE], uint64_t now_ms)
@@ -33,6 +52,8 @@ duet_session_new(duet_session **session, const duet_config *config, enum duet_ro
         role == DUET_TOP && patterns != 0 && duet__config_offer(config) == DUET_PATTERN_IDENTITY;
 
     *session = NULL;
+    if (config->handshake.size > 0)
+        return new_own(session, config, role, random, now_ms);
     if (config->count == 0 || patterns == 0 || (needs_identity && !config->has_identity))
         return DUET_E_MISUSE;
     struct duet_session *s = allocate_session(config, role);
@@ -48,17 +69,25 @@ duet_session_new(duet_session **session, const duet_config *config, enum duet_ro
     return DUET_OK;
 }
 
-/** One direction of a preset session (§3). */
-static void
+/** One direction of a preset session (§3). Returns as duet__cipher_start(). */
+static int
 start_preset(struct duet__cipher *c, const duet_config *config, enum duet_role sender,
              struct duet__bytes salt)
 {
-    struct duet__cipher_start with = {&config->psks[0].half[sender], config->label, "preset", salt};
+    struct duet__cipher_start with = {.schedule = duet__config_schedule(config),
+                                      .sender = sender,
+                                      .key = &config->psks[0].half[sender],
+                                      .half = duet__psk_half(&config->psks[0], sender),
+                                      .use = "preset",
+                                      .salt = salt};
 
-    duet__cipher_start(c, &with);
+    int result = duet__cipher_start(c, &with);
+    if (result != DUET_OK)
+        return result;
     c->limit = config->max_payload;
     c->rotate_frames = (uint8_t)config->profile.rotate_frames;
     c->rotate_blocks = (uint8_t)config->profile.rotate_blocks;
+    return DUET_OK;
 }
 
 int
@@ -73,8 +102,15 @@ duet_session_new_preset(duet_session **session, const duet_config *config, enum 
     struct duet_session *s = allocate_session(config, role);
     if (s == NULL)
         return DUET_E_MEMORY;
-    start_preset(&s->tx, config, role, bytes);
-    start_preset(&s->rx, config, duet__peer_role(s), bytes);
+    int result = start_preset(&s->tx, config, role, bytes);
+    if (result == DUET_OK)
+        result = start_preset(&s->rx, config, duet__peer_role(s), bytes);
+    if (result == DUET_OK)
+        result = duet__session_check_keys(s);
+    if (result != DUET_OK) {
+        duet_session_free(s);
+        return result;
+    }
     s->psk = &config->psks[0];
     s->tx_limit = config->max_payload;
     s->preset = 1;
@@ -82,6 +118,34 @@ duet_session_new_preset(duet_session **session, const duet_config *config, enum 
     s->tx_phase = DUET__TX_ESTABLISHED;
     s->rx_phase = DUET__RX_ESTABLISHED;
     duet__config_freeze(config);
+    *session = s;
+    return DUET_OK;
+}
+
+int
+duet__session_new_raw(duet_session **session, duet_cipher *tx, duet_cipher *rx)
+{
+    const struct duet__cipher *mine = (const struct duet__cipher *)tx;
+    const struct duet__cipher *theirs = (const struct duet__cipher *)rx;
+
+    *session = NULL;
+    if (tx == rx || mine->state != DUET__CIPHER_IDLE || theirs->state != DUET__CIPHER_IDLE ||
+        mine->limit < 1)
+        return DUET_E_MISUSE;
+    struct duet_session *s = allocate_session(duet__config_default(), DUET_TOP);
+    if (s == NULL)
+        return DUET_E_MEMORY;
+    s->tx = *mine;
+    s->rx = *theirs;
+    duet_cipher_wipe(tx); /* two copies would seal under one keystream */
+    duet_cipher_wipe(rx);
+    s->tx_limit = s->tx.limit;
+    s->rx_limit = s->rx.limit;
+    s->preset = 1;
+    s->raw = 1;
+    s->ready = 1;
+    s->tx_phase = DUET__TX_ESTABLISHED;
+    s->rx_phase = DUET__RX_ESTABLISHED;
     *session = s;
     return DUET_OK;
 }
@@ -127,6 +191,8 @@ duet_session_close(duet_session *s)
 int
 duet_session_rekey(duet_session *s)
 {
+    if (s->error == DUET_OK && s->raw)
+        return DUET_E_MISUSE;
     return ask_frame(s, DUET__PENDING_ROTATE);
 }
 

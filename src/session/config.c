@@ -48,8 +48,17 @@ duet_config_new(void)
     return config;
 }
 
+const struct duet_config *
+duet__config_default(void)
+{
+    static struct duet_config config = {
+        .users = 1, .frozen = 1, .max_payload = MAX_PAYLOAD, .frame_size = FRAME_SIZE};
+
+    return &config;
+}
+
 /* Sessions see a configuration as const, and only the count and the mark of its use may change:
- * every configuration was allocated by duet_config_new(), so the change is valid. */
+ * no configuration is a const object, so the change is valid. */
 static struct duet_config *
 config_writable(const struct duet_config *config)
 {
@@ -200,6 +209,38 @@ duet_config_set(duet_config *config, enum duet_setting setting, uint64_t value)
         config->speak_first = (int)value;
     return DUET_OK;
 }
+
+/* ---- What the application brings of its own (§6) ---- */
+
+int
+duet_config_set_handshake(duet_config *config, const duet_handshake_ops *ops)
+{
+    static const duet_handshake_ops none;
+
+    if (config->frozen)
+        return DUET_E_MISUSE;
+    if (ops != NULL && (ops->size != sizeof *ops || ops->begin == NULL || ops->turn == NULL ||
+                        ops->state_size > DUET_OWN_STATE_MOST || ops->turn_most < 1 ||
+                        ops->turn_most > DUET_OWN_TURN_MOST))
+        return DUET_E_MISUSE;
+    config->handshake = ops != NULL ? *ops : none;
+    return DUET_OK;
+}
+
+int
+duet_config_set_schedule(duet_config *config, const duet_schedule_ops *ops)
+{
+    static const duet_schedule_ops none;
+
+    if (config->frozen)
+        return DUET_E_MISUSE;
+    if (ops != NULL && (ops->size != sizeof *ops || ops->start == NULL || ops->rotate == NULL))
+        return DUET_E_MISUSE;
+    config->schedule = ops != NULL ? *ops : none;
+    return DUET_OK;
+}
+
+/* ---- Rules ---- */
 
 /* §4: 1 and 2 unless the application says otherwise, 2 alone with a list of trusted peers, never 2
  * without an identity. */

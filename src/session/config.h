@@ -9,7 +9,7 @@
 
 #include "handshake/psk.h"
 
-#include "crypto/hkdf.h"
+#include "frame/cipher.h"
 
 #include <stdatomic.h>
 
@@ -30,7 +30,12 @@ struct duet_config {
     uint64_t max_skew_ms;          /* 0: clocks are not trusted */
     int speak_first;               /* 1: the application may send before the peer's READY */
     struct duet__bytes extensions; /* of our params; none are defined in version 1 */
+    duet_handshake_ops handshake;  /* the application's own; size 0: the standard one */
+    duet_schedule_ops schedule;    /* the same */
 };
+
+/** The configuration of sessions that have none: raw ones. Counted like any other, never freed. */
+const struct duet_config *duet__config_default(void);
 
 /** Count one session more. */
 void duet__config_retain(const struct duet_config *config);
@@ -40,6 +45,14 @@ void duet__config_freeze(const struct duet_config *config);
 
 /** Drop one use; the last one wipes and frees the configuration. */
 void duet__config_release(const struct duet_config *config);
+
+/** What the epochs of sessions are derived by. */
+static inline struct duet__schedule
+duet__config_schedule(const struct duet_config *config)
+{
+    return (struct duet__schedule){config->schedule.size > 0 ? &config->schedule : NULL,
+                                   config->label};
+}
 
 /** The patterns that a role may use, as a set; 0: none. */
 unsigned duet__config_patterns(const struct duet_config *config, enum duet_role role);

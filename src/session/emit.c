@@ -84,7 +84,9 @@ duet__pending_size(const struct duet_session *s)
     size_t ready = s->rx_phase >= DUET__RX_READY ? DUET_FRAME_OVERHEAD : 0;
     size_t size = 0;
 
-    if (s->tx_phase == DUET__TX_FLIGHT)
+    if (s->tx_phase == DUET__TX_FLIGHT && s->own != NULL)
+        size = s->own->pending + ready;
+    else if (s->tx_phase == DUET__TX_FLIGHT)
         size = s->config->profile.prelude_size[s->role] + WIRE_NONCE + hello_frame_size(s) + ready;
     else if (s->tx_phase == DUET__TX_THIRD)
         size = hello_frame_size(s) + ready;
@@ -128,9 +130,7 @@ emit_hello(struct duet_session *s, struct duet__writer *to)
     if (padding.data != NULL)
         memcpy(payload + messages->message_size, padding.data, padding.size);
     int result = seal_in_place(s, frame, WIRE_HELLO, messages->message_size + padding.size);
-    if (result == DUET_OK)
-        duet__session_hello_sent(s);
-    return result;
+    return result == DUET_OK ? duet__session_hello_sent(s) : result;
 }
 
 /** What the handshake has us send: prelude and nonce (§4), HELLO, READY. */
@@ -140,7 +140,9 @@ emit_handshake(struct duet_session *s, struct duet__writer *to)
     const duet_profile *profile = &s->config->profile;
     int result = DUET_OK;
 
-    if (s->tx_phase == DUET__TX_FLIGHT) {
+    if (s->tx_phase == DUET__TX_FLIGHT && s->own != NULL) {
+        duet__own_emit(s, to);
+    } else if (s->tx_phase == DUET__TX_FLIGHT) {
         size_t nonce = s->role == DUET_TOP ? 0 : WIRE_NONCE;
         duet__write(to, profile->prelude[s->role], profile->prelude_size[s->role]);
         duet__write(to, s->handshake->messages.nonces + nonce, WIRE_NONCE);
@@ -194,6 +196,11 @@ duet_session_flush(duet_session *s, uint8_t *out, size_t cap, size_t *put)
         return DUET_OK;
     if (s->tx.state == DUET__CIPHER_IN_FRAME)
         return DUET_AGAIN;
+    if (cap < size && cap > 0 && s->tx_phase == DUET__TX_FLIGHT && s->own != NULL) {
+        duet__own_emit(s, &to);
+        *put = to.used;
+        return DUET_OK;
+    }
     if (cap < size)
         return DUET_E_ROOM;
     int result = emit_handshake(s, &to);

@@ -12,17 +12,25 @@
 
 /* ---- Its beginning ---- */
 
-/** Start a direction under the keys of §4: the sender's half, "hello", and the nonces known. */
-static void
+/** Start a direction under the keys of §4: the sender's half, "hello", and the nonces known.
+ * Returns DUET_OK or a fatal result. */
+static int
 start_hello(struct duet_session *s, struct duet__cipher *c, enum duet_role sender,
             const struct duet__psk *psk)
 {
     size_t nonces = sender == DUET_TOP ? WIRE_NONCE : 2 * WIRE_NONCE;
-    struct duet__cipher_start with = {
-        &psk->half[sender], s->config->label, "hello", {s->handshake->messages.nonces, nonces}};
+    struct duet__cipher_start with = {.schedule = duet__config_schedule(s->config),
+                                      .sender = sender,
+                                      .key = &psk->half[sender],
+                                      .half = duet__psk_half(psk, sender),
+                                      .use = "hello",
+                                      .salt = {s->handshake->messages.nonces, nonces}};
 
-    duet__cipher_start(c, &with);
+    int result = duet__cipher_start(c, &with);
+    if (result != DUET_OK)
+        return duet__session_schedule_failed(s, result);
     c->limit = WIRE_HELLO_MOST;
+    return DUET_OK;
 }
 
 int
@@ -57,8 +65,9 @@ duet__session_begin_handshake(struct duet_session *s, const uint8_t random[DUET_
     s->psk = messages->psk = &config->psks[0];
     s->pattern = (int8_t)pattern;
     s->tx_phase = DUET__TX_FLIGHT;
-    start_hello(s, &s->tx, DUET_TOP, s->psk);
-    int result = duet__handshake_begin(messages, pattern);
+    int result = start_hello(s, &s->tx, DUET_TOP, s->psk);
+    if (result == DUET_OK)
+        result = duet__handshake_begin(messages, pattern);
     return result == DUET_OK ? duet__handshake_write(messages) : result;
 }
 
@@ -73,8 +82,10 @@ duet__session_first_header(struct duet_session *s, const uint8_t header[DUET_HEA
     memcpy(messages->nonces + (s->role == DUET_TOP ? WIRE_NONCE : 0), s->handshake->opening,
            WIRE_NONCE);
     for (size_t i = 0; i < count; i++) {
-        start_hello(s, &s->rx, duet__peer_role(s), &config->psks[i]);
-        int result = duet__cipher_open_header(&s->rx, header);
+        int result = start_hello(s, &s->rx, duet__peer_role(s), &config->psks[i]);
+        if (result != DUET_OK)
+            return result;
+        result = duet__cipher_open_header(&s->rx, header);
         if (result == DUET_E_CRYPTO)
             return duet__session_fail(s, result, NULL);
         if (result != DUET_OK || s->rx.code != WIRE_HELLO)
@@ -95,53 +106,66 @@ duet__session_first_header(struct duet_session *s, const uint8_t header[DUET_HEA
 
 /* ---- The change to the session secret ---- */
 
-/** Rotate a direction with the sender's half of S; params: what the sender announced. */
-static void
+/** Rotate a direction with the sender's half of S; params: what the sender announced. Returns
+ * DUET_OK or a fatal result. */
+static int
 change_keys(struct duet_session *s, struct duet__cipher *c, enum duet_role sender,
             const struct duet__params *params)
 {
     const struct duet__handshake *messages = &s->handshake->messages;
+    const struct duet__schedule schedule = duet__config_schedule(s->config);
     const size_t half = sizeof messages->secret / 2;
+    const struct duet__bytes fresh = {messages->secret + (sender == DUET_TOP ? 0 : half), half};
 
-    duet__cipher_rotate(
-        c, s->config->label,
-        (struct duet__bytes){messages->secret + (sender == DUET_TOP ? 0 : half), half});
+    int result = duet__cipher_rotate(c, &schedule, fresh);
+    if (result != DUET_OK)
+        return duet__session_schedule_failed(s, result);
     c->rotate_frames = params->rotate_frames;
     c->rotate_blocks = params->rotate_blocks;
+    return DUET_OK;
 }
 
 /** S is known and our last HELLO sealed. The handshake's block is not needed any more. */
-static void
+static int
 change_tx(struct duet_session *s)
 {
-    change_keys(s, &s->tx, (enum duet_role)s->role, &s->handshake->messages.mine);
+    int result = change_keys(s, &s->tx, (enum duet_role)s->role, &s->handshake->messages.mine);
+
+    if (result == DUET_OK)
+        result = duet__session_check_keys(s);
+    if (result != DUET_OK)
+        return result;
     s->tx_phase = DUET__TX_READY;
     duet__session_drop_handshake(s);
+    return DUET_OK;
 }
 
 /** All messages are written and read: derive S, and change the peer's direction, whose last HELLO
  * has been read. */
-static void
+static int
 change_rx(struct duet_session *s)
 {
     struct duet__handshake *messages = &s->handshake->messages;
 
     duet__handshake_finish(messages, s->exporter);
-    change_keys(s, &s->rx, duet__peer_role(s), &messages->theirs);
+    int result = change_keys(s, &s->rx, duet__peer_role(s), &messages->theirs);
+    if (result != DUET_OK)
+        return result;
     /* §4: up to READY a direction may take 64 KiB on the wire */
     s->rx.limit = (uint32_t)duet__min(s->config->max_payload, WIRE_READY_MOST);
     s->tx_limit = messages->theirs.max_payload;
     s->rx_phase = DUET__RX_READY;
+    return DUET_OK;
 }
 
-void
+int
 duet__session_hello_sent(struct duet_session *s)
 {
     s->handshake->hellos++;
     if (s->rx_phase == DUET__RX_READY)
-        change_tx(s);
-    else
-        s->tx_phase = DUET__TX_WAIT;
+        return change_tx(s);
+    s->tx_phase = DUET__TX_WAIT;
+    return DUET_OK;
 }
 
 /* §6 hello_pad: between least and most, both included, drawn anew for each HELLO */
@@ -216,13 +240,11 @@ duet__session_hello_received(struct duet_session *s)
         result = write_message(s);
         if (result != DUET_OK)
             return result;
-        change_rx(s);
         s->tx_phase = DUET__TX_THIRD;
-        return DUET_OK;
+        return change_rx(s);
     }
-    change_rx(s);
-    change_tx(s);
-    return DUET_OK;
+    result = change_rx(s);
+    return result == DUET_OK ? change_tx(s) : result;
 }
 
 /** Begin with m1's pattern, if this listener accepts it. */
@@ -278,6 +300,8 @@ duet_session_accept(duet_session *s, uint64_t now_ms)
         return s->error;
     if (s->rx_phase != DUET__RX_ASKED)
         return DUET_E_MISUSE;
+    if (s->own != NULL)
+        return duet__own_accepted(s);
     int result = accept_pattern(s);
     if (result == DUET_OK)
         result = read_message(s);
@@ -287,10 +311,10 @@ duet_session_accept(duet_session *s, uint64_t now_ms)
         result = write_message(s);
     if (result != DUET_OK)
         return result;
-    start_hello(s, &s->tx, DUET_BOTTOM, s->psk);
+    result = start_hello(s, &s->tx, DUET_BOTTOM, s->psk);
+    if (result != DUET_OK)
+        return result;
     s->tx_phase = DUET__TX_FLIGHT;
     s->rx_phase = DUET__RX_THIRD;
-    if (duet__handshake_done(&s->handshake->messages))
-        change_rx(s);
-    return DUET_OK;
+    return duet__handshake_done(&s->handshake->messages) ? change_rx(s) : DUET_OK;
 }

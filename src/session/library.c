@@ -70,6 +70,8 @@ static int
 rotate_received(struct duet_session *s, enum duet_event *event)
 {
     (void)event;
+    if (s->raw)
+        return duet__session_violation(s, "ROTATE on raw directions");
     duet__session_rotate(s, &s->rx, DUET__NO_BYTES);
     return DUET_OK;
 }

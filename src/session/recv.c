@@ -196,9 +196,22 @@ bytes_needed(const struct duet_session *s)
 {
     if (s->rx_phase == DUET__RX_CLOSED || awaits_answer(s))
         return 0;
+    if (s->own != NULL && s->rx_phase == DUET__RX_START)
+        return s->own->need - s->own->got;
     if (s->rx.state == DUET__CIPHER_IN_FRAME)
         return (size_t)duet__cipher_left(&s->rx);
     return opening_left(s) + DUET_HEADER_SIZE - s->held_size;
+}
+
+/** A handshake of the application's own (§6) takes its bytes. */
+static int
+take_own(struct duet_session *s, struct duet_step *step)
+{
+    int result = duet__own_take(s, step);
+
+    if (result == DUET_OK)
+        step->need = bytes_needed(s);
+    return result;
 }
 
 int
@@ -215,8 +228,11 @@ duet_session_recv(duet_session *s, duet_step *step)
         return s->error;
     if (s->rx_phase == DUET__RX_CLOSED)
         return DUET_CLOSED;
-    if (awaits_answer(s) || (s->role == DUET_TOP && s->tx_phase == DUET__TX_FLIGHT))
+    if (awaits_answer(s) ||
+        (s->role == DUET_TOP && s->tx_phase == DUET__TX_FLIGHT && s->own == NULL))
         return DUET_E_MISUSE;
+    if (s->own != NULL && s->rx_phase == DUET__RX_START)
+        return take_own(s, step);
     if (s->rx_phase == DUET__RX_START)
         result = take_opening(s, step);
     if (result == DUET_OK && opening_left(s) == 0 && s->rx.state != DUET__CIPHER_IN_FRAME)

@@ -72,7 +72,7 @@ duet_session_refresh(duet_session *s, const uint8_t random[DUET_FRESH_SIZE])
 
     if (s->error != DUET_OK)
         return s->error;
-    if (random == NULL || !s->ready || !duet__session_may_send(s) ||
+    if (random == NULL || s->raw || !s->ready || !duet__session_may_send(s) ||
         s->rx_phase == DUET__RX_CLOSED || s->refresh_phase != DUET__REFRESH_NONE)
         return DUET_E_MISUSE;
     int result = begin_refresh(s, random, public_key);
@@ -209,6 +209,8 @@ duet__refresh_received(struct duet_session *s, enum duet_event *event)
 {
     uint32_t size = s->rx.length;
 
+    if (s->raw)
+        return duet__session_violation(s, "REFRESH on raw directions");
     DUET__PUBLIC(s->held, 1);
     int kind = size > 0 ? s->held[0] : 0;
     if (kind == WIRE_REFRESH_ASK && size == 1 + WIRE_KEY)

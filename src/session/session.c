@@ -4,6 +4,9 @@
  */
 #include "session/session.h"
 
+#include "base/equal.h"
+#include "base/public.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +40,41 @@ duet__session_drop_handshake(struct duet_session *s)
 }
 
 void
+duet__session_drop_own_state(struct duet_session *s)
+{
+    const duet_handshake_ops *ops = &s->config->handshake;
+    struct duet__own *own = s->own;
+
+    if (own->in != NULL)
+        duet_wipe(own->in, own->need);
+    free(own->in);
+    own->in = NULL;
+    own->got = own->need = 0;
+    duet_wipe(&own->agreement, sizeof own->agreement);
+    if (own->state == NULL)
+        return;
+    if (ops->end != NULL)
+        ops->end(ops->context, own->state);
+    duet_wipe(own->state, ops->state_size);
+    free(own->state);
+    own->state = NULL;
+}
+
+void
+duet__session_drop_own(struct duet_session *s)
+{
+    if (s->own == NULL)
+        return;
+    duet__session_drop_own_state(s);
+    if (s->own->out != NULL)
+        duet_wipe(s->own->out, s->own->pending);
+    free(s->own->out);
+    duet_wipe(s->own, sizeof *s->own);
+    free(s->own);
+    s->own = NULL;
+}
+
+void
 duet__session_drop_refresh(struct duet_session *s)
 {
     if (s->refresh != NULL)
@@ -53,6 +91,7 @@ duet__session_wipe(struct duet_session *s)
     duet__cipher_kill(&s->tx, s->error);
     duet__cipher_kill(&s->rx, s->error);
     duet__session_drop_handshake(s);
+    duet__session_drop_own(s);
     duet__session_drop_refresh(s);
     duet_wipe(s->exporter, sizeof s->exporter);
     duet_wipe(s->held, sizeof s->held);
@@ -86,10 +125,37 @@ duet__session_fail(struct duet_session *s, int result, const char *detail, ...)
 
 /* ---- What both directions share ---- */
 
+int
+duet__session_schedule_failed(struct duet_session *s, int result)
+{
+    return duet__session_fail(s, result, "the application's key schedule failed: %s",
+                              result == DUET_E_CRYPTO ? duet_explain(result)->sentence
+                                                      : "an error, no key, or one used before");
+}
+
+int
+duet__session_check_keys(struct duet_session *s)
+{
+    if (s->config->schedule.size == 0 || s->error != DUET_OK)
+        return s->error;
+    int same = duet__equal(s->tx.key.bytes, s->rx.key.bytes, sizeof s->tx.key.bytes) &
+               duet__equal(s->tx.block, s->rx.block, sizeof s->tx.block);
+    DUET__PUBLIC(&same, sizeof same);
+    return same ? duet__session_schedule_failed(s, DUET_E_CALLBACK) : DUET_OK;
+}
+
+/* The frame before a rotation is sealed or verified already, so it still counts: a schedule of the
+ * application's that fails ends the session for the next call. */
 void
 duet__session_rotate(struct duet_session *s, struct duet__cipher *c, struct duet__bytes fresh)
 {
-    duet__cipher_rotate(c, s->config->label, fresh);
+    struct duet__schedule schedule = duet__config_schedule(s->config);
+    int result = duet__cipher_rotate(c, &schedule, fresh);
+
+    if (result != DUET_OK) {
+        (void)duet__session_schedule_failed(s, result);
+        return;
+    }
     if (c == &s->tx)
         s->tx_epoch++;
     else
@@ -99,7 +165,7 @@ duet__session_rotate(struct duet_session *s, struct duet__cipher *c, struct duet
 void
 duet__session_rotate_if_due(struct duet_session *s, struct duet__cipher *c)
 {
-    if (duet__cipher_due(c))
+    if (duet__cipher_due(c) && !s->raw)
         duet__session_rotate(s, c, DUET__NO_BYTES);
 }
 

@@ -34,7 +34,7 @@
  *   * only under speak_first: closed before the peer's READY
  *
  * The handshake block exists from the start until both directions use keys of S, that is until tx
- * reaches READY. A preset session begins at ESTABLISHED, ESTABLISHED, without a handshake. `ready`
+ * reaches READY. A preset or raw session begins at ESTABLISHED, ESTABLISHED, without one. `ready`
  * is set with rx ESTABLISHED. Pending frames are emitted once tx is ESTABLISHED, in the order of
  * enum duet__pending; before the peer's READY only under speak_first.
  *
@@ -56,8 +56,11 @@
  *   tx CLOSED: 0x01 leads to UNANSWERED, 0x02 to NONE. rx CLOSED: all but DONE_PENDING and
  *   ANSWER_PENDING fall back to NONE, and ANSWER_PENDING does so once it is emitted.
  *
- * Files, each using only those before it: session.c, handshake.c and refresh.c, library.c and
- * emit.c, send.c and recv.c, many.c, api.c.
+ * An own handshake (§6) goes from START, WAIT to READY, READY: rx is ASKED while EVENT_NONCE waits,
+ * tx is FLIGHT while what the turns wrote is pending, at either end and any number of times.
+ *
+ * Files, each using only those before it: session.c, own.c, handshake.c and refresh.c, library.c
+ * and emit.c, send.c and recv.c, many.c, api.c.
  */
 
 /** The peer's direction. */
@@ -127,6 +130,20 @@ struct duet__session_handshake {
     unsigned hellos;                 /* HELLOs of ours that are sealed */
 };
 
+/** A handshake of the application's own under way (§6). */
+struct duet__own {
+    void *state;       /* the application's; NULL: begin() has not returned DUET_OK */
+    uint8_t *in;       /* the bytes that the next turn gets, as they arrive; NULL: none yet */
+    size_t got, need;  /* bytes of it */
+    size_t received;   /* bytes that all turns so far have asked for */
+    uint8_t *out;      /* written by turns, pending, and room for the next turn; NULL: none */
+    size_t pending;    /* bytes of it */
+    size_t sent;       /* bytes that all turns so far have written */
+    int nonce_checked; /* 1: the replay cache was asked */
+    uint8_t nonce[WIRE_NONCE];
+    duet_agreement agreement;
+};
+
 /** The longest payload of a library frame that has a meaning: a REFRESH. */
 enum { DUET__HELD = 1 + WIRE_KEY };
 
@@ -135,6 +152,7 @@ struct duet_session {
     const struct duet_config *config;
     const struct duet__psk *psk; /* NULL: not known yet */
     struct duet__session_handshake *handshake;
+    struct duet__own *own; /* in place of handshake */
     struct duet__refresh *refresh;
     char *detail;                /* what ended the session; NULL: the sentence of `error` */
     uint64_t tx_bytes, rx_bytes; /* of application payload */
@@ -156,6 +174,7 @@ struct duet_session {
     uint8_t refresh_phase;     /* enum duet__refresh_phase */
     uint8_t pending;           /* set of enum duet__pending */
     unsigned preset : 1;       /* never changes */
+    unsigned raw : 1;          /* never changes: keys of the application's, which do not rotate */
     unsigned ready : 1;        /* the peer is authenticated; stays so */
     unsigned tx_message : 1;   /* a message being sent goes on: MORE was the last; not at CLOSE */
     unsigned rx_message : 1;   /* the same of a message being received */
@@ -164,7 +183,7 @@ struct duet_session {
     unsigned receipts : 2;     /* set of 1 << role, of the directions that are closed */
 };
 
-_Static_assert(sizeof(struct duet_session) <= 1152, "an established session is small");
+_Static_assert(sizeof(struct duet_session) <= 1184, "an established session is small");
 
 static inline enum duet_role
 duet__peer_role(const struct duet_session *s)
@@ -215,6 +234,13 @@ void duet__session_rotate_if_due(struct duet_session *s, struct duet__cipher *c)
 /** Rotate (rekey) a direction with fresh, and count the epoch. */
 void duet__session_rotate(struct duet_session *s, struct duet__cipher *c, struct duet__bytes fresh);
 
+/** A schedule of the application's failed with a result: end the session. Returns what stays. */
+int duet__session_schedule_failed(struct duet_session *s, int result);
+
+/** Both directions have just begun an epoch: under a schedule of the application's, check that they
+ * differ. Returns DUET_OK or a fatal result. */
+int duet__session_check_keys(struct duet_session *s);
+
 /** Keep the receipt of a direction that has just closed, and wipe its cipher. */
 void duet__session_close(struct duet_session *s, enum duet_role role, struct duet__cipher *c);
 
@@ -222,6 +248,10 @@ void duet__session_close(struct duet_session *s, enum duet_role role, struct due
 void duet__session_drop_hello(struct duet_session *s);
 void duet__session_drop_handshake(struct duet_session *s);
 void duet__session_drop_refresh(struct duet_session *s);
+
+/** End and wipe the state of an own handshake; wipe and free all of it. */
+void duet__session_drop_own_state(struct duet_session *s);
+void duet__session_drop_own(struct duet_session *s);
 
 /** Wipe every secret of the session. */
 void duet__session_wipe(struct duet_session *s);
@@ -238,11 +268,28 @@ int duet__session_first_header(struct duet_session *s, const uint8_t header[DUET
 /** A HELLO is verified: act on its message. Returns DUET_OK or a fatal result. */
 int duet__session_hello_received(struct duet_session *s);
 
-/** A HELLO of ours is sealed: after the last one, rotate to S. */
-void duet__session_hello_sent(struct duet_session *s);
+/** A HELLO of ours is sealed: after the last one, rotate to S. Returns DUET_OK or a fatal result.
+ */
+int duet__session_hello_sent(struct duet_session *s);
 
 /** Padding of our next HELLO; data NULL: zeros. */
 struct duet__bytes duet__session_hello_padding(const struct duet_session *s);
+
+/* ---- own.c ---- */
+
+/** Begin an own handshake: the first turn. Returns DUET_OK or why there is no session. */
+int duet__own_begin(struct duet_session *s, const uint8_t random[DUET_RANDOM_SIZE],
+                    uint64_t now_ms);
+
+/** Take bytes of it from the wire; the turn that has all that it asked for is done. Returns
+ * DUET_OK, DUET_E_MEMORY with nothing taken, or a fatal result. */
+int duet__own_take(struct duet_session *s, struct duet_step *step);
+
+/** EVENT_NONCE is answered: the nonce was fresh. Returns as duet__own_begin() or a fatal result. */
+int duet__own_accepted(struct duet_session *s);
+
+/** Write its pending bytes, as many as there is room for; after the last one go on. */
+void duet__own_emit(struct duet_session *s, struct duet__writer *to);
 
 /* ---- refresh.c ---- */
 
@@ -261,6 +308,12 @@ void duet__refresh_peer_closed(struct duet_session *s);
 /** Act on a verified frame of the library, its payload in s->held or the handshake's HELLO. Returns
  * DUET_OK with the event, or a fatal result. */
 int duet__library_received(struct duet_session *s, enum duet_event *event);
+
+/* ---- api.c ---- */
+
+/** Make a session of two ciphers between two frames, tx.limit being what the peer accepts; on
+ * success they are moved into it, and wiped. Returns DUET_OK, DUET_E_MISUSE, DUET_E_MEMORY. */
+int duet__session_new_raw(duet_session **session, duet_cipher *tx, duet_cipher *rx);
 
 /* ---- emit.c ---- */
 
