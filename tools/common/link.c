@@ -23,7 +23,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FRAME = 65536 }; /* bytes: large frames serve speed */
+/* Bytes. Large frames serve speed; what is larger than PAYLOAD is a violation, and no call has a
+ * smaller buffer. */
+enum { FRAME = 65536, PAYLOAD = 2 * FRAME };
 enum { LINGER_MS = 2000, REAP_MS = 3000, TERM_MS = 1000, STEP_MS = 20 };
 enum { PATIENCE_STEP_MS = 200, CONNECT_MS = 10000 };
 
@@ -328,7 +330,8 @@ link_open(struct link *link, const struct options *o, const char *address)
     code = keys_config(&link->config, &link->facts, &o->files, link->role);
     if (code != EXIT_DONE)
         return code;
-    if (duet_config_set(link->config, DUET_SET_FRAME_SIZE, FRAME) != DUET_OK)
+    if (duet_config_set(link->config, DUET_SET_FRAME_SIZE, FRAME) != DUET_OK ||
+        duet_config_set(link->config, DUET_SET_MAX_PAYLOAD, PAYLOAD) != DUET_OK)
         return log_error(EXIT_FAILED, "frames of %d bytes are refused", FRAME);
     code = gate_draw(&link->drain_ms, o->drain_least_ms, o->drain_most_ms);
     if (code != EXIT_DONE)

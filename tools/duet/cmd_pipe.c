@@ -22,8 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Bytes. What comes must have room for the largest frame that this side accepts: 1 MiB. */
-enum { OUTGOING = 256 * 1024, INCOMING = 1 << 20 };
+/* Bytes. What comes must have room for the largest frame that this side accepts, 128 KiB. */
+enum { OUTGOING = 256 * 1024, INCOMING = 256 * 1024 };
 enum { POLLED = 5 };
 
 /** Bytes on their way, and where they go to or come from. */
