@@ -3,11 +3,11 @@
  *
  * Every call takes a timeout in milliseconds: negative waits as long as it takes, 0 never waits
  * (polled), anything else is a deadline. A call that runs out of time returns DUET_AGAIN (polled)
- * or DUET_SLOW, its count is what was done, and the next call goes on from there. What the
- * application did not ask for stays in the kernel, so poll() on the descriptor can be relied on.
- * No call raises SIGPIPE. One thread at a time for each channel. A result of DUET_CLASS_FATAL or
- * DUET_CLASS_THEIRS ends the channel: its keys are wiped, and every later call returns the same;
- * after any other the channel goes on, unless the call's description says otherwise.
+ * or DUET_SLOW, its count is what was done, and the next call goes on from there. A call that waits
+ * returns DUET_AGAIN too when a signal handler ran, and after duet_channel_stop(). What was not
+ * asked for stays in the kernel. No call raises SIGPIPE. One thread at a time for each channel. A
+ * result of DUET_CLASS_FATAL or DUET_CLASS_THEIRS ends the channel: its keys are wiped, and every
+ * later call returns the same; after any other it goes on, unless the call says otherwise.
  */
 #ifndef DUET_CHANNEL_H
 #define DUET_CHANNEL_H
@@ -49,7 +49,9 @@ typedef struct duet_stream {
      * is still called: what has come can be received. */
     int (*write)(void *context, const uint8_t *buffer, size_t size, size_t *put);
     /** Wait until reading or writing (a set of DUET_WANT_) can go on, or timeout_ms have passed
-     * (negative: without end). Returns DUET_OK; DUET_E_IO. */
+     * (negative: without end). Called only after read() or write() returned DUET_AGAIN, for a
+     * quarter of a second at most: it is called again. Returns DUET_OK; DUET_AGAIN when a signal
+     * ended it, which ends the channel's call; DUET_E_IO. */
     int (*wait)(void *context, unsigned want, int timeout_ms);
 } duet_stream;
 
@@ -60,12 +62,12 @@ enum duet_state {
     DUET_STATE_RECV = 2, /**< a frame is partly received */
     DUET_WANT_READ = 4,  /**< poll the descriptor for reading */
     DUET_WANT_WRITE = 8, /**< poll the descriptor for writing */
-    /** Verified data is in the library, and poll() cannot report it: receive it before you poll. A
-     * call for another code (after DUET_E_CODE), or with more room (DUET_E_ROOM), returns it. */
+    /** Verified data, or a close that no call has returned yet, is in the library, and poll()
+     * cannot report it: receive it before you poll. A call for another code (after DUET_E_CODE), or
+     * with more room (DUET_E_ROOM), returns it. */
     DUET_STATE_HAS_DATA = 16,
-    /** The last receiving call returned before the wire said that it would block. With
-     * edge-triggered events, or on a stream of yours: receive again before you wait, for no event
-     * need follow. */
+    /** The last receiving call returned before the descriptor or stream said that it would block.
+     * If you receive, do it again before you wait: no event need follow. */
     DUET_STATE_AGAIN_NOW = 32
 };
 
@@ -165,9 +167,16 @@ DUET_API void duet_channel_info_sized(const duet_channel *channel, duet_info *in
  * the channel is freed.   Since 0.1. */
 DUET_API const char *duet_channel_detail(const duet_channel *channel);
 
-/** The state of a channel and what to poll for: a set of enum duet_state, 0 once it has failed.
- * What to poll for is exact after DUET_AGAIN. After DUET_OK the channel may have read more than it
- * delivered, so a polled program calls again until DUET_AGAIN before it polls.   Since 0.1. */
+/**
+ * The state of a channel and what to poll for: a set of enum duet_state, 0 once it has failed.
+ *
+ * A polled program that follows it never stalls, with poll(), and with epoll by level or by edge:
+ * while the state has DUET_STATE_HAS_DATA or DUET_STATE_AGAIN_NOW it receives again; else it waits
+ * for what DUET_WANT_READ and DUET_WANT_WRITE name (by edge: for any event), and makes its calls
+ * again. DUET_AGAIN of a polled call means that the descriptor or stream would block, unless the
+ * state has DUET_STATE_AGAIN_NOW. DUET_WANT_READ or _WRITE is there for a direction whose last call
+ * returned DUET_AGAIN, so a program that only sends is not woken by what it could read.   Since 0.1.
+ */
 DUET_API unsigned duet_channel_state(const duet_channel *channel);
 
 /**
