@@ -19,7 +19,7 @@ config(unsigned prelude)
 
     if (made[prelude] != NULL)
         return made[prelude];
-    duet_profile_init(&profile);
+    duet__profile_init(&profile);
     profile.prelude_size[DUET_TOP] = profile.prelude_size[DUET_BOTTOM] = (size_t)3 * prelude;
     made[prelude] = duet_config_new();
     need(made[prelude] != NULL);

@@ -16,12 +16,12 @@ enum { PATTERNS = 3, FLIGHT_MOST = 4096, SECRET = 1024 };
 static int
 set_identity(duet_config *config)
 {
-    duet_identity identity;
-    uint8_t random[DUET_KEY_SIZE];
-    if (duet__os_random(random, sizeof random) != 0 ||
-        duet_identity_init(&identity, random) != DUET_OK)
+    duet_identity *identity;
+    if (duet_identity_new(&identity, NULL) != DUET_OK)
         return -1;
-    return duet_config_set_identity(config, &identity) == DUET_OK ? 0 : -1;
+    int result = duet_config_set_identity(config, identity);
+    duet_identity_free(identity);
+    return result == DUET_OK ? 0 : -1;
 }
 
 duet_config *

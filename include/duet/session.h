@@ -94,6 +94,29 @@ DUET_API void duet_config_free(duet_config *config);
 DUET_API DUET_CHECKED int duet_config_add_secret(duet_config *config, const uint8_t *bytes,
                                                  size_t size);
 
+/**
+ * Add a secret (copied), as duet_config_add_secret(), and observe its NotAfter: now, and at each
+ * handshake, where an expired one is not used.
+ *
+ * Returns as duet_config_add_secret(); DUET_E_MISUSE also where its NotAfter has passed.
+ * Source: docs/protocol.md §2.   Since 0.2.
+ */
+DUET_API DUET_CHECKED int duet_config_add(duet_config *config, const duet_secret *secret);
+
+/**
+ * Read a key file and add it: a secret, an identity, peers or a profile; the text says which. It
+ * makes all checks of <duet/secret.h> "Files".
+ *
+ * config   in and out: a configuration, or NULL, then a new one is made.
+ * path     in: a NUL-terminated path.
+ * where    out: the sentence; may be NULL.
+ *
+ * Returns DUET_OK; with *config unchanged DUET_E_IO, DUET_E_FORMAT, DUET_E_MISUSE (past its
+ * NotAfter, in use, DUET_SECRETS_MOST are there), DUET_E_MEMORY, DUET_E_CRYPTO.   Since 0.2.
+ */
+DUET_API DUET_CHECKED int duet_config_load(duet_config **config, const char *path,
+                                           duet_where *where);
+
 /** Set this party's identity (copied); with it TOP offers pattern 2. Returns DUET_OK,
  * DUET_E_CRYPTO (libcrypto failed), DUET_E_MISUSE (in use).   Since 0.1. */
 DUET_API DUET_CHECKED int duet_config_set_identity(duet_config *config,
@@ -189,8 +212,9 @@ typedef struct duet_info {
  *           flight is sent.
  * now_ms    Unix milliseconds, 0 without a clock.
  *
- * Returns DUET_OK; DUET_E_MISUSE (no secret, no pattern that this role may use, pattern 2 without
- * an identity), DUET_E_MEMORY, DUET_E_CRYPTO.   Source: docs/protocol.md §4.   Since 0.1.
+ * Returns DUET_OK; DUET_E_MISUSE (no secret, or TOP has only such as are past their NotAfter; no
+ * pattern that this role may use, pattern 2 without an identity), DUET_E_MEMORY, DUET_E_CRYPTO.
+ * Source: docs/protocol.md §4.   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_session_new(duet_session **session, const duet_config *config,
                                            enum duet_role role,

@@ -1,5 +1,5 @@
 /*
- * Files: renamed without replacing one of the new name, and put on the disk.
+ * Files: who owns one; renamed without replacing one of the new name, and put on the disk.
  *
  * Linux renames in one step where the file system can; elsewhere a second name is made and the
  * first removed, so that for a moment the file has both. A file system that knows neither looks
@@ -20,6 +20,34 @@
 #include <sys/syscall.h>
 #define RENAME_NOREPLACE 1
 #define renameat2(...)   ((int)syscall(SYS_renameat2, __VA_ARGS__))
+#endif
+
+#ifdef DUET__OS_LINUX
+
+enum { OVERFLOW_USER = 65534 }; /* what the kernel shows for a user without a number here */
+
+int
+duet__os_owner_hidden(unsigned long owner)
+{
+    FILE *map = owner == OVERFLOW_USER ? fopen("/proc/self/uid_map", "re") : NULL;
+    unsigned long inside, outside, count;
+
+    if (map == NULL)
+        return 0;
+    int read = fscanf(map, "%lu %lu %lu", &inside, &outside, &count);
+    fclose(map);
+    return read == 3 && count < UINT32_MAX; /* the whole range: no namespace of its own */
+}
+
+#else
+
+int
+duet__os_owner_hidden(unsigned long owner)
+{
+    (void)owner;
+    return 0;
+}
+
 #endif
 
 int

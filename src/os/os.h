@@ -121,6 +121,10 @@ void duet__os_reason(char *out, size_t cap, int reason);
 
 /* ---- Files ---- */
 
+/** 1 when a file of this user id may be anybody's: the id stands for all users that the process's
+ * user namespace (a container without root) does not have. */
+int duet__os_owner_hidden(unsigned long owner);
+
 /** Rename a file within a folder; errno EEXIST when the new name is taken. Returns 0, or -1. */
 int duet__os_rename_new(int folder, const char *from, const char *to);
 

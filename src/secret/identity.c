@@ -6,12 +6,15 @@
  * of peers names and keys are unique, so that a key has one name.
  */
 #include "secret/base64.h"
+#include "secret/secret.h"
 
 #include "base/equal.h"
 #include "base/ini.h"
+#include "base/public.h"
 #include "crypto/x25519.h"
 
 #include <duet/duet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,14 +52,14 @@ duet_key_text(char out[DUET_KEY_TEXT_SIZE], const uint8_t public_key[DUET_KEY_SI
     out[DUET_KEY_TEXT_SIZE - 1] = 0;
 }
 
-int
-duet_identity_init(duet_identity *identity, const uint8_t private_key[DUET_KEY_SIZE])
+/** Compute the public key that belongs to the private one. */
+static int
+complete_identity(duet_identity *identity)
 {
     int result = duet_init();
 
     if (result != DUET_OK)
         return result;
-    memmove(identity->private_key, private_key, DUET_KEY_SIZE); /* they may be the same */
     return duet__x25519_public(identity->public_key, identity->private_key);
 }
 
@@ -87,14 +90,33 @@ static const struct duet__ini_field identity_fields[] = {{"Version", 1, duet__in
                                                          {"PublicKey", 0, read_identity_public},
                                                          {NULL, 0, NULL}};
 
-/** The text of `wg genkey`: 44 digits alone. */
-static int
-is_bare(struct duet__text text)
+int
+duet__is_bare_key(const char *text, size_t size)
 {
-    while (text.size > 0 && (text.at[text.size - 1] == '\n' || text.at[text.size - 1] == '\r'))
-        text.size--;
-    return text.size == DUET_KEY_TEXT_SIZE - 1 && memchr(text.at, '[', text.size) == NULL &&
-           memchr(text.at, '\n', text.size) == NULL;
+    while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
+        size--;
+    return size == DUET_KEY_TEXT_SIZE - 1 && memchr(text, '[', size) == NULL &&
+           memchr(text, '\n', size) == NULL;
+}
+
+/** A line of base64 alone. `wg genkey` sets bits that a public key has once in 32 only, so without
+ * them it is most likely the wrong one. */
+static int
+parse_bare(duet_identity *identity, struct duet__ini *ini, struct duet__text text,
+           duet_where *where)
+{
+    ini->line = 1;
+    ini->kind = DUET__INI_VALUE;
+    text.size = DUET_KEY_TEXT_SIZE - 1;
+    if (decode_key(identity->private_key, text) != 0)
+        return duet__ini_refuse(ini, where, "not 44 digits of base64");
+    int is_private = (identity->private_key[0] & 7) == 0 && identity->private_key[31] >> 6 == 1;
+    DUET__PUBLIC(&is_private, sizeof is_private); /* the form of every key that wg makes */
+    if (!is_private)
+        snprintf(where->reason, sizeof where->reason,
+                 "looks like a public key, which belongs into the other end's peers file; -i takes "
+                 "the private key");
+    return complete_identity(identity);
 }
 
 static int
@@ -104,19 +126,13 @@ parse_identity(duet_identity *identity, const char *text, size_t size, duet_wher
     uint8_t written[DUET_KEY_SIZE]; /* the PublicKey of the text */
     unsigned seen = 0;
 
-    if (is_bare((struct duet__text){text, size})) {
-        ini.line = 1;
-        ini.kind = DUET__INI_VALUE;
-        if (decode_key(identity->private_key, (struct duet__text){text, DUET_KEY_TEXT_SIZE - 1}) !=
-            0)
-            return duet__ini_refuse(&ini, where, "not 44 digits of base64");
-        return duet_identity_init(identity, identity->private_key);
-    }
+    if (duet__is_bare_key(text, size))
+        return parse_bare(identity, &ini, (struct duet__text){text, size}, where);
     int result = duet__ini_only_section(&ini, where, "Identity", identity_fields, identity, &seen);
     if (result != DUET_OK)
         return result;
     memcpy(written, identity->public_key, sizeof written);
-    result = duet_identity_init(identity, identity->private_key);
+    result = complete_identity(identity);
     if (result == DUET_OK && seen & PUBLIC &&
         !duet__equal(written, identity->public_key, sizeof written))
         return duet__ini_refuse(&ini, where, "PublicKey does not belong to PrivateKey");
@@ -124,14 +140,53 @@ parse_identity(duet_identity *identity, const char *text, size_t size, duet_wher
 }
 
 int
-duet_identity_parse(duet_identity *identity, const char *text, size_t size, duet_where *where)
+duet_identity_parse(duet_identity **identity, const char *text, size_t size, duet_where *where)
 {
-    memset(where, 0, sizeof *where);
-    memset(identity, 0, sizeof *identity);
-    int result = parse_identity(identity, text, size, where);
-    if (result != DUET_OK)
-        duet_wipe(identity, sizeof *identity);
+    duet_identity *made = calloc(1, sizeof *made);
+    duet_where room;
+
+    *identity = NULL;
+    where = duet__where(where, &room);
+    if (made == NULL)
+        return DUET_E_MEMORY;
+    int result = parse_identity(made, text, size, where);
+    if (result == DUET_OK)
+        *identity = made;
+    else
+        duet_identity_free(made);
     return result;
+}
+
+int
+duet__identity_new(duet_identity **identity, const uint8_t private_key[DUET_KEY_SIZE])
+{
+    duet_identity *made = calloc(1, sizeof *made);
+
+    *identity = NULL;
+    if (made == NULL)
+        return DUET_E_MEMORY;
+    memcpy(made->private_key, private_key, DUET_KEY_SIZE);
+    int result = complete_identity(made);
+    if (result == DUET_OK)
+        *identity = made;
+    else
+        duet_identity_free(made);
+    return result;
+}
+
+void
+duet_identity_free(duet_identity *identity)
+{
+    if (identity == NULL)
+        return;
+    duet_wipe(identity, sizeof *identity);
+    free(identity);
+}
+
+const uint8_t *
+duet_identity_public_key(const duet_identity *identity)
+{
+    return identity->public_key;
 }
 
 int
@@ -159,7 +214,7 @@ duet_identity_format(char *out, size_t cap, size_t *size, const duet_identity *i
 static int
 read_peer_public(void *into, struct duet__ini *ini, duet_where *where)
 {
-    duet_peer *peer = into;
+    struct duet_peer *peer = into;
 
     return read_public_key(peer->public_key, ini, where);
 }
@@ -184,12 +239,12 @@ add_peer(duet_peers *peers, struct duet__text name, const struct duet__ini *ini,
         return duet__ini_refuse(ini, where, "more than %d peers", PEERS_MOST);
     if ((peers->count & (peers->count - 1)) == 0) { /* full at each power of two */
         size_t room = peers->count > 0 ? 2 * peers->count : 1;
-        duet_peer *list = realloc(peers->list, room * sizeof *list);
+        struct duet_peer *list = realloc(peers->list, room * sizeof *list);
         if (list == NULL)
             return DUET_E_MEMORY;
         peers->list = list;
     }
-    duet_peer *peer = &peers->list[peers->count++];
+    struct duet_peer *peer = &peers->list[peers->count++];
     memset(peer, 0, sizeof *peer);
     memcpy(peer->name, name.at, name.size);
     return DUET_OK;
@@ -209,9 +264,9 @@ read_peer(duet_peers *peers, struct duet__ini *ini, duet_where *where)
         add_peer(peers, (struct duet__text){ini->name.at + 5, ini->name.size - 5}, ini, where);
     if (result != DUET_OK)
         return result;
-    duet_peer *last = &peers->list[peers->count - 1];
+    struct duet_peer *last = &peers->list[peers->count - 1];
     result = duet__ini_section(ini, where, peer_fields, last, &seen);
-    for (duet_peer *peer = peers->list; result == DUET_OK && peer < last; peer++)
+    for (struct duet_peer *peer = peers->list; result == DUET_OK && peer < last; peer++)
         if (duet__equal(peer->public_key, last->public_key, DUET_KEY_SIZE))
             return duet__ini_refuse(ini, where, "[Peer %s] and [Peer %s] have the same PublicKey",
                                     peer->name, last->name);
@@ -219,20 +274,26 @@ read_peer(duet_peers *peers, struct duet__ini *ini, duet_where *where)
 }
 
 int
-duet_peers_parse(duet_peers *peers, const char *text, size_t size, duet_where *where)
+duet_peers_parse(duet_peers **peers, const char *text, size_t size, duet_where *where)
 {
     struct duet__ini ini = duet__ini(text, size);
+    duet_peers *made = calloc(1, sizeof *made);
+    int result = DUET_E_MEMORY;
+    duet_where room;
 
-    memset(peers, 0, sizeof *peers);
-    memset(where, 0, sizeof *where);
-    int result = duet__ini_next(&ini, where);
+    *peers = NULL;
+    where = duet__where(where, &room);
+    if (made != NULL)
+        result = duet__ini_next(&ini, where);
     while (result == DUET_OK && ini.kind != DUET__INI_END)
-        result = read_peer(peers, &ini, where);
-    if (result == DUET_OK && peers->count == 0)
+        result = read_peer(made, &ini, where);
+    if (result == DUET_OK && made->count == 0)
         result =
             duet__ini_refuse(&ini, where, "no peer: nobody would be let in; add a [Peer NAME]");
-    if (result != DUET_OK)
-        duet_peers_free(peers);
+    if (result == DUET_OK)
+        *peers = made;
+    else
+        duet_peers_free(made);
     return result;
 }
 
@@ -242,5 +303,32 @@ duet_peers_free(duet_peers *peers)
     if (peers == NULL)
         return;
     free(peers->list);
-    memset(peers, 0, sizeof *peers);
+    free(peers);
+}
+
+size_t
+duet_peers_count(const duet_peers *peers)
+{
+    return peers->count;
+}
+
+const char *
+duet_peers_find(const duet_peers *peers, const uint8_t public_key[DUET_KEY_SIZE])
+{
+    for (size_t i = 0; i < peers->count; i++)
+        if (duet__equal(peers->list[i].public_key, public_key, DUET_KEY_SIZE))
+            return peers->list[i].name;
+    return NULL;
+}
+
+const char *
+duet_peers_name(const duet_peers *peers, size_t i)
+{
+    return i < peers->count ? peers->list[i].name : NULL;
+}
+
+const uint8_t *
+duet_peers_key(const duet_peers *peers, size_t i)
+{
+    return i < peers->count ? peers->list[i].public_key : NULL;
 }

@@ -3,18 +3,20 @@
  *
  * Pad and Cover are names of a later version: they are checked, and reported as unsupported.
  */
+#include "secret/secret.h"
+
 #include "base/ini.h"
 #include "base/utf8.h"
-
 #include "wire/wire.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { PAD_MOST = 65536 };                              /* bytes */
 enum { COVER_MS_LEAST = 10, COVER_MS_MOST = 86400000 }; /* 10 ms to a day */
 
 void
-duet_profile_init(duet_profile *profile)
+duet__profile_init(duet_profile *profile)
 {
     memset(profile, 0, sizeof *profile);
     profile->hello_pad_most = WIRE_HELLO_PAD;
@@ -170,14 +172,14 @@ read_cover(void *into, struct duet__ini *ini, duet_where *where)
 }
 
 static int
-read_exponent(unsigned *exponent, const struct duet__ini *ini, duet_where *where)
+read_exponent(uint32_t *exponent, const struct duet__ini *ini, duet_where *where)
 {
     uint64_t number;
 
     if (duet__text_number(&number, ini->value, WIRE_ROTATE_MOST) != 0 || number < WIRE_ROTATE_LEAST)
         return duet__ini_refuse(ini, where, "not a number from %d to %d", WIRE_ROTATE_LEAST,
                                 WIRE_ROTATE_MOST);
-    *exponent = (unsigned)number;
+    *exponent = (uint32_t)number;
     return DUET_OK;
 }
 
@@ -208,12 +210,62 @@ static const struct duet__ini_field fields[] = {{"Label", 0, read_label},
                                                 {NULL, 0, NULL}};
 
 int
-duet_profile_parse(duet_profile *profile, const char *text, size_t size, duet_where *where)
+duet_profile_parse(duet_profile **profile, const char *text, size_t size, duet_where *where)
 {
     struct duet__ini ini = duet__ini(text, size);
+    duet_profile *made = malloc(sizeof *made);
+    duet_where room;
     unsigned seen;
 
-    memset(where, 0, sizeof *where);
-    duet_profile_init(profile);
-    return duet__ini_only_section(&ini, where, "Profile", fields, profile, &seen);
+    *profile = NULL;
+    where = duet__where(where, &room);
+    if (made == NULL)
+        return DUET_E_MEMORY;
+    duet__profile_init(made);
+    int result = duet__ini_only_section(&ini, where, "Profile", fields, made, &seen);
+    if (result == DUET_OK)
+        *profile = made;
+    else
+        duet_profile_free(made);
+    return result;
+}
+
+void
+duet_profile_free(duet_profile *profile)
+{
+    free(profile);
+}
+
+const uint8_t *
+duet_profile_text(const duet_profile *profile, enum duet_profile_text which, size_t *size)
+{
+    enum duet_role role = which == DUET_PROFILE_PRELUDE_TOP ? DUET_TOP : DUET_BOTTOM;
+
+    *size = 0;
+    if (which == DUET_PROFILE_LABEL) {
+        *size = profile->label_size;
+        return profile->label;
+    }
+    if (which != DUET_PROFILE_PRELUDE_TOP && which != DUET_PROFILE_PRELUDE_BOTTOM)
+        return NULL;
+    *size = profile->prelude_size[role];
+    return profile->prelude[role];
+}
+
+uint32_t
+duet_profile_number(const duet_profile *profile, enum duet_profile_number which)
+{
+    switch (which) {
+    case DUET_PROFILE_HELLO_PAD_LEAST:
+        return profile->hello_pad_least;
+    case DUET_PROFILE_HELLO_PAD_MOST:
+        return profile->hello_pad_most;
+    case DUET_PROFILE_ROTATE_FRAMES:
+        return profile->rotate_frames;
+    case DUET_PROFILE_ROTATE_BLOCKS:
+        return profile->rotate_blocks;
+    case DUET_PROFILE_UNSUPPORTED:
+        return (uint32_t)profile->unsupported;
+    }
+    return 0;
 }

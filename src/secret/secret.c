@@ -1,7 +1,8 @@
 /*
  * Shared secrets: their bytes, id and text (docs/protocol.md §2).
  */
-#include "base/ini.h"
+#include "secret/secret.h"
+
 #include "secret/base64.h"
 
 #include "base/ini.h"
@@ -20,10 +21,19 @@ enum { DAY = 24 * 3600 }; /* seconds */
 
 /* ---- The bytes ---- */
 
-int
-duet_secret_init(duet_secret *secret, const uint8_t *bytes, size_t size)
+duet_where *
+duet__where(duet_where *where, duet_where *room)
 {
-    memset(secret, 0, sizeof *secret);
+    duet_where *used = where != NULL ? where : room;
+
+    memset(used, 0, sizeof *used);
+    return used;
+}
+
+/** Fill an empty secret. */
+static int
+set_bytes(duet_secret *secret, const uint8_t *bytes, size_t size)
+{
     if (size % 2 != 0 || size < DUET_SECRET_LEAST || size > DUET_SECRET_MOST)
         return DUET_E_LENGTH;
     if (duet_init() != DUET_OK)
@@ -37,8 +47,24 @@ duet_secret_init(duet_secret *secret, const uint8_t *bytes, size_t size)
     return DUET_OK;
 }
 
+int
+duet__secret_new(duet_secret **secret, const uint8_t *bytes, size_t size)
+{
+    duet_secret *made = calloc(1, sizeof *made);
+
+    *secret = NULL;
+    if (made == NULL)
+        return DUET_E_MEMORY;
+    int result = set_bytes(made, bytes, size);
+    if (result == DUET_OK)
+        *secret = made;
+    else
+        duet_secret_free(made);
+    return result;
+}
+
 void
-duet_secret_wipe(duet_secret *secret)
+duet_secret_free(duet_secret *secret)
 {
     if (secret == NULL)
         return;
@@ -46,6 +72,33 @@ duet_secret_wipe(duet_secret *secret)
         duet_wipe(secret->bytes, secret->size);
     free(secret->bytes);
     duet_wipe(secret, sizeof *secret);
+    free(secret);
+}
+
+/* ---- Getters ---- */
+
+const uint8_t *
+duet_secret_id(const duet_secret *secret)
+{
+    return secret->id;
+}
+
+size_t
+duet_secret_size(const duet_secret *secret)
+{
+    return secret->size;
+}
+
+const uint8_t *
+duet_secret_bytes(const duet_secret *secret)
+{
+    return secret->bytes;
+}
+
+int64_t
+duet_secret_not_after(const duet_secret *secret)
+{
+    return secret->not_after;
 }
 
 /* ---- Dates ---- */
@@ -59,9 +112,8 @@ days_to(int64_t year, int64_t month, int64_t day)
     return y * 365 + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 719469;
 }
 
-/** Write the day of a time as YYYY-MM-DD. */
-static void
-write_date(char out[11], int64_t seconds)
+void
+duet__write_date(char out[11], int64_t seconds)
 {
     int64_t days = seconds / DAY;
     unsigned year = 1970, month = 1;
@@ -86,8 +138,17 @@ read_date(int64_t *seconds, struct duet__text text)
         duet__text_number(&day, (struct duet__text){text.at + 8, 2}, 31) != 0 || year < 1970)
         return -1;
     *seconds = (days_to((int64_t)year, (int64_t)month, (int64_t)day) + 1) * DAY - 1;
-    write_date(back, *seconds); /* which is another date where the calendar has no such day */
+    duet__write_date(back, *seconds); /* which is another date where the calendar has no such day */
     return memcmp(back, text.at, 10) == 0 ? 0 : -1; /* public: a date */
+}
+
+int
+duet_secret_set_not_after(duet_secret *secret, int64_t seconds)
+{
+    if (seconds < 0 || seconds >= days_to(10000, 1, 1) * DAY)
+        return DUET_E_MISUSE;
+    secret->not_after = seconds == 0 ? 0 : (seconds / DAY + 1) * DAY - 1;
+    return DUET_OK;
 }
 
 /* ---- Reading the text ---- */
@@ -163,7 +224,6 @@ static int
 decode_secret(struct reading *r, const struct duet__ini *ini, duet_where *where)
 {
     char id[ID_DIGITS + 1];
-    duet_secret made;
     size_t size;
 
     uint8_t *bytes = malloc(DUET_SECRET_MOST);
@@ -171,7 +231,7 @@ decode_secret(struct reading *r, const struct duet__ini *ini, duet_where *where)
         return DUET_E_MEMORY;
     int result = DUET_E_FORMAT;
     if (duet__base64_decode(bytes, DUET_SECRET_MOST, &size, r->digits, r->size) == 0)
-        result = duet_secret_init(&made, bytes, size);
+        result = set_bytes(r->secret, bytes, size);
     duet_wipe(bytes, DUET_SECRET_MOST);
     free(bytes);
     if (result == DUET_E_FORMAT)
@@ -182,35 +242,35 @@ decode_secret(struct reading *r, const struct duet__ini *ini, duet_where *where)
             "Secret is not an even number of bytes from 64 to 65536; the file may be cut off");
     if (result != DUET_OK)
         return result;
-    r->secret->bytes = made.bytes;
-    r->secret->size = made.size;
-    memcpy(r->secret->id, made.id, sizeof made.id);
-    DUET__PUBLIC(made.id, sizeof made.id); /* it names the secret, and is shown */
-    write_id(id, made.id);
+    DUET__PUBLIC(r->secret->id, sizeof r->secret->id); /* it names the secret, and is shown */
+    write_id(id, r->secret->id);
     if (strcmp(r->id, id) != 0) /* public */
         return duet__ini_refuse(ini, where, "Id does not match Secret; the file is damaged");
     return DUET_OK;
 }
 
 int
-duet_secret_parse(duet_secret *secret, const char *text, size_t size, duet_where *where)
+duet_secret_parse(duet_secret **secret, const char *text, size_t size, duet_where *where)
 {
     struct duet__ini ini = duet__ini(text, size);
-    struct reading r = {.secret = secret};
+    struct reading r = {.secret = calloc(1, sizeof *r.secret), .digits = malloc(DIGITS_MOST)};
+    int result = DUET_E_MEMORY;
+    duet_where room;
     unsigned seen;
 
-    memset(secret, 0, sizeof *secret);
-    memset(where, 0, sizeof *where);
-    r.digits = malloc((size_t)DIGITS_MOST);
-    if (r.digits == NULL)
-        return DUET_E_MEMORY;
-    int result = duet__ini_only_section(&ini, where, "Secret", fields, &r, &seen);
+    *secret = NULL;
+    where = duet__where(where, &room);
+    if (r.secret != NULL && r.digits != NULL)
+        result = duet__ini_only_section(&ini, where, "Secret", fields, &r, &seen);
     if (result == DUET_OK)
         result = decode_secret(&r, &ini, where);
-    duet_wipe(r.digits, r.size);
+    if (r.digits != NULL)
+        duet_wipe(r.digits, r.size);
     free(r.digits);
-    if (result != DUET_OK)
-        duet_secret_wipe(secret);
+    if (result == DUET_OK)
+        *secret = r.secret;
+    else
+        duet_secret_free(r.secret);
     return result;
 }
 
@@ -224,7 +284,7 @@ write_head(char *out, size_t cap, const duet_secret *secret)
 
     write_id(id, secret->id);
     if (secret->not_after != 0) {
-        write_date(day, secret->not_after);
+        duet__write_date(day, secret->not_after);
         snprintf(date, sizeof date, "NotAfter = %s\n", day);
     }
     return (size_t)snprintf(out, cap, "[Secret]\nVersion = 1\nId = %s\n%s%sSecret = ", id, date,

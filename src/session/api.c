@@ -54,7 +54,9 @@ duet_session_new(duet_session **session, const duet_config *config, enum duet_ro
     *session = NULL;
     if (config->handshake.size > 0)
         return new_own(session, config, role, random, now_ms);
-    if (config->count == 0 || patterns == 0 || (needs_identity && !config->has_identity))
+    int has_secret =
+        role == DUET_TOP ? duet__config_first(config, now_ms) != NULL : config->count > 0;
+    if (!has_secret || patterns == 0 || (needs_identity && !config->has_identity))
         return DUET_E_MISUSE;
     struct duet_session *s = allocate_session(config, role);
     if (s == NULL)

@@ -39,9 +39,7 @@ duet_config_new(void)
     if (config == NULL)
         return NULL;
     atomic_init(&config->users, 1);
-    config->profile.hello_pad_most = WIRE_HELLO_PAD;
-    config->profile.rotate_frames = WIRE_ROTATE_FRAMES;
-    config->profile.rotate_blocks = WIRE_ROTATE_BLOCKS;
+    duet__profile_init(&config->profile);
     config->max_payload = MAX_PAYLOAD;
     config->frame_size = FRAME_SIZE;
     hash_label(config);
@@ -106,7 +104,7 @@ duet_config_free(duet_config *config)
 }
 
 int
-duet_config_add_secret(duet_config *config, const uint8_t *bytes, size_t size)
+duet__config_add(struct duet_config *config, const uint8_t *bytes, size_t size, int64_t not_after)
 {
     size_t used = config->count * sizeof *config->psks;
 
@@ -122,9 +120,16 @@ duet_config_add_secret(duet_config *config, const uint8_t *bytes, size_t size)
     free(config->psks);
     config->psks = psks;
     int result = duet__psk_init(&psks[config->count], bytes, size);
-    if (result == DUET_OK)
-        config->count++;
-    return result;
+    if (result != DUET_OK)
+        return result;
+    psks[config->count++].not_after = not_after;
+    return DUET_OK;
+}
+
+int
+duet_config_add_secret(duet_config *config, const uint8_t *bytes, size_t size)
+{
+    return duet__config_add(config, bytes, size, 0);
 }
 
 int
@@ -148,7 +153,7 @@ duet_config_set_peers(duet_config *config, const duet_peers *peers)
     for (size_t i = 0; i < peers->count; i++)
         if (!duet__x25519_in_form(peers->list[i].public_key))
             return DUET_E_MISUSE;
-    duet_peer *list = calloc(peers->count + 1, sizeof *list);
+    struct duet_peer *list = calloc(peers->count + 1, sizeof *list);
     if (list == NULL)
         return DUET_E_MEMORY;
     if (peers->count > 0)
@@ -161,7 +166,7 @@ duet_config_set_peers(duet_config *config, const duet_peers *peers)
 }
 
 static int
-is_rotate_exponent(unsigned exponent)
+is_rotate_exponent(uint32_t exponent)
 {
     return exponent >= WIRE_ROTATE_LEAST && exponent <= WIRE_ROTATE_MOST;
 }
@@ -241,6 +246,15 @@ duet_config_set_schedule(duet_config *config, const duet_schedule_ops *ops)
 }
 
 /* ---- Rules ---- */
+
+const struct duet__psk *
+duet__config_first(const struct duet_config *config, uint64_t now_ms)
+{
+    for (size_t i = 0; i < config->count; i++)
+        if (duet__psk_valid(&config->psks[i], now_ms))
+            return &config->psks[i];
+    return NULL;
+}
 
 /* §4: 1 and 2 unless the application says otherwise, 2 alone with a list of trusted peers, never 2
  * without an identity. */

@@ -10,6 +10,7 @@
 #include "handshake/psk.h"
 
 #include "frame/cipher.h"
+#include "secret/secret.h"
 
 #include <stdatomic.h>
 
@@ -53,6 +54,15 @@ duet__config_schedule(const struct duet_config *config)
     return (struct duet__schedule){config->schedule.size > 0 ? &config->schedule : NULL,
                                    config->label};
 }
+
+/** As duet_config_add_secret(), of a secret that is not used after a time in Unix seconds; 0: no
+ * limit. */
+int duet__config_add(struct duet_config *config, const uint8_t *bytes, size_t size,
+                     int64_t not_after);
+
+/** The secret that TOP uses at a time in Unix milliseconds (0: no clock); NULL: all have
+ * expired. */
+const struct duet__psk *duet__config_first(const struct duet_config *config, uint64_t now_ms);
 
 /** The patterns that a role may use, as a set; 0: none. */
 unsigned duet__config_patterns(const struct duet_config *config, enum duet_role role);

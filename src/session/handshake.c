@@ -62,7 +62,7 @@ duet__session_begin_handshake(struct duet_session *s, const uint8_t random[DUET_
         return DUET_OK;
 
     enum duet_pattern pattern = duet__config_offer(config);
-    s->psk = messages->psk = &config->psks[0];
+    s->psk = messages->psk = duet__config_first(config, now_ms);
     s->pattern = (int8_t)pattern;
     s->tx_phase = DUET__TX_FLIGHT;
     int result = start_hello(s, &s->tx, DUET_TOP, s->psk);
@@ -71,18 +71,45 @@ duet__session_begin_handshake(struct duet_session *s, const uint8_t random[DUET_
     return result == DUET_OK ? duet__handshake_write(messages) : result;
 }
 
-/* §4 "Several secrets": TOP has one, a listener tries its secrets in turn. */
+/** The peer's first header is not opened. */
+static int
+refuse_header(struct duet_session *s, size_t tried)
+{
+    if (s->role == DUET_TOP || s->config->count == 1)
+        return duet__session_fail(
+            s, DUET_E_UNAUTHENTICATED,
+            tried == 0 ? "the secret is past its NotAfter: make a new one, for both ends"
+                       : "the peer sent bytes that the secret does not open: another secret, "
+                         "another profile, or not duet");
+    if (tried < s->config->count)
+        return duet__session_fail(s, DUET_E_UNAUTHENTICATED,
+                                  "the peer sent bytes that none of %zu secrets opens, and %zu "
+                                  "more are past their NotAfter",
+                                  tried, s->config->count - tried);
+    return duet__session_fail(s, DUET_E_UNAUTHENTICATED,
+                              "the peer sent bytes that none of %zu secrets opens: another "
+                              "secret, another profile, or not duet",
+                              tried);
+}
+
+/* §4 "Several secrets": TOP has one, a listener tries its secrets in turn, but none that has
+ * expired. */
 int
 duet__session_first_header(struct duet_session *s, const uint8_t header[DUET_HEADER_SIZE])
 {
     const duet_config *config = s->config;
+    const struct duet__psk *first = s->role == DUET_TOP ? s->psk : config->psks;
     size_t count = s->role == DUET_TOP ? 1 : config->count;
+    size_t tried = 0;
     struct duet__handshake *messages = &s->handshake->messages;
 
     memcpy(messages->nonces + (s->role == DUET_TOP ? WIRE_NONCE : 0), s->handshake->opening,
            WIRE_NONCE);
     for (size_t i = 0; i < count; i++) {
-        int result = start_hello(s, &s->rx, duet__peer_role(s), &config->psks[i]);
+        if (!duet__psk_valid(&first[i], s->handshake->now_ms))
+            continue;
+        tried++;
+        int result = start_hello(s, &s->rx, duet__peer_role(s), &first[i]);
         if (result != DUET_OK)
             return result;
         result = duet__cipher_open_header(&s->rx, header);
@@ -90,18 +117,11 @@ duet__session_first_header(struct duet_session *s, const uint8_t header[DUET_HEA
             return duet__session_fail(s, result, NULL);
         if (result != DUET_OK || s->rx.code != WIRE_HELLO)
             continue;
-        s->psk = messages->psk = &config->psks[i];
+        s->psk = messages->psk = &first[i];
         s->rx_phase = DUET__RX_HELLO;
         return DUET_OK;
     }
-    if (count == 1)
-        return duet__session_fail(s, DUET_E_UNAUTHENTICATED,
-                                  "the peer sent bytes that the secret does not open: another "
-                                  "secret, another profile, or not duet");
-    return duet__session_fail(s, DUET_E_UNAUTHENTICATED,
-                              "the peer sent bytes that none of %zu secrets opens: another "
-                              "secret, another profile, or not duet",
-                              count);
+    return refuse_header(s, tried);
 }
 
 /* ---- The change to the session secret ---- */

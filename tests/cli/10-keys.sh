@@ -116,6 +116,13 @@ done
 printf '[Tunnel a]\nside = client\nlisten = 127.0.0.1:1\ntarget = h:1\nkey = secret.key\nidentity = %s\n' \
     "$(cat bare.id)" >wg.conf
 expect 8 "wg.conf:1: tunnel a: a key is given where its file is meant" duet run -c wg.conf --check
+ln -s secret.key link.key && ln -s nothing dangling.key
+expect 3 "" duet pipe -k link.key 127.0.0.1:1
+expect 8 "dangling.key: is a link to a file that is not there" duet pipe -k dangling.key 127.0.0.1:1
+if [ "$(id -u)" -eq 0 ] && cp -p secret.key theirs.key && chown 1234 theirs.key 2>/dev/null; then
+    expect 8 "theirs.key: belongs to another user (1234)" duet pipe -k theirs.key 127.0.0.1:1
+    expect 3 "" env SUDO_UID=1234 "$DUET" pipe -k theirs.key 127.0.0.1:1
+fi
 expect 2 "no key" duet pipe 127.0.0.1:1
 expect 2 "only a listener takes several" duet pipe -k secret.key -k small.key 127.0.0.1:1
 (
@@ -137,6 +144,8 @@ printf '[Profile]\nLabel = acme\nHelloPad = 100 0\n' >bad.profile
 : >empty.profile
 expect 0 "" duet key show profile
 says "kind: profile" out
+cp peers open.peers && chmod 666 open.peers
+expect 2 "open.peers: everybody can write it" duet pipe -k secret.key -i my.id --peers open.peers 127.0.0.1:1
 expect 2 "bad.peers:2: PublicKey" duet pipe -k secret.key -i my.id --peers bad.peers 127.0.0.1:1
 expect 2 "No such file" duet pipe -k secret.key -i my.id --peers missing 127.0.0.1:1
 expect 2 "is a profile; give it with --profile" duet pipe -k secret.key -i my.id --peers profile 127.0.0.1:1

@@ -188,6 +188,7 @@ fi
 if [ -n "$who" ] || [ "$(id -u)" -ne 0 ]; then
     expect 9 "sealed: Permission denied; choose a folder where you may write" \
         timeout 300 $who "$DUET" recv -k k -o sealed -l 127.0.0.1:1
+    [ -z "$who" ] || chown 0 k
 fi
 
 # A few files are put on the disk one by one, many of them all at once.

@@ -162,20 +162,20 @@ secret_text(size_t size)
 {
     static uint8_t bytes[DUET_SECRET_DEFAULT];
     static char text[4096];
-    duet_secret secret, back;
+    duet_secret *secret, *back;
     duet_where where;
     size_t used;
 
     memset(bytes, 0xb6, sizeof bytes); /* no digit of it is a capital P */
-    need(duet_secret_init(&secret, bytes, size) == DUET_OK, "a secret");
-    hide(secret.bytes, size);
-    need(duet_secret_format(text, sizeof text, &used, &secret) == DUET_OK, "its text");
+    need(duet_secret_new(&secret, bytes, size) == DUET_OK, "a secret");
+    hide(secret->bytes, size);
+    need(duet_secret_format(text, sizeof text, &used, secret) == DUET_OK, "its text");
     show(text, used);
     hide_digits(text, used, "Secret = ");
     need(duet_secret_parse(&back, text, used, &where) == DUET_OK, "to read it");
-    need(back.size == size, "its size");
-    duet_secret_wipe(&secret);
-    duet_secret_wipe(&back);
+    need(duet_secret_size(back) == size, "its size");
+    duet_secret_free(secret);
+    duet_secret_free(back);
 }
 
 static void
@@ -183,19 +183,19 @@ identity_text(void)
 {
     uint8_t key[DUET_KEY_SIZE];
     char text[1024];
-    duet_identity identity, back;
+    duet_identity *identity, *back;
     duet_where where;
     size_t used;
 
     memset(key, 0xb6, sizeof key);
     hide(key, sizeof key);
-    need(duet_identity_init(&identity, key) == DUET_OK, "an identity");
-    need(duet_identity_format(text, sizeof text, &used, &identity) == DUET_OK, "its text");
+    need(duet_identity_new(&identity, key) == DUET_OK, "an identity");
+    need(duet_identity_format(text, sizeof text, &used, identity) == DUET_OK, "its text");
     show(text, used);
     hide_digits(text, used, "PrivateKey = ");
     need(duet_identity_parse(&back, text, used, &where) == DUET_OK, "to read it");
-    duet_wipe(&identity, sizeof identity);
-    duet_wipe(&back, sizeof back);
+    duet_identity_free(identity);
+    duet_identity_free(back);
 }
 
 static void

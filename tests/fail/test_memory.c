@@ -6,6 +6,8 @@
  */
 #include "support/pair.h"
 
+#include "secret/secret.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -110,7 +112,7 @@ static void
 configurations(void **state)
 {
     static const uint8_t secret[64];
-    duet_peer peer = {.name = "x"};
+    struct duet_peer peer = {.name = "x"};
     duet_peers peers = {&peer, 1};
 
     (void)state;
@@ -134,23 +136,23 @@ texts(void **state)
 {
     static const uint8_t bytes[64] = {1};
     static char text[1000];
-    duet_secret secret, back;
+    duet_secret *secret, *back;
     duet_where where;
     size_t size;
 
     (void)state;
     until = 0;
-    assert_int_equal(duet_secret_init(&secret, bytes, 64), DUET_E_MEMORY);
+    assert_int_equal(duet_secret_new(&secret, bytes, 64), DUET_E_MEMORY);
     until = -1;
-    assert_int_equal(duet_secret_init(&secret, bytes, 64), DUET_OK);
-    assert_int_equal(duet_secret_format(text, sizeof text, &size, &secret), DUET_OK);
+    assert_int_equal(duet_secret_new(&secret, bytes, 64), DUET_OK);
+    assert_int_equal(duet_secret_format(text, sizeof text, &size, secret), DUET_OK);
     for (long n = 0; n < 3; n++) {
         until = n;
         assert_int_equal(duet_secret_parse(&back, text, size, &where), DUET_E_MEMORY);
-        assert_null(back.bytes);
+        assert_null(back);
     }
     until = -1;
-    duet_secret_wipe(&secret);
+    duet_secret_free(secret);
 }
 
 int

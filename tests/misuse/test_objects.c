@@ -4,6 +4,8 @@
  */
 #include "support/pair.h"
 
+#include "secret/secret.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -152,14 +154,15 @@ assert_changes(duet_config *config, int expected)
 {
     static const uint8_t bytes[64] = {9};
     static duet_profile profile;
-    duet_peer peer = {.name = "peer", .public_key = {9}};
+    struct duet_peer peer = {.name = "peer", .public_key = {9}};
     const duet_peers peers = {&peer, 1};
-    duet_identity identity;
+    duet_identity *identity;
 
-    duet_profile_init(&profile);
-    assert_int_equal(duet_identity_init(&identity, bytes), DUET_OK);
+    duet__profile_init(&profile);
+    assert_int_equal(duet_identity_new(&identity, bytes), DUET_OK);
     assert_int_equal(duet_config_add_secret(config, bytes, sizeof bytes), expected);
-    assert_int_equal(duet_config_set_identity(config, &identity), expected);
+    assert_int_equal(duet_config_set_identity(config, identity), expected);
+    duet_identity_free(identity);
     assert_int_equal(duet_config_set_peers(config, &peers), expected);
     assert_int_equal(duet_config_set_profile(config, &profile), expected);
     assert_int_equal(duet_config_set(config, DUET_SET_PATTERNS, 1u << DUET_PATTERN_EPHEMERAL),

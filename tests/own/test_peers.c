@@ -115,7 +115,7 @@ they_do_not_talk_with_the_standard(void **state)
 static void
 trusted_peers_hold(void **state)
 {
-    static duet_peer list[1];
+    static struct duet_peer list[1];
     static const struct {
         int with_key, key, trusted;
     } cases[] = {{1, 0x21, 1}, {1, 0x22, 0}, {0, 0x21, 0}};

@@ -290,7 +290,7 @@ hello_sizes(void **state)
 static void
 trust(struct pair_end *end, const struct pair_end *whom)
 {
-    duet_peer peer = {.name = "peer"};
+    struct duet_peer peer = {.name = "peer"};
     duet_peers peers = {&peer, whom != NULL ? 1 : 0};
 
     if (whom != NULL)
@@ -302,7 +302,7 @@ trust(struct pair_end *end, const struct pair_end *whom)
 static void
 peers_in_another_form(void **state)
 {
-    duet_peer peer = {.name = "peer", .public_key = {9, [DUET_KEY_SIZE - 1] = 0x80}};
+    struct duet_peer peer = {.name = "peer", .public_key = {9, [DUET_KEY_SIZE - 1] = 0x80}};
     const duet_peers peers = {&peer, 1};
 
     (void)state;

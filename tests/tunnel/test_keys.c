@@ -47,16 +47,17 @@ write_keys(void)
     static const uint8_t bytes[64] = {1, 2, 3};
     char text[1000];
     size_t size;
-    duet_secret secret;
-    duet_identity identity;
+    duet_secret *secret;
+    duet_identity *identity;
 
-    assert_int_equal(duet_secret_init(&secret, bytes, sizeof bytes), DUET_OK);
-    assert_int_equal(duet_secret_format(text, sizeof text, &size, &secret), DUET_OK);
+    assert_int_equal(duet_secret_new(&secret, bytes, sizeof bytes), DUET_OK);
+    assert_int_equal(duet_secret_format(text, sizeof text, &size, secret), DUET_OK);
     write_file("secret", text, size);
-    duet_secret_wipe(&secret);
-    assert_int_equal(duet_identity_init(&identity, bytes), DUET_OK);
-    assert_int_equal(duet_identity_format(text, sizeof text, &size, &identity), DUET_OK);
+    duet_secret_free(secret);
+    assert_int_equal(duet_identity_new(&identity, bytes), DUET_OK);
+    assert_int_equal(duet_identity_format(text, sizeof text, &size, identity), DUET_OK);
     write_file("identity", text, size);
+    duet_identity_free(identity);
 }
 
 static void

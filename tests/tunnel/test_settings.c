@@ -4,6 +4,8 @@
  */
 #include "settings.h"
 
+#include "secret/secret.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -385,10 +387,7 @@ test_table(void **state)
 static struct tunnel_settings
 with_secret(uint8_t (*id)[DUET_SECRET_ID_SIZE])
 {
-    struct tunnel_settings t = {.facts = {.secrets = id, .secret_count = 1}};
-
-    duet_profile_init(&t.facts.profile);
-    return t;
+    return (struct tunnel_settings){.facts = {.secrets = id, .secret_count = 1}};
 }
 
 /** What was opened by the old settings, known or not yet, against the new ones of a reload. */
@@ -397,9 +396,11 @@ test_who_is_let_in_behind_a_reload(void **state)
 {
     static struct tunnel_settings then, now;
     static uint8_t old[1][DUET_SECRET_ID_SIZE] = {{1}}, other[1][DUET_SECRET_ID_SIZE] = {{2}};
-    static duet_peer list[1] = {{.name = "ann", .public_key = {7}}};
+    static struct duet_peer list[1] = {{.name = "ann", .public_key = {7}}};
+    static duet_peers peers = {list, 1};
+    static duet_profile profile;
     duet_info info = {.pattern = DUET_PATTERN_EPHEMERAL, .ready = 1, .secret_id = {1}};
-    duet_info unknown = {.pattern = (enum duet_pattern) - 1};
+    duet_info unknown = {.pattern = DUET_PATTERN_NONE};
 
     (void)state;
     then = now = with_secret(old);
@@ -415,19 +416,22 @@ test_who_is_let_in_behind_a_reload(void **state)
     now.facts.identity[31] = 1;
     assert_false(settings_admit(&now, &then, &unknown));
     now = with_secret(old);
-    now.facts.profile.label[0] = 'x';
-    now.facts.profile.label_size = 1;
+    duet__profile_init(&profile);
+    now.facts.profile = &profile;
+    assert_true(settings_admit(&now, &then, &info));
+    profile.label[0] = 'x';
+    profile.label_size = 1;
     assert_false(settings_admit(&now, &then, &info));
-    now = with_secret(old);
-    now.facts.profile.prelude_size[DUET_BOTTOM] = 1;
+    profile.label_size = 0;
+    profile.prelude_size[DUET_BOTTOM] = 1;
     assert_false(settings_admit(&now, &then, &info));
-    now.facts.profile.prelude_size[DUET_BOTTOM] = 0;
-    now.facts.profile.hello_pad_most++; /* asks nothing of a peer */
+    profile.prelude_size[DUET_BOTTOM] = 0;
+    profile.hello_pad_most++; /* asks nothing of a peer */
     assert_true(settings_admit(&now, &then, &info));
 
     now = with_secret(old);
     now.files.peers = (char *)"peers";
-    now.facts.peers = (duet_peers){list, 1};
+    now.facts.peers = &peers;
     assert_false(settings_admit(&now, &then, &info)); /* it has no name */
     info.pattern = DUET_PATTERN_IDENTITY;
     assert_false(settings_admit(&now, &then, &info));

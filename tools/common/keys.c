@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PATTERN_NAME(NAME, number, name) [(number)] = (name),
@@ -24,17 +23,6 @@ enum { FILE_MOST = 1 << 20 }; /* bytes: a secret of 64 KiB takes 93,000, 4,096 p
 
 /* ---- Reading a file ---- */
 
-/** systemd's credentials are readable by nobody else, whatever their mode says. */
-static int
-is_credential(const char *path)
-{
-    const char *folder = getenv("CREDENTIALS_DIRECTORY");
-    size_t size = folder != NULL ? strlen(folder) : 0;
-
-    return size > 0 && strncmp(path, folder, size) == 0 && path[size] == '/' &&
-           strstr(path + size, "/../") == NULL;
-}
-
 static const char *
 cure_of(int code)
 {
@@ -42,27 +30,14 @@ cure_of(int code)
                             : "see FILES in duet(1)";
 }
 
-static const char *
-cure_of_open(int error)
-{
-    return error == ENOENT || error == ENOTDIR ? "; is the path right?"
-           : error == EACCES                   ? "; give it to the user that runs duet (chown)"
-                                               : "";
-}
-
 /** May this file be read? Returns an exit code. */
 static int
-check_file(const struct stat *status, const char *path, int private_only, int code)
+check_file(const struct stat *status, const char *path, int code)
 {
     if (S_ISDIR(status->st_mode))
-        return log_error(code,
-                         "%s: is a folder where a file is meant; only a listener's -k takes one",
-                         printable(path));
+        return log_error(code, "%s: is a folder where a file is meant", printable(path));
     if (!S_ISREG(status->st_mode))
         return log_error(code, "%s: is not a regular file; copy it into one", printable(path));
-    if (private_only && (status->st_mode & 066) != 0 && !is_credential(path))
-        return log_error(code, "%s: others can read or write it (mode %03o); chmod 600 it",
-                         printable(path), (unsigned)status->st_mode & 0777);
     if (status->st_size == 0)
         return log_error(code, "%s: is empty; %s", printable(path), cure_of(code));
     if (status->st_size > FILE_MOST)
@@ -95,32 +70,29 @@ is_key_itself(const char *path)
     return duet_kind_of(path, strlen(path)) != DUET_KIND_UNKNOWN || looks_secret(path);
 }
 
-/** A file that cannot be opened, for errno's reason. Returns code. */
+/** A key in place of its path must not be printed. Returns code. */
 static int
-not_opened(const char *path, int code)
+refuse_key_itself(int code)
 {
-    int missing = errno == ENOENT;
-
-    if (is_key_itself(path))
-        return log_error(code,
-                         "a key is given where its file is meant; put it into a file of mode 600 "
-                         "and name that");
-    return log_error(code, "%s: %s%s%s", printable(path), errno_text(), cure_of_open(errno),
-                     missing && code == EXIT_KEY ? " duet keygen makes a key" : "");
+    return log_error(code, "a key is given where its file is meant; put it into a file of mode 600 "
+                           "and name that");
 }
 
 int
-text_read(struct text *text, const char *path, int private_only, int code_if_bad)
+text_read(struct text *text, const char *path, int code_if_bad)
 {
     struct stat status;
 
     text->at = NULL;
     text->size = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 && is_key_itself(path))
+        return refuse_key_itself(code_if_bad);
     if (fd < 0)
-        return not_opened(path, code_if_bad);
+        return log_error(code_if_bad, "%s: %s%s", printable(path), errno_text(),
+                         errno == ENOENT ? "; is the path right?" : "");
     int code = fstat(fd, &status) == 0
-                   ? check_file(&status, path, private_only, code_if_bad)
+                   ? check_file(&status, path, code_if_bad)
                    : log_error(code_if_bad, "%s: %s", printable(path), errno_text());
     if (code == EXIT_DONE) {
         text->at = malloc(FILE_MOST);
@@ -143,56 +115,11 @@ text_free(struct text *text)
     text->size = 0;
 }
 
-/** What a reader of the library's said of a file, in a line. */
-int
-keys_refuse(int code, const char *path, int result, const duet_where *where)
-{
-    if (result == DUET_E_MEMORY)
-        return log_error(EXIT_LIMIT, "%s: no memory", printable(path));
-    if (result != DUET_E_FORMAT)
-        return log_error(code, "%s: %s", printable(path), duet_explain(result)->sentence);
-    if (where->line > 0)
-        return log_error(code, "%s:%u: %s; %s", printable(path), where->line, where->reason,
-                         cure_of(code));
-    return log_error(code, "%s: %s; %s", printable(path), where->reason, cure_of(code));
-}
+/* ---- What the library refused ---- */
 
-enum bare_key
-keys_bare(const struct text *text)
-{
-    duet_identity identity;
-    duet_where where;
-
-    if (duet_kind_of(text->at, text->size) != DUET_KIND_UNKNOWN ||
-        duet_identity_parse(&identity, text->at, text->size, &where) != DUET_OK)
-        return BARE_NONE;
-    int is_private = (identity.private_key[0] & 7) == 0 && (identity.private_key[31] >> 6) == 1;
-    duet_wipe(&identity, sizeof identity);
-    return is_private ? BARE_PRIVATE : BARE_PUBLIC;
-}
-
-/* ---- Files of the wrong kind ---- */
-
-/** Only its mode tells a bare public key from a private one that was made without wg. */
+/** A file of another kind: name the option that it belongs to. */
 static int
-check_is_private(const struct text *text, const char *path)
-{
-    static const char public[] =
-        "looks like a public key, which belongs into the other end's peers "
-        "file; -i takes the private key";
-    struct stat status;
-
-    if (keys_bare(text) != BARE_PUBLIC)
-        return EXIT_DONE;
-    if (stat(path, &status) == 0 && (status.st_mode & 066) != 0 && !is_credential(path))
-        return log_error(EXIT_KEY, "%s: %s", printable(path), public);
-    log_warning("%s: %s", printable(path), public);
-    return EXIT_DONE;
-}
-
-/** A file that belongs to another option says so, before anything else is wrong with it. */
-static int
-check_kind(const struct text *text, const char *path, enum duet_kind wanted, int code)
+refuse_kind(int code, const char *path, enum duet_kind wanted, enum duet_kind found)
 {
     static const struct {
         const char *what, *option, *takes;
@@ -206,30 +133,29 @@ check_kind(const struct text *text, const char *path, enum duet_kind wanted, int
         [DUET_KIND_PROFILE] = {"a profile", "--profile",
                                "--profile takes a profile (see FILES in duet(1))"},
     };
-    enum duet_kind kind = duet_kind_of(text->at, text->size);
 
-    if (kind != DUET_KIND_UNKNOWN && kind != wanted)
-        return log_error(code, "%s: is %s; give it with %s; %s", printable(path), kinds[kind].what,
-                         kinds[kind].option, kinds[wanted].takes);
-    if (wanted == DUET_KIND_SECRET && keys_bare(text) != BARE_NONE)
-        return log_error(code, "%s: is a single key; %s", printable(path), kinds[wanted].takes);
-    return wanted == DUET_KIND_IDENTITY ? check_is_private(text, path) : EXIT_DONE;
+    return log_error(code, "%s: is %s; give it with %s; %s", printable(path), kinds[found].what,
+                     kinds[found].option, kinds[wanted].takes);
 }
 
-/** Read a file of this kind. What it is comes before who may read it: a public key need not be
- * private. Returns an exit code. */
-static int
-read_kind(struct text *text, const char *path, enum duet_kind kind, int code_if_bad)
+int
+keys_refuse(int code, const char *path, enum duet_kind wanted, int result, const duet_where *where)
 {
-    int private_only = kind == DUET_KIND_SECRET || kind == DUET_KIND_IDENTITY;
-    int code = text_read(text, path, 0, code_if_bad);
-
-    if (code == EXIT_DONE)
-        code = check_kind(text, path, kind, code_if_bad);
-    if (code == EXIT_DONE && !private_only)
-        return code;
-    text_free(text);
-    return code == EXIT_DONE ? text_read(text, path, 1, code_if_bad) : code;
+    if (result == DUET_E_MEMORY)
+        return log_error(EXIT_LIMIT, "%s: no memory", printable(path));
+    if (where->found != DUET_KIND_UNKNOWN && wanted != DUET_KIND_UNKNOWN)
+        return refuse_kind(code, path, wanted, where->found);
+    if (result == DUET_E_IO && is_key_itself(path))
+        return refuse_key_itself(code);
+    if (where->reason[0] == 0)
+        return log_error(code, "%s: %s", printable(path), duet_explain(result)->sentence);
+    if (where->line > 0)
+        return log_error(code, "%s:%u: %s; %s", printable(path), where->line, where->reason,
+                         cure_of(code));
+    /* A sentence about a text names no cure; one about a file or a date has its own. */
+    if (result == DUET_E_FORMAT && strchr(where->reason, ';') == NULL)
+        return log_error(code, "%s: %s; %s", printable(path), where->reason, cure_of(code));
+    return log_error(code, "%s: %s", printable(path), where->reason);
 }
 
 /* ---- Facts ---- */
@@ -242,7 +168,7 @@ note_secret(struct key_facts *facts, const duet_secret *secret)
 
     if (more == NULL)
         return DUET_E_MEMORY;
-    memcpy(more[count], secret->id, DUET_SECRET_ID_SIZE);
+    memcpy(more[count], duet_secret_id(secret), DUET_SECRET_ID_SIZE);
     facts->secrets = more;
     facts->secret_count++;
     return DUET_OK;
@@ -254,28 +180,13 @@ key_facts_free(struct key_facts *facts)
     free(facts->secrets);
     facts->secrets = NULL;
     facts->secret_count = 0;
-    duet_peers_free(&facts->peers);
+    duet_peers_free(facts->peers);
+    facts->peers = NULL;
+    duet_profile_free(facts->profile);
+    facts->profile = NULL;
 }
 
 /* ---- Secrets ---- */
-
-static int
-check_secret(const duet_secret *secret, const char *path)
-{
-    char day[32];
-    time_t end = (time_t)secret->not_after;
-    struct tm tm;
-
-    if (secret->not_after == 0 || (int64_t)time(NULL) <= secret->not_after)
-        return EXIT_DONE;
-    if (gmtime_r(&end, &tm) == NULL || strftime(day, sizeof day, "%Y-%m-%d", &tm) == 0)
-        day[0] = 0;
-    return log_error(
-        EXIT_KEY,
-        "%s: expired after %s; make a new one with duet keygen, for both ends, or set this "
-        "machine's clock if it is wrong",
-        printable(path), day);
-}
 
 /** Every file is read, so that all errors show at once; the exit code is that of the first. */
 static int
@@ -287,29 +198,22 @@ first_of(int code, int next)
 static int
 add_secret(duet_config *config, struct key_facts *facts, const char *path)
 {
-    struct text text;
-    duet_secret secret;
+    duet_secret *secret;
     duet_where where;
+    int code = EXIT_DONE;
 
-    int code = read_kind(&text, path, DUET_KIND_SECRET, EXIT_KEY);
-    if (code != EXIT_DONE)
-        return code;
-    int result = duet_secret_parse(&secret, text.at, text.size, &where);
-    text_free(&text);
+    int result = duet_secret_load(&secret, path, &where);
     if (result != DUET_OK)
-        return keys_refuse(EXIT_KEY, path, result, &where);
-    code = check_secret(&secret, path);
-    if (code == EXIT_DONE) {
-        result = duet_config_add_secret(config, secret.bytes, secret.size);
-        if (result == DUET_OK)
-            result = note_secret(facts, &secret);
-        if (result == DUET_E_MISUSE)
-            code = log_error(EXIT_USAGE, "%s: more than %u secrets", printable(path),
-                             DUET_SECRETS_MOST);
-        else if (result != DUET_OK)
-            code = keys_refuse(EXIT_KEY, path, result, &where);
-    }
-    duet_secret_wipe(&secret);
+        return keys_refuse(EXIT_KEY, path, DUET_KIND_SECRET, result, &where);
+    result = duet_config_add(config, secret);
+    if (result == DUET_OK)
+        result = note_secret(facts, secret);
+    if (result == DUET_E_MISUSE)
+        code =
+            log_error(EXIT_USAGE, "%s: more than %u secrets", printable(path), DUET_SECRETS_MOST);
+    else if (result != DUET_OK)
+        code = keys_refuse(EXIT_KEY, path, DUET_KIND_SECRET, result, &where);
+    duet_secret_free(secret);
     return code;
 }
 
@@ -368,74 +272,48 @@ add_keys(duet_config *config, struct key_facts *facts, const struct key_files *f
 static int
 add_identity(duet_config *config, struct key_facts *facts, const char *path)
 {
-    struct text text;
-    duet_identity identity;
+    duet_identity *identity;
     duet_where where;
 
-    int code = read_kind(&text, path, DUET_KIND_IDENTITY, EXIT_KEY);
-    if (code != EXIT_DONE)
-        return code;
-    int result = duet_identity_parse(&identity, text.at, text.size, &where);
-    text_free(&text);
-    if (result == DUET_OK)
-        result = duet_config_set_identity(config, &identity);
-    memcpy(facts->identity, identity.public_key, sizeof facts->identity);
-    duet_wipe(&identity, sizeof identity);
-    return result == DUET_OK ? EXIT_DONE : keys_refuse(EXIT_KEY, path, result, &where);
-}
-
-const duet_peer *
-keys_find_peer(const duet_peers *peers, const uint8_t key[DUET_KEY_SIZE])
-{
-    for (size_t i = 0; i < peers->count; i++)
-        /* public: a public key */
-        if (memcmp(peers->list[i].public_key, key, DUET_KEY_SIZE) == 0)
-            return &peers->list[i];
-    return NULL;
+    int result = duet_identity_load(&identity, path, &where);
+    if (result != DUET_OK)
+        return keys_refuse(EXIT_KEY, path, DUET_KIND_IDENTITY, result, &where);
+    if (where.reason[0] != 0) /* only its mode tells a bare public key from a private one */
+        log_warning("%s: %s", printable(path), where.reason);
+    result = duet_config_set_identity(config, identity);
+    memcpy(facts->identity, duet_identity_public_key(identity), sizeof facts->identity);
+    duet_identity_free(identity);
+    where.reason[0] = 0;
+    return result == DUET_OK ? EXIT_DONE
+                             : keys_refuse(EXIT_KEY, path, DUET_KIND_IDENTITY, result, &where);
 }
 
 static int
 add_peers(duet_config *config, struct key_facts *facts, const char *path)
 {
-    struct text text;
-    duet_where where = {0};
+    duet_where where;
 
-    int code = read_kind(&text, path, DUET_KIND_PEERS, EXIT_USAGE);
-    if (code != EXIT_DONE)
-        return code;
-    if (keys_bare(&text) != BARE_NONE) {
-        text_free(&text);
-        return log_error(EXIT_USAGE,
-                         "%s: holds a key alone; write [Peer NAME] above it, and PublicKey = in "
-                         "front of it",
-                         printable(path));
-    }
-    int result = duet_peers_parse(&facts->peers, text.at, text.size, &where);
-    text_free(&text);
+    int result = duet_peers_load(&facts->peers, path, &where);
     if (result == DUET_OK)
-        result = duet_config_set_peers(config, &facts->peers);
-    return result == DUET_OK ? EXIT_DONE : keys_refuse(EXIT_USAGE, path, result, &where);
+        result = duet_config_set_peers(config, facts->peers);
+    return result == DUET_OK ? EXIT_DONE
+                             : keys_refuse(EXIT_USAGE, path, DUET_KIND_PEERS, result, &where);
 }
 
 static int
 add_profile(duet_config *config, struct key_facts *facts, const char *path)
 {
-    duet_profile *profile = &facts->profile;
-    struct text text;
     duet_where where;
 
-    int code = read_kind(&text, path, DUET_KIND_PROFILE, EXIT_USAGE);
-    if (code != EXIT_DONE)
-        return code;
-    int result = duet_profile_parse(profile, text.at, text.size, &where);
-    text_free(&text);
+    int result = duet_profile_load(&facts->profile, path, &where);
     if (result != DUET_OK)
-        return keys_refuse(EXIT_USAGE, path, result, &where);
-    if (profile->unsupported)
+        return keys_refuse(EXIT_USAGE, path, DUET_KIND_PROFILE, result, &where);
+    if (duet_profile_number(facts->profile, DUET_PROFILE_UNSUPPORTED))
         log_warning("%s: Pad and Cover are not done yet; the rest of the profile is",
                     printable(path));
-    result = duet_config_set_profile(config, profile);
-    return result == DUET_OK ? EXIT_DONE : keys_refuse(EXIT_USAGE, path, result, &where);
+    result = duet_config_set_profile(config, facts->profile);
+    return result == DUET_OK ? EXIT_DONE
+                             : keys_refuse(EXIT_USAGE, path, DUET_KIND_PROFILE, result, &where);
 }
 
 /** The accepted patterns. The table of options has checked the name. */
@@ -483,7 +361,6 @@ keys_config(duet_config **config, struct key_facts *facts, const struct key_file
     struct key_facts unasked, *noted = facts != NULL ? facts : &unasked;
 
     memset(noted, 0, sizeof *noted);
-    duet_profile_init(&noted->profile);
     *config = duet_config_new();
     if (*config == NULL)
         return log_error(EXIT_FAILED, "libcrypto or memory could not be had");

@@ -26,8 +26,8 @@ struct key_facts {
     uint8_t (*secrets)[DUET_SECRET_ID_SIZE]; /* owned: their ids */
     size_t secret_count;
     uint8_t identity[DUET_KEY_SIZE]; /* the public key; zeros: none */
-    duet_profile profile;
-    duet_peers peers; /* owned: who is trusted, for their names */
+    duet_profile *profile;           /* owned; NULL: the default */
+    duet_peers *peers;               /* owned: who is trusted, for their names; NULL: no list */
 };
 
 /** A file's text, to be released by text_free(), which wipes it. */
@@ -36,25 +36,15 @@ struct text {
     size_t size;
 };
 
-/** A file that holds one line of base64 alone, as `wg genkey` and `wg pubkey` print. */
-enum bare_key {
-    BARE_NONE,
-    BARE_PRIVATE, /* with the bits that wg genkey sets; a public key has them once in 16 */
-    BARE_PUBLIC   /* without, so it is most likely a public key */
-};
-enum bare_key keys_bare(const struct text *text);
-
-/** Read a small regular file. private_only 1: refuse it when others may read it. Returns an exit
- * code; its message is printed, under code_if_bad. */
-int text_read(struct text *text, const char *path, int private_only, int code_if_bad);
+/** Read a small regular file, whoever may read it. Returns an exit code; its message is printed,
+ * under code_if_bad. */
+int text_read(struct text *text, const char *path, int code_if_bad);
 void text_free(struct text *text);
 
-/** Report the error of reading a file: its line, the reason and a cure. Returns
- * code, or EXIT_LIMIT without memory. */
-int keys_refuse(int code, const char *path, int result, const duet_where *where);
-
-/** The peer with this public key; NULL: it is not in the list. */
-const duet_peer *keys_find_peer(const duet_peers *peers, const uint8_t key[DUET_KEY_SIZE]);
+/** Report why the library refused a file, with its line and a cure. wanted: what it was to hold;
+ * DUET_KIND_UNKNOWN: any of them. Returns code, or EXIT_LIMIT without memory. */
+int keys_refuse(int code, const char *path, enum duet_kind wanted, int result,
+                const duet_where *where);
 
 /** Make the configuration that the files hold. facts: out, to be released by key_facts_free() in
  * any case; NULL: not wanted. Returns an exit code. */

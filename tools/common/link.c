@@ -290,15 +290,16 @@ connect_wire(struct link *link, const struct options *o, const char *address)
 const char *
 link_peer_name(const struct link *link, char room[DUET_KEY_TEXT_SIZE])
 {
-    const duet_peer *peer;
+    const char *name = NULL;
     duet_info info;
 
-    duet_session_info(duet_channel_session(link->channel), &info);
+    duet_channel_info(link->channel, &info);
     if (!info.has_peer_key)
         return NULL;
-    peer = keys_find_peer(&link->facts.peers, info.peer_key);
-    if (peer != NULL)
-        return printable(peer->name);
+    if (link->facts.peers != NULL)
+        name = duet_peers_find(link->facts.peers, info.peer_key);
+    if (name != NULL)
+        return printable(name);
     duet_key_text(room, info.peer_key);
     return room;
 }

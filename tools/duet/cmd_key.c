@@ -27,31 +27,35 @@ static int
 show_secret(const struct text *text, const char *path)
 {
     char id[2 * DUET_SECRET_ID_SIZE + 1];
-    duet_secret secret;
+    duet_secret *secret;
     duet_where where;
 
-    int result = duet_secret_parse(&secret, text->at, text->size, &where);
+    /* The load makes the checks; an expired secret is shown too. */
+    int result = duet_secret_load(&secret, path, &where);
+    duet_secret_free(secret);
+    if (result == DUET_OK || result == DUET_E_MISUSE)
+        result = duet_secret_parse(&secret, text->at, text->size, &where);
     if (result != DUET_OK)
-        return keys_refuse(EXIT_KEY, path, result, &where);
-    to_hex(id, secret.id, sizeof secret.id);
-    printf("kind: secret\nid: %s\nsize: %zu bytes\n", id, secret.size);
-    show_limit(secret.not_after);
-    duet_secret_wipe(&secret);
+        return keys_refuse(EXIT_KEY, path, DUET_KIND_UNKNOWN, result, &where);
+    to_hex(id, duet_secret_id(secret), DUET_SECRET_ID_SIZE);
+    printf("kind: secret\nid: %s\nsize: %zu bytes\n", id, duet_secret_size(secret));
+    show_limit(duet_secret_not_after(secret));
+    duet_secret_free(secret);
     return EXIT_DONE;
 }
 
 static int
-show_identity(const struct text *text, const char *path)
+show_identity(const char *path)
 {
     char key[DUET_KEY_TEXT_SIZE];
-    duet_identity identity;
+    duet_identity *identity;
     duet_where where;
 
-    int result = duet_identity_parse(&identity, text->at, text->size, &where);
+    int result = duet_identity_load(&identity, path, &where);
     if (result != DUET_OK)
-        return keys_refuse(EXIT_KEY, path, result, &where);
-    duet_key_text(key, identity.public_key);
-    duet_wipe(&identity, sizeof identity);
+        return keys_refuse(EXIT_KEY, path, DUET_KIND_UNKNOWN, result, &where);
+    duet_key_text(key, duet_identity_public_key(identity));
+    duet_identity_free(identity);
     printf("kind: identity\npublic key: %s\n", key);
     return EXIT_DONE;
 }
@@ -60,73 +64,94 @@ static int
 show_peers(const struct text *text, const char *path)
 {
     char key[DUET_KEY_TEXT_SIZE];
-    duet_peers peers;
+    duet_peers *peers;
     duet_where where;
 
     int result = duet_peers_parse(&peers, text->at, text->size, &where);
     if (result != DUET_OK)
-        return keys_refuse(EXIT_USAGE, path, result, &where);
-    printf("kind: peers\ncount: %zu\n", peers.count);
-    for (size_t i = 0; i < peers.count; i++) {
-        duet_key_text(key, peers.list[i].public_key);
-        printf("%s  %s\n", key, printable(peers.list[i].name));
+        return keys_refuse(EXIT_USAGE, path, DUET_KIND_UNKNOWN, result, &where);
+    printf("kind: peers\ncount: %zu\n", duet_peers_count(peers));
+    for (size_t i = 0; i < duet_peers_count(peers); i++) {
+        duet_key_text(key, duet_peers_key(peers, i));
+        printf("%s  %s\n", key, printable(duet_peers_name(peers, i)));
     }
-    duet_peers_free(&peers);
+    duet_peers_free(peers);
     return EXIT_DONE;
 }
 
 static int
 show_profile(const struct text *text, const char *path)
 {
-    static duet_profile profile;
+    size_t label, top, bottom;
+    duet_profile *profile;
     duet_where where;
 
     int result = duet_profile_parse(&profile, text->at, text->size, &where);
     if (result != DUET_OK)
-        return keys_refuse(EXIT_USAGE, path, result, &where);
-    printf("kind: profile\nlabel: %zu bytes\npreludes: %zu and %zu bytes\n", profile.label_size,
-           profile.prelude_size[DUET_TOP], profile.prelude_size[DUET_BOTTOM]);
-    printf("padding of HELLO: %u to %u bytes\n", profile.hello_pad_least, profile.hello_pad_most);
-    printf("rotation: 2^%u frames or 2^%u blocks\n", profile.rotate_frames, profile.rotate_blocks);
+        return keys_refuse(EXIT_USAGE, path, DUET_KIND_UNKNOWN, result, &where);
+    duet_profile_text(profile, DUET_PROFILE_LABEL, &label);
+    duet_profile_text(profile, DUET_PROFILE_PRELUDE_TOP, &top);
+    duet_profile_text(profile, DUET_PROFILE_PRELUDE_BOTTOM, &bottom);
+    printf("kind: profile\nlabel: %zu bytes\npreludes: %zu and %zu bytes\n", label, top, bottom);
+    printf("padding of HELLO: %u to %u bytes\n",
+           duet_profile_number(profile, DUET_PROFILE_HELLO_PAD_LEAST),
+           duet_profile_number(profile, DUET_PROFILE_HELLO_PAD_MOST));
+    printf("rotation: 2^%u frames or 2^%u blocks\n",
+           duet_profile_number(profile, DUET_PROFILE_ROTATE_FRAMES),
+           duet_profile_number(profile, DUET_PROFILE_ROTATE_BLOCKS));
+    duet_profile_free(profile);
     return EXIT_DONE;
 }
 
-/** Who may read a file matters where it holds a secret: what it is comes first. */
+/** Show a text without a section, which may be a key alone. Returns an exit code. */
 static int
-show_file(const char *path)
+show_bare(const struct text *text, const char *path)
 {
-    struct text text;
+    duet_identity *identity;
+    duet_where where;
 
-    int code = text_read(&text, path, 0, EXIT_KEY);
-    if (code != EXIT_DONE)
-        return code;
-    enum duet_kind kind = duet_kind_of(text.at, text.size);
-    enum bare_key bare = keys_bare(&text);
-    text_free(&text);
-    if (bare == BARE_PUBLIC) { /* not shown: it might still be private */
+    int result = duet_identity_parse(&identity, text->at, text->size, &where);
+    duet_identity_free(identity);
+    if (result == DUET_OK && where.reason[0] == 0)
+        return show_identity(path);
+    if (result == DUET_OK) { /* not shown: it might still be private */
         puts("kind: a key alone, most likely public; in a peers file it is PublicKey of a [Peer "
              "NAME]");
         return EXIT_DONE;
     }
-    if (bare == BARE_PRIVATE)
-        kind = DUET_KIND_IDENTITY;
-    if (kind == DUET_KIND_UNKNOWN)
-        return log_error(EXIT_KEY,
-                         "%s: is not a file that duet knows (a secret, an identity, peers or a "
-                         "profile); see FILES in duet(1)",
-                         printable(path));
-    int secret = kind == DUET_KIND_SECRET || kind == DUET_KIND_IDENTITY;
-    code = text_read(&text, path, secret, EXIT_KEY);
-    if (code != EXIT_DONE)
-        return code;
-    if (kind == DUET_KIND_SECRET)
-        code = show_secret(&text, path);
-    else if (kind == DUET_KIND_PEERS)
-        code = show_peers(&text, path);
-    else if (kind == DUET_KIND_PROFILE)
-        code = show_profile(&text, path);
-    else
-        code = show_identity(&text, path);
+    return log_error(EXIT_KEY,
+                     "%s: is not a file that duet knows (a secret, an identity, peers or a "
+                     "profile); see FILES in duet(1)",
+                     printable(path));
+}
+
+/** Who may read a file matters where it holds a secret: what it is comes first. */
+static int
+show_text(const struct text *text, const char *path)
+{
+    switch (duet_kind_of(text->at, text->size)) {
+    case DUET_KIND_SECRET:
+        return show_secret(text, path);
+    case DUET_KIND_IDENTITY:
+        return show_identity(path);
+    case DUET_KIND_PEERS:
+        return show_peers(text, path);
+    case DUET_KIND_PROFILE:
+        return show_profile(text, path);
+    case DUET_KIND_UNKNOWN:
+        break;
+    }
+    return show_bare(text, path);
+}
+
+static int
+show_file(const char *path)
+{
+    struct text text;
+    int code = text_read(&text, path, EXIT_KEY);
+
+    if (code == EXIT_DONE)
+        code = show_text(&text, path);
     text_free(&text);
     return code;
 }

@@ -3,11 +3,9 @@
  */
 #include "commands.h"
 #include "log.h"
-#include "os/os.h"
 
 #include <duet/duet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,29 +32,6 @@ write_all(int fd, const char *text, size_t size)
     return 0;
 }
 
-/** A new file of mode 0600, all of it or nothing. */
-static int
-write_file(const char *path, const char *text, size_t size)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-
-    if (fd < 0 && errno == EEXIST)
-        return log_error(EXIT_LOCAL,
-                         "%s: already exists; a key is never overwritten, so choose another "
-                         "name or move it away",
-                         printable(path));
-    if (fd < 0)
-        return log_error(EXIT_LOCAL, "%s: %s; choose another place for the key", printable(path),
-                         errno_text());
-    int bad = fchmod(fd, 0600) != 0 || write_all(fd, text, size) != 0 || fsync(fd) != 0;
-    if (close(fd) == 0 && !bad)
-        return EXIT_DONE;
-    int code =
-        log_error(EXIT_LOCAL, "%s: %s; nothing is left of the key", printable(path), errno_text());
-    unlink(path);
-    return code;
-}
-
 /** How a secret reaches the other end; it must never travel in the clear. */
 static void
 print_recipes(const char *path)
@@ -72,30 +47,70 @@ print_recipes(const char *path)
             name, path, path);
 }
 
+/** A new key: one of them is NULL. */
+struct new_key {
+    duet_secret *secret;
+    duet_identity *identity;
+};
+
+/** Write the key to its file. Returns an exit code. */
+static int
+save_key(const struct options *o, const struct new_key *key, const char *public_part)
+{
+    duet_where where;
+    int result = key->secret != NULL ? duet_secret_save(key->secret, o->out, &where)
+                                     : duet_identity_save(key->identity, o->out, &where);
+
+    if (result == DUET_E_MEMORY)
+        return log_error(EXIT_LIMIT, "no memory");
+    if (result != DUET_OK)
+        return log_error(EXIT_LOCAL, "%s: %s", printable(o->out), where.reason);
+    puts(public_part);
+    int code = finish_output(EXIT_DONE); /* before the recipes, which go to standard error */
+    if (log_level >= 0 && key->identity != NULL && o->peer == NULL)
+        fputs("This public key goes into the other end's peers file; --peer NAME prints it as "
+              "the section for it.\n",
+              stderr);
+    else if (log_level >= 0 && key->secret != NULL)
+        print_recipes(o->out);
+    return code;
+}
+
+/** Write the key to standard output. Returns an exit code. */
+static int
+print_key(const struct new_key *key)
+{
+    char *text = malloc(TEXT_MOST);
+    size_t size = 0;
+
+    if (text == NULL)
+        return log_error(EXIT_LIMIT, "no memory");
+    int result = key->secret != NULL ? duet_secret_format(text, TEXT_MOST, &size, key->secret)
+                                     : duet_identity_format(text, TEXT_MOST, &size, key->identity);
+    int written = result == DUET_OK && write_all(1, text, size) == 0;
+    int code = EXIT_DONE;
+    if (result != DUET_OK)
+        code = log_error(EXIT_FAILED, "%s", duet_explain(result)->sentence);
+    else if (!written)
+        code = log_error(EXIT_LOCAL, "standard output: %s; do not use what was written of the key",
+                         errno_text());
+    duet_wipe(text, TEXT_MOST);
+    free(text);
+    return code;
+}
+
 /** Write the key to its file or to standard output. public_part may be shown: it goes to standard
  * output if the key went to a file, else to standard error. Returns an exit code. */
 static int
-write_key(const struct options *o, const char *text, size_t size, const char *public_part)
+write_key(const struct options *o, const struct new_key *key, const char *public_part)
 {
     struct stat status;
 
-    if (o->out != NULL && strcmp(o->out, "-") != 0) {
-        int code = write_file(o->out, text, size);
-        if (code != EXIT_DONE)
-            return code;
-        puts(public_part);
-        code = finish_output(EXIT_DONE); /* before the recipes, which go to standard error */
-        if (log_level >= 0 && o->make_identity && o->peer == NULL)
-            fputs("This public key goes into the other end's peers file; --peer NAME prints it as "
-                  "the section for it.\n",
-                  stderr);
-        else if (log_level >= 0 && !o->make_identity)
-            print_recipes(o->out);
+    if (o->out != NULL && strcmp(o->out, "-") != 0)
+        return save_key(o, key, public_part);
+    int code = print_key(key);
+    if (code != EXIT_DONE)
         return code;
-    }
-    if (write_all(1, text, size) != 0)
-        return log_error(EXIT_LOCAL, "standard output: %s; do not use what was written of the key",
-                         errno_text());
     if (fstat(1, &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 066) != 0)
         log_warning("the file that standard output goes to can be read by others; chmod 600 it, or "
                     "use -o");
@@ -111,7 +126,7 @@ write_key(const struct options *o, const char *text, size_t size, const char *pu
 static int
 write_section(char *out, size_t cap, const char *name, const char *key)
 {
-    duet_peers peers;
+    duet_peers *peers;
     duet_where where;
     int size = snprintf(out, cap, "[Peer %s]\nPublicKey = %s", name, key);
 
@@ -119,38 +134,39 @@ write_section(char *out, size_t cap, const char *name, const char *key)
         duet_peers_parse(&peers, out, (size_t)size, &where) != DUET_OK)
         return log_error(EXIT_USAGE, "--peer %s: is not a name for a peers file",
                          printable_word(name));
-    duet_peers_free(&peers);
+    duet_peers_free(peers);
     return EXIT_DONE;
 }
 
+/** Why a key could not be made. Returns an exit code. */
 static int
-make_identity(const struct options *o, char *text)
+not_made(int result)
 {
-    uint8_t private_key[DUET_KEY_SIZE];
-    duet_identity identity;
-    char key[DUET_KEY_TEXT_SIZE], section[512];
-    size_t size;
+    if (result == DUET_E_IO)
+        return log_error(EXIT_FAILED, "the system has no randomness: %s", errno_text());
+    return log_error(EXIT_FAILED, "%s", duet_explain(result)->sentence);
+}
+
+static int
+make_identity(const struct options *o)
+{
+    char text[DUET_KEY_TEXT_SIZE], section[512];
+    struct new_key key = {0};
 
     if (o->size != 0)
         return log_error(EXIT_USAGE, "keygen: --size is for secrets; an identity has one size");
     if (o->not_after != NULL)
         return log_error(EXIT_USAGE, "keygen: --not-after is for secrets; to end an identity, "
                                      "remove it from the peers files");
-    if (duet__os_random(private_key, sizeof private_key) != 0)
-        return log_error(EXIT_FAILED, "the system has no randomness: %s", errno_text());
-    /* X25519 sets these bits anyway; `wg genkey` does too, so no one takes the key for public. */
-    private_key[0] &= 0xf8;
-    private_key[31] = (uint8_t)((private_key[31] & 0x7f) | 0x40);
-    int result = duet_identity_init(&identity, private_key);
-    duet_wipe(private_key, sizeof private_key);
-    if (result == DUET_OK)
-        result = duet_identity_format(text, TEXT_MOST, &size, &identity);
+    int result = duet_identity_new(&key.identity, NULL);
     if (result != DUET_OK)
-        return log_error(EXIT_FAILED, "%s", duet_explain(result)->sentence);
-    duet_key_text(key, identity.public_key);
-    duet_wipe(&identity, sizeof identity);
-    int code = o->peer != NULL ? write_section(section, sizeof section, o->peer, key) : EXIT_DONE;
-    return code == EXIT_DONE ? write_key(o, text, size, o->peer != NULL ? section : key) : code;
+        return not_made(result);
+    duet_key_text(text, duet_identity_public_key(key.identity));
+    int code = o->peer != NULL ? write_section(section, sizeof section, o->peer, text) : EXIT_DONE;
+    if (code == EXIT_DONE)
+        code = write_key(o, &key, o->peer != NULL ? section : text);
+    duet_identity_free(key.identity);
+    return code;
 }
 
 /** The end of a day, YYYY-MM-DD in UTC, which is yet to come. Returns an exit code. */
@@ -169,48 +185,37 @@ parse_day(duet_secret *secret, const char *day)
                          printable_word(day));
     if (at < time(NULL))
         return log_error(EXIT_USAGE, "--not-after %s: is in the past", day);
-    secret->not_after = at;
+    if (duet_secret_set_not_after(secret, at) != DUET_OK)
+        return log_error(EXIT_USAGE, "--not-after %s: is too far away", day);
     return EXIT_DONE;
 }
 
 static int
-make_secret(const struct options *o, char *text)
+make_secret(const struct options *o)
 {
     size_t size = o->size != 0 ? o->size : DUET_SECRET_DEFAULT;
     char id[2 * DUET_SECRET_ID_SIZE + 1];
-    uint8_t bytes[DUET_SECRET_MOST];
-    duet_secret secret;
-    size_t used;
+    struct new_key key = {0};
 
     if (o->peer != NULL)
         return log_error(EXIT_USAGE, "keygen: --peer is for identities; add --identity");
     if (size % 2 != 0)
         return log_error(EXIT_USAGE, "--size %zu: must be even", size);
-    if (duet__os_random(bytes, size) != 0)
-        return log_error(EXIT_FAILED, "the system has no randomness: %s", errno_text());
-    int result = duet_secret_init(&secret, bytes, size);
-    duet_wipe(bytes, sizeof bytes);
+    int result = duet_secret_new(&key.secret, NULL, size);
     if (result != DUET_OK)
-        return log_error(EXIT_FAILED, "%s", duet_explain(result)->sentence);
-    int code = o->not_after != NULL ? parse_day(&secret, o->not_after) : EXIT_DONE;
-    if (code == EXIT_DONE && duet_secret_format(text, TEXT_MOST, &used, &secret) != DUET_OK)
-        code = log_error(EXIT_FAILED, "the secret does not fit into a key file");
-    to_hex(id, secret.id, sizeof secret.id);
-    duet_secret_wipe(&secret);
-    return code == EXIT_DONE ? write_key(o, text, used, id) : code;
+        return not_made(result);
+    int code = o->not_after != NULL ? parse_day(key.secret, o->not_after) : EXIT_DONE;
+    to_hex(id, duet_secret_id(key.secret), DUET_SECRET_ID_SIZE);
+    if (code == EXIT_DONE)
+        code = write_key(o, &key, id);
+    duet_secret_free(key.secret);
+    return code;
 }
 
 static int
 keygen_run(struct options *o)
 {
-    char *text = malloc(TEXT_MOST);
-
-    if (text == NULL)
-        return log_error(EXIT_LIMIT, "no memory");
-    int code = o->make_identity ? make_identity(o, text) : make_secret(o, text);
-    duet_wipe(text, TEXT_MOST);
-    free(text);
-    return code;
+    return o->make_identity ? make_identity(o) : make_secret(o);
 }
 
 const struct command cmd_keygen = {

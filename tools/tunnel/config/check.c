@@ -147,23 +147,37 @@ settings_check(const struct settings *settings, struct faults *faults)
 const char *
 settings_peer_name(const struct tunnel_settings *tunnel, const uint8_t *key)
 {
-    const duet_peer *peer = key != NULL ? keys_find_peer(&tunnel->facts.peers, key) : NULL;
-    return peer != NULL ? peer->name : NULL;
+    if (key == NULL || tunnel->facts.peers == NULL)
+        return NULL;
+    return duet_peers_find(tunnel->facts.peers, key);
 }
 
 /* ---- Which connections may stay after a reload ---- */
+
+/** A profile's bytes; none for the default, which is NULL. */
+static const uint8_t *
+profile_text(const duet_profile *profile, enum duet_profile_text which, size_t *size)
+{
+    *size = 0;
+    return profile != NULL ? duet_profile_text(profile, which, size) : NULL;
+}
 
 /** Do two profiles ask a peer for the same? */
 static int
 same_profile(const duet_profile *a, const duet_profile *b)
 {
-    for (unsigned role = DUET_TOP; role <= DUET_BOTTOM; role++)
-        if (a->prelude_size[role] != b->prelude_size[role] ||
-            /* public: a prelude is seen on the wire */
-            memcmp(a->prelude[role], b->prelude[role], a->prelude_size[role]) != 0)
+    static const enum duet_profile_text texts[] = {DUET_PROFILE_LABEL, DUET_PROFILE_PRELUDE_TOP,
+                                                   DUET_PROFILE_PRELUDE_BOTTOM};
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        size_t size, other_size;
+        const uint8_t *text = profile_text(a, texts[i], &size);
+        const uint8_t *other = profile_text(b, texts[i], &other_size);
+        /* public: a prelude is seen on the wire, a label is a name */
+        if (size != other_size || (size > 0 && memcmp(text, other, size) != 0))
             return 0;
-    /* no secret: a name */
-    return a->label_size == b->label_size && memcmp(a->label, b->label, a->label_size) == 0;
+    }
+    return 1;
 }
 
 /** Is all the same that a peer is judged by, beside its secret and its own identity? */
@@ -176,7 +190,7 @@ same_rules(const struct tunnel_settings *a, const struct tunnel_settings *b)
         return 0;
     /* public: public keys */
     return memcmp(a->facts.identity, b->facts.identity, DUET_KEY_SIZE) == 0 &&
-           same_profile(&a->facts.profile, &b->facts.profile);
+           same_profile(a->facts.profile, b->facts.profile);
 }
 
 static int
@@ -203,6 +217,5 @@ settings_admit(const struct tunnel_settings *now, const struct tunnel_settings *
         return 1;
     if (info->pattern != DUET_PATTERN_IDENTITY)
         return 0;
-    return info->has_peer_key ? keys_find_peer(&now->facts.peers, info->peer_key) != NULL
-                              : !info->ready;
+    return info->has_peer_key ? settings_peer_name(now, info->peer_key) != NULL : !info->ready;
 }

@@ -93,7 +93,7 @@ settings_load(struct settings **settings, const char *file)
     struct text text;
 
     *settings = NULL;
-    int code = text_read(&text, file, 0, EXIT_USAGE);
+    int code = text_read(&text, file, EXIT_USAGE);
     if (code != EXIT_DONE)
         return code;
     int result = settings_parse(&made, file, text.at, text.size, &faults);

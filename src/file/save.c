@@ -1,0 +1,99 @@
+/*
+ * Writes a key into a new file that nobody else reads, all of it or nothing.
+ */
+#include "file/file.h"
+
+#include "os/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { REASON_SIZE = 80 }; /* bytes of the system's reason */
+
+static int
+write_all(int fd, const char *text, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = write(fd, text, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        text += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+int
+duet__file_write(const char *path, const char *text, size_t size, duet_where *where)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    char reason[REASON_SIZE];
+
+    if (fd < 0 && errno == EEXIST)
+        return duet__file_refuse(where, DUET_E_IO,
+                                 "already exists; a key is never overwritten, so choose another "
+                                 "name or move it away");
+    if (fd < 0) {
+        duet__os_reason(reason, sizeof reason, errno);
+        return duet__file_refuse(where, DUET_E_IO, "%s; choose another place for the key", reason);
+    }
+    int bad = fchmod(fd, 0600) != 0 || write_all(fd, text, size) != 0 || fsync(fd) != 0;
+    int error = errno;
+    if (close(fd) == 0 && !bad)
+        return DUET_OK;
+    duet__os_reason(reason, sizeof reason, bad ? error : errno);
+    unlink(path);
+    return duet__file_refuse(where, DUET_E_IO, "%s; nothing is left of the key", reason);
+}
+
+/** Write what a _format() call gives. */
+static int
+save_text(int (*format)(char *, size_t, size_t *, const void *), const void *object,
+          const char *path, duet_where *where)
+{
+    size_t size, used;
+
+    (void)format(NULL, 0, &size, object);
+    char *text = malloc(size);
+    if (text == NULL)
+        return DUET_E_MEMORY;
+    int result = format(text, size, &used, object);
+    if (result == DUET_OK)
+        result = duet__file_write(path, text, used, where);
+    duet_wipe(text, size);
+    free(text);
+    return result;
+}
+
+static int
+format_secret(char *out, size_t cap, size_t *size, const void *object)
+{
+    return duet_secret_format(out, cap, size, object);
+}
+
+static int
+format_identity(char *out, size_t cap, size_t *size, const void *object)
+{
+    return duet_identity_format(out, cap, size, object);
+}
+
+int
+duet_secret_save(const duet_secret *secret, const char *path, duet_where *where)
+{
+    duet_where room;
+
+    return save_text(format_secret, secret, path, duet__where(where, &room));
+}
+
+int
+duet_identity_save(const duet_identity *identity, const char *path, duet_where *where)
+{
+    duet_where room;
+
+    return save_text(format_identity, identity, path, duet__where(where, &room));
+}
