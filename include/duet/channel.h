@@ -175,7 +175,8 @@ DUET_API const char *duet_channel_detail(const duet_channel *channel);
  * for what DUET_WANT_READ and DUET_WANT_WRITE name (by edge: for any event), and makes its calls
  * again. DUET_AGAIN of a polled call means that the descriptor or stream would block, unless the
  * state has DUET_STATE_AGAIN_NOW. DUET_WANT_READ or _WRITE is there for a direction whose last call
- * returned DUET_AGAIN, so a program that only sends is not woken by what it could read.   Since 0.1.
+ * returned DUET_AGAIN, so a program that only sends is not woken by what it could read.
+ * Since 0.1.
  */
 DUET_API unsigned duet_channel_state(const duet_channel *channel);
 
