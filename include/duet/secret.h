@@ -116,9 +116,9 @@ DUET_API DUET_CHECKED int duet_secret_load(duet_secret **secret, const char *pat
 DUET_API DUET_CHECKED int duet_secret_format(char *out, size_t cap, size_t *size,
                                              const duet_secret *secret);
 
-/** Write a secret into a new file of mode 0600, all of it or nothing. An existing file is never
- * overwritten. Returns DUET_OK; with the sentence in where DUET_E_IO (it exists, the folder cannot
- * be written, no space), DUET_E_MEMORY.   Since 0.2. */
+/** Write a secret into a new file of mode 0600, all of it or nothing. path: in, NUL-terminated; an
+ * existing file is never overwritten. Returns DUET_OK; with the sentence in where DUET_E_IO (it
+ * exists, the folder cannot be written, no space), DUET_E_MEMORY.   Since 0.2. */
 DUET_API DUET_CHECKED int duet_secret_save(const duet_secret *secret, const char *path,
                                            duet_where *where);
 
@@ -167,11 +167,13 @@ DUET_API DUET_CHECKED int duet_identity_parse(duet_identity **identity, const ch
 DUET_API DUET_CHECKED int duet_identity_load(duet_identity **identity, const char *path,
                                              duet_where *where);
 
-/** Write an identity's text, which holds the private key: as duet_secret_format().   Since 0.1. */
+/** Write an identity's text, which holds the private key, with the parameters as
+ * duet_secret_format(). Returns as duet_secret_format().   Since 0.1. */
 DUET_API DUET_CHECKED int duet_identity_format(char *out, size_t cap, size_t *size,
                                                const duet_identity *identity);
 
-/** Write an identity into a new file: as duet_secret_save().   Since 0.2. */
+/** Write an identity into a new file; path: in, as duet_secret_save(). Returns as
+ * duet_secret_save().   Since 0.2. */
 DUET_API DUET_CHECKED int duet_identity_save(const duet_identity *identity, const char *path,
                                              duet_where *where);
 
@@ -182,7 +184,8 @@ DUET_API void duet_identity_free(duet_identity *identity);
  * is freed.   Since 0.2. */
 DUET_API const uint8_t *duet_identity_public_key(const duet_identity *identity);
 
-/** Write a public key as base64 with a final NUL. out: DUET_KEY_TEXT_SIZE bytes.   Since 0.1. */
+/** Write a key as base64. out: out, DUET_KEY_TEXT_SIZE bytes with the final NUL; public_key: in,
+ * DUET_KEY_SIZE bytes.   Since 0.1. */
 DUET_API void duet_key_text(char out[DUET_KEY_TEXT_SIZE], const uint8_t public_key[DUET_KEY_SIZE]);
 
 /* ---- Peers ---- */
@@ -201,8 +204,8 @@ DUET_API void duet_peers_free(duet_peers *peers);
 /** The number of peers.   Since 0.2. */
 DUET_API size_t duet_peers_count(const duet_peers *peers);
 
-/** The name of the peer that has this public key; NULL: none has. Valid until the list is freed.
- * Since 0.2. */
+/** The name of the peer that has a key; NULL: none has. public_key: in, DUET_KEY_SIZE bytes. Valid
+ * until the list is freed.   Since 0.2. */
 DUET_API const char *duet_peers_find(const duet_peers *peers,
                                      const uint8_t public_key[DUET_KEY_SIZE]);
 
