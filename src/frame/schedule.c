@@ -88,7 +88,7 @@ enter_own(struct duet__cipher *c, const duet_schedule_ops *own, own_function *de
     input->sender = (enum duet_role)c->sender;
     input->epoch = c->epoch;
     int result = derive(own->context, input, c->root, &epoch);
-    struct duet__key key;
+    struct duet__key key = {{0}}; /* a kernel may fill a part */
     duet__kernel()->set_key(&key, epoch.key);
     int same = duet__equal(key.bytes, c->key.bytes, sizeof key.bytes);
     int missing = duet__equal(epoch.key, zeros, sizeof epoch.key) |
