@@ -34,6 +34,23 @@ typedef struct duet_replay duet_replay;
  * 1 to 2^24; the oldest goes first. Returns NULL without memory or randomness.   Since 0.1. */
 DUET_API duet_replay *duet_replay_new(size_t entries);
 
+/**
+ * Look a nonce up and store it, in one step under one lock: for programs that run sessions without
+ * channels (session.h). BOTTOM checks step->nonce at EVENT_NONCE; TOP checks its own, the first
+ * DUET_NONCE_SIZE of its random bytes, before its flight is sent.
+ *
+ * nonce     in: DUET_NONCE_SIZE bytes.
+ * keep_ms   how long it is kept at least, while there is room: twice DUET_SET_MAX_SKEW_MS; 0: until
+ *           newer ones push it out.
+ *
+ * Returns DUET_OK: it was not known, and is now (duet_session_accept()); DUET_E_UNAUTHENTICATED: it
+ * was, or the cache cannot be used (duet_session_refuse()). The cache works on after either. Any
+ * thread and any forked process may call it at any time.   Source: docs/protocol.md §4 "Replay".
+ * Since 0.2.
+ */
+DUET_API DUET_CHECKED int duet_replay_check(duet_replay *replay,
+                                            const uint8_t nonce[DUET_NONCE_SIZE], uint64_t keep_ms);
+
 /** Release it in this process, after the channels that use it. NULL is fine.   Since 0.1. */
 DUET_API void duet_replay_free(duet_replay *replay);
 
@@ -168,7 +185,8 @@ DUET_API void duet_channel_info_sized(const duet_channel *channel, duet_info *in
 DUET_API const char *duet_channel_detail(const duet_channel *channel);
 
 /**
- * The state of a channel and what to poll for: a set of enum duet_state, 0 once it has failed.
+ * The state of a channel and what to poll for: a set of enum duet_state; once it has failed 0,
+ * or DUET_WANT_READ while duet_channel_silence() has to be called again.
  *
  * A polled program that follows it never stalls, with poll(), and with epoll by level or by edge:
  * while the state has DUET_STATE_HAS_DATA or DUET_STATE_AGAIN_NOW it receives again; else it waits
@@ -183,8 +201,8 @@ DUET_API unsigned duet_channel_state(const duet_channel *channel);
 /**
  * Do the handshake, until the peer is authenticated. Every other call does this first by itself.
  *
- * Returns DUET_OK; DUET_AGAIN, DUET_SLOW; or a fatal result: DUET_E_UNAUTHENTICATED (send nothing:
- * read and drop for a while before you close, see docs/protocol.md §4 "Probing"),
+ * Returns DUET_OK; DUET_AGAIN, DUET_SLOW; or a fatal result: DUET_E_UNAUTHENTICATED (a
+ * listener calls duet_channel_silence() before it closes),
  * DUET_E_UNTRUSTED, DUET_E_IO, DUET_E_FORKED.   Source: docs/protocol.md §4.   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_channel_handshake(duet_channel *channel, int timeout_ms);
@@ -395,6 +413,21 @@ DUET_API DUET_CHECKED int duet_channel_flush(duet_channel *channel, int timeout_
  * Source: docs/protocol.md §1 "CLOSE".   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_channel_close(duet_channel *channel, int timeout_ms);
+
+/**
+ * Keep silent towards a peer that did not authenticate, so that a probe learns nothing: read and
+ * drop what it sends, until a time that counts from duet_channel_open() and that nothing the peer
+ * does brings nearer. A listener draws it once, when its replay cache is made: 30 to 90 seconds.
+ * Then close the descriptor, and free the channel.
+ *
+ * Returns DUET_OK: the time is over, close now (at once where this side is TOP, which spoke first);
+ * DUET_AGAIN (polled; a signal handler ran; stopped), DUET_SLOW: call again. A polled program does
+ * so when the descriptor is readable while DUET_WANT_READ is in the state, and at least once a
+ * second. DUET_E_MISUSE: the channel has not failed by DUET_E_UNAUTHENTICATED or
+ * DUET_E_UNTRUSTED; DUET_E_FORKED. The channel's result stays what it was.
+ * Source: docs/protocol.md §4 "Probing".   Since 0.2.
+ */
+DUET_API DUET_CHECKED int duet_channel_silence(duet_channel *channel, int timeout_ms);
 
 /* ---- Library frames, with the channel's own randomness ----
  *

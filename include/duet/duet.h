@@ -38,6 +38,16 @@ extern "C" {
  */
 DUET_API DUET_CHECKED int duet_init(void);
 
+/** A constant or an enumerator of the headers. */
+typedef struct duet_constant {
+    const char *name; /**< such as "DUET_E_FORGED"; NULL ends the table */
+    int64_t value;
+} duet_constant;
+
+/** Every constant and enumerator of the headers, for languages without a C preprocessor, in no
+ * order; the last one's name is NULL. Static and constant.   Since 0.2. */
+DUET_API const duet_constant *duet_constants(void);
+
 /** The library's version, DUET_VERSION when it was built.   Since 0.1. */
 DUET_API const char *duet_version(void);
 

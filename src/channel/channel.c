@@ -139,6 +139,7 @@ channel_complete(duet_channel **channel, const duet_config *config, duet_replay 
     made->replay = replay;
     made->frame_size = config->frame_size;
     made->keep_ms = 2 * config->max_skew_ms;
+    made->begun_ms = role == DUET_BOTTOM ? duet__os_now_ms() : 0;
     if (role == DUET_TOP || replay != NULL)
         result = duet__os_random(random, sizeof random) == 0 ? DUET_OK : DUET_E_IO;
     if (result == DUET_OK)
@@ -252,7 +253,7 @@ duet_channel_state(const duet_channel *channel)
     unsigned state = channel->want_tx | (channel->want_rx & ~(unsigned)DUET_WANT_WRITE);
 
     if (channel->result != DUET_OK)
-        return 0;
+        return channel->silent && !channel->silence_ended ? (unsigned)DUET_WANT_READ : 0;
     if ((state & wants) == 0 && !at_end)
         state |= DUET_WANT_READ;
     if (at_end)

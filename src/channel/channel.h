@@ -101,7 +101,8 @@ struct duet_channel {
     uint32_t rx_code, rx_length, rx_done; /* of that frame; bytes of payload so far */
     uint32_t last;                        /* bytes of payload of the last delivered frame */
     size_t need;                          /* bytes that the session waits for; 0: ask it */
-    uint64_t keep_ms; /* how long the replay cache keeps nonces; 0: until pushed out */
+    uint64_t keep_ms;  /* how long the replay cache keeps nonces; 0: until pushed out */
+    uint64_t begun_ms; /* when a listener's connection began */
 
     uint32_t process;           /* the process that made the channel */
     uint32_t idle_frames;       /* frames without payload since the call began, or since payload */
@@ -121,6 +122,8 @@ struct duet_channel {
     unsigned end_reported : 1;  /* a call has returned DUET_CLOSED */
     unsigned unsent_job : 1;    /* `unsent` has bytes of the application's */
     unsigned tx_unreported : 1; /* they were lost in a receiving call: no call has reported it */
+    unsigned silent : 1;        /* duet_channel_silence() is not over */
+    unsigned silence_ended : 1; /* the peer sends nothing more, so only time passes */
     struct duet__stop stop;
 };
 

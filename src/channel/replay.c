@@ -17,6 +17,7 @@
 
 enum { WORDS = DUET_NONCE_SIZE / 4 };
 enum { ENTRIES_MOST = 1 << 24 }; /* 900 MiB of memory */
+enum { SILENCE_LEAST_MS = 30000, SILENCE_MOST_MS = 90000 };
 
 struct entry {
     uint8_t nonce[DUET_NONCE_SIZE];
@@ -28,7 +29,8 @@ struct entry {
 struct duet_replay {
     struct duet__os_lock lock;
     uint64_t keys[WORDS + 1];
-    size_t size; /* bytes of the whole */
+    uint64_t silence_draw; /* random: the listener's silence */
+    size_t size;           /* bytes of the whole */
     uint32_t capacity, mask;
     uint32_t first, count; /* the ring */
     struct entry entries[];
@@ -58,6 +60,7 @@ duet_replay_new(size_t entries)
     replay->capacity = (uint32_t)entries;
     replay->mask = slots - 1;
     if (duet__os_random((uint8_t *)replay->keys, sizeof replay->keys) != 0 ||
+        duet__os_random((uint8_t *)&replay->silence_draw, sizeof replay->silence_draw) != 0 ||
         duet__os_lock_init(&replay->lock) != 0) {
         duet__os_shared_free(replay, size);
         return NULL;
@@ -70,6 +73,13 @@ duet_replay_free(duet_replay *replay)
 {
     if (replay != NULL)
         duet__os_shared_free(replay, replay->size);
+}
+
+uint32_t
+duet__replay_silence_ms(const duet_replay *replay)
+{
+    return SILENCE_LEAST_MS +
+           (uint32_t)(replay->silence_draw % (SILENCE_MOST_MS - SILENCE_LEAST_MS + 1));
 }
 
 /** The chain of a nonce: multilinear hashing, strongly universal in the sum's upper half. */
@@ -156,4 +166,12 @@ duet__replay_take(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uin
     }
     duet__os_unlock(&replay->lock);
     return was_known;
+}
+
+int
+duet_replay_check(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t keep_ms)
+{
+    int known = duet__replay_take(replay, nonce, duet__os_now_ms(), keep_ms);
+
+    return known ? DUET_E_UNAUTHENTICATED : DUET_OK;
 }

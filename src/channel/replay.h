@@ -18,4 +18,8 @@
 int duet__replay_take(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t now_ms,
                       uint64_t keep_ms);
 
+/** How long the listener of this cache is silent to a peer that does not authenticate: drawn once,
+ * 30 to 90 seconds. */
+uint32_t duet__replay_silence_ms(const duet_replay *replay);
+
 #endif

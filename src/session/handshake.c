@@ -83,8 +83,8 @@ refuse_header(struct duet_session *s, size_t tried)
                          "another profile, or not duet");
     if (tried < s->config->count)
         return duet__session_fail(s, DUET_E_UNAUTHENTICATED,
-                                  "the peer sent bytes that none of %zu secrets opens, and %zu "
-                                  "more are past their NotAfter",
+                                  "the peer sent bytes that none of %zu secrets opens; %zu "
+                                  "other(s) are past their NotAfter",
                                   tried, s->config->count - tried);
     return duet__session_fail(s, DUET_E_UNAUTHENTICATED,
                               "the peer sent bytes that none of %zu secrets opens: another "

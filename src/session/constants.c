@@ -1,0 +1,100 @@
+/*
+ * The constants and enumerators of the public headers, by name (see duet_constants()). tests/abi
+ * checks that none is missing.
+ */
+#include <duet/duet.h>
+#include <stddef.h>
+
+#define ROW(name)                                   {#name, (int64_t)(name)},
+#define RESULT(name, number, class, sentence, cure) {"DUET_" #name, (number)},
+#define PATTERN(NAME, number, name)                 {"DUET_PATTERN_" #NAME, (number)},
+
+/* clang-format off */
+static const duet_constant constants[] = {
+    DUET_RESULTS(RESULT)
+    DUET_PATTERNS(PATTERN)
+    /* error.h */
+    ROW(DUET_CLASS_DONE)
+    ROW(DUET_CLASS_NOT_YET)
+    ROW(DUET_CLASS_END)
+    ROW(DUET_CLASS_YOURS)
+    ROW(DUET_CLASS_FATAL)
+    ROW(DUET_CLASS_THEIRS)
+    /* frame.h */
+    ROW(DUET_HEADER_SIZE)
+    ROW(DUET_MAC_SIZE)
+    ROW(DUET_FRAME_OVERHEAD)
+    ROW(DUET_MATERIAL_SIZE)
+    ROW(DUET_CODE_APP_MAX)
+    ROW(DUET_CODE_PAD)
+    ROW(DUET_CODE_MORE)
+    /* secret.h */
+    ROW(DUET_SECRET_LEAST)
+    ROW(DUET_SECRET_MOST)
+    ROW(DUET_SECRET_DEFAULT)
+    ROW(DUET_SECRET_ID_SIZE)
+    ROW(DUET_KEY_SIZE)
+    ROW(DUET_KEY_TEXT_SIZE)
+    ROW(DUET_PRELUDE_MOST)
+    ROW(DUET_LABEL_MOST)
+    ROW(DUET_PEER_NAME_SIZE)
+    ROW(DUET_KIND_UNKNOWN)
+    ROW(DUET_KIND_SECRET)
+    ROW(DUET_KIND_IDENTITY)
+    ROW(DUET_KIND_PEERS)
+    ROW(DUET_KIND_PROFILE)
+    ROW(DUET_PROFILE_LABEL)
+    ROW(DUET_PROFILE_PRELUDE_TOP)
+    ROW(DUET_PROFILE_PRELUDE_BOTTOM)
+    ROW(DUET_PROFILE_HELLO_PAD_LEAST)
+    ROW(DUET_PROFILE_HELLO_PAD_MOST)
+    ROW(DUET_PROFILE_ROTATE_FRAMES)
+    ROW(DUET_PROFILE_ROTATE_BLOCKS)
+    ROW(DUET_PROFILE_UNSUPPORTED)
+    /* session.h */
+    ROW(DUET_RANDOM_SIZE)
+    ROW(DUET_FRESH_SIZE)
+    ROW(DUET_NONCE_SIZE)
+    ROW(DUET_RECEIPT_SIZE)
+    ROW(DUET_PING_SIZE)
+    ROW(DUET_EXPORT_MOST)
+    ROW(DUET_SECRETS_MOST)
+    ROW(DUET_TOP)
+    ROW(DUET_BOTTOM)
+    ROW(DUET_PATTERN_NONE)
+    ROW(DUET_PATTERN_COUNT)
+    ROW(DUET_SET_PATTERNS)
+    ROW(DUET_SET_MAX_PAYLOAD)
+    ROW(DUET_SET_FRAME_SIZE)
+    ROW(DUET_SET_MAX_SKEW_MS)
+    ROW(DUET_SET_SPEAK_FIRST)
+    ROW(DUET_EVENT_NONE)
+    ROW(DUET_EVENT_NONCE)
+    ROW(DUET_EVENT_READY)
+    ROW(DUET_EVENT_BEGIN)
+    ROW(DUET_EVENT_FRAME)
+    ROW(DUET_EVENT_LIBRARY)
+    ROW(DUET_EVENT_PONG)
+    ROW(DUET_EVENT_RANDOM)
+    ROW(DUET_EVENT_CLOSE)
+    /* channel.h */
+    ROW(DUET_REPLAY_DEFAULT)
+    ROW(DUET_STATE_SEND)
+    ROW(DUET_STATE_RECV)
+    ROW(DUET_WANT_READ)
+    ROW(DUET_WANT_WRITE)
+    ROW(DUET_STATE_HAS_DATA)
+    ROW(DUET_STATE_AGAIN_NOW)
+    /* duet.h */
+    ROW(DUET_VERSION_MAJOR)
+    ROW(DUET_VERSION_MINOR)
+    ROW(DUET_VERSION_PATCH)
+    {NULL, 0}
+};
+/* clang-format on */
+
+const duet_constant *
+duet_constants(void)
+{
+    return constants;
+}
