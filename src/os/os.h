@@ -134,6 +134,13 @@ int duet__os_sync_all(int fd);
 /** Begin to put a range of a file on the disk, without waiting for it. */
 void duet__os_write_out(int fd, uint64_t at, uint64_t size);
 
+/** A file's extended attributes, each name size(2) ‖ name ‖ value size(2) ‖ value, big-endian. What
+ * has no room or may not be read is left out. Returns the bytes written. */
+size_t duet__os_attributes(int fd, uint8_t *out, size_t cap);
+
+/** Set one. Returns 0, or -1. */
+int duet__os_set_attribute(int fd, const char *name, const void *value, size_t size);
+
 /* ---- Memory that forked processes share ---- */
 
 /** Zeroed memory of size bytes, shared with every process forked from now on. NULL: none. */

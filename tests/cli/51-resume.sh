@@ -42,7 +42,7 @@ resume() {
     bytes=$(sed -n 's/.*"bytes": \([0-9]*\).*/\1/p' recv.out)
     [ "$bytes" -lt 140000000 ] || bad "all of it was sent again: $bytes"
     says "\"there\": $((150000000 - bytes))," recv.out
-    says "MiB more were there already and are equal, receipt" send.err
+    says "MiB more were there already and are equal, both ends hold the same receipt" send.err
     rm -r got
 }
 

@@ -3,7 +3,7 @@
  * of a kind fail. Calls by libraries that the command uses are left alone.
  *
  *   FAIL_KIND   the kind of call: read, write, poll, accept, open, fsync, syncfs, random, malloc, socket,
- *               stat, file, fcntl, fork, thread, map
+ *               stat, file, fcntl, fork, thread, map; or the name of one call, such as flock
  *   FAIL_NTH    which one, from 1
  *   FAIL_ERRNO  the number that it fails with
  *   FAIL_MORE   set: and every one after it
@@ -95,11 +95,12 @@ make_seen_file(void)
 
 /** 1 when this call, made from `from`, is to fail; errno is set. */
 static int
-fails(const char *kind, void *from)
+fails(const char *kind, const char *name, void *from)
 {
     uintptr_t at = (uintptr_t)from;
 
-    if (plan.kind == NULL || strcmp(plan.kind, kind) != 0 || at < plan.begin || at >= plan.end)
+    if (plan.kind == NULL || (strcmp(plan.kind, kind) != 0 && strcmp(plan.kind, name) != 0) ||
+        at < plan.begin || at >= plan.end)
         return 0;
     long n = atomic_fetch_add(&plan.count, 1) + 1;
     if (n != plan.nth && !(plan.more && n > plan.nth))
@@ -109,7 +110,7 @@ fails(const char *kind, void *from)
     return 1;
 }
 
-#define FAILS(kind) fails(kind, __builtin_return_address(0))
+#define FAILS(kind, name) fails(kind, name, __builtin_return_address(0))
 
 /* FRONT_OF(kind, value on failure, type, name, parameters in two forms) */
 #define FRONT_OF(kind, bad, type, name, parameters, arguments)                                     \
@@ -117,7 +118,7 @@ fails(const char *kind, void *from)
     FRONT type name parameters                                                                     \
     {                                                                                              \
         type(*next) parameters = (type(*) parameters)real(#name);                                  \
-        if (FAILS(kind))                                                                           \
+        if (FAILS(kind, #name))                                                                    \
             return bad;                                                                            \
         return next arguments;                                                                     \
     }
@@ -128,7 +129,7 @@ fails(const char *kind, void *from)
     FRONT ssize_t name parameters                                                                  \
     {                                                                                              \
         ssize_t(*next) parameters = (ssize_t(*) parameters)real(#name);                            \
-        if (!FAILS(kind))                                                                          \
+        if (!FAILS(kind, #name))                                                                   \
             return next arguments;                                                                 \
         return plan.cut ? next cut_arguments : -1;                                                 \
     }
@@ -211,7 +212,7 @@ open(const char *path, int flags, ...)
     va_start(arguments, flags);
     mode_t mode = mode_of(flags, arguments);
     va_end(arguments);
-    return FAILS("open") ? -1 : next(path, flags, mode);
+    return FAILS("open", "open") ? -1 : next(path, flags, mode);
 }
 
 FRONT int
@@ -223,7 +224,7 @@ openat(int folder, const char *path, int flags, ...)
     va_start(arguments, flags);
     mode_t mode = mode_of(flags, arguments);
     va_end(arguments);
-    return FAILS("open") ? -1 : next(folder, path, flags, mode);
+    return FAILS("open", "open") ? -1 : next(folder, path, flags, mode);
 }
 
 int __open_2(const char *path, int flags);
@@ -231,7 +232,7 @@ FRONT int
 __open_2(const char *path, int flags)
 {
     int (*next)(const char *, int) = (int (*)(const char *, int))real("__open_2");
-    return FAILS("open") ? -1 : next(path, flags);
+    return FAILS("open", "open") ? -1 : next(path, flags);
 }
 
 FRONT int
@@ -243,7 +244,7 @@ fcntl(int fd, int what, ...)
     va_start(arguments, what);
     void *value = va_arg(arguments, void *);
     va_end(arguments);
-    return FAILS("fcntl") ? -1 : next(fd, what, value);
+    return FAILS("fcntl", "fcntl") ? -1 : next(fd, what, value);
 }
 
 /* ---- Memory: dlsym() may ask for some itself ---- */
@@ -255,17 +256,17 @@ void *__libc_realloc(void *old, size_t size);
 FRONT void *
 malloc(size_t size)
 {
-    return FAILS("malloc") ? NULL : __libc_malloc(size);
+    return FAILS("malloc", "malloc") ? NULL : __libc_malloc(size);
 }
 
 FRONT void *
 calloc(size_t count, size_t size)
 {
-    return FAILS("malloc") ? NULL : __libc_calloc(count, size);
+    return FAILS("malloc", "malloc") ? NULL : __libc_calloc(count, size);
 }
 
 FRONT void *
 realloc(void *old, size_t size)
 {
-    return FAILS("malloc") ? NULL : __libc_realloc(old, size);
+    return FAILS("malloc", "malloc") ? NULL : __libc_realloc(old, size);
 }

@@ -37,6 +37,8 @@ struct options {
     /* transfers */
     struct strlist excludes, includes, exclude_files; /* in their order by options_given() */
     unsigned list, follow, no_perms, checksum, retry, keep, update, keep_both, hidden;
+    unsigned dry_run, owner, xattrs;
+    char *files_from, *chmod;
     uint64_t limit, most_bytes, most_files;
     char *config, *control;
 };

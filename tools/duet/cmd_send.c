@@ -11,6 +11,7 @@
 #include "retry.h"
 #include "sender.h"
 #include "stdio_check.h"
+#include "store.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,7 +27,8 @@ enum { FILES_MOST = 2048, FILES_SPARE = 64 }; /* open at a time; kept for the re
 /** A path that the user named. */
 struct source {
     const char *path;
-    char name[NAME_MAX + 1]; /* what it is called there */
+    char *name;       /* what it is called there; owned */
+    char *path_owned; /* path, where a list of --files-from gave it; else NULL */
 };
 
 struct send_command {
@@ -36,6 +38,7 @@ struct send_command {
     size_t count;
     const struct source *source; /* that is walked now */
     uint64_t files, bytes;       /* of all sources */
+    int file_mode, folder_mode;  /* of --chmod; -1 */
     int lists;                   /* 1: --list: print them, and send nothing */
 };
 
@@ -120,14 +123,14 @@ check_source(struct source *source, const struct options *o)
         return log_error(EXIT_LOCAL, "%s: %s; is the path right?%s nothing was sent",
                          printable(source->path), errno_text(),
                          strchr(source->path, ':') != NULL ? " put HOST:PORT last;" : "");
-    if (o->name != NULL) {
-        memcpy(source->name, o->name, strlen(o->name) + 1);
-    } else if (stream) {
-        memcpy(source->name, "stdin", sizeof "stdin");
-    } else if (name_of_path(source->name, source->path) != 0) {
+    char name[NAME_MAX + 1] = "stdin";
+    if (source->name == NULL && o->name == NULL && !stream && name_of_path(name, source->path) != 0)
         return log_error(EXIT_USAGE, "%s: has no name that it could be given there; use --name",
                          printable(source->path));
-    }
+    if (source->name == NULL)
+        source->name = strdup(o->name != NULL ? o->name : name);
+    if (source->name == NULL)
+        return log_error(EXIT_LIMIT, "no memory");
     return stream ? stdio_check(0, 0, "standard input") : EXIT_DONE;
 }
 
@@ -177,7 +180,7 @@ static int
 send_entry(void *context, const struct walk_entry *entry)
 {
     struct send_command *c = context;
-    char name[NAME_MAX + 1 + PATH_MAX];
+    char name[2 * TRANSFER_NAME_MOST];
 
     if (entry->kind == WALK_FAILED || entry->kind == WALK_OTHER) {
         progress_break(&c->sender.carrier.progress);
@@ -277,6 +280,11 @@ send_once(void *context, const char *address)
     s->limit = o->limit;
     s->keeps_modes = !o->no_perms;
     s->checks = (int)o->checksum;
+    s->owner = (int)o->owner;
+    s->xattrs = (int)o->xattrs;
+    s->dry_run = (int)o->dry_run;
+    s->file_mode = c->file_mode;
+    s->folder_mode = c->folder_mode;
     s->carrier = (struct carrier){
         .options = o, .sends = 1, .work = send_all, .on_message = sender_on_message, .context = s};
     s->carrier.context = c; /* the worker's; sender is its first member */
@@ -306,21 +314,121 @@ read_patterns(struct filter *filter)
     return code;
 }
 
+/** A path of --files-from: the name there is the path, so it must stay below a folder. */
+static int
+add_listed(struct send_command *c, const char *path)
+{
+    while (path[0] == '.' && path[1] == '/')
+        path += 2;
+    if (name_check(path) != 0)
+        return log_error(EXIT_USAGE,
+                         "--files-from: %s: must be a path below this folder, without ..",
+                         printable(path));
+    struct source *more = realloc(c->sources, (c->count + 1) * sizeof *more);
+    if (more == NULL)
+        return log_error(EXIT_LIMIT, "no memory");
+    c->sources = more;
+    char *copy = strdup(path);
+    more[c->count++] = (struct source){.path = copy, .name = strdup(path), .path_owned = copy};
+    return copy != NULL ? EXIT_DONE : log_error(EXIT_LIMIT, "no memory");
+}
+
+/** Read the list of --files-from. Returns an exit code. */
+static int
+read_list(struct send_command *c, const char *path)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t size;
+    int code = EXIT_DONE;
+
+    if (file == NULL)
+        return log_error(EXIT_USAGE, "--files-from %s: %s", printable(path), errno_text());
+    while (code == EXIT_DONE && (size = getline(&line, &room, file)) >= 0) {
+        while (size > 0 && (line[size - 1] == '\n' || line[size - 1] == '\r'))
+            line[--size] = 0;
+        if (size > 0)
+            code = add_listed(c, line);
+    }
+    if (code == EXIT_DONE && ferror(file))
+        code = log_error(EXIT_LOCAL, "--files-from %s: %s", printable(path), errno_text());
+    free(line);
+    if (file != stdin)
+        fclose(file);
+    return code;
+}
+
+/** A mode of --chmod, D for folders, F for files. Returns 0, or -1. */
+static int
+read_mode(struct send_command *c, const char *text)
+{
+    int both = *text != 'D' && *text != 'F';
+    char *end;
+    long mode = strtol(both ? text : text + 1, &end, 8);
+
+    if (*end != 0 || mode < 0 || mode > 0777 || end == text + !both)
+        return -1;
+    if (both || *text == 'D')
+        c->folder_mode = (int)mode;
+    if (both || *text == 'F')
+        c->file_mode = (int)mode;
+    return 0;
+}
+
+/** Read --chmod's modes. Returns an exit code. */
+static int
+read_modes(struct send_command *c, const char *modes)
+{
+    char copy[64];
+    int size = snprintf(copy, sizeof copy, "%s", modes);
+    int bad = size < 0 || (size_t)size >= sizeof copy;
+
+    for (char *at = bad ? NULL : copy; at != NULL && !bad;) {
+        char *comma = strchr(at, ',');
+        if (comma != NULL)
+            *comma = 0;
+        bad = read_mode(c, at) != 0;
+        at = comma != NULL ? comma + 1 : NULL;
+    }
+    return bad ? log_error(EXIT_USAGE, "--chmod %s: must be octal modes such as 640 or D750,F640",
+                           printable(modes))
+               : EXIT_DONE;
+}
+
 static int
 prepare_send(struct send_command *c, const struct options *o, size_t count)
 {
-    c->count = count;
-    c->sources = calloc(count, sizeof *c->sources);
+    int code = EXIT_DONE;
+
+    c->file_mode = c->folder_mode = -1;
+    c->sources = calloc(count > 0 ? count : 1, sizeof *c->sources);
     if (c->sources == NULL)
         return log_error(EXIT_LIMIT, "no memory");
-    for (size_t i = 0; i < count; i++)
-        c->sources[i].path = o->operands[i];
-    int code = check_sources(c, o);
+    for (; c->count < count; c->count++)
+        c->sources[c->count].path = o->operands[c->count];
+    if (o->files_from != NULL)
+        code = read_list(c, o->files_from);
+    if (code == EXIT_DONE && o->chmod != NULL)
+        code = read_modes(c, o->chmod);
+    if (code == EXIT_DONE)
+        code = check_sources(c, o);
     if (code == EXIT_DONE)
         code = read_patterns(&c->filter);
     if (code == EXIT_DONE)
         code = walk_sources(c, o, 0);
     return code;
+}
+
+static void
+free_sources(struct send_command *c)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        free(c->sources[i].name);
+        free(c->sources[i].path_owned);
+    }
+    free(c->sources);
+    filter_free(&c->filter);
 }
 
 static int
@@ -331,7 +439,7 @@ send_run(struct options *o)
 
     memset(c, 0, sizeof *c); /* a program may run this more than once */
     size_t count = o->operand_count - (direct || o->operand_count == 0 ? 0 : 1);
-    if (count == 0)
+    if (count == 0 && o->files_from == NULL)
         return log_error(EXIT_USAGE,
                          "send: nothing to send, or no peer; give PATH... and then HOST:PORT");
     c->lists = (int)o->list;
@@ -343,8 +451,7 @@ send_run(struct options *o)
     } else if (code == EXIT_DONE) {
         code = retry_run(o, send_once, c, direct ? NULL : o->operands[count]);
     }
-    free(c->sources);
-    filter_free(&c->filter);
+    free_sources(c);
     return code;
 }
 

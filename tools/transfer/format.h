@@ -30,24 +30,29 @@ enum transfer_code {
     TRANSFER_GO = 20,      /* index(4): what is there equals the CHECK; START at its offset */
     TRANSFER_RECEIPT = 21, /* the receipt of the sender's direction, as 64 hex digits */
     /* the first message of either end */
-    TRANSFER_BEGIN = 32 /* version(2) ‖ flags(2), 0 in this version */
+    TRANSFER_BEGIN = 32 /* version(2) ‖ flags(2): enum begin_flag; a receiver's are 0 */
 };
+
+enum begin_flag { BEGIN_DRY = 1 }; /* a dry run: nothing is stored or changed */
 
 enum done_status { DONE_WHOLE, DONE_FAILED, DONE_CHANGED };
 enum stored_how {
-    STORED_NEW,    /* its content came, all or the rest of it */
-    STORED_EQUAL,  /* it was there and is equal */
-    STORED_KEPT,   /* another one was there, which recv --update keeps */
-    STORED_DROPPED /* it changed while it was read: nothing is stored, and it is offered again */
+    STORED_NEW,     /* its content came, all or the rest of it */
+    STORED_EQUAL,   /* it was there and is equal */
+    STORED_KEPT,    /* another one was there, which recv --update keeps */
+    STORED_DROPPED, /* it changed while it was read: nothing is stored, and it is offered again */
+    STORED_WANTED   /* a dry run: its content would be asked for */
 };
 
 enum {
-    TRANSFER_DATA_MOST = 65536, /* bytes of content in a message */
-    TRANSFER_NAME_MOST = 4096,  /* bytes of a name, folders included */
-    TRANSFER_LINK_MOST = 4096,  /* bytes of a link's target */
+    TRANSFER_DATA_MOST = 65536,       /* bytes of content in a message */
+    TRANSFER_NAME_MOST = 4096,        /* bytes of a name, folders included */
+    TRANSFER_LINK_MOST = 4096,        /* bytes of a link's target */
+    TRANSFER_OWNER_MOST = 255,        /* bytes of a user's name */
+    TRANSFER_ATTRIBUTES_MOST = 32768, /* bytes of extended attributes */
     TRANSFER_HASH = 32,
     TRANSFER_WINDOW = 4096,  /* offers that are not settled yet, at most */
-    TRANSFER_MESSAGE = 16384 /* bytes: the longest message that is not DATA */
+    TRANSFER_MESSAGE = 49152 /* bytes: the longest message that is not DATA */
 };
 
 /** What to do after a cut. */
@@ -66,7 +71,8 @@ enum { OFFER_KINDS = 5 };
 
 enum offer_flag {
     OFFER_NO_MODE = 1, /* mode is a stream's, which has none */
-    OFFER_HASHED = 2   /* hash is that of the whole content (send --checksum) */
+    OFFER_HASHED = 2,  /* hash is that of the whole content (send --checksum) */
+    OFFER_OWNED = 4    /* owner, group and their names are there (send --owner) */
 };
 
 /** kind(1) ‖ flags(1) ‖ mode(2) ‖ seconds(8) ‖ nanoseconds(4) ‖ size(8) ‖ name size(2) ‖ name ‖
@@ -79,7 +85,11 @@ struct offer {
     uint32_t nanoseconds;
     uint64_t size;
     uint8_t hash[TRANSFER_HASH];
-    char name[TRANSFER_NAME_MOST + 1];   /* without a leading slash */
+    uint32_t owner, group; /* numbers at the sender */
+    char owner_name[TRANSFER_OWNER_MOST + 1], group_name[TRANSFER_OWNER_MOST + 1]; /* or "" */
+    const uint8_t *attributes;         /* name size(2) ‖ name ‖ value size(2) ‖ value, each */
+    size_t attributes_size;            /* bytes; a reader's point into the message */
+    char name[TRANSFER_NAME_MOST + 1]; /* without a leading slash */
     char target[TRANSFER_LINK_MOST + 1]; /* of links */
 };
 

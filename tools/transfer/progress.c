@@ -229,7 +229,9 @@ progress_end(struct progress *p, const char *receipt, const struct options *o)
         snprintf(there, sizeof there, "%s more were there already and are equal, ",
                  size_text(equal, (double)p->there));
     if (log_level >= 0)
-        fprintf(stderr, "duet: %" PRIu64 " %s, %s in %.1f s, %s/s, %sreceipt %s\n", p->files,
-                p->files == 1 ? "file" : "files", size_text(size, (double)p->bytes), seconds,
-                size_text(speed, bytes_per_second(p->bytes, p->begun_ms, now)), there, receipt);
+        fprintf(stderr,
+                "duet: %" PRIu64 " %s, %s in %.1f s, %s/s, %sboth ends hold the same receipt %s\n",
+                p->files, p->files == 1 ? "file" : "files", size_text(size, (double)p->bytes),
+                seconds, size_text(speed, bytes_per_second(p->bytes, p->begun_ms, now)), there,
+                receipt);
 }

@@ -8,8 +8,13 @@
 #include "sender.h"
 
 #include "log.h"
+#include "os/os.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -51,9 +56,11 @@ on_stored(struct sender *s, struct sent *sent, uint64_t how)
     uint64_t there = how == STORED_EQUAL ? (uint64_t)sent->status.st_size : 0;
 
     s->settled++;
+    if (how == STORED_WANTED)
+        printf("%12" PRIu64 " %s\n", (uint64_t)sent->status.st_size, printable(sent->name));
     if (how == STORED_NEW)
         there = sent->offset; /* where it was resumed */
-    if (sent->kind == OFFER_FILE && how != STORED_DROPPED)
+    if (sent->kind == OFFER_FILE && how < STORED_DROPPED)
         progress_stored(&s->carrier.progress, sent->moved, there);
     sent_release(s, sent);
 }
@@ -276,11 +283,49 @@ put_offer(struct sender *s, const struct sent *what, const struct offer *offer)
     return carrier_put(&s->carrier, TRANSFER_OFFER, message, size) == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
+/** The owner's and group's numbers and names. Names are looked up when they change alone. */
 static void
-describe(const struct sender *s, struct offer *offer, const struct stat *status)
+describe_owner(struct offer *offer, const struct stat *status)
 {
+    static struct {
+        uid_t uid;
+        gid_t gid;
+        char owner[TRANSFER_OWNER_MOST + 1], group[TRANSFER_OWNER_MOST + 1];
+        int known;
+    } last;
+
+    if (!last.known || last.uid != status->st_uid || last.gid != status->st_gid) {
+        const struct passwd *user = getpwuid(status->st_uid);
+        const struct group *group = getgrgid(status->st_gid);
+        last.uid = status->st_uid;
+        last.gid = status->st_gid;
+        last.known = 1;
+        snprintf(last.owner, sizeof last.owner, "%s", user != NULL ? user->pw_name : "");
+        snprintf(last.group, sizeof last.group, "%s", group != NULL ? group->gr_name : "");
+    }
+    offer->flags |= OFFER_OWNED;
+    offer->owner = last.uid;
+    offer->group = last.gid;
+    memcpy(offer->owner_name, last.owner, sizeof last.owner);
+    memcpy(offer->group_name, last.group, sizeof last.group);
+}
+
+/** fd: of what is offered; -1: none. */
+static void
+describe(const struct sender *s, struct offer *offer, const struct stat *status, int fd)
+{
+    static uint8_t attributes[TRANSFER_ATTRIBUTES_MOST];
+    int folder = offer->kind == OFFER_FOLDER || offer->kind == OFFER_FOLDER_DONE;
+    int mode = folder ? s->folder_mode : s->file_mode;
+
     offer->flags = s->keeps_modes ? 0 : OFFER_NO_MODE;
-    offer->mode = status->st_mode & 0777;
+    offer->mode = mode >= 0 ? (unsigned)mode : status->st_mode & 0777;
+    if (s->owner)
+        describe_owner(offer, status);
+    if (s->xattrs && fd >= 0) {
+        offer->attributes = attributes;
+        offer->attributes_size = duet__os_attributes(fd, attributes, sizeof attributes);
+    }
     offer->seconds = status->st_mtim.tv_sec;
     offer->nanoseconds = (uint32_t)status->st_mtim.tv_nsec;
     offer->size = offer->kind == OFFER_FILE ? (uint64_t)status->st_size : 0;
@@ -341,7 +386,7 @@ offer_file(struct sender *s, const struct walk_entry *entry, struct offer *offer
     struct sent sent = {.kind = OFFER_FILE, .fd = entry->fd, .status = entry->status};
     uint8_t byte;
 
-    describe(s, offer, &entry->status);
+    describe(s, offer, &entry->status, entry->fd);
     const char *earlier = earlier_name(s, &entry->status, offer->name);
     if (earlier != NULL && strlen(earlier) <= TRANSFER_LINK_MOST) {
         sent.kind = offer->kind = OFFER_HARD_LINK;
@@ -379,7 +424,7 @@ sender_offer(struct sender *s, const struct walk_entry *entry, const char *name)
         offer.kind = OFFER_LINK;
         memcpy(offer.target, entry->target, strlen(entry->target) + 1);
     }
-    describe(s, &offer, &entry->status);
+    describe(s, &offer, &entry->status, entry->fd);
     return put_offer(s, &sent, &offer);
 }
 
@@ -405,6 +450,7 @@ sender_begin(struct sender *s, uint64_t files, uint64_t bytes)
     uint8_t begin[4] = {0}, total[16];
 
     put_field(begin, TRANSFER_VERSION, 2);
+    put_field(begin + 2, s->dry_run ? BEGIN_DRY : 0, 2);
     put_field(total, files, 8);
     put_field(total + 8, bytes, 8);
     progress_total(&s->carrier.progress, files, bytes);

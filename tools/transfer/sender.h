@@ -52,6 +52,8 @@ struct sender {
     unsigned open, most_open;   /* files of the window that are open */
     uint64_t limit, limited_ms; /* --limit: bytes a second; when it began */
     int keeps_modes, checks;    /* not --no-perms; --checksum */
+    int owner, xattrs, dry_run; /* as the options */
+    int file_mode, folder_mode; /* --chmod; -1: as they are */
     struct sent_inode *inodes;  /* a hash table; room is a power of two */
     size_t inode_count, inode_room;
     int begun;      /* 1: the peer's first message has come */

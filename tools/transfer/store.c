@@ -51,7 +51,9 @@ store_lacks(struct store *store, enum store_step step, const struct store_item *
                                             "no locks, so do not receive it twice at once",
                                         [STEP_MODE] = "no modes, so it has the file system's",
                                         [STEP_TIME] = "no times, so it has the time of now",
-                                        [STEP_SYNC] = "no sync, so a power cut may lose it"};
+                                        [STEP_SYNC] = "no sync, so a power cut may lose it",
+                                        [STEP_OWNER] = "no owner, so it has this user's",
+                                        [STEP_ATTRIBUTE] = "not all extended attributes"};
 
     if ((store->warned & step) == 0)
         log_warning("%s: this file system takes %s (%s); the same goes for other files",
@@ -223,7 +225,7 @@ look_at_file(struct store *store, struct store_item *item)
     int folder = folder_of(store, item, &base);
 
     if (folder < 0)
-        return STORE_REFUSED;
+        return store->dry && errno == ENOENT ? STORE_WANT : STORE_REFUSED;
     if (fstatat(folder, base, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return want_rest(item, folder, base);
     if (S_ISDIR(status.st_mode)) {
@@ -264,9 +266,11 @@ look_at_stream(struct store *store, struct store_item *item)
 static int
 within_limits(struct store *store, const struct store_item *item)
 {
+    if (item->kind == OFFER_FOLDER_DONE)
+        return 1;
     if (item->kind == OFFER_FILE && item->size != TRANSFER_UNKNOWN)
         store->bytes += item->size;
-    store->files += item->kind != OFFER_FOLDER_DONE;
+    store->files++;
     if (store->most_files != 0 && store->files > store->most_files)
         store_refuse(store, item, "more files than --max-files allows");
     else if (store->most_bytes != 0 && store->bytes > store->most_bytes)

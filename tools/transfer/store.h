@@ -49,6 +49,10 @@ struct store_item {
     uint64_t size; /* TRANSFER_UNKNOWN: a stream */
     uint8_t hash[TRANSFER_HASH];
     char *name, *target;
+    uint32_t owner, group; /* numbers there, and names or "" */
+    char *owner_name, *group_name;
+    uint8_t *attributes;
+    size_t attributes_size;
     char *as;       /* the name of a file that is kept beside another; NULL: the last of name */
     uint64_t there; /* bytes that were there already */
     uint64_t moved; /* bytes of DATA that came */
@@ -71,7 +75,8 @@ struct store_folder {
 struct store {
     int root;   /* the folder; -1 with stream */
     int stream; /* 1: the one file goes to standard output */
-    unsigned force, update, keep_both, checksum, hidden, no_perms;
+    unsigned force, update, keep_both, checksum, hidden, no_perms, owner, xattrs;
+    int dry;                         /* 1: a dry run: nothing is made or changed */
     uint64_t most_bytes, most_files; /* 0: no limit */
     mode_t umask;
     uint64_t bytes, files; /* that were offered */
@@ -91,7 +96,14 @@ struct store {
 };
 
 /** Steps that a file system may lack. Content arrives without them, with a warning. */
-enum store_step { STEP_LOCK = 1, STEP_MODE = 2, STEP_TIME = 4, STEP_SYNC = 8 };
+enum store_step {
+    STEP_LOCK = 1,
+    STEP_MODE = 2,
+    STEP_TIME = 4,
+    STEP_SYNC = 8,
+    STEP_OWNER = 16,
+    STEP_ATTRIBUTE = 32
+};
 
 /** Open the folder, making it if need be; "-" is standard output. Returns an exit code. */
 int store_open(struct store *store, const char *folder);
@@ -154,7 +166,10 @@ void folders_restore(struct store *store);
 enum store_answer link_offer(struct store *store, struct store_item *item);
 int hard_link_done(struct store *store, struct store_item *item);
 
-/** Set an item's mode and time on an open file or folder. */
+/** The owner and group that an item gets here. */
+void store_owner(const struct store_item *item, uid_t *owner, gid_t *group);
+
+/** Set an item's owner, attributes, mode and time on an open file or folder. */
 void store_dress(struct store *store, const struct store_item *item, int fd);
 
 /** The name that the unfinished file beside `base` has. */

@@ -32,11 +32,12 @@ cache_folder(struct store *store, const char *name, size_t size, int fd)
 
 /** A folder below a folder, made where it is missing: one that was never offered. */
 static int
-open_or_make(int parent, const char *name)
+open_or_make(const struct store *store, int parent, const char *name)
 {
     int fd = openat(parent, name, FOLDER_FLAGS);
 
-    if (fd < 0 && errno == ENOENT && (mkdirat(parent, name, 0777) == 0 || errno == EEXIST))
+    if (fd < 0 && errno == ENOENT && !store->dry &&
+        (mkdirat(parent, name, 0777) == 0 || errno == EEXIST))
         fd = openat(parent, name, FOLDER_FLAGS);
     return fd;
 }
@@ -62,7 +63,7 @@ open_path(struct store *store, const char *name, size_t size)
         size_t part = strcspn(name + at, "/");
         memcpy(component, name + at, part);
         component[part] = 0;
-        int next = open_or_make(fd, component);
+        int next = open_or_make(store, fd, component);
         int error = errno;
         close(fd);
         errno = error;
@@ -84,6 +85,8 @@ folder_of(struct store *store, const struct store_item *item, const char **base)
     int fd = open_path(store, item->name, size);
     if (fd >= 0)
         return fd;
+    if (errno == ENOENT && store->dry)
+        return -1; /* the real transfer would make it */
     if (errno == ELOOP || errno == ENOTDIR)
         return store_refuse(store, item, "a link or a file is in the place of its folder");
     return store_fail(store, item);
@@ -127,6 +130,9 @@ enum store_answer
 folder_offer(struct store *store, struct store_item *item)
 {
     const char *base;
+
+    if (store->dry)
+        return STORE_IS_SAME;
     int parent = folder_of(store, item, &base), result = -1;
 
     if (parent < 0)
@@ -171,8 +177,8 @@ folder_done(struct store *store, struct store_item *item)
 {
     struct store_folder *folder = forget_folder(store, item->name);
 
-    if (folder == NULL)
-        return 0; /* it was refused, and that was reported */
+    if (folder == NULL) /* or a dry run */
+        return 0;       /* it was refused, and that was reported */
     int fd = open_path(store, item->name, strlen(item->name));
     if (fd < 0) {
         free(folder);
@@ -223,8 +229,9 @@ link_offer(struct store *store, struct store_item *item)
     const struct timespec times[2] = {
         {.tv_nsec = UTIME_NOW},
         {.tv_sec = (time_t)item->seconds, .tv_nsec = (long)item->nanoseconds}};
+    if (store->dry)
+        return STORE_IS_SAME;
     int folder = folder_of(store, item, &base);
-
     if (folder < 0)
         return STORE_REFUSED;
     if (is_same_link(folder, base, item->target))
@@ -249,6 +256,13 @@ link_offer(struct store *store, struct store_item *item)
             store_fail(store, item);
         return STORE_REFUSED;
     }
+    if (store->owner && (item->flags & OFFER_OWNED) != 0) {
+        uid_t owner;
+        gid_t group;
+        store_owner(item, &owner, &group);
+        if (fchownat(folder, base, owner, group, AT_SYMLINK_NOFOLLOW) != 0)
+            store_lacks(store, STEP_OWNER, item);
+    }
     (void)utimensat(folder, base, times, AT_SYMLINK_NOFOLLOW);
     return STORE_IS_SAME;
 }
@@ -258,6 +272,9 @@ hard_link_done(struct store *store, struct store_item *item)
 {
     char component[NAME_MAX + 1];
     const char *base, *slash = strrchr(item->target, '/');
+
+    if (store->dry)
+        return 0;
     struct stat there, status;
     size_t size = slash != NULL ? (size_t)(slash - item->target) : 0;
     int from = open_path(store, item->target, size);

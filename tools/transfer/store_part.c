@@ -9,7 +9,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <openssl/evp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -175,17 +177,64 @@ store_hole(struct store *store, struct store_item *item, uint64_t size)
 }
 
 void
+store_owner(const struct store_item *item, uid_t *owner, gid_t *group)
+{
+    const struct passwd *user = *item->owner_name != 0 ? getpwnam(item->owner_name) : NULL;
+    const struct group *members = *item->group_name != 0 ? getgrnam(item->group_name) : NULL;
+
+    *owner = user != NULL ? user->pw_uid : item->owner;
+    *group = members != NULL ? members->gr_gid : item->group;
+}
+
+/** Set an item's extended attributes. Returns 0, or -1 where one could not be set. */
+static int
+set_attributes(const struct store_item *item, int fd)
+{
+    struct fields fields = {item->attributes, item->attributes_size, 0};
+    char name[256]; /* the most that Linux takes is 255 */
+    int bad = 0;
+
+    while (fields.left > 0) {
+        size_t size = (size_t)field(&fields, 2);
+        if (fields.bad || size >= sizeof name || size > fields.left)
+            return -1;
+        memcpy(name, fields.at, size);
+        name[size] = 0;
+        fields.at += size;
+        fields.left -= size;
+        size = (size_t)field(&fields, 2);
+        if (fields.bad || size > fields.left)
+            return -1;
+        /* Of the system's, only access lists: security.* and trusted.* could give rights. */
+        int may = strncmp(name, "user.", 5) == 0 || strncmp(name, "system.posix_acl_", 17) == 0;
+        bad |= !may || duet__os_set_attribute(fd, name, fields.at, size) != 0;
+        fields.at += size;
+        fields.left -= size;
+    }
+    return bad ? -1 : 0;
+}
+
+void
 store_dress(struct store *store, const struct store_item *item, int fd)
 {
     const struct timespec times[2] = {
         {.tv_sec = 0, .tv_nsec = UTIME_NOW},
         {.tv_sec = (time_t)item->seconds, .tv_nsec = (long)item->nanoseconds}};
     mode_t mode = item->mode;
+    uid_t owner;
+    gid_t group;
 
+    if (store->owner && (item->flags & OFFER_OWNED) != 0) {
+        store_owner(item, &owner, &group);
+        if (fchown(fd, owner, group) != 0)
+            store_lacks(store, STEP_OWNER, item);
+    }
     if ((item->flags & OFFER_NO_MODE) != 0 || store->no_perms)
         mode = item->kind == OFFER_FILE ? 0666 : 0777;
     if (fchmod(fd, mode & ~store->umask) != 0)
         store_lacks(store, STEP_MODE, item);
+    if (store->xattrs && set_attributes(item, fd) != 0)
+        store_lacks(store, STEP_ATTRIBUTE, item);
     if (futimens(fd, times) != 0)
         store_lacks(store, STEP_TIME, item);
 }

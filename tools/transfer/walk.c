@@ -218,20 +218,20 @@ walk_folder(const struct walk *walk, int parent, const char *name, struct walk_e
     int result = 0, error = 0;
     int folder = walk_open_folder(walk, parent, name, &level, &names);
 
-    if (folder < 0) {
+    if (folder < 0)
         error = errno;
-    } else {
-        for (size_t i = 0; i < names.count && result == 0; i++)
-            result = walk_into(walk, folder, names.at[i], entry->path, entry->below, &level);
-        close(folder);
-    }
+    for (size_t i = 0; i < names.count && result == 0; i++)
+        result = walk_into(walk, folder, names.at[i], entry->path, entry->below, &level);
     names_free(&names);
-    if (result != 0)
-        return result;
     entry->kind = WALK_FOLDER_DONE;
+    entry->fd = folder;
     if (error != 0)
         walk_failed(entry, error);
-    return walk->visit(walk->context, entry);
+    if (result == 0)
+        result = walk->visit(walk->context, entry);
+    if (folder >= 0)
+        close(folder);
+    return result;
 }
 
 static int

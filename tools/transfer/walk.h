@@ -24,7 +24,7 @@ struct walk_entry {
     const char *below;  /**< its part below that path, "" for that path itself; no leading slash */
     const char *target; /**< WALK_LINK */
     int fd;             /**< WALK_FILE and WALK_STREAM, where the walk opens files: the visitor's to
-                           close; else -1 */
+                           close. WALK_FOLDER_DONE: the walk's. Else -1 */
     int error;          /**< errno; WALK_FAILED alone */
     struct stat status; /**< of what fd reads; not for WALK_FAILED */
 };
