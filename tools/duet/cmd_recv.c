@@ -1,6 +1,6 @@
 /*
- * duet recv: what duet send sends, into a folder or to standard output. How offers are answered is in
- * tools/transfer/receiver.c.
+ * duet recv: what duet send sends, into a folder or to standard output. How offers are answered is
+ * in tools/transfer/receiver.c.
  */
 #include "commands.h"
 #include "log.h"
