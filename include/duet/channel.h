@@ -81,7 +81,7 @@ enum duet_state {
     DUET_WANT_WRITE = 8, /**< poll the descriptor for writing */
     /** Verified data, or a close that no call has returned yet, is in the library, and poll()
      * cannot report it: receive it before you poll. A call for another code (after DUET_E_CODE), or
-     * with more room (DUET_E_ROOM), returns it. */
+     * with more room (DUET_E_ROOM), returns it; with DUET_SET_BUFFERED the next piece of it. */
     DUET_STATE_HAS_DATA = 16,
     /** The last receiving call returned before the descriptor or stream said that it would block.
      * If you receive, do it again before you wait: no event need follow. */
@@ -240,17 +240,21 @@ DUET_API DUET_CHECKED int duet_channel_send(duet_channel *channel, const void *d
  * (duet_channel_next_frame() has the need), DUET_E_CODE: it has another code (receive it by
  * duet_channel_recv_message()). DUET_E_MEMORY: no memory for a part of a frame.
  *
- * Frames over 1 MiB (only where DUET_SET_MAX_PAYLOAD allows them) never become a partial frame. One
- * that a deadline cuts in two lies unverified in the buffer and goes on only there: leave the
- * buffer alone until then, and wipe it if you give up. For such a frame under another code
- * DUET_E_CODE is returned before its MAC is checked.   Source: docs/protocol.md §1 "A receiver".
- * Since 0.1.
+ * With DUET_SET_BUFFERED a frame that is larger than the rest of the buffer is read into memory of
+ * the channel's, verified there and handed out in pieces: the call fills the buffer, unless it has
+ * least bytes before. DUET_STATE_HAS_DATA says that more of it is there. No DUET_E_ROOM then.
+ *
+ * Frames over 1 MiB (only where DUET_SET_MAX_PAYLOAD allows them) never become a partial frame,
+ * unless DUET_SET_BUFFERED is set. One that a deadline cuts in two lies unverified in the buffer
+ * and goes on only there: leave the buffer alone until then, and wipe it if you give up. For such a
+ * frame under another code DUET_E_CODE is returned before its MAC is checked.
+ * Source: docs/protocol.md §1 "A receiver".   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_channel_recv(duet_channel *channel, void *buffer, size_t size,
                                             size_t *got, size_t least, int timeout_ms);
 
-/** Bytes of payload in the frame that is next, once its header has come; not authenticated yet. 0:
- * not known.   Since 0.1. */
+/** Bytes of payload that are left of the frame that is next, once its header has come; not
+ * authenticated unless DUET_STATE_HAS_DATA is set. 0: not known.   Since 0.1. */
 DUET_API uint32_t duet_channel_next_frame(const duet_channel *channel);
 
 /**
@@ -277,12 +281,33 @@ DUET_API DUET_CHECKED int duet_channel_send_message(duet_channel *channel, uint3
  * got     out: verified bytes.
  *
  * Returns DUET_OK; DUET_AGAIN, DUET_SLOW (*got bytes so far, *code is DUET_CODE_MORE); DUET_CLOSED;
- * DUET_E_ROOM, as duet_channel_recv(); or a fatal result.   Source: docs/protocol.md §1 "MORE".
- * Since 0.1.
+ * DUET_E_ROOM and DUET_E_MEMORY, as duet_channel_recv(), with DUET_SET_BUFFERED DUET_E_ROOM only
+ * where size is 0; or a fatal result.   Source: docs/protocol.md §1 "MORE".   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_channel_recv_message(duet_channel *channel, uint32_t *code,
                                                     void *buffer, size_t size, size_t *got,
                                                     int timeout_ms);
+
+/**
+ * Receive a message of any size into memory of the channel's.
+ *
+ * code   out: the message's code when it is whole, else DUET_CODE_MORE. Bytes of the stream come
+ *        under code 0, a frame at a time.
+ * data   out: size bytes, never NULL. Valid until the channel's next receiving call (any but
+ *        duet_channel_state() and its like) or duet_channel_free(), which wipe them.
+ * size   out: verified bytes, after every result: of a message that is not whole what came so far.
+ * most   bytes that the message may have. The memory grows with what comes.
+ *
+ * Returns DUET_OK: the message is whole; DUET_AGAIN, DUET_SLOW: call again, and it goes on where
+ * it was; DUET_E_ROOM: it is larger than most. The channel is as before: call again with a larger
+ * most, or have the parts, first those that have come, by duet_channel_recv_message() until its
+ * code is not DUET_CODE_MORE (duet_channel_next_frame() has the size of a part). Stream calls
+ * return DUET_E_CODE until then. DUET_E_MEMORY: call again; DUET_CLOSED; or a fatal result.
+ * Source: docs/protocol.md §1 "MORE".   Since 0.2.
+ */
+DUET_API DUET_CHECKED int duet_channel_recv_all(duet_channel *channel, uint32_t *code,
+                                                const void **data, size_t *size, size_t most,
+                                                int timeout_ms);
 
 /** One message of a batch. */
 typedef struct duet_message {

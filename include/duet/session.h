@@ -70,8 +70,12 @@ enum duet_setting {
                              16 KiB */
     DUET_SET_MAX_SKEW_MS, /**< milliseconds that the peer's clock may be off, up to a year; 0, the
                              default: clocks are not compared */
-    DUET_SET_SPEAK_FIRST  /**< 1: the application may send before the peer's READY, while the peer
+    DUET_SET_SPEAK_FIRST, /**< 1: the application may send before the peer's READY, while the peer
                              is NOT yet proven live; default 0 */
+    DUET_SET_BUFFERED     /**< 1: a channel keeps one verified frame, up to DUET_SET_MAX_PAYLOAD
+                             bytes, and hands it out in pieces of any size; default 0: whole frames,
+                             and what is not asked for stays in the kernel. See
+                             duet_channel_recv() */
 };
 
 /** Make an empty configuration: the default profile, no secret. Returns NULL without memory, or

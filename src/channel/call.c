@@ -183,7 +183,10 @@ duet__call_recv(duet_channel *channel, struct duet__rx *job, struct duet__deadli
     unsigned want = 0;
 
     job->polled = deadline->timeout_ms == 0;
+    duet__gather_end(channel);
     int result = duet__call_enter(channel, deadline, &want);
+    if (result == DUET_OK && !job->gather && duet__gather_waits(channel, 0))
+        result = DUET_E_CODE;
     if (result == DUET_OK)
         result = recv_steps(channel, job, deadline, &want);
     if (job->in_place)

@@ -138,6 +138,7 @@ channel_complete(duet_channel **channel, const duet_config *config, duet_replay 
 
     made->replay = replay;
     made->frame_size = config->frame_size;
+    made->buffered = config->buffered != 0;
     made->keep_ms = 2 * config->max_skew_ms;
     made->begun_ms = role == DUET_BOTTOM ? duet__os_now_ms() : 0;
     if (role == DUET_TOP || replay != NULL)
@@ -181,6 +182,7 @@ duet_channel_open_preset(duet_channel **channel, duet_session *session, const du
         return result;
     (*channel)->session = session;
     (*channel)->frame_size = session->config->frame_size;
+    (*channel)->buffered = session->config->buffered != 0;
     (*channel)->established = 1;
     return DUET_OK;
 }
@@ -212,6 +214,7 @@ duet_channel_free(duet_channel *channel)
     if (channel == NULL)
         return;
     release_buffers(channel);
+    duet__gather_free(channel);
     duet__os_wake_free((int[2]){channel->stop.woken, atomic_load(&channel->stop.wake)});
     duet_session_free(channel->session);
     free(channel->detail);
@@ -264,7 +267,8 @@ duet_channel_state(const duet_channel *channel)
         state |= DUET_STATE_SEND;
     if (channel->recv_phase != DUET__RECV_BOUNDARY && channel->recv_phase != DUET__RECV_CLOSED)
         state |= DUET_STATE_RECV;
-    if (channel->recv_phase == DUET__RECV_VERIFIED || (at_end && !channel->end_reported))
+    if (channel->recv_phase == DUET__RECV_VERIFIED || (at_end && !channel->end_reported) ||
+        duet__gather_waits(channel, 1))
         state |= DUET_STATE_HAS_DATA;
     return state;
 }
@@ -274,5 +278,5 @@ duet_channel_next_frame(const duet_channel *channel)
 {
     int known =
         channel->recv_phase == DUET__RECV_BEGUN || channel->recv_phase == DUET__RECV_VERIFIED;
-    return known && channel->result == DUET_OK ? channel->rx_length : 0;
+    return known && channel->result == DUET_OK ? channel->rx_length - channel->rx_taken : 0;
 }

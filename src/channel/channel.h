@@ -2,7 +2,7 @@
  * The channel's state, and what its files offer each other. They see each other in this order, and
  * only downwards:
  *
- *   many.c exchange.c message.c  public calls
+ *   many.c exchange.c message.c gather.c  public calls
  *   call.c                       the handshake, loops and deadlines: the only place that waits
  *   peek.c send.c recv.c         peeking at TCP sockets; sealing and writing; exact reads
  *   io.c channel.c partial.c     descriptors and streams; construct, fail, free; partial frames
@@ -97,10 +97,12 @@ struct duet_channel {
 
     uint8_t *partial;                     /* payload of the frame being received; NULL: none */
     uint32_t partial_size;                /* bytes that it has room for */
+    uint32_t rx_taken;                    /* bytes of a verified frame that are handed out */
     uint8_t *rx_at;                       /* where in the caller's buffer that frame lies */
     uint32_t rx_code, rx_length, rx_done; /* of that frame; bytes of payload so far */
     uint32_t last;                        /* bytes of payload of the last delivered frame */
     size_t need;                          /* bytes that the session waits for; 0: ask it */
+    struct duet__gather *gather;          /* of duet_channel_recv_all(); NULL: none */
     uint64_t keep_ms;  /* how long the replay cache keeps nonces; 0: until pushed out */
     uint64_t begun_ms; /* when a listener's connection began */
 
@@ -112,6 +114,7 @@ struct duet_channel {
     uint8_t send_phase;         /* enum duet__send_phase */
     uint8_t want_tx, want_rx;   /* what the last sending, receiving call waited for; AGAIN_NOW */
     unsigned established : 1;   /* the handshake is done, as far as the application asked */
+    unsigned buffered : 1;      /* frames are handed out in pieces */
     unsigned rx_message : 1;    /* the last frame was MORE: the received message goes on */
     unsigned low_water : 1;     /* SO_RCVLOWAT is set to the rest of the frame being received */
     unsigned drained : 1;       /* a short read emptied the descriptor: read no more in this step */
@@ -157,6 +160,8 @@ struct duet__rx {
     int whole;         /* 1: that frame ended a message */
     int polled;        /* 1: the call never waits */
     int may_block;     /* 1: the next peek may wait in the kernel */
+    int gather;        /* 1: the buffer is the channel's, and grows up to `most` bytes */
+    size_t most;       /* bytes */
     int in_place;      /* 1: this call has put the frame being received into its buffer */
     duet_inbox *inbox; /* of a batch */
 };
@@ -190,6 +195,24 @@ int duet__partial_reserve(duet_channel *channel, size_t size);
 
 /** Wipe and free the partial frame. */
 void duet__partial_free(duet_channel *channel);
+
+/* ---- gather.c ---- */
+
+/** Wipe and free the message of duet_channel_recv_all(); _end(): only one that was returned. */
+void duet__gather_free(duet_channel *channel);
+void duet__gather_end(duet_channel *channel);
+
+/** 1 when parts of a message wait to be received by another call; full 1: and no poll() would help
+ * duet_channel_recv_all(). */
+int duet__gather_waits(const duet_channel *channel, int full);
+
+/** Choose where a frame goes that does not fit into the job's block. Returns as
+ * duet__recv_place(). */
+int duet__gather_place(duet_channel *channel, struct duet__rx *job);
+
+/** Hand out up to size bytes of the parts that wait. Returns DUET_OK, DUET_E_ROOM, or what ended
+ * the channel. */
+int duet__gather_take(duet_channel *channel, void *buffer, size_t size, size_t *got);
 
 /* ---- io.c: nothing here waits but duet__io_wait() ---- */
 

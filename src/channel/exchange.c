@@ -62,7 +62,10 @@ exchange_run(duet_channel *channel, struct exchange *both, struct duet__deadline
 {
     unsigned want = 0;
 
+    duet__gather_end(channel);
     int result = duet__call_enter(channel, deadline, &want);
+    if (result == DUET_OK && is_under_way(both->received) && duet__gather_waits(channel, 0))
+        result = DUET_E_CODE;
     while (result == DUET_OK) {
         int step = exchange_step(channel, both);
         want = again_now(channel);

@@ -166,7 +166,9 @@ rx_lane_begin(struct rx_lane *lane, duet_recv_job *job)
     lane->rx.size = job->size;
     lane->rx.polled = 1;
     lane->peek.asked = lane->peek.size = lane->peek.at = 0;
-    if (channel->established && duet__channel_usable(channel) && duet__peek_possible(channel)) {
+    duet__gather_end(channel);
+    if (channel->established && duet__channel_usable(channel) && duet__peek_possible(channel) &&
+        channel->gather == NULL) {
         channel->drained = 0;
         if (duet__send_pending(channel))
             duet__send_step(channel, NULL);

@@ -69,6 +69,10 @@ duet_channel_recv_message(duet_channel *channel, uint32_t *code, void *buffer, s
     struct duet__rx job = {
         .kind = DUET__RX_MESSAGE, .buffer = buffer, .size = size, .code = DUET_CODE_MORE};
 
+    *code = DUET_CODE_MORE;
+    *got = 0;
+    if (duet__gather_waits(channel, 0))
+        return duet__gather_take(channel, buffer, size, got);
     int result = duet__call_recv(channel, &job, &deadline);
     *got = job.got;
     *code = job.code;
@@ -85,5 +89,12 @@ duet_channel_recv_messages(duet_channel *channel, duet_inbox *inbox, int timeout
     inbox->count = 0;
     if (inbox->room == 0)
         return duet__channel_misuse(channel);
+    if (duet__gather_waits(channel, 0)) {
+        duet_message part = {inbox->buffer, 0, DUET_CODE_MORE};
+        int result = duet__gather_take(channel, inbox->buffer, inbox->size, &part.size);
+        if (result == DUET_OK)
+            inbox->messages[inbox->count++] = part;
+        return result;
+    }
     return duet__call_recv(channel, &job, &deadline);
 }

@@ -140,22 +140,47 @@ place_other_code(duet_channel *channel, const struct duet__rx *job)
         return DUET_E_MISUSE; /* it was begun in another call's buffer, and goes on only there */
     /* An attacker may have changed the code of an unverified header, so the frame is verified in
      * `partial` before DUET_E_CODE is returned; one that is too large for that is not. */
-    return channel->rx_length > DUET__PARTIAL_MOST ? DUET_E_CODE
-                                                   : duet__partial_reserve(channel, 0);
+    if (channel->rx_length > DUET__PARTIAL_MOST && !channel->buffered)
+        return DUET_E_CODE;
+    return duet__partial_reserve(channel, 0);
+}
+
+/** Choose for a frame that is larger than the rest of the buffer. */
+static int
+place_larger(duet_channel *channel, struct duet__rx *job)
+{
+    int had_some = duet__recv_had_some(job);
+
+    if (job->gather)
+        return duet__gather_place(channel, job);
+    /* Only whole frames are delivered: one that does not fit waits for a call with more room. */
+    if (!channel->buffered)
+        return had_some ? DUET__RECV_STOP : DUET_E_ROOM;
+    /* Buffered: as much of it as fits, once it is verified in `partial`. Not before that is asked
+     * for: until then it stays in the kernel. */
+    if (duet__recv_satisfied(job) && (had_some || job->size == 0))
+        return DUET__RECV_STOP;
+    if (job->got < job->size)
+        return duet__partial_reserve(channel, 0);
+    if (had_some)
+        return DUET__RECV_STOP;
+    return channel->recv_phase == DUET__RECV_VERIFIED ? DUET_E_ROOM
+                                                      : duet__partial_reserve(channel, 0);
 }
 
 int
 duet__recv_place(duet_channel *channel, struct duet__rx *job)
 {
-    uint8_t *at = job->got < job->size ? job->buffer + job->got : job->buffer;
-
     if (job->kind == DUET__RX_STREAM && (channel->rx_code != 0 || channel->rx_message))
         return place_other_code(channel, job);
-    /* Only whole frames are delivered: one that does not fit waits for a call with more room. */
-    if (channel->rx_length > job->size - job->got)
-        return duet__recv_had_some(job) ? DUET__RECV_STOP : DUET_E_ROOM;
+    if (channel->rx_length - channel->rx_taken > job->size - job->got) {
+        int placed = place_larger(channel, job);
+        if (placed != DUET_OK)
+            return placed;
+    }
     if (channel->partial != NULL)
         return DUET_OK;
+    uint8_t *at = job->got < job->size ? job->buffer + job->got : job->buffer;
     if (channel->rx_done > 0 && !job->in_place && channel->rx_at != at)
         return DUET_E_MISUSE; /* begun in another buffer */
     channel->rx_at = at;
@@ -163,20 +188,36 @@ duet__recv_place(duet_channel *channel, struct duet__rx *job)
     return DUET_OK;
 }
 
+/** Add n bytes to what the job got, the last of a frame or message under its code. */
+static inline void
+deliver(struct duet__rx *job, size_t n, uint32_t code)
+{
+    if (job->kind == DUET__RX_BATCH)
+        job->inbox->messages[job->inbox->count++] = (duet_message){job->buffer + job->got, n, code};
+    job->in_place = 0;
+    job->got += n;
+    job->code = code;
+    job->whole = code != DUET_CODE_MORE;
+}
+
 void
 duet__recv_deliver(duet_channel *channel, struct duet__rx *job)
 {
-    if (job->kind == DUET__RX_BATCH)
-        job->inbox->messages[job->inbox->count++] =
-            (duet_message){job->buffer + job->got, channel->rx_length, channel->rx_code};
+    deliver(job, channel->rx_length - channel->rx_taken, channel->rx_code);
+    channel->rx_taken = 0;
     channel->recv_phase = DUET__RECV_BOUNDARY;
     channel->idle_frames = channel->rx_length > 0 ? 0 : channel->idle_frames + 1;
     channel->rx_message = channel->rx_code == DUET_CODE_MORE;
     channel->last = channel->rx_length;
-    job->in_place = 0;
-    job->got += channel->rx_length;
-    job->code = channel->rx_code;
-    job->whole = !channel->rx_message;
+}
+
+/** Deliver n bytes of the verified frame, not its last. Those of the stream need no end. */
+static void
+deliver_piece(duet_channel *channel, struct duet__rx *job, size_t n)
+{
+    deliver(job, n, channel->rx_code != 0 || channel->rx_message ? DUET_CODE_MORE : 0);
+    channel->rx_taken += (uint32_t)n;
+    channel->idle_frames = 0;
 }
 
 /* One read takes what is left of the payload, then the MAC, and the next header where the call will
@@ -238,8 +279,14 @@ duet__recv_frame(duet_channel *channel, struct duet__rx *job)
     if (channel->recv_phase == DUET__RECV_BEGUN)
         return duet__recv_piece(channel, job);
     /* Verified in `partial`, and for this call. */
-    if (channel->rx_length > 0)
-        memcpy(job->buffer + job->got, channel->partial, channel->rx_length);
+    size_t left = channel->rx_length - channel->rx_taken;
+    size_t n = duet__min(left, job->size - job->got);
+    if (n > 0)
+        memcpy(job->buffer + job->got, channel->partial + channel->rx_taken, n);
+    if (n < left) {
+        deliver_piece(channel, job, n);
+        return DUET_OK;
+    }
     duet__partial_free(channel);
     duet__recv_deliver(channel, job);
     return DUET_OK;
@@ -252,7 +299,7 @@ duet__recv_settle(duet_channel *channel, struct duet__rx *job, int result)
     if (!job->in_place || channel->recv_phase != DUET__RECV_BEGUN || channel->rx_done == 0)
         return result;
     if (channel->result == DUET_OK) {
-        if (channel->rx_length > DUET__PARTIAL_MOST)
+        if (channel->rx_length > DUET__PARTIAL_MOST && !channel->buffered && !job->gather)
             return result; /* too large: it goes on only where it lies */
         if (duet__partial_reserve(channel, channel->rx_done) == DUET_OK)
             memcpy(channel->partial, channel->rx_at, channel->rx_done);

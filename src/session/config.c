@@ -197,6 +197,7 @@ duet_config_set(duet_config *config, enum duet_setting setting, uint64_t value)
         [DUET_SET_FRAME_SIZE] = {1, FRAME_SIZE_MOST},
         [DUET_SET_MAX_SKEW_MS] = {0, SKEW_MOST_MS},
         [DUET_SET_SPEAK_FIRST] = {0, 1},
+        [DUET_SET_BUFFERED] = {0, 1},
     };
 
     if (config->frozen || (unsigned)setting >= sizeof range / sizeof *range ||
@@ -210,8 +211,10 @@ duet_config_set(duet_config *config, enum duet_setting setting, uint64_t value)
         config->frame_size = (uint32_t)value;
     else if (setting == DUET_SET_MAX_SKEW_MS)
         config->max_skew_ms = value;
-    else
+    else if (setting == DUET_SET_SPEAK_FIRST)
         config->speak_first = (int)value;
+    else
+        config->buffered = (int)value;
     return DUET_OK;
 }
 

@@ -30,6 +30,7 @@ struct duet_config {
     uint32_t frame_size;           /* bytes into which channel splits */
     uint64_t max_skew_ms;          /* 0: clocks are not trusted */
     int speak_first;               /* 1: the application may send before the peer's READY */
+    int buffered;                  /* 1: a channel hands a frame out in pieces */
     struct duet__bytes extensions; /* of our params; none are defined in version 1 */
     duet_handshake_ops handshake;  /* the application's own; size 0: the standard one */
     duet_schedule_ops schedule;    /* the same */
