@@ -89,17 +89,6 @@ answer_want(struct receiver *r, struct store_item *item)
     put_answer(r, TRANSFER_WANT, message, sizeof message);
 }
 
-void
-receiver_on_settled(void *context, struct store_item *item, int how)
-{
-    struct receiver *r = context;
-
-    if (how >= 0)
-        answer_stored(r, item, (enum stored_how)how);
-    else
-        answer_refused(r, item);
-}
-
 static void
 act_on(struct receiver *r, struct store_item *item, enum store_answer answer)
 {
@@ -120,6 +109,21 @@ act_on(struct receiver *r, struct store_item *item, enum store_answer answer)
         item->state = ITEM_TURN;
         break;
     default:
+        answer_refused(r, item);
+    }
+}
+
+void
+receiver_on_settled(void *context, struct store_item *item, int how)
+{
+    struct receiver *r = context;
+
+    if (how == STORE_AS_FILE) {
+        item->kind = OFFER_FILE;
+        act_on(r, item, store_look_again(&r->store, item));
+    } else if (how >= 0) {
+        answer_stored(r, item, (enum stored_how)how);
+    } else {
         answer_refused(r, item);
     }
 }

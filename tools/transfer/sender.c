@@ -106,6 +106,7 @@ on_want(struct sender *s, uint32_t index, uint64_t offset)
          (sent->state == SENT_CHECKED || sent->stream || offset > (uint64_t)sent->status.st_size)))
         return -1;
     sent->offset = offset;
+    sent->kind = OFFER_FILE; /* also where it was offered as a hard link */
     return sent_queue(s, index, offset > 0 ? SENT_CHECK : SENT_WANTED);
 }
 

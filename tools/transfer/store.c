@@ -311,6 +311,12 @@ store_look(struct store *store, struct store_item *item)
 }
 
 enum store_answer
+store_look_again(struct store *store, struct store_item *item)
+{
+    return look_at_file(store, item);
+}
+
+enum store_answer
 store_check(struct store *store, struct store_item *item, uint64_t offset,
             const uint8_t hash[TRANSFER_HASH])
 {

@@ -19,6 +19,8 @@ enum {
     STORE_FEW = 8       /* so many are put there one by one, which spares other programs' data */
 };
 
+enum { STORE_AS_FILE = 100 }; /* beside enum stored_how */
+
 /** What is to be done about an offer. */
 enum store_answer {
     STORE_WANT,    /* item->there bytes of it are there: ask for a CHECK, or for all where 0 */
@@ -90,7 +92,8 @@ struct store {
     uint64_t group_bytes;
     char why[700]; /* a refusal, for the peer and for here */
     int code;      /* the exit code of the last refusal that is a local failure */
-    /** An item of the group is settled: how, or a refusal (-1) with store->why. */
+    /** An item of the group is settled: how, a refusal (-1) with store->why, or
+     * STORE_AS_FILE: a hard link that is to be looked at anew, as a file. */
     void (*on_settled)(void *context, struct store_item *item, int how);
     void *context;
 };
@@ -113,6 +116,9 @@ void store_close(struct store *store);
 
 /** Look at an offer. */
 enum store_answer store_look(struct store *store, struct store_item *item);
+
+/** Look at a hard link as if it were offered as a file. */
+enum store_answer store_look_again(struct store *store, struct store_item *item);
 
 /** Compare what is there with a CHECK. Returns STORE_IN_TURN: GO; STORE_WANT: all of it is wanted;
  * or as store_look(). */
@@ -164,6 +170,7 @@ void folders_restore(struct store *store);
 
 /** OFFER_LINK, and OFFER_HARD_LINK in its turn. */
 enum store_answer link_offer(struct store *store, struct store_item *item);
+/** Returns 0; -1; STORE_AS_FILE: its content is needed, or what is there has to be compared. */
 int hard_link_done(struct store *store, struct store_item *item);
 
 /** The owner and group that an item gets here. */

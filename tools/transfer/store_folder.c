@@ -290,16 +290,13 @@ hard_link_done(struct store *store, struct store_item *item)
         return -1;
     }
     int found = fstatat(to, base, &there, AT_SYMLINK_NOFOLLOW) == 0;
-    if (fstatat(from, component, &status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(status.st_mode))
-        store_refuse(store, item, "the file that it is another name of was not stored");
-    else if (found && there.st_ino == status.st_ino && there.st_dev == status.st_dev)
+    int same = fstatat(from, component, &status, AT_SYMLINK_NOFOLLOW) == 0;
+    same = same && found && there.st_ino == status.st_ino && there.st_dev == status.st_dev;
+    /* Another file is there, the first one was refused, or the file system has no hard links. */
+    if (same || (!found && linkat(from, component, to, base, 0) == 0))
         result = 0;
-    else if (found && (!store->force || S_ISDIR(there.st_mode)))
-        store_refuse(store, item, "is there already, and differs; recv --force replaces it");
-    else if ((found && unlinkat(to, base, 0) != 0) || linkat(from, component, to, base, 0) != 0)
-        store_fail(store, item);
     else
-        result = 0;
+        result = STORE_AS_FILE;
     close(from);
     return result;
 }

@@ -111,7 +111,7 @@ store_group_settle(struct store *store)
         if (item->fd >= 0 && !store->stream)
             close(item->fd);
         item->fd = -1;
-        store->on_settled(store->context, item, result == 0 ? STORED_NEW : -1);
+        store->on_settled(store->context, item, result == 0 ? STORED_NEW : result);
     }
     store->group_files = 0;
     store->group_bytes = 0;
