@@ -25,7 +25,7 @@ if(DUET_PYTHON)
     install(DIRECTORY ${manuals}/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man3
         FILES_MATCHING PATTERN *.3)
 endif()
-install(FILES docs/protocol.md docs/security.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES docs/api.md docs/protocol.md docs/security.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY examples/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 set(sections)
 if(TARGET duet_command)

@@ -9,7 +9,7 @@ sed '/^\/\*/,/^ \*\//d' "$here/examples/hello.c" >example.c
 cmp readme.c example.c || bad "README.md and examples/hello.c differ"
 [ "$(sed -n '/^{/,/^}/p' readme.c | sed '1d;$d' | wc -l)" -le 18 ] || bad "it has grown"
 duet keygen -o secret.key >/dev/null
-hello=$(dirname "$DUET")/example_hello
+hello=$(dirname "$DUET")/examples/example_hello
 [ -x "$hello" ] || bad "example_hello is not built"
 ASAN_OPTIONS=detect_leaks=0 # a failed start releases nothing
 export ASAN_OPTIONS
