@@ -76,8 +76,6 @@ export type ConnectOptions = ChannelOptions & Omit<Partial<net.NetConnectOpts>, 
 export interface Info {
   role: Role;
   pattern?: Pattern;
-  ready: number;
-  pending: number;
   secretId: string;
   /** The peer's public key (base64), where it has proven an identity. */
   peerKey?: string;

@@ -38,6 +38,7 @@ class Channel extends Duplex {
   #resumeSending = undefined; // a write that waits for the handshake
   #messages;
   #parts = []; // of a message that goes on
+  #partsSize = 0; // bytes
   #maxMessage;
   #handshakeTimer = undefined;
   #handshakeTimeout;
@@ -53,7 +54,6 @@ class Channel extends Duplex {
       allowHalfOpen: options.allowHalfOpen === true,
       readableObjectMode: messages,
       writableObjectMode: messages,
-      emitClose: true,
       ...(options.highWaterMark !== undefined && { highWaterMark: options.highWaterMark }),
     });
     this.#config = Config.of(options);
@@ -102,6 +102,9 @@ class Channel extends Duplex {
     if (this.#wire) {
       throw errorOf('DUET_E_MISUSE', 'the channel is connected, or has a stream already');
     }
+    if (this.destroyed) {
+      return this; // an aborted signal came before
+    }
     this.#attach(net.connect({ noDelay: true, ...withoutOwn(options), allowHalfOpen: true }));
     return this;
   }
@@ -132,11 +135,11 @@ class Channel extends Duplex {
     if (this.destroyed) {
       return;
     }
-    this.#opened = Date.now();
+    this.#opened = performance.now();
     try {
       this.#session = Config.session(this.#config, this.#role, this.#replay);
-      this.#handshakeTimer = setTimeout(() => this.#fail(
-        errorOf('DUET_SLOW', 'the peer has not finished the handshake')), this.#handshakeTimeout);
+      this.#handshakeTimer = setTimeout(() => this.#fail(errorOf('DUET_SLOW', 'the peer has not ' +
+        'finished the handshake. It stays silent when secrets or profiles differ')), this.#handshakeTimeout);
       this.#flush();
     } catch (error) {
       this.destroy(error);
@@ -214,16 +217,18 @@ class Channel extends Duplex {
   }
 
   #pushPart(code, bytes) {
-    const goesOn = code === C.DUET_CODE_MORE;
-    const size = this.#parts.reduce((sum, part) => sum + part.length, bytes.length);
-    if (size > this.#maxMessage) {
+    this.#partsSize += bytes.length;
+    if (this.#partsSize > this.#maxMessage) {
       throw errorOf('DUET_E_TOO_LONG', `a message of more than ${this.#maxMessage} bytes`);
     }
-    this.#parts.push(bytes);
-    if (goesOn) {
+    if (code === C.DUET_CODE_MORE) {
+      if (bytes.length > 0) {
+        this.#parts.push(bytes);
+      }
       return true;
     }
-    const parts = this.#parts.splice(0);
+    const parts = [...this.#parts.splice(0), bytes];
+    this.#partsSize = 0;
     return this.push({ code, data: parts.length === 1 ? bytes : Buffer.concat(parts) });
   }
 
@@ -286,7 +291,7 @@ class Channel extends Duplex {
     if (this.#ready) {
       keepSilent(this.#wire, drawSilence(), true);
     } else {
-      keepSilent(this.#wire, this.#silence - (Date.now() - this.#opened), false);
+      keepSilent(this.#wire, this.#silence - (performance.now() - this.#opened), false);
     }
   }
 

@@ -77,8 +77,12 @@ class Server extends net.Server {
   /** As of a net.Server: open channels go on. Peers that have not authenticated are dropped. */
   close(callback) {
     super.close(callback);
+    for (const [wire, channel] of this.#halfOpen) {
+      channel.destroy();
+      wire.destroy();
+    }
     for (const wire of this.#wires) {
-      if (this.#halfOpen.has(wire) || isSilenced(wire)) {
+      if (isSilenced(wire)) {
         wire.destroy();
       }
     }

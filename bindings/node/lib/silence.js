@@ -37,8 +37,8 @@ function keepSilent(stream, milliseconds, untilEnd) {
   let timer;
   const look = () => {
     if (end === 0) {
-      end = Date.now() + LAST;
-    } else if (!heard || Date.now() >= end) {
+      end = performance.now() + LAST;
+    } else if (!heard || performance.now() >= end) {
       closeSoftly(stream);
       return;
     }

@@ -416,8 +416,6 @@ session_info(napi_env env, napi_callback_info call)
     } numbers[] = {
         {"role", info.role},
         {"pattern", info.pattern},
-        {"ready", info.ready},
-        {"pending", (double)info.pending},
         {"framesSent", (double)info.tx_frames},
         {"framesReceived", (double)info.rx_frames},
         {"bytesSent", (double)info.tx_bytes},

@@ -268,3 +268,11 @@ test('errors say what, and have a code of the closed list', () => {
   assert.throws(() => new duet.Config({}), TypeError);
   assert.throws(() => new duet.Channel({ secret, replay: {}, socket: duplexPair()[0] }).destroy());
 });
+
+test('a signal that is aborted already: nothing is connected', async (t) => {
+  const server = await serve(t, {});
+  server.on('connection', () => assert.fail('a connection was made'));
+  const client = dial(t, server.port, { signal: AbortSignal.abort() });
+  assert.equal((await failure(client)).name, 'AbortError');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+});
