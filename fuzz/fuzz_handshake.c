@@ -36,16 +36,16 @@ prepare(struct duet__handshake *handshake, enum duet_role role, const struct due
     handshake->psk = &psk;
     handshake->label = label;
     handshake->identity = &identities[role];
-    handshake->extensions = extensions;
+    handshake->extensions[0] = extensions;
     handshake->mine = *params;
 }
 
 static struct duet__params
 draw_params(struct input *in)
 {
-    struct duet__params params = {input_byte(in), input_byte(in), input_byte(in), 0};
+    struct duet__params params = {.rotate_frames = input_byte(in), .rotate_blocks = input_byte(in)};
 
-    params.max_payload = params.max_payload << 24 | (uint32_t)input_byte(in) << 8;
+    params.max_payload = (uint32_t)input_byte(in) << 24 | (uint32_t)input_byte(in) << 8;
     params.time_ms = input_byte(in);
     return params;
 }
@@ -121,7 +121,6 @@ converse(enum duet_pattern pattern, unsigned which, struct input *in)
 static void
 read_params(const uint8_t *data, size_t size)
 {
-    static const struct duet__bytes nothing = {NULL, 0};
     uint8_t again[WIRE_PARAMS];
     struct duet__writer to = duet__writer(again, sizeof again);
     struct duet__params params;
@@ -129,7 +128,7 @@ read_params(const uint8_t *data, size_t size)
     if (duet__params_read(&params, (struct duet__bytes){data, size}) != DUET_OK)
         return;
     need(size >= sizeof again);
-    duet__params_write(&to, &params, nothing);
+    duet__params_write(&to, &params);
     need(memcmp(again, data, sizeof again) == 0);
 }
 

@@ -48,6 +48,10 @@ typedef struct duet_constant {
  * order; the last one's name is NULL. Static and constant.   Since 0.2. */
 DUET_API const duet_constant *duet_constants(void);
 
+/** Whether libcrypto has ML-KEM-768 (OpenSSL 3.5 or newer), which hybrid sessions need; see
+ * DUET_SET_HYBRID. Returns 1, or 0.   Since 0.2. */
+DUET_API int duet_has_hybrid(void);
+
 /** The library's version, DUET_VERSION when it was built.   Since 0.1. */
 DUET_API const char *duet_version(void);
 

@@ -40,8 +40,8 @@ enum duet_pattern {
 };
 #undef DUET__PATTERN_ENUM
 
-#define DUET_RANDOM_SIZE  80u   /**< random bytes that a new session takes */
-#define DUET_FRESH_SIZE   32u   /**< random bytes that a refresh (DH ratchet) takes */
+#define DUET_RANDOM_SIZE  144u  /**< random bytes that a new session takes */
+#define DUET_FRESH_SIZE   96u   /**< random bytes that a refresh (DH ratchet) takes */
 #define DUET_NONCE_SIZE   32u   /**< bytes of a nonce, N_t or N_b */
 #define DUET_RECEIPT_SIZE 32u   /**< bytes of a receipt */
 #define DUET_PING_SIZE    8u    /**< bytes of a PING */
@@ -72,10 +72,21 @@ enum duet_setting {
                              default: clocks are not compared */
     DUET_SET_SPEAK_FIRST, /**< 1: the application may send before the peer's READY, while the peer
                              is NOT yet proven live; default 0 */
-    DUET_SET_BUFFERED     /**< 1: a channel keeps one verified frame, up to DUET_SET_MAX_PAYLOAD
+    DUET_SET_BUFFERED,    /**< 1: a channel keeps one verified frame, up to DUET_SET_MAX_PAYLOAD
                              bytes, and hands it out in pieces of any size; default 0: whole frames,
                              and what is not asked for stays in the kernel. See
                              duet_channel_recv() */
+    DUET_SET_HYBRID       /**< an enum duet_hybrid; default OFFER where duet_has_hybrid(), else OFF.
+                             REQUIRE is E_MISUSE where ML-KEM-768 is absent */
+};
+
+/** Whether a session uses ML-KEM-768 beside X25519, so that who records it cannot decrypt it with a
+ * quantum computer later, not even one who holds the secret (docs/protocol.md §4 "Hybrid"). Needs
+ * pattern 1 or 2 and a DUET_SET_MAX_PAYLOAD of 2,048 at least. */
+enum duet_hybrid {
+    DUET_HYBRID_OFF,    /**< never */
+    DUET_HYBRID_OFFER,  /**< where the peer can and may */
+    DUET_HYBRID_REQUIRE /**< always: a peer that does not is met as one without the secret */
 };
 
 /** Make an empty configuration: the default profile, no secret. Returns NULL without memory, or
@@ -204,6 +215,7 @@ typedef struct duet_info {
     uint8_t secret_id[DUET_SECRET_ID_SIZE]; /**< of the secret in use */
     int has_peer_key;                       /**< 1: pattern 2, and peer_key is known */
     uint8_t peer_key[DUET_KEY_SIZE];        /**< the peer's identity; trusted only once ready */
+    int hybrid; /**< 1: ML-KEM-768 is used beside X25519; see DUET_SET_HYBRID */
 } duet_info;
 
 /**

@@ -109,6 +109,14 @@ duet__write8(struct duet__writer *w, uint8_t v)
 }
 
 static inline void
+duet__write16(struct duet__writer *w, unsigned v)
+{
+    uint8_t *p = duet__room(w, 2);
+    if (p != NULL)
+        duet__store16(p, v);
+}
+
+static inline void
 duet__write32(struct duet__writer *w, uint32_t v)
 {
     uint8_t *p = duet__room(w, 4);

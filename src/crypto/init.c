@@ -2,6 +2,7 @@
  * duet_init(): sets the two things that a process has once, the kernel and libcrypto's objects.
  */
 #include "crypto/aead.h"
+#include "crypto/mlkem.h"
 #include "crypto/x25519.h"
 #include "kernel/kernel.h"
 
@@ -18,6 +19,8 @@ init_once(void)
         outcome = duet__aead_init();
     if (outcome == DUET_OK)
         outcome = duet__x25519_init();
+    if (outcome == DUET_OK)
+        duet__mlkem_init();
 }
 
 int
@@ -31,6 +34,12 @@ const char *
 duet_kernel_name(void)
 {
     return duet_init() == DUET_OK ? duet__kernel()->name : "none";
+}
+
+int
+duet_has_hybrid(void)
+{
+    return duet_init() == DUET_OK && duet__mlkem_available();
 }
 
 const char *

@@ -15,8 +15,7 @@ enum { VERSION = 1, FLAGS = 0, EXTENSION_TYPES = 65536 };
 /* ---- Params ---- */
 
 void
-duet__params_write(struct duet__writer *to, const struct duet__params *params,
-                   struct duet__bytes extensions)
+duet__params_write(struct duet__writer *to, const struct duet__params *params)
 {
     duet__write8(to, VERSION);
     duet__write8(to, FLAGS);
@@ -24,18 +23,23 @@ duet__params_write(struct duet__writer *to, const struct duet__params *params,
     duet__write8(to, params->rotate_blocks);
     duet__write32(to, params->max_payload);
     duet__write64(to, params->time_ms);
-    duet__write(to, extensions.data, extensions.size);
 }
 
-/** Skip extensions: this version knows none. Each type may come once. */
+/** Read extensions: `kem` is kept, others are skipped. Each type may come once. */
 static int
-skip_extensions(struct duet__reader *from)
+read_extensions(struct duet__params *params, struct duet__reader *from)
 {
     uint8_t seen[EXTENSION_TYPES / 8] = {0};
 
     while (from->left > 0 && !from->bad) {
         unsigned type = duet__read16(from);
-        duet__read(from, duet__read16(from));
+        size_t size = duet__read16(from);
+        const uint8_t *value = duet__read(from, size);
+        if (type == WIRE_EXTENSION_KEM && !from->bad && !params->has_kem) {
+            params->has_kem = 1;
+            params->kem = value;
+            params->kem_size = size;
+        }
         uint8_t bit = (uint8_t)(1u << type % 8);
         if (seen[type / 8] & bit)
             return DUET_E_PROTOCOL;
@@ -68,7 +72,8 @@ duet__params_read(struct duet__params *params, struct duet__bytes bytes)
         return DUET_E_PROTOCOL;
     if (params->max_payload < WIRE_MAX_PAYLOAD_LEAST)
         return DUET_E_PROTOCOL;
-    return skip_extensions(&from);
+    params->has_kem = 0;
+    return read_extensions(params, &from);
 }
 
 /* ---- psk and prologue ---- */
@@ -116,6 +121,17 @@ duet__handshake_begin(struct duet__handshake *handshake, enum duet_pattern patte
 
 /* ---- Messages: pattern(1) ‖ length(2) ‖ body(length) ---- */
 
+/** Write our params: those of m1 and m2 of patterns 1 and 2 may bear `kem`. */
+static void
+write_params(const struct duet__handshake *handshake, struct duet__writer *to)
+{
+    duet__params_write(to, &handshake->mine);
+    duet__write(to, handshake->extensions[0].data, handshake->extensions[0].size);
+    if (handshake->pattern != DUET_PATTERN_SECRET)
+        duet__hybrid_write(&handshake->hybrid, to);
+    duet__write(to, handshake->extensions[1].data, handshake->extensions[1].size);
+}
+
 static int
 write_noise(struct duet__handshake *handshake, struct duet__writer *to)
 {
@@ -123,7 +139,9 @@ write_noise(struct duet__handshake *handshake, struct duet__writer *to)
     struct duet__writer payload = duet__writer(params, sizeof params);
 
     if (handshake->noise.message < THIRD)
-        duet__params_write(&payload, &handshake->mine, handshake->extensions);
+        write_params(handshake, &payload);
+    if (payload.bad)
+        return DUET_E_ROOM;
     return duet__noise_write(&handshake->noise, to, (struct duet__bytes){params, payload.used});
 }
 
@@ -138,7 +156,12 @@ read_noise(struct duet__handshake *handshake, uint8_t *body, size_t size)
         return result;
     if (last)
         return payload.size == 0 ? DUET_OK : DUET_E_PROTOCOL;
-    return duet__params_read(&handshake->theirs, payload);
+    result = duet__params_read(&handshake->theirs, payload);
+    if (result != DUET_OK)
+        return result;
+    return handshake->role == DUET_TOP
+               ? duet__hybrid_take(&handshake->hybrid, &handshake->theirs)
+               : duet__hybrid_answer(&handshake->hybrid, &handshake->theirs);
 }
 
 int
@@ -150,7 +173,7 @@ duet__handshake_write(struct duet__handshake *handshake)
     duet__write8(&to, (uint8_t)handshake->pattern);
     uint8_t *length = duet__room(&to, 2);
     if (handshake->pattern == DUET_PATTERN_SECRET)
-        duet__params_write(&to, &handshake->mine, handshake->extensions);
+        write_params(handshake, &to);
     else
         result = write_noise(handshake, &to);
     duet__store16(length, (unsigned)(to.used - WIRE_HELLO_HEAD));
@@ -215,7 +238,7 @@ static void
 extract(struct duet__handshake *handshake, uint8_t prk[WIRE_DIGEST])
 {
     uint8_t bound[WIRE_DIGEST + 2 * WIRE_NONCE];
-    uint8_t keys[2 * DUET__NOISE_KEY];
+    uint8_t keys[2 * DUET__NOISE_KEY + DUET__MLKEM_SHARED];
     struct duet__bytes ikm = {handshake->psk->secret, handshake->psk->size};
 
     handshake_hash(handshake, bound);
@@ -223,7 +246,9 @@ extract(struct duet__handshake *handshake, uint8_t prk[WIRE_DIGEST])
     duet__sha256(bound, bound, sizeof bound);
     if (handshake->pattern != DUET_PATTERN_SECRET) {
         duet__noise_split(&handshake->noise, keys, keys + DUET__NOISE_KEY);
-        ikm = (struct duet__bytes){keys, sizeof keys};
+        memcpy(keys + (size_t)2 * DUET__NOISE_KEY, handshake->hybrid.shared, DUET__MLKEM_SHARED);
+        ikm = (struct duet__bytes){keys, handshake->hybrid.agreed ? sizeof keys
+                                                                  : (size_t)2 * DUET__NOISE_KEY};
     }
     duet__hkdf_extract(prk, (struct duet__bytes){bound, WIRE_DIGEST}, ikm);
     duet_wipe(keys, sizeof keys);
@@ -242,4 +267,11 @@ duet__handshake_finish(struct duet__handshake *handshake, uint8_t exporter[WIRE_
                        (struct duet__bytes){handshake->secret, sizeof handshake->secret});
     duet_wipe(prk, sizeof prk);
     duet_wipe(&handshake->noise, sizeof handshake->noise);
+}
+
+void
+duet__handshake_wipe(struct duet__handshake *handshake)
+{
+    duet__hybrid_wipe(&handshake->hybrid);
+    duet_wipe(handshake, sizeof *handshake);
 }

@@ -7,6 +7,7 @@
 #ifndef DUET_HANDSHAKE_HANDSHAKE_H
 #define DUET_HANDSHAKE_HANDSHAKE_H
 
+#include "handshake/hybrid.h"
 #include "handshake/noise.h"
 #include "handshake/psk.h"
 
@@ -15,16 +16,18 @@ struct duet__params {
     uint8_t rotate_frames, rotate_blocks; /* exponents, of the sender's direction */
     uint32_t max_payload;                 /* bytes that the sender of this accepts */
     uint64_t time_ms;                     /* Unix milliseconds, 0 without a clock */
+    int has_kem;                          /* read: 1: extension `kem` is there */
+    const uint8_t *kem;                   /* read: its value, within the bytes that were read */
+    size_t kem_size;                      /* bytes */
 };
 
-/** Write params, and extensions as they are. */
-void duet__params_write(struct duet__writer *to, const struct duet__params *params,
-                        struct duet__bytes extensions);
+/** Write params without extensions. */
+void duet__params_write(struct duet__writer *to, const struct duet__params *params);
 
 /** Read params; unknown extensions are skipped. Returns DUET_OK, DUET_E_PROTOCOL. */
 int duet__params_read(struct duet__params *params, struct duet__bytes bytes);
 
-enum { DUET__MESSAGE_MOST = 512 }; /* bytes of a message of ours, extensions included */
+enum { DUET__MESSAGE_MOST = 1408 }; /* bytes of a message of ours, extensions included */
 
 struct duet__handshake {
     enum duet_role role;
@@ -32,7 +35,9 @@ struct duet__handshake {
     const struct duet__psk *psk;
     const uint8_t *label;          /* D */
     const duet_identity *identity; /* NULL: none */
-    struct duet__bytes extensions; /* of our params */
+    /* For tests: further extensions of our params, as they are, before and after `kem`. */
+    struct duet__bytes extensions[2];
+    struct duet__hybrid hybrid;
     struct duet__params mine, theirs;
     uint8_t nonces[2 * WIRE_NONCE]; /* N_t ‖ N_b */
     struct duet__sha256 transcript; /* pattern 0: of m1 ‖ m2 */
@@ -55,7 +60,7 @@ int duet__handshake_write(struct duet__handshake *handshake);
 int duet__handshake_peek(const uint8_t *hello, size_t size, unsigned *pattern);
 
 /** Read the peer's next message, deciphering in place. Returns DUET_OK; DUET_E_PROTOCOL,
- * DUET_E_FORGED; DUET_E_CRYPTO. */
+ * DUET_E_FORGED; DUET_E_UNTRUSTED (not hybrid, which is required here); DUET_E_CRYPTO. */
 int duet__handshake_read(struct duet__handshake *handshake, uint8_t *hello, size_t size);
 
 /** 1 when all messages are written and read, so that S can be derived. */
@@ -63,5 +68,8 @@ int duet__handshake_done(const struct duet__handshake *handshake);
 
 /** Derive S, and X of the exporter. */
 void duet__handshake_finish(struct duet__handshake *handshake, uint8_t exporter[WIRE_DIGEST]);
+
+/** Wipe it, and free what it holds. */
+void duet__handshake_wipe(struct duet__handshake *handshake);
 
 #endif

@@ -56,7 +56,8 @@ duet_session_new(duet_session **session, const duet_config *config, enum duet_ro
         return new_own(session, config, role, random, now_ms);
     int has_secret =
         role == DUET_TOP ? duet__config_first(config, now_ms) != NULL : config->count > 0;
-    if (!has_secret || patterns == 0 || (needs_identity && !config->has_identity))
+    if (!has_secret || patterns == 0 || (needs_identity && !config->has_identity) ||
+        !duet__config_hybrid_fits(config))
         return DUET_E_MISUSE;
     struct duet_session *s = allocate_session(config, role);
     if (s == NULL)
@@ -237,6 +238,7 @@ describe(const struct duet_session *s, duet_info *info)
     info->tx_closed = s->tx_phase == DUET__TX_CLOSED;
     info->rx_closed = s->rx_phase == DUET__RX_CLOSED;
     info->pinging = s->pinged || (s->pending & DUET__PENDING_PING);
+    info->hybrid = s->hybrid;
     info->refreshing = s->refresh_phase != DUET__REFRESH_NONE;
     info->pending = s->error == DUET_OK ? duet__pending_size(s) : 0;
     info->tx_limit = s->tx_limit;

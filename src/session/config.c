@@ -42,6 +42,7 @@ duet_config_new(void)
     duet__profile_init(&config->profile);
     config->max_payload = MAX_PAYLOAD;
     config->frame_size = FRAME_SIZE;
+    config->hybrid = duet_has_hybrid() ? DUET_HYBRID_OFFER : DUET_HYBRID_OFF;
     hash_label(config);
     return config;
 }
@@ -198,10 +199,13 @@ duet_config_set(duet_config *config, enum duet_setting setting, uint64_t value)
         [DUET_SET_MAX_SKEW_MS] = {0, SKEW_MOST_MS},
         [DUET_SET_SPEAK_FIRST] = {0, 1},
         [DUET_SET_BUFFERED] = {0, 1},
+        [DUET_SET_HYBRID] = {DUET_HYBRID_OFF, DUET_HYBRID_REQUIRE},
     };
 
     if (config->frozen || (unsigned)setting >= sizeof range / sizeof *range ||
         value < range[setting].least || value > range[setting].most)
+        return DUET_E_MISUSE;
+    if (setting == DUET_SET_HYBRID && value == DUET_HYBRID_REQUIRE && !duet_has_hybrid())
         return DUET_E_MISUSE;
     if (setting == DUET_SET_PATTERNS)
         config->patterns = (unsigned)value;
@@ -213,8 +217,10 @@ duet_config_set(duet_config *config, enum duet_setting setting, uint64_t value)
         config->max_skew_ms = value;
     else if (setting == DUET_SET_SPEAK_FIRST)
         config->speak_first = (int)value;
-    else
+    else if (setting == DUET_SET_BUFFERED)
         config->buffered = (int)value;
+    else
+        config->hybrid = (enum duet_hybrid)value;
     return DUET_OK;
 }
 
@@ -260,7 +266,7 @@ duet__config_first(const struct duet_config *config, uint64_t now_ms)
 }
 
 /* §4: 1 and 2 unless the application says otherwise, 2 alone with a list of trusted peers, never 2
- * without an identity. */
+ * without an identity, never 0 where hybrid is required. */
 unsigned
 duet__config_patterns(const struct duet_config *config, enum duet_role role)
 {
@@ -273,7 +279,24 @@ duet__config_patterns(const struct duet_config *config, enum duet_role role)
         set &= identity;
     if (!config->has_identity && (role == DUET_BOTTOM || config->patterns == 0))
         set &= ~identity;
+    if (config->hybrid == DUET_HYBRID_REQUIRE) /* pattern 0 has no public-key work */
+        set &= ~(1u << DUET_PATTERN_SECRET);
     return set;
+}
+
+/* A refresh's REFRESH 0x01 must fit into the frames that the peer may send. */
+int
+duet__config_hybrid_fits(const struct duet_config *config)
+{
+    return config->hybrid != DUET_HYBRID_REQUIRE || config->max_payload >= WIRE_KEM_PAYLOAD_LEAST;
+}
+
+enum duet_hybrid
+duet__config_hybrid(const struct duet_config *config)
+{
+    int can = duet_has_hybrid() && config->max_payload >= WIRE_KEM_PAYLOAD_LEAST;
+
+    return can ? config->hybrid : DUET_HYBRID_OFF;
 }
 
 enum duet_pattern

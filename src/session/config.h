@@ -24,16 +24,17 @@ struct duet_config {
     duet_peers peers; /* list owned */
     int has_peers;
     duet_profile profile;
-    uint8_t label[WIRE_DIGEST];    /* D */
-    unsigned patterns;             /* a set of 1 << pattern; 0: by default */
-    uint32_t max_payload;          /* bytes that this side accepts in a frame */
-    uint32_t frame_size;           /* bytes into which channel splits */
-    uint64_t max_skew_ms;          /* 0: clocks are not trusted */
-    int speak_first;               /* 1: the application may send before the peer's READY */
-    int buffered;                  /* 1: a channel hands a frame out in pieces */
-    struct duet__bytes extensions; /* of our params; none are defined in version 1 */
-    duet_handshake_ops handshake;  /* the application's own; size 0: the standard one */
-    duet_schedule_ops schedule;    /* the same */
+    uint8_t label[WIRE_DIGEST]; /* D */
+    unsigned patterns;          /* a set of 1 << pattern; 0: by default */
+    uint32_t max_payload;       /* bytes that this side accepts in a frame */
+    uint32_t frame_size;        /* bytes into which channel splits */
+    uint64_t max_skew_ms;       /* 0: clocks are not trusted */
+    int speak_first;            /* 1: the application may send before the peer's READY */
+    int buffered;               /* 1: a channel hands a frame out in pieces */
+    enum duet_hybrid hybrid;
+    struct duet__bytes extensions[2]; /* for tests: further extensions of our params */
+    duet_handshake_ops handshake;     /* the application's own; size 0: the standard one */
+    duet_schedule_ops schedule;       /* the same */
 };
 
 /** The configuration of sessions that have none: raw ones. Counted like any other, never freed. */
@@ -67,6 +68,12 @@ const struct duet__psk *duet__config_first(const struct duet_config *config, uin
 
 /** The patterns that a role may use, as a set; 0: none. */
 unsigned duet__config_patterns(const struct duet_config *config, enum duet_role role);
+
+/** 1 when the settings that hybrid sessions need allow what DUET_SET_HYBRID requires. */
+int duet__config_hybrid_fits(const struct duet_config *config);
+
+/** What a handshake may do with ML-KEM. */
+enum duet_hybrid duet__config_hybrid(const struct duet_config *config);
 
 /** The pattern that TOP offers: the highest of its set, which is not empty. */
 enum duet_pattern duet__config_offer(const struct duet_config *config);

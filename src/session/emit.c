@@ -42,23 +42,30 @@ close_sent(struct duet_session *s, enum duet__pending what)
 static const struct pending_frame {
     enum duet__pending what;
     uint32_t code;
-    uint8_t size; /* bytes of payload */
+    uint8_t size; /* bytes of payload; of REFRESH: duet__refresh_size() */
     uint8_t counted;
     void (*fill)(const struct duet_session *s, enum duet__pending what, uint8_t *payload);
     void (*sent)(struct duet_session *s, enum duet__pending what);
 } pending_frames[] = {
-    {DUET__PENDING_DONE, WIRE_REFRESH, 1, 0, duet__refresh_fill, duet__refresh_sent},
-    {DUET__PENDING_ANSWER, WIRE_REFRESH, 1 + WIRE_KEY, 0, duet__refresh_fill, duet__refresh_sent},
+    {DUET__PENDING_DONE, WIRE_REFRESH, 0, 0, duet__refresh_fill, duet__refresh_sent},
+    {DUET__PENDING_ANSWER, WIRE_REFRESH, 0, 0, duet__refresh_fill, duet__refresh_sent},
     {DUET__PENDING_PONG, WIRE_PONG, DUET_PING_SIZE, 1, fill_ping, NULL},
     {DUET__PENDING_PING, WIRE_PING, DUET_PING_SIZE, 1, fill_ping, ping_sent},
     {DUET__PENDING_ROTATE, WIRE_ROTATE, 0, 0, NULL, rotate_sent},
-    {DUET__PENDING_ASK, WIRE_REFRESH, 1 + WIRE_KEY, 1, duet__refresh_fill, duet__refresh_sent},
+    {DUET__PENDING_ASK, WIRE_REFRESH, 0, 1, duet__refresh_fill, duet__refresh_sent},
     {DUET__PENDING_CLOSE, WIRE_CLOSE, 0, 0, NULL, close_sent},
 };
 
 enum { PENDING_FRAMES = sizeof pending_frames / sizeof *pending_frames };
 
 /* ---- How much there is ---- */
+
+/** Bytes of a pending frame's payload. */
+static size_t
+pending_frame_size(const struct duet_session *s, const struct pending_frame *frame)
+{
+    return frame->code == WIRE_REFRESH ? duet__refresh_size(s, frame->what) : frame->size;
+}
 
 static size_t
 hello_frame_size(const struct duet_session *s)
@@ -96,7 +103,7 @@ duet__pending_size(const struct duet_session *s)
         return size;
     for (size_t i = 0; i < PENDING_FRAMES && may_emit(s); i++)
         if (s->pending & pending_frames[i].what)
-            size += DUET_FRAME_OVERHEAD + pending_frames[i].size;
+            size += DUET_FRAME_OVERHEAD + pending_frame_size(s, &pending_frames[i]);
     return size;
 }
 
@@ -166,10 +173,11 @@ emit_pending(struct duet_session *s, struct duet__writer *to)
         const struct pending_frame *row = &pending_frames[i];
         if (!(s->pending & row->what))
             continue;
-        uint8_t *frame = duet__room(to, (size_t)DUET_FRAME_OVERHEAD + row->size);
+        size_t size = pending_frame_size(s, row);
+        uint8_t *frame = duet__room(to, DUET_FRAME_OVERHEAD + size);
         if (row->fill != NULL)
             row->fill(s, row->what, frame + DUET_HEADER_SIZE);
-        int result = seal_in_place(s, frame, row->code, row->size);
+        int result = seal_in_place(s, frame, row->code, size);
         if (result != DUET_OK)
             return result;
         s->pending &= (uint8_t)~row->what;

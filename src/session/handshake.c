@@ -49,15 +49,18 @@ duet__session_begin_handshake(struct duet_session *s, const uint8_t random[DUET_
     messages->role = (enum duet_role)s->role;
     messages->label = config->label;
     messages->identity = config->has_identity ? &config->identity : NULL;
-    messages->extensions = config->extensions;
-    messages->mine =
-        (struct duet__params){(uint8_t)config->profile.rotate_frames,
-                              (uint8_t)config->profile.rotate_blocks, config->max_payload, now_ms};
+    memcpy(messages->extensions, config->extensions, sizeof messages->extensions);
+    messages->hybrid.setting = duet__config_hybrid(config);
+    messages->mine = (struct duet__params){.rotate_frames = (uint8_t)config->profile.rotate_frames,
+                                           .rotate_blocks = (uint8_t)config->profile.rotate_blocks,
+                                           .max_payload = config->max_payload,
+                                           .time_ms = now_ms};
     uint8_t *nonce = messages->nonces + (s->role == DUET_TOP ? 0 : WIRE_NONCE);
     memcpy(nonce, duet__read(&from, WIRE_NONCE), WIRE_NONCE);
     memcpy(messages->noise.e, duet__read(&from, WIRE_KEY), WIRE_KEY);
     hs->draws[0] = duet__read64(&from);
     hs->draws[1] = duet__read64(&from);
+    memcpy(messages->hybrid.draw, duet__read(&from, DUET__MLKEM_SEED), DUET__MLKEM_SEED);
     if (s->role == DUET_BOTTOM)
         return DUET_OK;
 
@@ -68,6 +71,8 @@ duet__session_begin_handshake(struct duet_session *s, const uint8_t random[DUET_
     int result = start_hello(s, &s->tx, DUET_TOP, s->psk);
     if (result == DUET_OK)
         result = duet__handshake_begin(messages, pattern);
+    if (result == DUET_OK && pattern != DUET_PATTERN_SECRET)
+        result = duet__hybrid_offer(&messages->hybrid);
     return result == DUET_OK ? duet__handshake_write(messages) : result;
 }
 
@@ -167,6 +172,7 @@ change_rx(struct duet_session *s)
 {
     struct duet__handshake *messages = &s->handshake->messages;
 
+    s->hybrid = messages->hybrid.agreed != 0;
     duet__handshake_finish(messages, s->exporter);
     int result = change_keys(s, &s->rx, duet__peer_role(s), &messages->theirs);
     if (result != DUET_OK)
@@ -215,6 +221,10 @@ read_message(struct duet_session *s)
     if (result == DUET_E_FORGED)
         return duet__session_fail(s, result,
                                   "the peer's HELLO holds a Noise message that does not decrypt");
+    if (result == DUET_E_UNTRUSTED)
+        return duet__session_fail(s, DUET_E_UNAUTHENTICATED,
+                                  "hybrid is required here, and the peer's is off, or its "
+                                  "libcrypto is too old (OpenSSL before 3.5)");
     if (result != DUET_OK)
         return duet__session_fail(s, result, "the peer's HELLO is malformed");
     return DUET_OK;

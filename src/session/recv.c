@@ -16,7 +16,8 @@
  *   MAC
  *   HELLO, MAC               take_hello()    `hello`, allocated only when  NONCE, LIBRARY
  *                                            a secret opened the header
- *   library frame, MAC       take_library()  `held`: the first 33 bytes    an event of library.c
+ *   library frame, MAC       take_library()  `held`: the first 33 bytes;   an event of library.c
+ *                                            `large`: a hybrid REFRESH
  *
  * A call runs through these in order until it meets an event, or is out of bytes or room. A call
  * that ends at a header does not take what follows it.
@@ -88,7 +89,7 @@ take_header(struct duet_session *s, struct duet_step *step)
     step->used += n;
     if (n < DUET_HEADER_SIZE) {
         memcpy(s->held + s->held_size, header, n);
-        s->held_size = (uint8_t)(s->held_size + n);
+        s->held_size = (uint16_t)(s->held_size + n);
         if (s->held_size < DUET_HEADER_SIZE)
             return DUET_OK;
         header = s->held;
@@ -145,6 +146,8 @@ library_opened(struct duet_session *s, struct duet_step *step, int result)
     step->event = DUET_EVENT_LIBRARY;
     result = duet__library_received(s, &step->event);
     s->held_size = 0;
+    if (s->refresh_phase != DUET__REFRESH_RANDOM_WANTED) /* else it is still to be answered */
+        duet__session_drop_large(s);
     if (step->event == DUET_EVENT_NONCE)
         step->nonce = s->handshake->messages.nonces;
     return result;
@@ -157,13 +160,20 @@ take_library(struct duet_session *s, struct duet_step *step)
     uint8_t scratch[SCRATCH];
     int result = DUET_AGAIN;
 
+    if (s->hybrid && s->large == NULL && s->rx.code == WIRE_REFRESH && s->rx.length > DUET__HELD) {
+        s->large = malloc(DUET__REFRESH_MOST);
+        if (s->large == NULL)
+            return DUET_E_MEMORY;
+    }
+    uint8_t *held = s->large != NULL ? s->large : s->held;
+    size_t room = s->large != NULL ? DUET__REFRESH_MOST : DUET__HELD;
     while (result == DUET_AGAIN && step_left(step) > 0) {
         size_t n = duet__min(duet__min(step_left(step), sizeof scratch), duet__cipher_left(&s->rx));
         size_t put;
         result = duet__cipher_open_piece(&s->rx, scratch, &put, step->in + step->used, n);
-        size_t hold = duet__min(put, sizeof s->held - s->held_size);
-        memcpy(s->held + s->held_size, scratch, hold);
-        s->held_size = (uint8_t)(s->held_size + hold);
+        size_t hold = duet__min(put, room - s->held_size);
+        memcpy(held + s->held_size, scratch, hold);
+        s->held_size = (uint16_t)(s->held_size + hold);
         step->used += n;
     }
     duet_wipe(scratch, sizeof scratch);

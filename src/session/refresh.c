@@ -4,7 +4,8 @@
  *
  * The asker sends 0x01 ‖ e; the answerer sends 0x02 ‖ e' and rotates its sending direction; the
  * asker sends 0x03 and rotates its own. Each end rotates its receiving direction after the frame
- * after which the peer rotated. Timing and randomness are the caller's.
+ * after which the peer rotated. In a hybrid session the two also bear an ML-KEM-768 key and a
+ * ciphertext for it. Timing and randomness are the caller's.
  */
 #include "session/session.h"
 
@@ -15,7 +16,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FRESH = 7 + 3 * WIRE_KEY }; /* bytes: "refresh" ‖ e ‖ e' ‖ DH */
+/* bytes: "refresh" ‖ e ‖ e' ‖ DH, in a hybrid session ‖ SHA-256(ek ‖ ct) ‖ ss */
+enum { FRESH = 7 + 3 * WIRE_KEY + WIRE_DIGEST + DUET__MLKEM_SHARED };
+
+/** The payload of the REFRESH that is being received. */
+static const uint8_t *
+refresh_payload(const struct duet_session *s)
+{
+    return s->large != NULL ? s->large : s->held;
+}
 
 /** Rotate a direction with what both ends have agreed on. */
 static void
@@ -29,6 +38,10 @@ rotate_fresh(struct duet_session *s, struct duet__cipher *c)
     duet__write(&to, refresh->asked, WIRE_KEY);
     duet__write(&to, refresh->answered, WIRE_KEY);
     duet__write(&to, refresh->dh, WIRE_KEY);
+    if (s->hybrid) {
+        duet__write(&to, refresh->kem_hash, WIRE_DIGEST);
+        duet__write(&to, refresh->shared, DUET__MLKEM_SHARED);
+    }
     duet__session_rotate(s, c, (struct duet__bytes){fresh, to.used});
     duet_wipe(fresh, sizeof fresh);
 }
@@ -63,6 +76,65 @@ compute_dh(struct duet_session *s, const uint8_t my_key[WIRE_KEY],
     return duet__session_fail(s, result, "the public key in the peer's REFRESH is not valid");
 }
 
+/** Keep SHA-256(ek ‖ ct). */
+static void
+hash_kem(struct duet__refresh *refresh, const uint8_t *key, const uint8_t *text)
+{
+    struct duet__sha256 hash;
+    uint32_t chain[8];
+
+    duet__sha256_begin(&hash, duet__sha256_initial);
+    duet__sha256_update(&hash, key, DUET__MLKEM_KEY);
+    duet__sha256_update(&hash, text, DUET__MLKEM_TEXT);
+    duet__sha256_end(&hash, chain);
+    duet__chain_store(refresh->kem_hash, chain);
+}
+
+/** Asker: make the key pair of which 0x01 bears the key. */
+static int
+offer_kem(struct duet_session *s, const uint8_t *seed)
+{
+    if (!s->hybrid)
+        return DUET_OK;
+    int result = duet__mlkem_generate(&s->refresh->pair, s->refresh->kem_mine, seed);
+    return result == DUET_OK ? result : duet__session_fail(s, result, NULL);
+}
+
+/** Answerer: 0x01 lies in s->large; make a ciphertext for its key. */
+static int
+answer_kem(struct duet_session *s, const uint8_t *draw)
+{
+    struct duet__refresh *refresh = s->refresh;
+
+    if (!s->hybrid)
+        return DUET_OK;
+    const uint8_t *key = s->large + DUET__HELD;
+    int result = duet__mlkem_encapsulate(refresh->kem_mine, refresh->shared, key, draw);
+    if (result != DUET_OK)
+        return duet__session_fail(s, result, "the ML-KEM key in the peer's REFRESH is not valid");
+    hash_kem(refresh, key, refresh->kem_mine);
+    duet__session_drop_large(s);
+    return DUET_OK;
+}
+
+/** Asker: 0x02 lies in s->large; open its ciphertext. */
+static int
+open_kem(struct duet_session *s)
+{
+    struct duet__refresh *refresh = s->refresh;
+
+    if (!s->hybrid)
+        return DUET_OK;
+    const uint8_t *text = s->large + DUET__HELD;
+    int result = duet__mlkem_decapsulate(refresh->shared, refresh->pair, text);
+    if (result != DUET_OK)
+        return duet__session_fail(s, result, NULL);
+    hash_kem(refresh, refresh->kem_mine, text);
+    duet__mlkem_free(refresh->pair);
+    refresh->pair = NULL;
+    return DUET_OK;
+}
+
 /* ---- What the caller asks for ---- */
 
 int
@@ -76,6 +148,8 @@ duet_session_refresh(duet_session *s, const uint8_t random[DUET_FRESH_SIZE])
         s->rx_phase == DUET__RX_CLOSED || s->refresh_phase != DUET__REFRESH_NONE)
         return DUET_E_MISUSE;
     int result = begin_refresh(s, random, public_key);
+    if (result == DUET_OK)
+        result = offer_kem(s, random + WIRE_KEY);
     if (result != DUET_OK)
         return result;
     memcpy(s->refresh->asked, public_key, WIRE_KEY);
@@ -84,7 +158,8 @@ duet_session_refresh(duet_session *s, const uint8_t random[DUET_FRESH_SIZE])
     return DUET_OK;
 }
 
-/** The 0x01 that is answered is still in s->held: nothing is received until this is done. */
+/** The 0x01 that is answered is still in s->held or s->large: nothing is received until this is
+ * done. */
 int
 duet_session_answer(duet_session *s, const uint8_t random[DUET_FRESH_SIZE])
 {
@@ -96,19 +171,31 @@ duet_session_answer(duet_session *s, const uint8_t random[DUET_FRESH_SIZE])
         return DUET_E_MISUSE;
     if (s->tx_phase == DUET__TX_CLOSED) { /* our CLOSE was emitted meanwhile: there is no answer */
         s->refresh_phase = DUET__REFRESH_UNANSWERED;
+        duet__session_drop_large(s);
         return DUET_OK;
     }
     int result = begin_refresh(s, random, public_key);
     if (result != DUET_OK)
         return result;
-    memcpy(s->refresh->asked, s->held + 1, WIRE_KEY);
+    memcpy(s->refresh->asked, refresh_payload(s) + 1, WIRE_KEY);
     memcpy(s->refresh->answered, public_key, WIRE_KEY);
     s->refresh_phase = DUET__REFRESH_ANSWER_PENDING;
     s->pending |= DUET__PENDING_ANSWER;
-    return compute_dh(s, s->refresh->answered, s->refresh->asked);
+    result = compute_dh(s, s->refresh->answered, s->refresh->asked);
+    return result == DUET_OK ? answer_kem(s, random + WIRE_KEY) : result;
 }
 
 /* ---- What is emitted ---- */
+
+size_t
+duet__refresh_size(const struct duet_session *s, enum duet__pending what)
+{
+    if (what == DUET__PENDING_DONE)
+        return 1;
+    if (!s->hybrid)
+        return DUET__HELD;
+    return (size_t)DUET__HELD + (what == DUET__PENDING_ASK ? DUET__MLKEM_KEY : DUET__MLKEM_TEXT);
+}
 
 void
 duet__refresh_fill(const struct duet_session *s, enum duet__pending what, uint8_t *payload)
@@ -120,6 +207,9 @@ duet__refresh_fill(const struct duet_session *s, enum duet__pending what, uint8_
     int ask = what == DUET__PENDING_ASK;
     payload[0] = ask ? WIRE_REFRESH_ASK : WIRE_REFRESH_ANSWER;
     memcpy(payload + 1, ask ? s->refresh->asked : s->refresh->answered, WIRE_KEY);
+    if (s->hybrid)
+        memcpy(payload + DUET__HELD, s->refresh->kem_mine,
+               duet__refresh_size(s, what) - DUET__HELD);
 }
 
 void
@@ -179,8 +269,10 @@ answer_received(struct duet_session *s)
 {
     if (s->refresh_phase != DUET__REFRESH_ASKED)
         return duet__session_violation(s, "REFRESH 0x02 without a 0x01");
-    memcpy(s->refresh->answered, s->held + 1, WIRE_KEY);
+    memcpy(s->refresh->answered, refresh_payload(s) + 1, WIRE_KEY);
     int result = compute_dh(s, s->refresh->asked, s->refresh->answered);
+    if (result == DUET_OK)
+        result = open_kem(s);
     if (result != DUET_OK)
         return result;
     rotate_fresh(s, &s->rx);
@@ -211,11 +303,12 @@ duet__refresh_received(struct duet_session *s, enum duet_event *event)
 
     if (s->raw)
         return duet__session_violation(s, "REFRESH on raw directions");
-    DUET__PUBLIC(s->held, 1);
-    int kind = size > 0 ? s->held[0] : 0;
-    if (kind == WIRE_REFRESH_ASK && size == 1 + WIRE_KEY)
+    const uint8_t *payload = refresh_payload(s);
+    DUET__PUBLIC(payload, 1);
+    int kind = size > 0 ? payload[0] : 0;
+    if (kind == WIRE_REFRESH_ASK && size == duet__refresh_size(s, DUET__PENDING_ASK))
         return ask_received(s, event);
-    if (kind == WIRE_REFRESH_ANSWER && size == 1 + WIRE_KEY)
+    if (kind == WIRE_REFRESH_ANSWER && size == duet__refresh_size(s, DUET__PENDING_ANSWER))
         return answer_received(s);
     if (kind == WIRE_REFRESH_DONE && size == 1)
         return done_received(s);

@@ -34,6 +34,7 @@ duet__session_drop_handshake(struct duet_session *s)
     if (s->handshake == NULL)
         return;
     duet__session_drop_hello(s);
+    duet__handshake_wipe(&s->handshake->messages);
     duet_wipe(s->handshake, sizeof *s->handshake);
     free(s->handshake);
     s->handshake = NULL;
@@ -77,12 +78,23 @@ duet__session_drop_own(struct duet_session *s)
 void
 duet__session_drop_refresh(struct duet_session *s)
 {
-    if (s->refresh != NULL)
+    if (s->refresh != NULL) {
+        duet__mlkem_free(s->refresh->pair);
         duet_wipe(s->refresh, sizeof *s->refresh);
+    }
     free(s->refresh);
     s->refresh = NULL;
     s->refresh_phase = DUET__REFRESH_NONE;
     s->pending &= (uint8_t) ~(DUET__PENDING_ASK | DUET__PENDING_ANSWER | DUET__PENDING_DONE);
+}
+
+void
+duet__session_drop_large(struct duet_session *s)
+{
+    if (s->large != NULL)
+        duet_wipe(s->large, DUET__REFRESH_MOST);
+    free(s->large);
+    s->large = NULL;
 }
 
 void
@@ -93,6 +105,7 @@ duet__session_wipe(struct duet_session *s)
     duet__session_drop_handshake(s);
     duet__session_drop_own(s);
     duet__session_drop_refresh(s);
+    duet__session_drop_large(s);
     duet_wipe(s->exporter, sizeof s->exporter);
     duet_wipe(s->held, sizeof s->held);
 }

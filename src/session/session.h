@@ -114,7 +114,12 @@ struct duet__refresh {
     uint8_t asked[WIRE_KEY];       /* e */
     uint8_t answered[WIRE_KEY];    /* e' */
     uint8_t dh[WIRE_KEY];
-    int ignored; /* 1: TOP has ignored the 0x01 that crossed its own */
+    /* In a hybrid session: */
+    struct duet__mlkem *pair;           /* asker: owned */
+    uint8_t kem_mine[DUET__MLKEM_KEY];  /* asker: its key; answerer: its ciphertext */
+    uint8_t kem_hash[WIRE_DIGEST];      /* SHA-256(ek ‖ ct) */
+    uint8_t shared[DUET__MLKEM_SHARED]; /* ss */
+    int ignored;                        /* 1: TOP has ignored the 0x01 that crossed its own */
 };
 
 /** A handshake under way. */
@@ -144,8 +149,12 @@ struct duet__own {
     duet_agreement agreement;
 };
 
-/** The longest payload of a library frame that has a meaning: a REFRESH. */
-enum { DUET__HELD = 1 + WIRE_KEY };
+/** The longest payload of a library frame that has a meaning: a REFRESH; in a hybrid session its
+ * 0x01 and 0x02 lie in memory of their own while they are received. */
+enum {
+    DUET__HELD = 1 + WIRE_KEY,
+    DUET__REFRESH_MOST = DUET__HELD + DUET__MLKEM_KEY /* 0x01 ‖ e ‖ ek */
+};
 
 struct duet_session {
     struct duet__cipher tx, rx;
@@ -154,6 +163,7 @@ struct duet_session {
     struct duet__session_handshake *handshake;
     struct duet__own *own; /* in place of handshake */
     struct duet__refresh *refresh;
+    uint8_t *large;              /* DUET__REFRESH_MOST bytes, in place of held; NULL: not in use */
     char *detail;                /* what ended the session; NULL: the sentence of `error` */
     uint64_t tx_bytes, rx_bytes; /* of application payload */
     uint64_t tx_frames, rx_frames;
@@ -165,16 +175,17 @@ struct duet_session {
     uint8_t ping[DUET_PING_SIZE]; /* ours: pending, or sent and unanswered */
     uint8_t pong[DUET_PING_SIZE]; /* pending, to the peer */
     uint8_t held[DUET__HELD];     /* of an arriving header, or of a library frame's payload */
-    uint8_t held_size;
-    uint8_t role;              /* enum duet_role */
-    int8_t pattern;            /* enum duet_pattern; -1: preset, or not known yet */
-    int8_t error;              /* once dead */
-    uint8_t tx_phase;          /* enum duet__tx_phase */
-    uint8_t rx_phase;          /* enum duet__rx_phase */
-    uint8_t refresh_phase;     /* enum duet__refresh_phase */
-    uint8_t pending;           /* set of enum duet__pending */
-    unsigned preset : 1;       /* never changes */
+    uint16_t held_size;           /* bytes in `held`, or in `large` */
+    uint8_t role;                 /* enum duet_role */
+    int8_t pattern;               /* enum duet_pattern; -1: preset, or not known yet */
+    int8_t error;                 /* once dead */
+    uint8_t tx_phase;             /* enum duet__tx_phase */
+    uint8_t rx_phase;             /* enum duet__rx_phase */
+    uint8_t refresh_phase;        /* enum duet__refresh_phase */
+    uint8_t pending;              /* set of enum duet__pending */
+    unsigned preset : 1;          /* never changes */
     unsigned raw : 1;          /* never changes: keys of the application's, which do not rotate */
+    unsigned hybrid : 1;       /* ML-KEM was agreed on; set with S */
     unsigned ready : 1;        /* the peer is authenticated; stays so */
     unsigned tx_message : 1;   /* a message being sent goes on: MORE was the last; not at CLOSE */
     unsigned rx_message : 1;   /* the same of a message being received */
@@ -183,7 +194,7 @@ struct duet_session {
     unsigned receipts : 2;     /* set of 1 << role, of the directions that are closed */
 };
 
-_Static_assert(sizeof(struct duet_session) <= 1184, "an established session is small");
+_Static_assert(sizeof(struct duet_session) <= 1200, "an established session is small");
 
 static inline enum duet_role
 duet__peer_role(const struct duet_session *s)
@@ -248,6 +259,7 @@ void duet__session_close(struct duet_session *s, enum duet_role role, struct due
 void duet__session_drop_hello(struct duet_session *s);
 void duet__session_drop_handshake(struct duet_session *s);
 void duet__session_drop_refresh(struct duet_session *s);
+void duet__session_drop_large(struct duet_session *s);
 
 /** End and wipe the state of an own handshake; wipe and free all of it. */
 void duet__session_drop_own_state(struct duet_session *s);
@@ -296,7 +308,8 @@ void duet__own_emit(struct duet_session *s, struct duet__writer *to);
 /** A verified REFRESH lies in s->held: act on it. Returns DUET_OK or a fatal result. */
 int duet__refresh_received(struct duet_session *s, enum duet_event *event);
 
-/** Our REFRESH 0x01, 0x02 or 0x03: write its payload; it is sealed, so go on. */
+/** Our REFRESH 0x01, 0x02 or 0x03: the size of its payload; write it; it is sealed, so go on. */
+size_t duet__refresh_size(const struct duet_session *s, enum duet__pending what);
 void duet__refresh_fill(const struct duet_session *s, enum duet__pending what, uint8_t *payload);
 void duet__refresh_sent(struct duet_session *s, enum duet__pending what);
 

@@ -45,6 +45,9 @@ enum {
     WIRE_PARAMS = 16,        /* bytes before the extensions */
     WIRE_HELLO_PAD = 1000,   /* §6, bytes: the most by default, and the most of all */
     WIRE_HELLO_PAD_MOST = 16000,
+    WIRE_EXTENSION_KEM = 1,        /* the type of extension `kem` */
+    WIRE_KEM_MLKEM768 = 1,         /* its suite */
+    WIRE_KEM_PAYLOAD_LEAST = 2048, /* a max_payload under which there is no hybrid session */
     WIRE_SESSION_SECRET = 1024,
     WIRE_MAX_PAYLOAD_LEAST = 256,
     WIRE_OPENING_MOST = 65536, /* bytes of prelude, nonce, HELLOs and READY of one direction */

@@ -14,7 +14,7 @@ listening listener
 expect 0 "" duet ping -k k -c 3 127.0.0.1:$port
 says "^resolve  *[0-9.]* ms$" out
 says "^connect  *[0-9.]* ms, 127.0.0.1 port $port$" out
-says "^handshake .* authenticated: pattern ephemeral, secret $id$" out
+says "^handshake .* authenticated: pattern ephemeral\( with ML-KEM-768\)*, secret $id$" out
 says "round trip 3: " out
 says "3 sent, 3 received" out
 says "^close  *done$" out

@@ -46,6 +46,9 @@ open_both(void)
         if (config->has_identity)
             scan_add("identity", config->identity.private_key, DUET_KEY_SIZE);
         scan_add("initiation", noise->e, sizeof noise->e);
+        const struct duet__hybrid *hybrid = &pair.end[i].session->handshake->messages.hybrid;
+        if (hybrid->setting != DUET_HYBRID_OFF)
+            scan_add("initiation", hybrid->draw, sizeof hybrid->draw);
     }
     add_keys("initiation", &top->session->tx);
 }
@@ -114,13 +117,16 @@ refresh_begun(void)
 {
     uint8_t random[DUET_FRESH_SIZE];
 
-    stage_random(random, sizeof random);
+    for (size_t at = 0; at < sizeof random; at += WIRE_KEY) /* longer ones are all alike */
+        stage_random(random + at, WIRE_KEY);
     assert_int_equal(duet_session_refresh(top->session, random), DUET_OK);
     duet_wipe(random, sizeof random);
     assert_int_equal(pair_flush(top), DUET_OK);
     scan_add("refresh", top->session->refresh->private_key, WIRE_KEY);
     assert_int_equal(pair_carry(top, bottom), DUET_OK);
     scan_add("refresh", bottom->session->refresh->dh, WIRE_KEY);
+    if (bottom->session->hybrid)
+        scan_add("refresh", bottom->session->refresh->shared, WIRE_KEY);
 }
 
 static void

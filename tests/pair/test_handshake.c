@@ -229,7 +229,7 @@ static int
 with_extensions(const char *bytes, size_t size)
 {
     pair_open(&pair, &plain);
-    top->config->extensions = (struct duet__bytes){bytes, size};
+    top->config->extensions[0] = (struct duet__bytes){bytes, size};
     assert_int_equal(pair_sessions(&pair), DUET_OK);
     assert_int_equal(pair_flush(top), DUET_OK);
     int result = pair_carry(top, bottom);

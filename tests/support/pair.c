@@ -60,6 +60,8 @@ configure(struct pair_end *end, const struct pair_options *options, uint8_t seed
     assert_int_equal(
         duet_config_set(end->config, DUET_SET_SPEAK_FIRST, (uint64_t)options->speak_first),
         DUET_OK);
+    if (options->no_hybrid)
+        assert_int_equal(duet_config_set(end->config, DUET_SET_HYBRID, DUET_HYBRID_OFF), DUET_OK);
     if (options->pattern != DUET_PATTERN_IDENTITY)
         return;
     memset(identity.private_key, seed, sizeof identity.private_key);
@@ -84,7 +86,10 @@ pair_sessions(struct pair *pair)
         memset(random, 0x11 + i, sizeof random);
         if (pair_draw != NULL)
             pair_draw(random, sizeof random);
-        hide(random + DUET_NONCE_SIZE, DUET_KEY_SIZE); /* the ephemeral key */
+        hide(random + DUET_NONCE_SIZE, DUET_KEY_SIZE);      /* the ephemeral key */
+        if (duet__config_hybrid(config) != DUET_HYBRID_OFF) /* what ML-KEM draws */
+            for (size_t at = DUET_RANDOM_SIZE - 64; at < DUET_RANDOM_SIZE; at += DUET_KEY_SIZE)
+                hide(random + at, DUET_KEY_SIZE);
         result = duet_session_new(&end->session, config, (enum duet_role)i, random, 0);
     }
     return result;

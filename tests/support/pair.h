@@ -42,6 +42,7 @@ struct pair_options {
     uint32_t hello_pad;                    /* bytes, exactly */
     unsigned rotate_frames, rotate_blocks; /* 0: the defaults */
     int speak_first;
+    int no_hybrid; /* 1: DUET_HYBRID_OFF; 0: the default */
 };
 
 /** Configurations and sessions, before any byte; fails the test when they can't be had. */

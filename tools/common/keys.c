@@ -16,9 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PATTERN_NAME(NAME, number, name) [(number)] = (name),
-const char *const pattern_names[] = {DUET_PATTERNS(PATTERN_NAME) NULL};
-
 enum { FILE_MOST = 1 << 20 }; /* bytes: a secret of 64 KiB takes 93,000, 4,096 peers 500,000 */
 
 /* ---- Reading a file ---- */
@@ -316,33 +313,11 @@ add_profile(duet_config *config, struct key_facts *facts, const char *path)
                              : keys_refuse(EXIT_USAGE, path, DUET_KIND_PROFILE, result, &where);
 }
 
-/** The accepted patterns. The table of options has checked the name. */
-static int
-set_pattern(duet_config *config, const struct key_files *files)
-{
-    unsigned pattern = 0;
-
-    if (files->peers != NULL && files->identity == NULL)
-        return log_error(EXIT_USAGE, "--peers needs -i FILE: an end that asks for the peer's "
-                                     "identity must have one too");
-    if (files->pattern == NULL)
-        return EXIT_DONE;
-    while (pattern_names[pattern] != NULL && strcmp(files->pattern, pattern_names[pattern]) != 0)
-        pattern++;
-    if (pattern == DUET_PATTERN_IDENTITY && files->identity == NULL)
-        return log_error(EXIT_USAGE, "--pattern identity needs -i FILE");
-    if (pattern != DUET_PATTERN_IDENTITY && files->peers != NULL)
-        return log_error(EXIT_USAGE, "--pattern %s does not go with --peers", files->pattern);
-    return duet_config_set(config, DUET_SET_PATTERNS, 1u << pattern) == DUET_OK
-               ? EXIT_DONE
-               : log_error(EXIT_FAILED, "--pattern %s: refused", files->pattern);
-}
-
 static int
 fill_config(duet_config *config, struct key_facts *facts, const struct key_files *files,
             enum duet_role role)
 {
-    int code = set_pattern(config, files);
+    int code = keys_set_rules(config, files);
 
     code = first_of(code, add_keys(config, facts, files, role));
     if (files->identity != NULL)

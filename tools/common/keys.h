@@ -11,12 +11,16 @@
 /** The names of enum duet_pattern; ends with NULL. */
 extern const char *const pattern_names[];
 
+/** The names of enum duet_hybrid; ends with NULL. */
+extern const char *const hybrid_names[];
+
 /** Who this end is and whom it trusts, by file. */
 struct key_files {
     struct strlist keys; /* secrets' files; a listener's may be folders */
     char *identity;      /* owned, as the rest; NULL: none */
     char *peers;
     char *pattern; /* its name; NULL: what goes with the identity */
+    char *hybrid;  /* its name; NULL: the default */
     char *profile;
 };
 
@@ -45,6 +49,9 @@ void text_free(struct text *text);
  * DUET_KIND_UNKNOWN: any of them. Returns code, or EXIT_LIMIT without memory. */
 int keys_refuse(int code, const char *path, enum duet_kind wanted, int result,
                 const duet_where *where);
+
+/** Set pattern and hybrid. Returns an exit code; its message is printed. */
+int keys_set_rules(duet_config *config, const struct key_files *files);
 
 /** Make the configuration that the files hold. facts: out, to be released by key_facts_free() in
  * any case; NULL: not wanted. Returns an exit code. */

@@ -314,9 +314,9 @@ report_peer(const struct link *link)
 
     duet_session_info(duet_channel_session(link->channel), &info);
     to_hex(id, info.secret_id, sizeof info.secret_id);
-    log_verbose("connected to %s: secret %s, pattern %s",
+    log_verbose("connected to %s: secret %s, pattern %s%s",
                 name != NULL ? name : "a peer that holds the secret", id,
-                pattern_names[info.pattern]);
+                pattern_names[info.pattern], info.hybrid ? " with ML-KEM-768" : "");
 }
 
 int

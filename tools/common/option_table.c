@@ -166,6 +166,10 @@ const struct option option_table[] = {
     {"pattern", 0, NAMED(pattern_names), FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.pattern),
      NULL, "secret|ephemeral|identity",
      "How the ends authenticate, the same at both; default identity with -i, else ephemeral"},
+    {"hybrid", 0, NAMED(hybrid_names), FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.hybrid),
+     NULL, "off|offer|require",
+     "ML-KEM-768 beside X25519, against a quantum computer later; default offer where libcrypto "
+     "has it"},
     {"profile", 0, PATH, FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.profile), NULL, "FILE",
      "The file with the wire profile, the same at both ends"},
 

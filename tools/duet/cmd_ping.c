@@ -86,11 +86,12 @@ tell_proof(struct ping *p)
     if (info.has_peer_key)
         duet_key_text(key, info.peer_key);
     to_hex(id, info.secret_id, sizeof info.secret_id);
-    ping_line(p, "handshake     %.3f ms, authenticated: pattern %s, secret %s%s%s\n", took,
-              pattern_names[info.pattern], id, name != NULL ? ", peer " : "",
-              name != NULL ? name : "");
+    ping_line(p, "handshake     %.3f ms, authenticated: pattern %s%s, secret %s%s%s\n", took,
+              pattern_names[info.pattern], info.hybrid ? " with ML-KEM-768" : "", id,
+              name != NULL ? ", peer " : "", name != NULL ? name : "");
     ping_field(p, "handshake_ms", "%.3f", took);
     ping_field(p, "pattern", "\"%s\"", pattern_names[info.pattern]);
+    ping_field(p, "hybrid", "%s", info.hybrid ? "true" : "false");
     ping_field(p, "secret", "\"%s\"", id);
     ping_field(p, "peer", "\"%s\"", key);
 }

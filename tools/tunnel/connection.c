@@ -262,6 +262,7 @@ connection_record(struct connection *c, enum record_outcome how, const char *rea
         duet_session_info(duet_channel_session(c->channel), &info);
     if (info.ready)
         record.secret_id = info.secret_id;
+    record.is_hybrid = info.ready && info.hybrid;
     if (info.has_peer_key) {
         record.peer_key = info.peer_key;
         record.peer_name = settings_peer_name(c->settings, info.peer_key);

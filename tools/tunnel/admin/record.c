@@ -127,6 +127,8 @@ add_connection(struct line *line, const struct record *r, int for_program)
     add_number(line, "seconds", r->duration_ms, 1);
     if (r->setup_ms > 0)
         add_number(line, "setup", r->setup_ms, 1);
+    if (r->is_hybrid)
+        add_text(line, "hybrid", "ml-kem-768");
     add_text(line, "outcome", outcomes[r->outcome]);
     add_text(line, "reason", printable_field(line->reason, sizeof line->reason, r->reason));
 }

@@ -37,6 +37,7 @@ struct record {
     const char *target;
     const uint8_t *secret_id; /* DUET_SECRET_ID_SIZE bytes */
     const uint8_t *peer_key;  /* DUET_KEY_SIZE bytes */
+    int is_hybrid;            /* 1: ML-KEM-768 beside X25519 */
     const char *peer_name;    /* in the peers file */
     uint64_t bytes_in;        /* duet to plain */
     uint64_t bytes_out;       /* plain to duet */

@@ -188,6 +188,10 @@ same_rules(const struct tunnel_settings *a, const struct tunnel_settings *b)
 
     if (one != other && (one == NULL || other == NULL || strcmp(one, other) != 0))
         return 0;
+    one = a->files.hybrid;
+    other = b->files.hybrid;
+    if (one != other && (one == NULL || other == NULL || strcmp(one, other) != 0))
+        return 0;
     /* public: public keys */
     return memcmp(a->facts.identity, b->facts.identity, DUET_KEY_SIZE) == 0 &&
            same_profile(a->facts.profile, b->facts.profile);

@@ -1,0 +1,68 @@
+/*
+ * The two rules of a handshake that options name, beside the files: the pattern, and whether ML-KEM
+ * is used.
+ */
+#include "keys.h"
+
+#include "exits.h"
+#include "log.h"
+
+#include <string.h>
+
+#define PATTERN_NAME(NAME, number, name) [(number)] = (name),
+const char *const pattern_names[] = {DUET_PATTERNS(PATTERN_NAME) NULL};
+const char *const hybrid_names[] = {"off", "offer", "require", NULL};
+
+/** The accepted patterns. The table of options has checked the name. */
+static int
+set_pattern(duet_config *config, const struct key_files *files)
+{
+    unsigned pattern = 0;
+
+    if (files->peers != NULL && files->identity == NULL)
+        return log_error(EXIT_USAGE, "--peers needs -i FILE: an end that asks for the peer's "
+                                     "identity must have one too");
+    if (files->pattern == NULL)
+        return EXIT_DONE;
+    while (pattern_names[pattern] != NULL && strcmp(files->pattern, pattern_names[pattern]) != 0)
+        pattern++;
+    if (pattern == DUET_PATTERN_IDENTITY && files->identity == NULL)
+        return log_error(EXIT_USAGE, "--pattern identity needs -i FILE");
+    if (pattern != DUET_PATTERN_IDENTITY && files->peers != NULL)
+        return log_error(EXIT_USAGE, "--pattern %s does not go with --peers", files->pattern);
+    return duet_config_set(config, DUET_SET_PATTERNS, 1u << pattern) == DUET_OK
+               ? EXIT_DONE
+               : log_error(EXIT_FAILED, "--pattern %s: refused", files->pattern);
+}
+
+/** Whether ML-KEM is used. The table of options has checked the name. */
+static int
+set_hybrid(duet_config *config, const struct key_files *files)
+{
+    uint64_t hybrid = DUET_HYBRID_OFF;
+
+    if (files->hybrid == NULL)
+        return EXIT_DONE;
+    while (hybrid_names[hybrid] != NULL && strcmp(files->hybrid, hybrid_names[hybrid]) != 0)
+        hybrid++;
+    if (hybrid == DUET_HYBRID_REQUIRE && !duet_has_hybrid())
+        return log_error(EXIT_USAGE,
+                         "--hybrid require: this machine's libcrypto has no ML-KEM-768; "
+                         "it comes with OpenSSL 3.5");
+    if (hybrid == DUET_HYBRID_REQUIRE && files->pattern != NULL &&
+        strcmp(files->pattern, pattern_names[DUET_PATTERN_SECRET]) == 0)
+        return log_error(EXIT_USAGE,
+                         "--hybrid require does not go with --pattern secret, which has "
+                         "no key exchange");
+    return duet_config_set(config, DUET_SET_HYBRID, hybrid) == DUET_OK
+               ? EXIT_DONE
+               : log_error(EXIT_FAILED, "--hybrid %s: refused", files->hybrid);
+}
+
+int
+keys_set_rules(duet_config *config, const struct key_files *files)
+{
+    int code = set_pattern(config, files);
+
+    return code == EXIT_DONE ? set_hybrid(config, files) : code;
+}
