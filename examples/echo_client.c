@@ -36,8 +36,8 @@ main(int argc, char **argv)
     }
     if (result == DUET_OK)
         result = duet_channel_close(channel, 10000);
-    if (result !=
-        DUET_OK) /* the sentence of the result; the detail has the cause, if there is one */
+    /* The result has a sentence, the detail the cause, if there is one. */
+    if (result != DUET_OK)
         fprintf(stderr, "echo_client: %s. %s\n", duet_explain(result)->sentence,
                 channel != NULL ? duet_channel_detail(channel) : "");
     duet_channel_free(channel); /* wipes the keys */

@@ -14,6 +14,7 @@
 #include <duet/error.h>
 #include <duet/frame.h>
 #include <duet/own.h>
+#include <duet/replay.h>
 #include <duet/secret.h>
 #include <duet/session.h>
 

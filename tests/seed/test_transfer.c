@@ -282,6 +282,33 @@ nothing_is_lost_without_room(void **state)
     ends_close(&ends);
 }
 
+/* 3: and with DUET_SET_BUFFERED "a number of bytes that does not fall on a frame boundary" is given in
+ * full, verified, for those who cannot hold a frame. */
+static void
+pieces_of_any_size(void **state)
+{
+    struct ends ends;
+    duet_config *config = ends_config();
+    size_t got, all = 0;
+
+    (void)state;
+    assert_int_equal(duet_config_set(config, DUET_SET_BUFFERED, 1), DUET_OK);
+    assert_int_equal(duet_config_set(config, DUET_SET_FRAME_SIZE, FULL), DUET_OK);
+    ends_open_with(&ends, config, ENDS_DIRECT);
+    ends_handshake(&ends);
+    ends_fill(data, sizeof data, 3);
+    memset(had, 0xEE, sizeof had);
+    send_bytes(&ends, 10 * FULL);
+    for (size_t size = 1; all + size <= 10 * FULL; size++) {
+        assert_int_equal(duet_channel_recv(ends.bottom, had + all, size, &got, size, 0), DUET_OK);
+        assert_int_equal(got, size);
+        all += got;
+        nothing_after(all, sizeof had);
+    }
+    assert_memory_equal(had, data, all);
+    ends_close(&ends);
+}
+
 int
 main(void)
 {
@@ -295,6 +322,7 @@ main(void)
         cmocka_unit_test(slow_peer_is_reported),
         cmocka_unit_test(rest_stays_in_the_kernel),
         cmocka_unit_test(nothing_is_lost_without_room),
+        cmocka_unit_test(pieces_of_any_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
