@@ -129,6 +129,11 @@ judge_end(unsigned n, int result)
 {
     const struct wire *wire = &wires[n];
 
+    /* Without memory for a part of a frame the call changes nothing. */
+    if (result == DUET_E_MEMORY && ends[n].channel->result == DUET_OK) {
+        need(wires_no_memory == 2);
+        return;
+    }
     ends[n].dead = result;
     if (wires_no_memory == 2 && (result == DUET_E_MEMORY || result == DUET_E_IO))
         return;
