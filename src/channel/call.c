@@ -24,6 +24,8 @@ handshake_step(duet_channel *channel, unsigned *want)
             sent = duet__send_step(channel, NULL);
         if (channel->result != DUET_OK)
             return channel->result;
+        if (sent == DUET_E_MEMORY) /* the peer may wait for just this */
+            return sent;
         if (session->ready || duet__session_may_send(session))
             return DUET_OK;
         *want = DUET_WANT_READ | (sent == DUET_AGAIN ? DUET_WANT_WRITE : 0u);

@@ -196,6 +196,19 @@ int duet__partial_reserve(duet_channel *channel, size_t size);
 /** Wipe and free the partial frame. */
 void duet__partial_free(duet_channel *channel);
 
+/* ---- buffer.c ---- */
+
+enum {
+    DUET__BUFFER_SIZE =
+        DUET__BATCH_SIZE > DUET__PEEK_SIZE ? (int)DUET__BATCH_SIZE : (int)DUET__PEEK_SIZE
+};
+
+/** Take a buffer of DUET__BUFFER_SIZE bytes; NULL: no memory. */
+uint8_t *duet__buffer_take(void);
+
+/** Return one; NULL is fine. */
+void duet__buffer_return(uint8_t *buffer);
+
 /* ---- gather.c ---- */
 
 /** Wipe and free the message of duet_channel_recv_all(); _end(): only one that was returned. */
@@ -360,7 +373,7 @@ duet__recv_complete(const struct duet__rx *job)
 
 /** What a peek has shown. */
 struct duet__peek {
-    uint8_t wire[DUET__PEEK_SIZE];
+    uint8_t *wire;          /* a buffer that duet__peek_end() returns; NULL: none */
     size_t asked, size, at; /* bytes: asked for, seen, opened */
 };
 

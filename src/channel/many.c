@@ -17,8 +17,8 @@ enum { LANES = 2 };
 struct tx_lane {
     duet_send_job *job; /* NULL: none */
     struct duet__tx tx;
-    size_t used; /* bytes of the batch */
-    uint8_t batch[DUET__BATCH_SIZE];
+    size_t used;    /* bytes of the batch */
+    uint8_t *batch; /* room for DUET__BATCH_SIZE; NULL until the lane first seals */
 };
 
 /** Report the lane's job. want: what an unfinished handshake waits for; 0: unsent bytes alone. */
@@ -55,6 +55,10 @@ tx_lane_begin(struct tx_lane *lane, duet_send_job *job)
     int result = duet__call_enter(channel, &deadline, &want);
     if (result == DUET_OK && (channel->tx_result != DUET_OK || duet__send_pending(channel)))
         result = duet__send_step(channel, NULL);
+    if (lane->batch == NULL && result == DUET_OK && lane->tx.due) {
+        lane->batch = duet__buffer_take();
+        result = lane->batch != NULL ? DUET_OK : DUET_E_MEMORY;
+    }
     if (result != DUET_OK || !lane->tx.due)
         tx_lane_end(lane, result, want);
 }
@@ -73,7 +77,7 @@ tx_lane_sealed(struct tx_lane *lane, const struct duet__sealing *sealing)
     lane->tx.sent += sealing->len;
     lane->tx.due = lane->tx.sent < lane->tx.size;
     size_t next = duet__send_payload(channel, &lane->tx) + DUET_FRAME_OVERHEAD;
-    if (lane->tx.due && next <= sizeof lane->batch - lane->used)
+    if (lane->tx.due && next <= DUET__BATCH_SIZE - lane->used)
         return;
     int result = duet__send_write(channel, lane->batch, lane->used, 1);
     lane->used = 0;
@@ -84,12 +88,10 @@ tx_lane_sealed(struct tx_lane *lane, const struct duet__sealing *sealing)
 void
 duet_channel_send_many(duet_send_job *jobs, size_t count)
 {
-    struct tx_lane lanes[LANES], *active[LANES];
+    struct tx_lane lanes[LANES] = {{.job = NULL}}, *active[LANES];
     struct duet__sealing sealings[LANES];
     size_t next = 0, n;
 
-    for (size_t i = 0; i < LANES; i++)
-        lanes[i].job = NULL;
     do {
         n = 0;
         for (size_t i = 0; i < LANES; i++) {
@@ -109,6 +111,8 @@ duet_channel_send_many(duet_send_job *jobs, size_t count)
         for (size_t i = 0; i < n; i++)
             tx_lane_sealed(active[i], &sealings[i]);
     } while (n > 0);
+    for (size_t i = 0; i < LANES; i++)
+        duet__buffer_return(lanes[i].batch);
 }
 
 /* ---- Receiving ---- */
@@ -165,7 +169,7 @@ rx_lane_begin(struct rx_lane *lane, duet_recv_job *job)
     lane->rx = (struct duet__rx){.kind = DUET__RX_STREAM, .buffer = job->buffer, .least = least};
     lane->rx.size = job->size;
     lane->rx.polled = 1;
-    lane->peek.asked = lane->peek.size = lane->peek.at = 0;
+    lane->peek = (struct duet__peek){.wire = NULL};
     duet__gather_end(channel);
     if (channel->established && duet__channel_usable(channel) && duet__peek_possible(channel) &&
         channel->gather == NULL) {

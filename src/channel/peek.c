@@ -42,7 +42,15 @@ duet__peek_begin(duet_channel *channel, struct duet__rx *job, struct duet__peek 
         size = channel->need;
     peek->at = 0;
     peek->asked = duet__min(size + PEEK_SPARE, DUET__PEEK_SIZE);
-    return peek_at(channel, job, peek->wire, peek->asked, &peek->size);
+    peek->wire = duet__buffer_take();
+    if (peek->wire == NULL)
+        return DUET_E_MEMORY;
+    int result = peek_at(channel, job, peek->wire, peek->asked, &peek->size);
+    if (result != DUET_OK) {
+        duet__buffer_return(peek->wire);
+        peek->wire = NULL;
+    }
+    return result;
 }
 
 int
@@ -94,11 +102,16 @@ duet__peek_opened(duet_channel *channel, struct duet__rx *job, struct duet__peek
 int
 duet__peek_end(duet_channel *channel, struct duet__peek *peek)
 {
-    if (channel->result != DUET_OK || peek->at == 0)
-        return channel->result;
-    if (channel->low_water)
-        duet__channel_clear_low_water(channel);
-    return duet__io_drop(channel, peek->wire, peek->at);
+    int result = channel->result;
+
+    if (result == DUET_OK && peek->at > 0) {
+        if (channel->low_water)
+            duet__channel_clear_low_water(channel);
+        result = duet__io_drop(channel, peek->wire, peek->at);
+    }
+    duet__buffer_return(peek->wire);
+    peek->wire = NULL;
+    return result;
 }
 
 /** Only a part of the begun frame is in the kernel: set SO_RCVLOWAT and leave it there, or read. */

@@ -16,8 +16,8 @@
 
 /** A batch that is being filled. */
 struct batch {
-    size_t used; /* bytes */
-    uint8_t bytes[DUET__BATCH_SIZE];
+    size_t used;    /* bytes */
+    uint8_t *bytes; /* room for DUET__BATCH_SIZE */
 };
 
 /** Bytes of payload that one frame of ours may hold. */
@@ -56,7 +56,7 @@ seal_frames(duet_channel *channel, struct duet__tx *job, struct batch *batch)
             if (n > most)
                 return DUET_E_LENGTH;
         }
-        if (sizeof batch->bytes - batch->used < n + DUET_FRAME_OVERHEAD)
+        if (DUET__BATCH_SIZE - batch->used < n + DUET_FRAME_OVERHEAD)
             return DUET_OK;
         int result = duet_session_send(channel->session, batch->bytes + batch->used, code, data, n);
         if (result != DUET_OK)
@@ -79,7 +79,7 @@ seal_piece(duet_channel *channel, struct duet__tx *job, struct batch *batch)
     size_t put = 0;
 
     /* Library frames took most of the batch: the piece goes into the next one. */
-    if (!job->due || batch->used > sizeof batch->bytes / 2)
+    if (!job->due || batch->used > DUET__BATCH_SIZE / 2)
         return DUET_OK;
     if (channel->send_phase != DUET__SEND_FRAME) {
         int begun = duet_session_send_begin(session, at, job->code, (uint32_t)job->size);
@@ -91,7 +91,7 @@ seal_piece(duet_channel *channel, struct duet__tx *job, struct batch *batch)
         channel->tx_code = job->code;
         channel->tx_left = (uint32_t)job->size;
     }
-    size_t n = duet__min(channel->tx_left, sizeof batch->bytes - batch->used - DUET_MAC_SIZE);
+    size_t n = duet__min(channel->tx_left, DUET__BATCH_SIZE - batch->used - DUET_MAC_SIZE);
     int result =
         duet_session_send_piece(session, at, &put, n > 0 ? job->data + job->sent : NULL, n);
     if (result != DUET_OK)
@@ -147,24 +147,23 @@ write_unsent(duet_channel *channel)
 static int
 send_batch(duet_channel *channel, struct duet__tx *job)
 {
-    struct batch batch;
-    int sealed = DUET_OK;
+    struct batch batch = {.bytes = duet__buffer_take()};
+    int sealed = DUET_OK, written = DUET_OK;
 
-    batch.used = 0;
+    if (batch.bytes == NULL)
+        return DUET_E_MEMORY;
     if (channel->send_phase != DUET__SEND_FRAME && !duet__session_quiet(channel->session))
-        sealed = duet_session_flush(channel->session, batch.bytes, sizeof batch.bytes, &batch.used);
+        sealed = duet_session_flush(channel->session, batch.bytes, DUET__BATCH_SIZE, &batch.used);
     if (sealed != DUET_OK)
         sealed = duet__channel_check(channel, sealed);
     else if (job != NULL && job->kind == DUET__TX_FRAME)
         sealed = seal_piece(channel, job, &batch);
     else if (job != NULL)
         sealed = seal_frames(channel, job, &batch);
-    if (channel->result != DUET_OK)
-        return channel->result;
-    int written = DUET_OK;
-    if (batch.used > 0)
+    if (batch.used > 0 && channel->result == DUET_OK)
         written = duet__send_write(channel, batch.bytes, batch.used,
                                    job != NULL || channel->send_phase == DUET__SEND_CLOSING);
+    duet__buffer_return(batch.bytes);
     return sealed != DUET_OK ? sealed : written;
 }
 

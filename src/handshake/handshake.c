@@ -10,7 +10,7 @@
 #include "base/public.h"
 
 enum { THIRD = 2 }; /* m3, whose payload is empty; that of m1 and m2 is params */
-enum { VERSION = 1, FLAGS = 0, EXTENSION_TYPES = 65536 };
+enum { VERSION = 1, FLAGS = 0 };
 
 /* ---- Params ---- */
 
@@ -25,25 +25,43 @@ duet__params_write(struct duet__writer *to, const struct duet__params *params)
     duet__write64(to, params->time_ms);
 }
 
+enum { TYPES = 2048 }; /* that are looked for at a time: a set of all would take 8 KiB of stack */
+
+/** Look for types from `first` on, as many as a small set holds. 1: one of them comes twice. */
+static int
+comes_twice(struct duet__reader from, unsigned first)
+{
+    uint8_t seen[TYPES / 8] = {0};
+
+    while (from.left > 0 && !from.bad) {
+        unsigned type = duet__read16(&from);
+        duet__read(&from, duet__read16(&from));
+        if (type < first || type - first >= TYPES)
+            continue;
+        uint8_t bit = (uint8_t)(1u << type % 8);
+        if (seen[(type - first) / 8] & bit)
+            return 1;
+        seen[(type - first) / 8] |= bit;
+    }
+    return 0;
+}
+
 /** Read extensions: `kem` is kept, others are skipped. Each type may come once. */
 static int
 read_extensions(struct duet__params *params, struct duet__reader *from)
 {
-    uint8_t seen[EXTENSION_TYPES / 8] = {0};
-
+    for (unsigned first = 0; first <= UINT16_MAX && from->left > 0; first += TYPES)
+        if (comes_twice(*from, first))
+            return DUET_E_PROTOCOL;
     while (from->left > 0 && !from->bad) {
         unsigned type = duet__read16(from);
         size_t size = duet__read16(from);
         const uint8_t *value = duet__read(from, size);
-        if (type == WIRE_EXTENSION_KEM && !from->bad && !params->has_kem) {
+        if (type == WIRE_EXTENSION_KEM && !from->bad) {
             params->has_kem = 1;
             params->kem = value;
             params->kem_size = size;
         }
-        uint8_t bit = (uint8_t)(1u << type % 8);
-        if (seen[type / 8] & bit)
-            return DUET_E_PROTOCOL;
-        seen[type / 8] |= bit;
     }
     return from->bad ? DUET_E_PROTOCOL : DUET_OK;
 }
