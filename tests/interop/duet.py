@@ -8,6 +8,7 @@ the document.
 import os
 import struct
 
+import mlkem
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,6 +19,7 @@ from frames import (BOTTOM, CLOSE, HELLO, MORE, PAD, PING, PONG, READY,  # noqa:
                     sha256)
 
 SECRET, EPHEMERAL, IDENTITY = 0, 1, 2
+KEM, MLKEM768, KEM_PAYLOAD_LEAST = 1, 1, 2048
 
 
 # ---- Noise (§4) ----
@@ -135,12 +137,17 @@ class Session:
 
     def __init__(self, role, secret, pattern=EPHEMERAL, label=b"", preludes=(b"", b""), padding=0,
                  static=None, rotate=(16, 22), max_payload=1 << 20, nonce=None, ephemeral=None,
-                 extensions=b"", time=0):
+                 extensions=b"", time=0, hybrid="off", kem_random=None, extensions_after=b""):
         self.role, self.secret, self.pattern, self.label = role, secret, pattern, label
         self.peer = BOTTOM if role == TOP else TOP
         self.prelude = dict(zip((TOP, BOTTOM), preludes))
         self.padding, self.static, self.ephemeral = padding, static, ephemeral
-        self.params = struct.pack(">BBBBIQ", 1, 0, *rotate, max_payload, time) + extensions
+        self.params = struct.pack(">BBBBIQ", 1, 0, *rotate, max_payload, time)
+        self.extensions = [extensions, extensions_after]
+        # "off", "offer" or "require"; hybrid: once agreed on
+        self.kem = hybrid if max_payload >= KEM_PAYLOAD_LEAST else "off"
+        self.kem_random = kem_random or os.urandom(64)
+        self.kem_out, self.kem_dk, self.kem_shared, self.hybrid = b"", None, b"", False
         self.max_payload = max_payload
         self.nonces = {role: nonce or os.urandom(32)}
         self.buffer, self.out, self.events = b"", b"", []
@@ -151,6 +158,8 @@ class Session:
         self.receipts = {}
         if role == TOP:
             self._begin_noise()
+            if self.noise and self.kem != "off":
+                self.kem_out, self.kem_dk = mlkem.keygen(self.kem_random)
             self.tx = Direction(TOP, "hello", self._half(TOP), self.nonces[TOP], label)
             self.out += self.prelude[TOP] + self.nonces[TOP] + self._hello()
 
@@ -170,14 +179,20 @@ class Session:
 
     def _hello(self):
         third = self.hellos == 1
-        body = self.params
+        body = self._params()
         if self.noise:
-            body = self.noise.write(b"" if third else self.params)
+            body = self.noise.write(b"" if third else body)
         message = struct.pack(">BH", self.pattern, len(body)) + body
         self.messages += message
         self.hellos += 1
         padding = self.padding if isinstance(self.padding, bytes) else os.urandom(self.padding)
         return self.tx.seal(HELLO, message + padding)
+
+    def _params(self):
+        kem = b""
+        if self.kem_out:
+            kem = struct.pack(">HHB", KEM, 1 + len(self.kem_out), MLKEM768) + self.kem_out
+        return self.params + self.extensions[0] + kem + self.extensions[1]
 
     # -- receiving --
 
@@ -274,13 +289,37 @@ class Session:
         if version != 1 or flags or not 1 <= frames <= 30 or not 1 <= blocks <= 30 or limit < 256:
             raise Violation("params")
         self.their_rotate, self.limit = (frames, blocks), limit
-        seen, rest = set(), body[16:]
+        seen, rest = {}, body[16:]
         while rest:
             kind, length = struct.unpack(">HH", rest[:4]) if len(rest) >= 4 else (None, 0)
             if kind is None or kind in seen or len(rest) < 4 + length:
                 raise Violation("extension")
-            seen.add(kind)
+            seen[kind] = rest[4:4 + length]
             rest = rest[4 + length:]
+        if self.noise:
+            self._read_kem(seen.get(KEM), limit)
+
+    def _read_kem(self, value, limit):
+        bottom = self.role == BOTTOM
+        if bottom and self.kem == "off":
+            return
+        if value == b"":
+            raise Violation("kem")
+        if value is None or bottom and value[0] != MLKEM768:
+            if self.kem == "require":
+                raise Violation("kem required")
+            return
+        size = mlkem.KEY if bottom else mlkem.TEXT
+        asked = bottom or self.kem_dk
+        if not asked or value[0] != MLKEM768 or len(value) != 1 + size or limit < KEM_PAYLOAD_LEAST:
+            raise Violation("kem")
+        if not bottom:
+            self.kem_shared = mlkem.decaps(self.kem_dk, value[1:])
+        elif not mlkem.check_key(value[1:]):
+            raise Violation("kem key")
+        else:
+            self.kem_shared, self.kem_out = mlkem.encaps(value[1:], self.kem_random[:32])
+        self.hybrid = True
 
     def _after_hello(self, third):
         if self.role == BOTTOM and not third:
@@ -300,7 +339,7 @@ class Session:
         d = sha256(self.label)
         h, ikm = sha256(self.messages), self.secret
         if self.noise:
-            h, ikm = self.noise.h, self.noise.split()
+            h, ikm = self.noise.h, self.noise.split() + self.kem_shared
         prk = extract(sha256(h + self.nonces[TOP] + self.nonces[BOTTOM]), ikm)
         self.session_secret = expand(prk, b"duet/1 secret\0" + d, 1024)
         self.exporter = extract(b"duet/1 export", self.session_secret)
@@ -326,18 +365,20 @@ class Session:
 
     # -- refresh (§5) --
 
-    def ask_refresh(self, private=None):
+    def ask_refresh(self, private=None, kem_seed=None):
         key = X25519PrivateKey.from_private_bytes(private or os.urandom(32))
-        self.refresh = ("asked", key)
-        self.send(REFRESH, b"\1" + public(key))
+        ek, dk = mlkem.keygen(kem_seed or os.urandom(64)) if self.hybrid else (b"", None)
+        self.refresh = ("asked", key, ek, dk)
+        self.send(REFRESH, b"\1" + public(key) + ek)
 
-    def _fresh(self, key, asked, answered):
+    def _fresh(self, key, asked, answered, kem):
         theirs = answered if public(key) == asked else asked
-        return b"refresh" + asked + answered + exchange(key, theirs)
+        return b"refresh" + asked + answered + exchange(key, theirs) + kem
 
-    def _read_refresh(self, payload, private=None):
-        kind, key = payload[:1], payload[1:]
-        if (kind, len(payload)) not in ((b"\1", 33), (b"\2", 33), (b"\3", 1)):
+    def _read_refresh(self, payload, private=None, kem_random=None):
+        ek, ct = (mlkem.KEY, mlkem.TEXT) if self.hybrid else (0, 0)
+        kind, key, rest = payload[:1], payload[1:33], payload[33:]
+        if (kind, len(payload)) not in ((b"\1", 33 + ek), (b"\2", 33 + ct), (b"\3", 1)):
             raise Violation("refresh")
         state = self.refresh[0] if self.refresh else None
         if kind == b"\1":
@@ -348,15 +389,13 @@ class Session:
                 raise Violation("refresh")
             if self.sent_close:
                 return
-            mine = X25519PrivateKey.from_private_bytes(private or os.urandom(32))
-            fresh = self._fresh(mine, key, public(mine))
-            self.send(REFRESH, b"\2" + public(mine))
-            self.tx.rotate(fresh)
-            self.refresh = ("answered", fresh)
+            self._answer(key, rest, private, kem_random)
         elif kind == b"\2":
             if state != "asked":
                 raise Violation("refresh")
-            fresh = self._fresh(self.refresh[1], public(self.refresh[1]), key)
+            _, mine, sent, dk = self.refresh
+            kem = sha256(sent + rest) + mlkem.decaps(dk, rest) if self.hybrid else b""
+            fresh = self._fresh(mine, public(mine), key, kem)
             self.rx.rotate(fresh)
             self.refresh = None
             if not self.sent_close:
@@ -367,3 +406,17 @@ class Session:
                 raise Violation("refresh")
             self.rx.rotate(self.refresh[1])
             self.refresh = None
+
+    def _answer(self, key, ek, private, kem_random):
+        """0x01 with e and ek has come: send 0x02."""
+        mine = X25519PrivateKey.from_private_bytes(private or os.urandom(32))
+        kem = ct = b""
+        if self.hybrid:
+            if not mlkem.check_key(ek):
+                raise Violation("kem key")
+            shared, ct = mlkem.encaps(ek, kem_random or os.urandom(32))
+            kem = sha256(ek + ct) + shared
+        fresh = self._fresh(mine, key, public(mine), kem)
+        self.send(REFRESH, b"\2" + public(mine) + ct)
+        self.tx.rotate(fresh)
+        self.refresh = ("answered", fresh)

@@ -4,6 +4,7 @@ DUET names the command.
 """
 
 import base64
+import hashlib
 import itertools
 import json
 import os
@@ -13,6 +14,7 @@ import tempfile
 import unittest
 
 import duet
+import mlkem
 import scripted_session
 from scripted_session import payload
 from duet import BOTTOM, CLOSE, EPHEMERAL, IDENTITY, PAD, READY, ROTATE, SECRET, TOP, Session
@@ -23,11 +25,17 @@ NAMES = {SECRET: "secret", EPHEMERAL: "ephemeral", IDENTITY: "identity"}
 TIMEOUT = 200
 
 
-class Vectors(unittest.TestCase):
-    """handshake.json, run by two Python sessions."""
+def vectors(name):
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../vectors", name)
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
 
-    def check_case(self, case):
-        top, bottom = scripted_session.run_case(case)
+
+class Vectors(unittest.TestCase):
+    """handshake.json and hybrid.json, run by two Python sessions."""
+
+    def check_case(self, case, run=scripted_session.run_case):
+        top, bottom = run(case)
         self.assertEqual(top.out.hex(), case["top_sends"])
         self.assertEqual(bottom.out.hex(), case["bottom_sends"])
         self.assertEqual(top.session_secret.hex(), case["session_secret"])
@@ -38,12 +46,52 @@ class Vectors(unittest.TestCase):
             self.assertEqual(session.receipts[BOTTOM].hex(), case["receipt_bottom"])
 
     def test_handshake(self):
-        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../vectors/handshake.json")
-        with open(path, encoding="utf-8") as file:
-            cases = json.load(file)["cases"]
-        for number, case in enumerate(cases):
+        for number, case in enumerate(vectors("handshake.json")["cases"]):
             with self.subTest(case=number):
                 self.check_case(case)
+
+    def test_hybrid(self):
+        for case in vectors("hybrid.json")["cases"]:
+            with self.subTest(case=case["name"]):
+                self.check_case(case, scripted_session.run_story)
+
+    def test_hybrid_faults(self):
+        """One party gets the other's flight: it ends, and sends nothing more."""
+        for one in vectors("hybrid.json")["negative"]:
+            with self.subTest(case=f"{one['name']}, pattern {one['pattern']}"):
+                known = {"label": "", "prelude_top": "", "prelude_bottom": "", "N_t": "", "N_b": "",
+                         **one}
+                if one["at"] == BOTTOM:
+                    known["params_bottom"] = "01001016001000000000000000000000"
+                session = scripted_session.make(known, one["at"])
+                sent = len(session.out)
+                flight = one["bottom_sends" if one["at"] == TOP else "top_sends"]
+                if one["at"] == TOP:
+                    self.assertEqual(hashlib.sha256(session.out).hexdigest(),
+                                     one["top_sends_sha256"])
+                with self.assertRaises(duet.Violation):
+                    session.receive(bytes.fromhex(flight))
+                self.assertFalse(session.ready)
+                if one["expect"] != "ready does not open":
+                    self.assertEqual(len(session.out), sent)
+
+
+class MlKem(unittest.TestCase):
+    """mlkem.py gives NIST's known answers."""
+
+    def test_answers(self):
+        known, unhex = vectors("mlkem768.json"), bytes.fromhex
+        sha256 = lambda data: hashlib.sha256(data).hexdigest()
+        for one in known["keygen"]:
+            ek, dk = mlkem.keygen(unhex(one["d"] + one["z"]))
+            self.assertEqual((sha256(ek), sha256(dk)), (one["ek_sha256"], one["dk_sha256"]))
+        for one in known["encaps"]:
+            shared, text = mlkem.encaps(unhex(one["ek"]), unhex(one["m"]))
+            self.assertEqual((shared.hex(), sha256(text)), (one["ss"], one["ct_sha256"]))
+        for one in known["decaps"]:
+            self.assertEqual(mlkem.decaps(unhex(one["dk"]), unhex(one["ct"])).hex(), one["ss"])
+        for one in known["check_ek"]:
+            self.assertEqual(mlkem.check_key(unhex(one["ek"])), one["ok"])
 
 
 class Example(unittest.TestCase):
@@ -86,11 +134,12 @@ def example():
 class Pipe:
     """`duet pipe` at the other end of a socket, and our session at this one."""
 
-    def __init__(self, work, role, pattern=EPHEMERAL, profile=None, data=b"", **options):
+    def __init__(self, work, role, pattern=EPHEMERAL, profile=None, data=b"", hybrid="off",
+                 **options):
         self.work, self.role = work, role
         self.errors = tempfile.TemporaryFile()
         arguments = [COMMAND, "pipe", "-v", "-k", f"{work}/key", "--pattern", NAMES[pattern],
-                     "--handshake-timeout", "29"]
+                     "--handshake-timeout", "29", "--hybrid", hybrid]
         if pattern == IDENTITY:
             arguments += ["-i", f"{work}/theirs", "--peers", f"{work}/peers"]
             options["static"] = X25519PrivateKey.from_private_bytes(b"\x07" * 32)
@@ -106,7 +155,7 @@ class Pipe:
         theirs.close()
         self.socket = ours
         self.socket.settimeout(TIMEOUT)
-        self.session = Session(role, SECRET_BYTES, pattern, **options)
+        self.session = Session(role, SECRET_BYTES, pattern, hybrid=hybrid, **options)
         self.piece = None
 
     def end_input(self):
@@ -189,11 +238,11 @@ class WithPipe(unittest.TestCase):
     def tearDownClass(cls):
         cls.folder.cleanup()
 
-    def talk(self, role, pattern, piece=None, profile=False, count=20):
+    def talk(self, role, pattern, piece=None, profile=False, count=20, hybrid="off"):
         """A whole session: data both ways, PAD, PING, ROTATE, refresh from our side, CLOSE."""
         data = payload(50000)
         options = PROFILE if profile else {}
-        pipe = Pipe(self.work, role, pattern, f"{self.work}/profile" if profile else None, data,
+        pipe = Pipe(self.work, role, pattern, f"{self.work}/profile" if profile else None, data, hybrid,
                     **options)
         pipe.piece = piece
         self.assertTrue(pipe.until(lambda s: s.ready))
@@ -218,6 +267,7 @@ class WithPipe(unittest.TestCase):
         self.assertIn((duet.PONG, b"12345678"), pipe.session.events)
         for name, who in (("TOP", TOP), ("BOTTOM", BOTTOM)):
             self.assertIn(f"receipt of {name} {pipe.session.receipts[who].hex()}", errors)
+        return pipe.session
 
     def test_all_patterns_both_roles(self):
         for pattern, role, profile in itertools.product(NAMES, (TOP, BOTTOM), (False, True)):
@@ -228,6 +278,18 @@ class WithPipe(unittest.TestCase):
         for pattern, role in itertools.product(NAMES, (TOP, BOTTOM)):
             with self.subTest(pattern=pattern, role=role):
                 self.talk(role, pattern, piece=1, count=12)
+
+    def test_hybrid(self):
+        """With ML-KEM, a refresh included; `duet pipe` requires it."""
+        probe = subprocess.run([COMMAND, "pipe", "-k", f"{self.work}/key", "--hybrid", "require",
+                                "--top", "fd:0"], capture_output=True, text=True,
+                               stdin=subprocess.DEVNULL)
+        if "no ML-KEM-768" in probe.stderr:
+            self.skipTest("this libcrypto has no ML-KEM-768 (OpenSSL 3.5 or newer has)")
+        for pattern, role in itertools.product((EPHEMERAL, IDENTITY), (TOP, BOTTOM)):
+            with self.subTest(pattern=pattern, role=role):
+                session = self.talk(role, pattern, hybrid="require")
+                self.assertTrue(session.hybrid)
 
     def flip_initiation(self, role, pattern, at):
         """One byte of our flights is changed: silence, nothing out, exit 4."""
