@@ -414,13 +414,14 @@ DUET_API DUET_CHECKED int duet_channel_close(duet_channel *channel, int timeout_
  * Keep silent towards a peer that did not authenticate, so that a probe learns nothing: read and
  * drop what it sends, until a time that counts from duet_channel_open() and that nothing the peer
  * does brings nearer. A listener draws it once, when its replay cache is made: 30 to 90 seconds.
- * Then close the descriptor, and free the channel.
+ * Then close the descriptor, and free the channel. It gives up a listener's handshake that is not
+ * done, so that one that is never finished ends at that time too.
  *
  * Returns DUET_OK: the time is over, close now (at once where this side is TOP, which spoke first);
  * DUET_AGAIN (polled; a signal handler ran; stopped), DUET_SLOW: call again. A polled program does
  * so when the descriptor is readable while DUET_WANT_READ is in the state, and at least once a
- * second. DUET_E_MISUSE: the channel has not failed by DUET_E_UNAUTHENTICATED or
- * DUET_E_UNTRUSTED; DUET_E_FORKED. The channel's result stays what it was.
+ * second. DUET_E_MISUSE: the peer is authenticated, or the channel has failed by another result
+ * than DUET_E_UNAUTHENTICATED or DUET_E_UNTRUSTED; DUET_E_FORKED. The channel's result stays.
  * Source: docs/protocol.md §4 "Probing".   Since 0.2.
  */
 DUET_API DUET_CHECKED int duet_channel_silence(duet_channel *channel, int timeout_ms);

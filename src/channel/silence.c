@@ -83,13 +83,16 @@ keep_silent(duet_channel *channel, uint64_t end, int timeout_ms)
 int
 duet_channel_silence(duet_channel *channel, int timeout_ms)
 {
-    int refused = channel->result == DUET_E_UNAUTHENTICATED || channel->result == DUET_E_UNTRUSTED;
+    int listens = channel->session->role == DUET_BOTTOM && channel->replay != NULL;
 
     if (channel->process != duet__os_process())
         return DUET_E_FORKED;
-    if (!refused)
+    if (listens && channel->result == DUET_OK && !channel->session->ready)
+        (void)duet__channel_fail(channel, DUET_E_UNAUTHENTICATED,
+                                 "the handshake was not finished in time", 0);
+    if (channel->result != DUET_E_UNAUTHENTICATED && channel->result != DUET_E_UNTRUSTED)
         return DUET_E_MISUSE;
-    if (channel->session->role == DUET_TOP || channel->replay == NULL)
+    if (!listens)
         return DUET_OK; /* it spoke first: nobody probes it */
     uint64_t end = channel->begun_ms + duet__replay_silence_ms(channel->replay);
     channel->silent = 1;

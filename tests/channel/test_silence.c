@@ -21,7 +21,6 @@ refuse_probe(struct ends *ends)
 
     ends_open(ends);
     assert_int_equal(write(ends->bottom_far, noise, sizeof noise), sizeof noise);
-    assert_int_equal(duet_channel_silence(ends->bottom, 0), DUET_E_MISUSE);
     assert_int_equal(duet_channel_handshake(ends->bottom, ENDS_PATIENCE), DUET_E_UNAUTHENTICATED);
 }
 
@@ -84,6 +83,25 @@ silence_is_stopped(void **state)
 }
 
 /** TOP spoke first: there is nothing to hide. */
+/** A handshake that is never finished ends like one that fails. */
+static void
+unfinished_handshake(void **state)
+{
+    struct ends ends;
+
+    (void)state;
+    ends_open(&ends);
+    assert_int_equal(write(ends.bottom_far, "x", 1), 1);
+    assert_int_equal(duet_channel_handshake(ends.bottom, 10), DUET_SLOW);
+    assert_int_equal(duet_channel_silence(ends.bottom, 0), DUET_AGAIN);
+    assert_string_equal(duet_channel_detail(ends.bottom), "the handshake was not finished in time");
+    assert_int_equal(duet_channel_handshake(ends.bottom, 0), DUET_E_UNAUTHENTICATED);
+    ends.bottom->begun_ms -= 90000;
+    assert_int_equal(duet_channel_silence(ends.bottom, -1), DUET_OK);
+    assert_int_equal(ends_waiting(ends.bottom_far), 0);
+    ends_close(&ends);
+}
+
 static void
 top_is_not_silent(void **state)
 {
@@ -91,6 +109,7 @@ top_is_not_silent(void **state)
 
     (void)state;
     ends_open(&ends);
+    assert_int_equal(duet_channel_silence(ends.top, 0), DUET_E_MISUSE);
     assert_int_equal(shutdown(ends.top_far, SHUT_WR), 0);
     assert_int_equal(duet_channel_handshake(ends.top, ENDS_PATIENCE), DUET_E_UNAUTHENTICATED);
     assert_int_equal(duet_channel_silence(ends.top, -1), DUET_OK);
@@ -138,6 +157,7 @@ requests(void **state)
     ends_open(&ends);
     assert_int_equal(duet_channel_refresh(ends.top), DUET_E_MISUSE); /* not ready */
     ends_handshake(&ends);
+    assert_int_equal(duet_channel_silence(ends.bottom, 0), DUET_E_MISUSE); /* authenticated */
     assert_int_equal(duet_channel_ping(ends.top), DUET_OK);
     assert_true(duet_channel_state(ends.top) & DUET_WANT_WRITE);
     duet_channel_info(ends.top, &info);
@@ -214,6 +234,7 @@ main(void)
         cmocka_unit_test(time_is_drawn_once),
         cmocka_unit_test(silence),
         cmocka_unit_test(silence_is_stopped),
+        cmocka_unit_test(unfinished_handshake),
         cmocka_unit_test(top_is_not_silent),
         cmocka_unit_test(nonces),
         cmocka_unit_test(requests),
