@@ -205,8 +205,11 @@ export_constants(napi_env env, napi_value exports)
     return 0;
 }
 
-static napi_value
-start(napi_env env, napi_value exports)
+/* The entry that Node.js looks up. The macros of node_api.h would do without a prototype. */
+NAPI_MODULE_EXPORT napi_value napi_register_module_v1(napi_env env, napi_value exports);
+
+napi_value
+napi_register_module_v1(napi_env env, napi_value exports)
 {
     const napi_property_descriptor functions[] = {
         {"setErrorClass", NULL, set_error_class, NULL, NULL, NULL, napi_default, NULL},
@@ -222,5 +225,3 @@ start(napi_env env, napi_value exports)
         return NULL;
     return exports;
 }
-
-NAPI_MODULE(NODE_GYP_MODULE_NAME, start)
