@@ -117,8 +117,10 @@ server_run(struct server *server, int listener)
             event_add(events[i], NULL);
         result = event_base_dispatch(base);
     }
-    while (server->all != NULL)
-        watch_end(server->all);
+    for (struct watch *watch = server->all, *next; watch != NULL; watch = next) {
+        next = watch->next;
+        watch_end(watch);
+    }
     for (int i = 0; i < 3; i++) {
         if (events[i] != NULL)
             event_free(events[i]);

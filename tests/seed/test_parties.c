@@ -243,8 +243,11 @@ frames_do_not_mix(void **state)
     assert_int_equal(duet_channel_close(ends.top, 0), DUET_E_MISUSE);
     do { /* the receiver too: the frame goes on where it was, whatever is asked meanwhile */
         uint32_t code;
-        result = duet_channel_send_frame(ends.top, 5, data + sent, (1 << 20) - sent, &n, 0);
-        sent += n;
+        if (sent < 1 << 20) {
+            result = duet_channel_send_frame(ends.top, 5, data + sent, (1 << 20) - sent, &n, 0);
+            assert_true(result == DUET_OK || result == DUET_AGAIN);
+            sent += n;
+        }
         result = duet_channel_recv_message(ends.bottom, &code, had + got, sizeof had, &more, 0);
         got += more;
         assert_true(result == DUET_OK || result == DUET_AGAIN);
