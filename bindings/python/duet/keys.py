@@ -141,6 +141,7 @@ def key_text(public_key: Any) -> str:
 # ---- The configuration ----
 
 PATTERNS = ("secret", "ephemeral", "identity")
+HYBRID = ("off", "offer", "require")
 AnySecret = Union[Secret, Path, bytes, bytearray, memoryview]
 
 
@@ -157,6 +158,7 @@ class Config(Private):
     max_payload  bytes of payload that this side accepts in a frame
     frame_size   bytes of payload into which the stream is split
     max_skew_ms  milliseconds that the peer's clock may be off; 0: clocks are not compared
+    hybrid       "off", "offer" or "require": ML-KEM-768 beside X25519
     speak_first  True: data may be sent before the peer is proven live
     """
 
@@ -166,7 +168,8 @@ class Config(Private):
                  profile: Union[Profile, Path, None] = None,
                  patterns: Union[str, Iterable[str], None] = None,
                  max_payload: Optional[int] = None, frame_size: Optional[int] = None,
-                 max_skew_ms: Optional[int] = None, speak_first: Optional[bool] = None) -> None:
+                 max_skew_ms: Optional[int] = None, hybrid: Optional[str] = None,
+                 speak_first: Optional[bool] = None) -> None:
         self._handle = ffi.gc(made(lib.duet_config_new()), lib.duet_config_free)
         one = isinstance(secret, (Secret, str, os.PathLike, bytes, bytearray, memoryview))
         for each in [secret] if one else secret:  # type: ignore[union-attr]
@@ -178,6 +181,8 @@ class Config(Private):
             if part is not None:
                 loaded = part if isinstance(part, _File) else kind.load(part)
                 check(getattr(lib, function)(self._handle, loaded._handle))
+        if hybrid is not None:
+            self._set("hybrid", HYBRID.index(hybrid))
         self.max_skew_ms = max_skew_ms or 0
         self._set("buffered", 1)  # so that recv() takes any size, as a socket's
         if patterns is not None:

@@ -21,7 +21,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("-v", action="store_true")
     parser.add_argument("-k")
     parser.add_argument("-i")
-    for name in ("--peers", "--profile", "--pattern", "--handshake-timeout", "--top", "--bottom"):
+    for name in ("--peers", "--profile", "--pattern", "--handshake-timeout", "--hybrid", "--top", "--bottom"):
         parser.add_argument(name)
     return parser.parse_args()
 
@@ -38,7 +38,8 @@ def send(channel: duet.Channel) -> None:
 def run() -> None:
     options = arguments()
     config = duet.Config(options.k, identity=options.i, peers=options.peers,
-                         profile=options.profile, patterns=options.pattern)
+                         profile=options.profile, patterns=options.pattern,
+                         hybrid=options.hybrid)
     sock = socket.socket(fileno=int((options.top or options.bottom).removeprefix("fd:")))
     channel = duet.wrap(sock, config, role="top" if options.top else "bottom",
                         handshake_timeout=float(options.handshake_timeout))
