@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TURNS = 16, IDLE_SECONDS = 60 };
+enum { TURNS = 16, IDLE_SECONDS = 60, HANDSHAKE_SECONDS = 20 };
 
 duet_config *
 echo_config(const char *path)
@@ -95,9 +95,15 @@ echo_run(struct echo *echo)
 }
 
 int
-echo_is_idle(const struct echo *echo)
+echo_is_idle(struct echo *echo)
 {
-    return !echo->silent && time(NULL) - echo->since >= IDLE_SECONDS;
+    time_t idle = time(NULL) - echo->since;
+    duet_info info;
+
+    duet_channel_info(echo->channel, &info);
+    if (!info.ready && idle >= HANDSHAKE_SECONDS)
+        echo->silent = 1;
+    return !echo->silent && idle >= IDLE_SECONDS;
 }
 
 void

@@ -37,8 +37,9 @@ struct echo *echo_new(const duet_config *config, duet_replay *replay, int fd);
 
 enum echo_next echo_run(struct echo *echo);
 
-/** Whether nothing has gone on for a minute: end it then. */
-int echo_is_idle(const struct echo *echo);
+/** To be called once a second: whether nothing has gone on for a minute; end it then. A handshake that
+ * is not done in time becomes silence, as one that has failed. */
+int echo_is_idle(struct echo *echo);
 
 /** Wipe and release it, and close its socket. */
 void echo_free(struct echo *echo);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 60000 };
+enum { HANDSHAKE_MS = 20000, WAIT_MS = 60000 };
 
 /** Echo until the peer closes. Returns what ended it. */
 static int
@@ -16,18 +16,18 @@ echo(duet_channel *channel)
 {
     static char buffer[65536];
     size_t got, sent;
-    int result;
+    int result = duet_channel_handshake(channel, HANDSHAKE_MS);
 
+    if (result != DUET_OK) { /* give a peer that is not authenticated neither a byte nor a moment */
+        (void)!duet_channel_silence(channel, -1);
+        return result;
+    }
     do {
         result = duet_channel_recv(channel, buffer, sizeof buffer, &got, 1, WAIT_MS);
         if (result == DUET_OK)
             result = duet_channel_send(channel, buffer, got, &sent, WAIT_MS);
     } while (result == DUET_OK);
-    if (result == DUET_CLOSED)
-        result = duet_channel_close(channel, WAIT_MS);
-    if (result == DUET_E_UNAUTHENTICATED || result == DUET_E_UNTRUSTED) /* give nothing away */
-        (void)!duet_channel_silence(channel, -1);
-    return result;
+    return result == DUET_CLOSED ? duet_channel_close(channel, WAIT_MS) : result;
 }
 
 /** Serve one connection in a process of its own. Returns its exit code. */

@@ -102,10 +102,10 @@ server_sweep(struct server *server)
     server->swept = time(NULL);
     for (size_t i = server->count; i-- > 0;) {
         struct echo *echo = server->all[i];
-        if (echo->silent)
-            server_list(server, echo);
-        else if (echo_is_idle(echo) && !echo->listed)
+        if (echo_is_idle(echo) && !echo->listed)
             server_remove(server, echo);
+        else if (echo->silent)
+            server_list(server, echo);
     }
 }
 
