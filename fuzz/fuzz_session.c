@@ -37,7 +37,7 @@ configure(uint8_t seed, unsigned patterns)
 {
     static const uint8_t secret[64] = {2};
     duet_config *config = duet_config_new();
-    duet_identity *identity;
+    duet_identity *identity = NULL;
     uint8_t key[DUET_KEY_SIZE];
 
     memset(key, seed, sizeof key);
