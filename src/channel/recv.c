@@ -27,12 +27,21 @@ enum {
 static int
 answer_nonce(duet_channel *channel, const uint8_t *nonce)
 {
-    int known = channel->replay == NULL ||
-                duet__replay_take(channel->replay, nonce, duet__os_now_ms(), channel->keep_ms);
+    duet_session *session = channel->session;
+    uint8_t taken[DUET_NONCE_SIZE];
 
-    if (known)
-        return duet_session_refuse(channel->session);
-    return duet_session_accept(channel->session, duet__os_unix_ms());
+    memcpy(taken, nonce, sizeof taken); /* it is the session's until the answer */
+    if (channel->replay == NULL ||
+        duet__replay_take(channel->replay, taken, duet__os_now_ms(), channel->keep_ms))
+        return duet_session_refuse(session);
+    int result = duet_session_accept(session, duet__os_unix_ms());
+    /* Nothing of the answer is sent yet. */
+    if (result == DUET_OK && channel->keep_ms > 0 && session->handshake != NULL &&
+        duet__replay_time(channel->replay, taken, session->handshake->messages.theirs.time_ms))
+        return duet__session_fail(session, DUET_E_UNAUTHENTICATED,
+                                  "the peer's first flight was made before this program began to "
+                                  "remember: it may be a replay");
+    return result;
 }
 
 /** Answer EVENT_RANDOM: bring random bytes for our half of a refresh. */

@@ -1,10 +1,12 @@
 /*
  * The replay cache: which N_t a program has seen or sent (docs/protocol.md §4 "Replay").
  *
- * One flat piece of memory that forked workers share: a ring of entries, oldest first, and a hash
- * table over them whose links are indices. Look-up and store are one step under one lock. The hash
- * is keyed, so that a holder of the secret cannot pile up entries in one chain either. The replay
- * window is the time for which an entry is kept: its caller's keep_ms.
+ * One flat piece of memory that forked workers share: two rings of entries, oldest first, and a
+ * hash table over them whose links are indices. Look-up and store are one step under one lock. The
+ * hash is keyed, so that a holder of the secret cannot pile up entries in one chain either. The
+ * replay window is the time for which an entry is kept: its caller's keep_ms. What is pushed out
+ * before leaves its time behind as a floor. Nonces of our own have a ring of their own, so that
+ * dials push out nothing that a listener has answered.
  */
 #include "channel/replay.h"
 
@@ -16,30 +18,40 @@
 #include <string.h>
 
 enum { WORDS = DUET_NONCE_SIZE / 4 };
-enum { ENTRIES_MOST = 1 << 24 }; /* 900 MiB of memory */
+enum { ENTRIES_MOST = 1 << 24 }; /* 2 GiB of address space */
 enum { SILENCE_LEAST_MS = 30000, SILENCE_MOST_MS = 90000 };
 
 struct entry {
     uint8_t nonce[DUET_NONCE_SIZE];
     uint64_t until; /* ms; 0: until newer ones push it out */
+    uint64_t time;  /* Unix ms, by the peer's clock; 0: not known, or of our own */
     uint32_t next;  /* in its chain: index + 1, 0 ends it */
+};
+
+/** What came, and what this program has sent as TOP. */
+enum side { RECEIVED, SENT, SIDES };
+
+/** The entries of one side: capacity of them, from side * capacity on. */
+struct ring {
+    uint32_t first, count;
 };
 
 /* Links and counts are written in an order that replay_repair() can mend after a crash. */
 struct duet_replay {
     struct duet__os_lock lock;
     uint64_t keys[WORDS + 1];
-    uint64_t silence_draw; /* random: the listener's silence */
-    size_t size;           /* bytes of the whole */
-    uint32_t capacity, mask;
-    uint32_t first, count; /* the ring */
+    uint64_t silence_draw;   /* random: the listener's silence */
+    size_t size;             /* bytes of the whole */
+    uint64_t floor;          /* Unix ms: a HELLO of this time or an earlier one may be a replay */
+    uint32_t capacity, mask; /* capacity: of each ring */
+    struct ring rings[SIDES];
     struct entry entries[];
 };
 
 static uint32_t *
 replay_chains(duet_replay *replay)
 {
-    return (uint32_t *)(void *)(replay->entries + replay->capacity);
+    return (uint32_t *)(void *)(replay->entries + (size_t)SIDES * replay->capacity);
 }
 
 duet_replay *
@@ -49,16 +61,17 @@ duet_replay_new(size_t entries)
 
     if (entries < 1 || entries > ENTRIES_MOST)
         return NULL;
-    while (slots < entries)
+    while (slots < SIDES * entries)
         slots *= 2;
-    size_t size =
-        sizeof(duet_replay) + entries * sizeof(struct entry) + (size_t)slots * sizeof(uint32_t);
+    size_t size = sizeof(duet_replay) + SIDES * entries * sizeof(struct entry) +
+                  (size_t)slots * sizeof(uint32_t);
     duet_replay *replay = duet__os_shared_new(size);
     if (replay == NULL)
         return NULL;
     replay->size = size;
     replay->capacity = (uint32_t)entries;
     replay->mask = slots - 1;
+    replay->floor = duet__os_unix_ms();
     if (duet__os_random((uint8_t *)replay->keys, sizeof replay->keys) != 0 ||
         duet__os_random((uint8_t *)&replay->silence_draw, sizeof replay->silence_draw) != 0 ||
         duet__os_lock_init(&replay->lock) != 0) {
@@ -101,9 +114,10 @@ replay_link(duet_replay *replay, uint32_t index)
 }
 
 static void
-replay_drop_oldest(duet_replay *replay)
+replay_drop_oldest(duet_replay *replay, enum side side)
 {
-    uint32_t index = replay->first;
+    struct ring *ring = &replay->rings[side];
+    uint32_t index = side * replay->capacity + ring->first;
     uint32_t *link = nonce_chain(replay, replay->entries[index].nonce);
     while (*link != 0 && *link != index + 1)
         link = &replay->entries[*link - 1].next;
@@ -111,9 +125,9 @@ replay_drop_oldest(duet_replay *replay)
         *link = replay->entries[index].next;
     /* In this order: a process that dies in between leaves one entry too many, and never
      * loses the newest. */
-    replay->first = (index + 1) % replay->capacity;
+    ring->first = (ring->first + 1) % replay->capacity;
     atomic_signal_fence(memory_order_seq_cst);
-    replay->count--;
+    ring->count--;
 }
 
 /** A process died while it held the lock: link every entry of the ring again. */
@@ -121,51 +135,115 @@ static void
 replay_repair(duet_replay *replay)
 {
     memset(replay_chains(replay), 0, ((size_t)replay->mask + 1) * sizeof(uint32_t));
-    for (uint32_t i = 0; i < replay->count; i++)
-        replay_link(replay, (replay->first + i) % replay->capacity);
+    for (uint32_t side = 0; side < SIDES; side++) {
+        const struct ring *ring = &replay->rings[side];
+        for (uint32_t i = 0; i < ring->count; i++)
+            replay_link(replay, side * replay->capacity + (ring->first + i) % replay->capacity);
+    }
 }
 
+/** Lock, and mend what a process that died under the lock has left. Returns 0, or -1. */
 static int
-nonce_known(duet_replay *replay, const uint8_t *nonce)
+replay_lock(duet_replay *replay)
+{
+    int locked = duet__os_lock(&replay->lock);
+
+    if (locked > 0)
+        replay_repair(replay);
+    return locked < 0 ? -1 : 0;
+}
+
+/** The entry of a nonce; NULL: it is not known. */
+static struct entry *
+nonce_entry(duet_replay *replay, const uint8_t *nonce)
 {
     uint32_t at = *nonce_chain(replay, nonce);
     while (at != 0) {
-        const struct entry *entry = &replay->entries[at - 1];
+        struct entry *entry = &replay->entries[at - 1];
         if (duet__equal(entry->nonce, nonce, DUET_NONCE_SIZE))
-            return 1;
+            return entry;
         at = entry->next;
     }
-    return 0;
+    return NULL;
+}
+
+/** Make room for one more: the oldest goes, and raises the floor if its time is not over. */
+static void
+replay_make_room(duet_replay *replay, enum side side)
+{
+    const struct ring *ring = &replay->rings[side];
+    const struct entry *oldest = &replay->entries[side * replay->capacity + ring->first];
+
+    if (ring->count < replay->capacity)
+        return;
+    if (oldest->time > replay->floor)
+        replay->floor = oldest->time;
+    replay_drop_oldest(replay, side);
+}
+
+/** Drop what was kept for its time. */
+static void
+replay_expire(duet_replay *replay, enum side side, uint64_t now_ms)
+{
+    const struct ring *ring = &replay->rings[side];
+
+    while (ring->count > 0) {
+        uint64_t until = replay->entries[side * replay->capacity + ring->first].until;
+        if (until == 0 || until > now_ms)
+            break;
+        replay_drop_oldest(replay, side);
+    }
+}
+
+static int
+replay_store(duet_replay *replay, enum side side, const uint8_t *nonce, uint64_t now_ms,
+             uint64_t keep_ms)
+{
+    struct ring *ring = &replay->rings[side];
+
+    if (replay_lock(replay) != 0)
+        return 1;
+    replay_expire(replay, side, now_ms);
+    int was_known = nonce_entry(replay, nonce) != NULL;
+    if (!was_known) {
+        replay_make_room(replay, side);
+        uint32_t index = side * replay->capacity + (ring->first + ring->count) % replay->capacity;
+        struct entry *entry = &replay->entries[index];
+        memcpy(entry->nonce, nonce, DUET_NONCE_SIZE);
+        entry->until = keep_ms == 0 ? 0 : now_ms + keep_ms;
+        entry->time = 0;
+        ring->count++;
+        replay_link(replay, index);
+    }
+    duet__os_unlock(&replay->lock);
+    return was_known;
 }
 
 int
 duet__replay_take(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t now_ms,
                   uint64_t keep_ms)
 {
-    int locked = duet__os_lock(&replay->lock);
+    return replay_store(replay, RECEIVED, nonce, now_ms, keep_ms);
+}
 
-    if (locked < 0)
+void
+duet__replay_sent(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t now_ms,
+                  uint64_t keep_ms)
+{
+    (void)replay_store(replay, SENT, nonce, now_ms, keep_ms);
+}
+
+int
+duet__replay_time(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t time_ms)
+{
+    if (replay_lock(replay) != 0)
         return 1;
-    if (locked > 0)
-        replay_repair(replay);
-    while (replay->count > 0) {
-        uint64_t until = replay->entries[replay->first].until;
-        if (until == 0 || until > now_ms)
-            break;
-        replay_drop_oldest(replay);
-    }
-    int was_known = nonce_known(replay, nonce);
-    if (!was_known) {
-        if (replay->count == replay->capacity)
-            replay_drop_oldest(replay);
-        uint32_t index = (replay->first + replay->count) % replay->capacity;
-        memcpy(replay->entries[index].nonce, nonce, DUET_NONCE_SIZE);
-        replay->entries[index].until = keep_ms == 0 ? 0 : now_ms + keep_ms;
-        replay->count++;
-        replay_link(replay, index);
-    }
+    struct entry *entry = nonce_entry(replay, nonce);
+    int stale = time_ms <= replay->floor || entry == NULL; /* NULL: pushed out meanwhile */
+    if (!stale)
+        entry->time = time_ms;
     duet__os_unlock(&replay->lock);
-    return was_known;
+    return stale;
 }
 
 int

@@ -49,6 +49,7 @@ enum {
     WIRE_KEM_MLKEM768 = 1,         /* its suite */
     WIRE_KEM_PAYLOAD_LEAST = 2048, /* a max_payload under which there is no hybrid session */
     WIRE_SESSION_SECRET = 1024,
+    WIRE_SKEW_MARGIN_MS = 1000, /* beyond twice max_skew, for which nonces are kept */
     WIRE_MAX_PAYLOAD_LEAST = 256,
     WIRE_OPENING_MOST = 65536, /* bytes of prelude, nonce, HELLOs and READY of one direction */
     /* what is left of that for READY after the longest of the others */

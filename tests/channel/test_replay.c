@@ -4,6 +4,8 @@
  */
 #include "channel/replay.h"
 
+#include "os/os.h"
+
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -28,6 +30,88 @@ take(duet_replay *replay, uint32_t number, uint64_t now, uint64_t keep)
     uint8_t nonce[DUET_NONCE_SIZE];
     nonce_of(nonce, number);
     return duet__replay_take(replay, nonce, now, keep);
+}
+
+/** 0 when a time is above the floor. */
+static int
+settle(duet_replay *replay, uint32_t number, uint64_t time)
+{
+    uint8_t nonce[DUET_NONCE_SIZE];
+    nonce_of(nonce, number);
+    return duet__replay_time(replay, nonce, time);
+}
+
+/** What was made before the program began, or at that moment, may be a replay. */
+static void
+floor_of_the_start(void **state)
+{
+    uint64_t before = duet__os_unix_ms();
+    duet_replay *replay = duet_replay_new(10);
+    uint64_t after = duet__os_unix_ms();
+
+    (void)state;
+    assert_int_equal(take(replay, 1, 0, 1000), 0);
+    assert_int_equal(settle(replay, 1, before), 1);
+    assert_int_equal(settle(replay, 1, after + 1), 0);
+    assert_int_equal(settle(replay, 2, after + 1), 1); /* never taken */
+    duet_replay_free(replay);
+}
+
+/** The greatest time of what is pushed out early is the floor, to the millisecond. */
+static void
+floor_of_the_pushed_out(void **state)
+{
+    duet_replay *replay = duet_replay_new(2);
+    uint64_t base = duet__os_unix_ms() + 1000;
+
+    (void)state;
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(take(replay, i, 0, 5000), 0);
+        assert_int_equal(settle(replay, i, base + 10 - i), 0);
+    }
+    assert_int_equal(take(replay, 2, 4999, 5000), 0); /* pushes out 0, of base + 10 */
+    assert_int_equal(settle(replay, 2, base + 10), 1);
+    assert_int_equal(settle(replay, 2, base + 11), 0);
+    assert_int_equal(take(replay, 0, 4999, 5000), 0); /* forgotten, but below the floor */
+    assert_int_equal(settle(replay, 0, base + 10), 1);
+    duet_replay_free(replay);
+}
+
+/** What had its time leaves no floor. */
+static void
+no_floor_of_the_expired(void **state)
+{
+    duet_replay *replay = duet_replay_new(2);
+    uint64_t base = duet__os_unix_ms() + 1000;
+
+    (void)state;
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(take(replay, i, 0, 5000), 0);
+        assert_int_equal(settle(replay, i, base + 100), 0);
+    }
+    assert_int_equal(take(replay, 2, 5000, 5000), 0);
+    assert_int_equal(settle(replay, 2, base), 0);
+    duet_replay_free(replay);
+}
+
+/** Dials push out other dials, and nothing that was received. */
+static void
+dials_push_out_dials(void **state)
+{
+    duet_replay *replay = duet_replay_new(10);
+    uint8_t nonce[DUET_NONCE_SIZE];
+
+    (void)state;
+    for (uint32_t i = 0; i < 10; i++)
+        assert_int_equal(take(replay, i, 0, 0), 0);
+    for (uint32_t i = 100; i < 200; i++) {
+        nonce_of(nonce, i);
+        duet__replay_sent(replay, nonce, 0, 0);
+    }
+    for (uint32_t i = 0; i < 10; i++)
+        assert_int_equal(take(replay, i, 0, 0), 1);
+    assert_int_equal(take(replay, 199, 0, 0), 1); /* our own, sent back to us */
+    duet_replay_free(replay);
 }
 
 static void
@@ -181,9 +265,16 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fresh_once),    cmocka_unit_test(oldest_out_first),
-        cmocka_unit_test(one_entry),     cmocka_unit_test(kept_for_their_time),
-        cmocka_unit_test(sizes),         cmocka_unit_test(two_processes),
+        cmocka_unit_test(floor_of_the_start),
+        cmocka_unit_test(floor_of_the_pushed_out),
+        cmocka_unit_test(no_floor_of_the_expired),
+        cmocka_unit_test(dials_push_out_dials),
+        cmocka_unit_test(fresh_once),
+        cmocka_unit_test(oldest_out_first),
+        cmocka_unit_test(one_entry),
+        cmocka_unit_test(kept_for_their_time),
+        cmocka_unit_test(sizes),
+        cmocka_unit_test(two_processes),
         cmocka_unit_test(holder_killed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
