@@ -55,6 +55,8 @@ for option in --timeout --handshake-timeout --idle-timeout; do
     expect 2 "must be a time such as 10" duet pipe -k k $option -1 127.0.0.1:1
 done
 expect 2 "from 0.001 to 29.999 seconds" duet pipe -k k --handshake-timeout 30 127.0.0.1:1
+expect 2 "DUET_KERNEL=fast: there is no such kernel" env DUET_KERNEL=fast "$DUET" version
+expect 2 "two numbers" duet pipe -k k --linger 5 127.0.0.1:1
 expect 2 "30-90" duet pipe -k k --drain-timeout 90-30 127.0.0.1:1
 expect 2 "1 to 100000" duet pipe -k k --max-connections 0 127.0.0.1:1
 for command in pipe send recv ping keygen key explain version; do

@@ -23,9 +23,18 @@ gate_draw(uint32_t *ms, uint32_t least_ms, uint32_t most_ms)
     uint64_t draw;
 
     if (duet__os_random((uint8_t *)&draw, sizeof draw) != 0)
-        return log_error(EXIT_LIMIT, "no randomness for the drain timeout");
+        return log_error(EXIT_LIMIT, "no randomness for a time of silence");
     *ms = least_ms + (uint32_t)(draw % ((uint64_t)most_ms - least_ms + 1));
     return EXIT_DONE;
+}
+
+uint32_t
+gate_draw_linger(uint32_t least_ms, uint32_t most_ms)
+{
+    uint32_t ms = most_ms;
+
+    (void)gate_draw(&ms, least_ms, most_ms); /* a failure is logged */
+    return ms;
 }
 
 int

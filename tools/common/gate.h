@@ -22,6 +22,11 @@ enum {
  * there is none, as a predictable time would give the listener away. */
 int gate_draw(uint32_t *ms, uint32_t least_ms, uint32_t most_ms);
 
+/** Draw how long a peer is read in silence after a violation, or after an answer that this end
+ * cannot open: one law for all kinds, drawn anew each time, so that the time of the close tells
+ * neither what was wrong nor which program this is. Without randomness most_ms. */
+uint32_t gate_draw_linger(uint32_t least_ms, uint32_t most_ms);
+
 /** Read and drop a bounded amount. Returns 1 when nothing unread is left; *ended: 1 when nothing
  * more will come either. A close after that sends FIN; with unread data it would send RST. */
 int gate_drop(int fd, int *ended);

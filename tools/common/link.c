@@ -26,7 +26,7 @@
 /* Bytes. Large frames serve speed; what is larger than PAYLOAD is a violation, and no call has a
  * smaller buffer. */
 enum { FRAME = 65536, PAYLOAD = 2 * FRAME };
-enum { LINGER_MS = 2000, REAP_MS = 3000, TERM_MS = 1000, STEP_MS = 20 };
+enum { FAILED_MS = 2000, REAP_MS = 3000, TERM_MS = 1000, STEP_MS = 20 };
 enum { PATIENCE_STEP_MS = 200, CONNECT_MS = 10000 };
 
 /* ---- The way to the peer, and the role ---- */
@@ -108,7 +108,7 @@ command_failed(struct link *link)
 {
     int status;
 
-    if (link->child == 0 || !reap_child(link, &status, LINGER_MS) || !WIFEXITED(status) ||
+    if (link->child == 0 || !reap_child(link, &status, FAILED_MS) || !WIFEXITED(status) ||
         WEXITSTATUS(status) == 0)
         return 0;
     log_error(EXIT_CONNECT, "--exec: the command ended with status %d", WEXITSTATUS(status));
@@ -156,35 +156,54 @@ report_end(const struct link *link, int result)
     return log_error(exit_of(result), "%s (%s); %s", what->sentence, detail, cure);
 }
 
+void
+link_linger(const struct link *link)
+{
+    gate_silence(link->rfd, gate_draw_linger(link->linger_least_ms, link->linger_most_ms), 1);
+}
+
+/** 1 when an attacker may have caused it by changing bytes: a header's CODE and LENGTH among them.
+ */
+static int
+is_violation(int result)
+{
+    if (result == DUET_E_TRUNCATED)
+        return 0;
+    return duet_explain(result)->kind == DUET_CLASS_THEIRS || result == DUET_E_CODE ||
+           result == DUET_E_ROOM;
+}
+
 int
 link_fail(struct link *link, int result)
 {
     int code = report_end(link, result);
 
     /* §4 "Probing": after a violation nothing is sent, and the close comes later. */
-    if (code == EXIT_INTEGRITY || code == EXIT_POLICY)
-        gate_silence(link->rfd, LINGER_MS, 1);
+    if (is_violation(result))
+        link_linger(link);
     return code;
 }
 
-/** Report that the handshake failed. BOTTOM must not reveal when: it waits for all of left_ms,
- * unless the wire is a pipe whose other end is gone. */
+/** Report at once that the handshake failed, then be silent until a time that does not depend on
+ * what came. BOTTOM waits for all of it, unless the wire is a pipe whose other end is gone; TOP
+ * until its peer closes. */
 static int
-handshake_failed(struct link *link, int result, int patience_ms, uint64_t left_ms)
+handshake_failed(struct link *link, int result, int patience_ms, uint64_t end_ms)
 {
+    int code, is_top = link->role == DUET_TOP;
+
+    if (result == DUET_E_UNAUTHENTICATED && command_failed(link))
+        return EXIT_CONNECT;
     if (result == DUET_SLOW)
-        return log_error(
+        code = log_error(
             EXIT_STRANGER,
             "the peer stayed silent for %g s: " SILENCE_CAUSES
             "; compare secret id (duet key show) and profile at both ends, and read its messages",
             patience_ms / 1000.0);
-    if (result == DUET_E_UNAUTHENTICATED && command_failed(link))
-        return EXIT_CONNECT;
-    int code = report_end(link, result);
-    if (link->role == DUET_BOTTOM)
-        gate_silence(link->rfd, left_ms, !is_socket(link->rfd));
-    else if (code == EXIT_POLICY)
-        gate_silence(link->rfd, LINGER_MS, 1);
+    else
+        code = report_end(link, result);
+    uint64_t now = duet__os_now_ms();
+    gate_silence(link->rfd, now < end_ms ? end_ms - now : 0, is_top || !is_socket(link->rfd));
     return code;
 }
 
@@ -227,7 +246,9 @@ check_stream(int fd, int write)
 static int
 open_direct(struct link *link, const struct options *o)
 {
-    int patience = link->role == DUET_BOTTOM ? (int)link->drain_ms : o->handshake_ms;
+    int is_top = link->role == DUET_TOP;
+    int patience =
+        is_top || o->handshake_ms < (int)link->drain_ms ? o->handshake_ms : (int)link->drain_ms;
 
     if (check_stream(link->rfd, 0) != EXIT_DONE || check_stream(link->wfd, 1) != EXIT_DONE)
         return EXIT_USAGE;
@@ -236,16 +257,19 @@ open_direct(struct link *link, const struct options *o)
 
     if (result != DUET_OK)
         return log_error(exit_of(result), "the channel: %s", duet_explain(result)->sentence);
-    uint64_t end = duet__os_now_ms() + (unsigned)patience;
-    uint64_t begin = duet__os_now_us();
-    result = handshake_until(link, end);
+    /* Its close must not show when the handshake failed, so the time is drawn now. */
+    uint64_t since = duet__os_now_ms(), begin = duet__os_now_us();
+    uint64_t silence = link->drain_ms;
+    if (is_top)
+        silence =
+            (unsigned)patience + gate_draw_linger(link->linger_least_ms, link->linger_most_ms);
+    result = handshake_until(link, since + (unsigned)patience);
     link->handshake_us = duet__os_now_us() - begin + 1;
     if (result == DUET_OK)
         return EXIT_DONE;
     if (interrupted())
         return EXIT_INTERRUPTED;
-    uint64_t now = duet__os_now_ms();
-    return handshake_failed(link, result, patience, now < end ? end - now : 0);
+    return handshake_failed(link, result, patience, since + silence);
 }
 
 static int
@@ -334,6 +358,8 @@ link_open(struct link *link, const struct options *o, const char *address)
     if (duet_config_set(link->config, DUET_SET_FRAME_SIZE, FRAME) != DUET_OK ||
         duet_config_set(link->config, DUET_SET_MAX_PAYLOAD, PAYLOAD) != DUET_OK)
         return log_error(EXIT_FAILED, "frames of %d bytes are refused", FRAME);
+    link->linger_least_ms = o->linger_least_ms;
+    link->linger_most_ms = o->linger_most_ms;
     code = gate_draw(&link->drain_ms, o->drain_least_ms, o->drain_most_ms);
     if (code != EXIT_DONE)
         return code;

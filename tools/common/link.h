@@ -17,21 +17,26 @@ struct link {
     duet_replay *replay;
     duet_channel *channel;
     enum duet_role role;
-    int rfd, wfd;           /* the channel's; -1: none */
-    pid_t child;            /* of --exec; 0: none */
-    uint32_t drain_ms;      /* how long an unauthenticated peer is read */
-    struct dialled dialled; /* how it was reached, where this end connects */
-    uint64_t handshake_us;  /* what the handshake took; 0: not reached */
-    struct key_facts facts; /* whom this end trusts, for the names */
-    int resumable;          /* 1: after a cut the same command goes on where it was */
+    int rfd, wfd;                             /* the channel's; -1: none */
+    pid_t child;                              /* of --exec; 0: none */
+    uint32_t drain_ms;                        /* how long an unauthenticated peer is read */
+    uint32_t linger_least_ms, linger_most_ms; /* the same after a violation */
+    struct dialled dialled;                   /* how it was reached, where this end connects */
+    uint64_t handshake_us;                    /* what the handshake took; 0: not reached */
+    struct key_facts facts;                   /* whom this end trusts, for the names */
+    int resumable; /* 1: after a cut the same command goes on where it was */
 };
 
 /** Reach the peer, and let both prove themselves. address NULL where the options name no address.
  * Returns an exit code; link_close() in any case. */
 int link_open(struct link *link, const struct options *options, const char *address);
 
-/** Say what ended the channel, and listen in silence for a while. Returns the exit code. */
+/** Report what ended the channel; after a violation read in silence for a time that is drawn anew.
+ * Returns the exit code. */
 int link_fail(struct link *link, int result);
+
+/** Read in silence for a drawn time, or until the peer closes. */
+void link_linger(const struct link *link);
 
 /** The name of the peer in the peers file, or its public key in room; NULL: it has no identity. */
 const char *link_peer_name(const struct link *link, char room[DUET_KEY_TEXT_SIZE]);

@@ -26,6 +26,7 @@ struct options {
     int handshake_ms;
     int idle_ms;                            /* -1: never */
     uint32_t drain_least_ms, drain_most_ms; /* adjacent, as OPTION_RANGE wants */
+    uint32_t linger_least_ms, linger_most_ms;
     unsigned connections;
     /* output */
     unsigned json, progress; /* progress: enum progress_style */

@@ -194,9 +194,12 @@ report_result(struct pump *pump, int result)
 {
     if (result == DUET_OK || result == DUET_AGAIN || result == DUET_CLOSED)
         return EXIT_DONE;
-    if (result == DUET_E_CODE)
-        return log_error(EXIT_FAILED,
-                         "the peer sends messages where a stream is meant: is it duet pipe?");
+    if (result == DUET_E_CODE) {
+        int code = log_error(EXIT_FAILED,
+                             "the peer sends messages where a stream is meant: is it duet pipe?");
+        link_linger(pump->link); /* the header may be an attacker's */
+        return code;
+    }
     pump->fatal = result;
     return exit_of(result);
 }

@@ -7,6 +7,7 @@
  */
 #include "commands.h"
 #include "log.h"
+#include "os/environment.h"
 #include "os/os.h"
 #include "stdio_check.h"
 #include "suggest.h"
@@ -60,6 +61,21 @@ no_such_subcommand(const char *word)
                      suggest_text(&guess, ""));
 }
 
+/** A DUET_KERNEL that is not in use is an error: what was measured or audited would be another. */
+static int
+check_kernel(void)
+{
+    const char *wanted = duet__os_environment("DUET_KERNEL");
+    const char *used = wanted != NULL ? duet_kernel_name() : "";
+
+    if (wanted == NULL || strcmp(wanted, used) == 0)
+        return EXIT_DONE;
+    return log_error(EXIT_USAGE,
+                     "DUET_KERNEL=%s: there is no such kernel, or this processor cannot run it; "
+                     "unset it to choose the fastest",
+                     printable(wanted));
+}
+
 int
 main(int argc, const char **argv)
 {
@@ -79,6 +95,8 @@ main(int argc, const char **argv)
         argv[2] = "--help";
         argc = 3;
     }
+    if (check_kernel() != EXIT_DONE)
+        return EXIT_USAGE;
     if (strcmp(argv[1], "--version") == 0)
         argv[1] = "version";
     for (size_t i = 0; i < COMMANDS; i++)

@@ -224,13 +224,24 @@ connect_timeout(struct connection *c)
 }
 
 void
+connect_leave(struct connection *c)
+{
+    uint64_t now = uv_now(&c->service->loop);
+
+    duet_channel_free(c->channel);
+    c->channel = NULL;
+    linger_start(c->service, endpoint_detach(c->duet),
+                 c->silence_ms > now ? c->silence_ms - now : 0);
+    c->duet = NULL;
+}
+
+void
 connect_next(struct connection *c, const char *reason)
 {
     char why[200];
 
     snprintf(why, sizeof why, "%s", reason); /* the channel's own text */
-    duet_channel_free(c->channel);
-    c->channel = NULL;
+    connect_leave(c);
     c->target = NULL;
     if (connect_left(c) == 0) {
         connection_end(c, END_UNREACHED, why);

@@ -34,7 +34,7 @@
  *   PEER_HANDSHAKE   c     c      c     c        handshake timeout            lifecycle
  *   UNCONFIRMED      c s   c s    c s   c s      handshake timeout            timers
  *   OPEN             c s   c s    c s   c s      idle timeout, PING           timers
- *   VIOLATION        c s   -      c s   c s      2 s of silence               half_open
+ *   VIOLATION        c s   -      c s   c s      a drawn time (--linger)      half_open
  *   ENDED            c s   -      -     -        -                            connection
  *
  *   server: [PROXY_*] → ACCEPTED → HANDSHAKE → RESOLVING ⇄ CONNECTING → UNCONFIRMED → OPEN → ENDED
@@ -116,6 +116,7 @@ struct connection {
     struct flow out, in; /* to the peer, from the peer */
     uv_timer_t timer;    /* of the state */
     uint64_t id, since_ms, setup_ms;
+    uint64_t silence_ms;         /* PEER_HANDSHAKE: when a peer that fails is closed */
     uint64_t moved_ms, heard_ms; /* when bytes last moved; when the peer last sent anything */
     TAILQ_ENTRY(connection) entry, half_open, ready;
     const char *target; /* the address that was reached, in the settings */
@@ -262,6 +263,17 @@ void connect_timeout(struct connection *connection);
 
 /** What was reached is of no use: try the next address. */
 void connect_next(struct connection *connection, const char *reason);
+
+/** The peer failed in its handshake: leave its socket to linger.c. */
+void connect_leave(struct connection *connection);
+
+/* ---- linger.c ---- */
+
+/** Read and drop what comes on a descriptor (owned) for ms, or until its end, then close it. */
+void linger_start(struct service *service, int fd, uint64_t ms);
+
+/** Close all at once. */
+void linger_end_all(struct service *service);
 
 /* ---- relay.c ---- */
 

@@ -87,6 +87,16 @@ endpoint_watch(struct endpoint *endpoint, int events)
         uv_poll_start(&endpoint->poll, events, endpoint_polled);
 }
 
+int
+endpoint_detach(struct endpoint *endpoint)
+{
+    int fd = endpoint->fd;
+
+    endpoint->connection = NULL;
+    uv_close((uv_handle_t *)&endpoint->poll, free_endpoint);
+    return fd;
+}
+
 void
 endpoint_close(struct endpoint *endpoint, int reset)
 {

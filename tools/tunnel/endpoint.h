@@ -37,6 +37,9 @@ void endpoint_prepare(int fd, int is_far);
 /** Watch for a set of UV_READABLE, UV_WRITABLE and so on; 0: for nothing. */
 void endpoint_watch(struct endpoint *endpoint, int events);
 
+/** Take it off the loop. Returns its descriptor, the caller's now. */
+int endpoint_detach(struct endpoint *endpoint);
+
 /** Take it off the loop and close it; reset 0: with a FIN, as an end in order. NULL is fine. */
 void endpoint_close(struct endpoint *endpoint, int reset);
 

@@ -12,8 +12,6 @@
 #include "gate.h"
 #include "log.h"
 
-enum { VIOLATION_MS = 2000 }; /* of silence after a violation */
-
 /** Read and drop. Returns 1 when nothing more will come. */
 static int
 read_and_drop(struct connection *c)
@@ -134,7 +132,9 @@ violation_start(struct connection *c, const char *reason)
     endpoint_close(c->plain, 1);
     c->plain = NULL;
     c->starved = 0; /* nothing is to wake it */
-    connection_enter(c, CONNECTION_VIOLATION, VIOLATION_MS);
+    connection_enter(
+        c, CONNECTION_VIOLATION,
+        (int)gate_draw_linger(c->settings->linger_least_ms, c->settings->linger_most_ms));
     endpoint_watch(c->duet, UV_READABLE);
 }
 
@@ -148,5 +148,6 @@ violation_drop(struct connection *c)
 void
 violation_timeout(struct connection *c)
 {
+    read_and_drop(c); /* for a FIN, not an RST */
     connection_end(c, END_CUT, "the peer broke the protocol");
 }

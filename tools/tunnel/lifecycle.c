@@ -8,6 +8,7 @@
  */
 #include "connection.h"
 
+#include "gate.h"
 #include "log.h"
 
 #include <unistd.h>
@@ -142,7 +143,9 @@ peer_handshake(struct connection *c)
         c->tunnel->counters->handshakes++;
         relay_start(c);
     } else if (result == DUET_E_UNTRUSTED) {
-        connection_end(c, END_REFUSED, channel_error(c->channel));
+        connection_record(c, END_REFUSED, channel_error(c->channel));
+        connect_leave(c);
+        connection_end(c, END_REFUSED, "");
     } else {
         connect_next(c, channel_error(c->channel));
     }
@@ -160,6 +163,9 @@ lifecycle_dialled(struct connection *c)
         connection_end(c, END_REFUSED, duet_explain(result)->sentence);
         return;
     }
+    /* Drawn now: the close must not show when the handshake failed. */
+    c->silence_ms = uv_now(&c->service->loop) + (uint64_t)c->settings->handshake_ms +
+                    gate_draw_linger(c->settings->linger_least_ms, c->settings->linger_most_ms);
     connection_enter(c, CONNECTION_PEER_HANDSHAKE, c->settings->handshake_ms);
     peer_handshake(c);
 }

@@ -79,6 +79,7 @@ service_finish(struct service *service)
     if (service->ended)
         return;
     service->ended = 1;
+    linger_end_all(service);
     tunnels_free(service);
     admin_stop(&service->admin);
     uv_walk(&service->loop, close_handle, NULL);
@@ -217,6 +218,7 @@ prepare_service(struct service *service)
     TAILQ_INIT(&service->tunnels);
     TAILQ_INIT(&service->connections);
     TAILQ_INIT(&service->ready);
+    TAILQ_INIT(&service->lingering);
     service->descriptors_most = accept_descriptor_limit();
     *service_counters(service) =
         (struct process_counters){.pid = (uint64_t)getpid(), .started_unix_ms = duet__os_unix_ms()};

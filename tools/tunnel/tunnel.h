@@ -79,6 +79,8 @@ struct service {
     struct connections connections; /* all */
     struct connections ready;       /* those with work to do once the loop has polled */
     unsigned ready_count;
+    TAILQ_HEAD(, lingering) lingering; /* of linger.c, the oldest first */
+    unsigned lingering_count;
     uint64_t last_id;
     unsigned descriptors, descriptors_most; /* reserved for connections; the limit of that */
     uint64_t logged_pause_ms;               /* when a lack was last logged; 0: never */

@@ -4,6 +4,7 @@
 #include "user.h"
 
 #include "log.h"
+#include "os/os.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -27,5 +28,9 @@ user_become(const char *name)
                          printable(name), errno_text());
     if (user->pw_uid != 0 && setuid(0) == 0)
         return log_error(EXIT_FAILED, "--user %s: root could be had back", printable(name));
+    /* Linux allows dumps and debuggers again when the user changes. */
+    if (duet__os_no_dumps() != 0)
+        return log_error(EXIT_FAILED, "--user %s: core dumps could not be turned off again",
+                         printable(name));
     return EXIT_DONE;
 }

@@ -49,10 +49,11 @@ struct tunnel_settings {
     int idle_ms; /* a connection on which nothing moves ends; -1: never */
     int ping_ms; /* silence after which the peer is asked; -1: never */
     uint32_t drain_least_ms, drain_most_ms; /* how long unauthenticated peers are read in silence */
-    unsigned most_connections;              /* at a time, in one process */
-    unsigned most_from_source;              /* of these from one source; 0: no limit of its own */
-    unsigned most_half_open;                /* not authenticated yet, beside those above */
-    unsigned proxy;                         /* set of enum proxy_use */
+    uint32_t linger_least_ms, linger_most_ms; /* the same after a violation */
+    unsigned most_connections;                /* at a time, in one process */
+    unsigned most_from_source;                /* of these from one source; 0: no limit of its own */
+    unsigned most_half_open;                  /* not authenticated yet, beside those above */
+    unsigned proxy;                           /* set of enum proxy_use */
     struct strlist trusted; /* ADDRESS or ADDRESS/BITS whose PROXY headers are believed */
     unsigned unsafe_listen; /* 1: a client may listen beyond loopback */
     unsigned unsafe_target; /* 1: a server may dial beyond loopback */
