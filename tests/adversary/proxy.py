@@ -30,7 +30,7 @@ from alter import CRAWL, DAMAGE, HARMLESS, PATIENCE, Alter, Proxy, carry, quietl
 
 DUET = os.environ["DUET"]
 SENT = {"top": 150000, "bottom": 100000}  # bytes of plain text
-TIMES = ["--handshake-timeout", "1.5", "--idle-timeout", "1.5", "--drain-timeout", "0.3-0.3"]
+TIMES = ["--handshake-timeout", "1.5", "--idle-timeout", "1.5", "--drain-timeout", "0.3-0.3", "--linger", "0.1-0.3"]
 LONG = ["--handshake-timeout", "29", "--idle-timeout", "100", "--drain-timeout", "30-30"]  # all is well
 PATTERNS = {"secret": ["--pattern", "secret"], "ephemeral": [], "identity": ["-i"]}
 

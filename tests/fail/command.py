@@ -139,7 +139,7 @@ def show(extra, unhurt):
         need(b"kind: secret" in run.out.read_bytes(), "exit 0, but nothing is shown")
 
 
-LINK = ["-k", "key", "--drain-timeout", "0.2-0.2"]
+LINK = ["-k", "key", "--drain-timeout", "0.2-0.2", "--linger", "0.1-0.3"]
 # Where a call fails a peer may wait in vain, and how long it does decides nothing; else all must go well.
 HURT = [*LINK, "--handshake-timeout", "2", "--idle-timeout", "2"]
 UNHURT = [*LINK, "--handshake-timeout", "29", "--idle-timeout", "100"]

@@ -21,7 +21,7 @@ import time
 from command import KNOWN, Failure, Run, need
 
 SIZES = {"a": 3000000, "b": 200000, "c": 9000000, "d": 0}  # bytes
-QUIET = ["-k", "key", "--progress", "none", "--handshake-timeout", "29", "--idle-timeout", "100", "--drain-timeout", "0.2-0.2"]
+QUIET = ["-k", "key", "--progress", "none", "--handshake-timeout", "29", "--idle-timeout", "100", "--drain-timeout", "0.2-0.2", "--linger", "0.1-0.3"]
 
 
 def begin():
