@@ -95,7 +95,7 @@ order_of_sources(const void *a, const void *b)
 static int
 check_doubles(const struct source *sources, size_t count)
 {
-    struct source *copy = malloc(count * sizeof *copy);
+    struct source *copy = malloc((count + 1) * sizeof *copy);
     int code = EXIT_DONE;
 
     if (copy == NULL)
@@ -259,7 +259,7 @@ files_most(void)
         (void)setrlimit(RLIMIT_NOFILE, &limit);
         (void)getrlimit(RLIMIT_NOFILE, &limit);
     }
-    if (limit.rlim_cur < 2 * FILES_SPARE)
+    if (limit.rlim_cur < FILES_SPARE + FILES_SPARE)
         return FILES_SPARE / 8;
     return limit.rlim_cur - FILES_SPARE < FILES_MOST ? (unsigned)limit.rlim_cur - FILES_SPARE
                                                      : FILES_MOST;

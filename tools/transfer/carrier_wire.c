@@ -78,35 +78,49 @@ keep_receipt(struct carrier *carrier)
     pthread_mutex_unlock(&carrier->lock);
 }
 
+/** Nothing is queued: give a sign of life, or close where that is wanted. Returns a result. */
+static int
+send_rest(struct carrier *carrier, int ending, uint64_t now)
+{
+    duet_channel *channel = carrier->link.channel;
+
+    if (carrier->our_end)
+        return DUET_OK;
+    if (!ending) {
+        int result = send_tick(carrier, now);
+        return result == DUET_OK ? duet_channel_flush(channel, 0) : result;
+    }
+    int result = duet_channel_close(channel, 0);
+    if (result != DUET_OK)
+        return result;
+    carrier->our_end = 1;
+    if (carrier->sends)
+        keep_receipt(carrier);
+    return DUET_OK;
+}
+
+/** The next block to be sent; NULL: none. *ending: 1 when our direction is to be closed then. */
+static struct carrier_block *
+next_to_send(struct carrier *carrier, int *ending)
+{
+    pthread_mutex_lock(&carrier->lock);
+    struct carrier_block *block = carrier->out.count > 0 ? carrier_first(&carrier->out) : NULL;
+    *ending = carrier->ending;
+    pthread_mutex_unlock(&carrier->lock);
+    return block;
+}
+
 /** Send all that can be sent now. Returns a result; DUET_AGAIN: the wire takes no more. */
 static int
 send_some(struct carrier *carrier)
 {
-    duet_channel *channel = carrier->link.channel;
     uint64_t now = duet__os_now_ms();
-    int result = DUET_OK;
+    struct carrier_block *block;
+    int ending;
 
-    for (;;) {
-        pthread_mutex_lock(&carrier->lock);
-        struct carrier_block *block = carrier->out.count > 0 ? carrier_first(&carrier->out) : NULL;
-        int ending = carrier->ending;
-        pthread_mutex_unlock(&carrier->lock);
-        if (block == NULL) {
-            if (carrier->our_end)
-                return DUET_OK;
-            if (!ending)
-                result = send_tick(carrier, now);
-            if (result == DUET_OK)
-                result = ending ? duet_channel_close(channel, 0) : duet_channel_flush(channel, 0);
-            if (ending && result == DUET_OK) {
-                carrier->our_end = 1;
-                if (carrier->sends)
-                    keep_receipt(carrier);
-            }
-            return result;
-        }
+    while ((block = next_to_send(carrier, &ending)) != NULL) {
         carrier->sent_ms = now;
-        result = send_block(carrier, block);
+        int result = send_block(carrier, block);
         if (result != DUET_OK)
             return result;
         pthread_mutex_lock(&carrier->lock);
@@ -114,6 +128,7 @@ send_some(struct carrier *carrier)
         pthread_cond_signal(&carrier->changed);
         pthread_mutex_unlock(&carrier->lock);
     }
+    return send_rest(carrier, ending, now);
 }
 
 /* ---- In ---- */
@@ -378,7 +393,7 @@ report_cut(struct carrier *carrier, int code)
 static int
 carrier_converse(struct carrier *carrier)
 {
-    pthread_t thread;
+    pthread_t thread = 0;
     int code = carrier_prepare(carrier);
 
     carrier->sent_ms = carrier->heard_ms = carrier->progress.begun_ms = duet__os_now_ms();

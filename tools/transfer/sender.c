@@ -77,10 +77,9 @@ on_refused(struct sender *s, struct sent *sent, const struct fields *fields)
     log_error(EXIT_FAILED, "refused by the peer: %s", printable(why));
     s->refused++;
     s->settled++;
-    if (sent->state == SENT_CONTENT)
-        sent->refused = 1; /* released when its reading stops */
-    else if (sent->state == SENT_WANTED || sent->state == SENT_CHECK)
-        sent->refused = 1; /* released when its turn comes */
+    /* Released when its reading stops, or its turn comes. */
+    if (sent->state == SENT_CONTENT || sent->state == SENT_WANTED || sent->state == SENT_CHECK)
+        sent->refused = 1;
     else
         sent_release(s, sent);
 }

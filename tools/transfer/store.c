@@ -316,31 +316,40 @@ store_look_again(struct store *store, struct store_item *item)
     return look_at_file(store, item);
 }
 
+/** Compare a whole file that is there. With --force it gets the mode and time of the one offered. */
+static enum store_answer
+check_whole(struct store *store, struct store_item *item, int folder, const char *base,
+            const uint8_t hash[TRANSFER_HASH])
+{
+    struct stat status;
+
+    if (fstatat(folder, base, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return want_rest(item, folder, base); /* it was removed meanwhile */
+    if (!has_hash(folder, base, item->size, hash)) {
+        enum store_answer answer = meet_other(store, item, folder, base, &status);
+        item->there = 0;
+        return answer;
+    }
+    int fd = store->force ? openat(folder, base, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        store_dress(store, item, fd);
+        close(fd);
+    }
+    return STORE_IS_SAME;
+}
+
 enum store_answer
 store_check(struct store *store, struct store_item *item, uint64_t offset,
             const uint8_t hash[TRANSFER_HASH])
 {
     char part[NAME_MAX + 1];
     const char *base;
-    struct stat status;
     int folder = folder_of(store, item, &base);
 
     if (folder < 0)
         return STORE_REFUSED;
-    if (item->compares) {
-        if (fstatat(folder, base, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-            has_hash(folder, base, offset, hash)) {
-            int fd = store->force ? openat(folder, base, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) : -1;
-            if (fd >= 0) {
-                store_dress(store, item, fd);
-                close(fd);
-            }
-            return STORE_IS_SAME;
-        }
-        enum store_answer answer = meet_other(store, item, folder, base, &status);
-        item->there = 0;
-        return answer;
-    }
+    if (item->compares)
+        return check_whole(store, item, folder, base, hash);
     part_name(part, item_base(item, base));
     if (has_hash(folder, part, offset, hash))
         return STORE_IN_TURN;
