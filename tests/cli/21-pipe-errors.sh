@@ -78,6 +78,15 @@ expect 2 "no such subcommand" duet help nothing
 # what a terminal that does not know UTF-8 would take for control characters
 name=$(printf 'a\304\233b')
 expect 8 'a\\xc4\\x9bb: No such file' env LC_ALL=C "$DUET" key show "$name"
+# Characters that turn the direction of writing, or that nobody sees, are shown by number.
+for hidden in '\342\200\256' '\342\201\246' '\342\200\213' '\357\273\277' '\302\255' '\363\240\201\201'; do
+    # shellcheck disable=SC2059
+    expect 8 'a\\x[cef][0-9a-f]\\x.*b: No such file' env LC_ALL=C.UTF-8 "$DUET" key show "$(printf "a${hidden}b")"
+done
+# An editor's copy in a ring is no key.
+mkdir copies
+cp k copies/k~
+expect 8 'copies: holds no key file' duet pipe -k copies -l 127.0.0.1:0
 if locale -a 2>/dev/null | grep -qix 'c\.utf-\{0,1\}8'; then
     expect 8 "$name: No such file" env LC_ALL=C.UTF-8 "$DUET" key show "$name"
 fi

@@ -217,10 +217,12 @@ add_secret(duet_config *config, struct key_facts *facts, const char *path)
 static int
 is_shown_file(const struct dirent *entry)
 {
-    return entry->d_name[0] != '.';
+    const char *name = entry->d_name;
+
+    return name[0] != '.' && name[strlen(name) - 1] != '~';
 }
 
-/** A key ring: every file in the folder, by name. */
+/** A key ring: every file in the folder, by name, but hidden ones and editors' copies (KEY~). */
 static int
 add_folder(duet_config *config, struct key_facts *facts, const char *folder)
 {

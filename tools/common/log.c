@@ -137,6 +137,37 @@ channel_error(duet_channel *channel)
     return text;
 }
 
+/** 1 when an invisible character begins here, or one that turns the direction of writing: a name
+ * with them looks like another name. */
+static int
+is_invisible(const char *name)
+{
+    static const struct {
+        const char *first, *last; /* in UTF-8, of one size */
+    } ranges[] = {
+        {"\xc2\xad", "\xc2\xad"},                 /* U+00AD */
+        {"\xcd\x8f", "\xcd\x8f"},                 /* U+034F */
+        {"\xd8\x9c", "\xd8\x9c"},                 /* U+061C */
+        {"\xe1\x85\x9f", "\xe1\x85\xa0"},         /* U+115F, U+1160 */
+        {"\xe1\xa0\x8b", "\xe1\xa0\x8f"},         /* U+180B to U+180F */
+        {"\xe2\x80\x8b", "\xe2\x80\x8f"},         /* U+200B to U+200F */
+        {"\xe2\x80\xa8", "\xe2\x80\xae"},         /* U+2028 to U+202E */
+        {"\xe2\x81\xa0", "\xe2\x81\xaf"},         /* U+2060 to U+206F */
+        {"\xe3\x85\xa4", "\xe3\x85\xa4"},         /* U+3164 */
+        {"\xef\xbb\xbf", "\xef\xbb\xbf"},         /* U+FEFF */
+        {"\xef\xbe\xa0", "\xef\xbe\xa0"},         /* U+FFA0 */
+        {"\xef\xbf\xb9", "\xef\xbf\xbb"},         /* U+FFF9 to U+FFFB */
+        {"\xf3\xa0\x80\x80", "\xf3\xa0\xbf\xbf"}, /* U+E0000 to U+E0FFF */
+    };
+
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        size_t size = strlen(ranges[i].first);
+        if (strncmp(name, ranges[i].first, size) >= 0 && strncmp(name, ranges[i].last, size) <= 0)
+            return 1;
+    }
+    return 0;
+}
+
 /** Bytes of the character that begins the name; 0: it is no UTF-8, a control character, or not
  * ASCII while log_ascii is set. */
 static size_t
@@ -144,7 +175,8 @@ printable_size(const char *name)
 {
     const unsigned char *p = (const unsigned char *)name;
 
-    if (*p < ' ' || *p == 0x7f || (*p >= 0x80 && log_ascii) || (*p == 0xc2 && p[1] < 0xa0))
+    if (*p < ' ' || *p == 0x7f || (*p >= 0x80 && log_ascii) || (*p == 0xc2 && p[1] < 0xa0) ||
+        is_invisible(name))
         return 0;
     return duet__utf8_size(name, strnlen(name, 4));
 }
