@@ -6,8 +6,8 @@
     echo "only root may become another user, and only Linux shows what a process allows"
     exit 77
 }
-[ "$(cat /proc/sys/fs/suid_dumpable)" -ne 1 ] || {
-    echo "fs.suid_dumpable is 1: nothing would be lost"
+[ "$(cat /proc/sys/fs/suid_dumpable)" -ne 0 ] || {
+    echo "fs.suid_dumpable is 0: this kernel keeps the ban by itself"
     exit 77
 }
 
