@@ -128,9 +128,9 @@ DUET_API DUET_CHECKED int duet_channel_open_preset(duet_channel **channel, duet_
  * is DUET_TOP at both ends: for a receipt DUET_TOP is this side's sending direction, DUET_BOTTOM
  * the peer's. All else is as in a preset session.
  *
- * Returns DUET_OK; DUET_E_MISUSE (a cipher that is not started or within a frame, tx and rx the
- * same, a limit of 0 in tx, a stream without its functions, not a descriptor), DUET_E_MEMORY: the
- * ciphers stay the caller's.
+ * Returns DUET_OK; DUET_E_MISUSE (a cipher that is not started or within a frame, tx and rx with
+ * one key and the same counter blocks, a limit of 0 in tx, a stream without its functions, not a
+ * descriptor), DUET_E_MEMORY: the ciphers stay the caller's.
  * Source: docs/protocol.md §3 "The raw cipher".   Since 0.2.
  */
 DUET_API DUET_CHECKED int duet_channel_open_raw(duet_channel **channel, duet_cipher *tx,

@@ -32,8 +32,12 @@ DUET_API duet_replay *duet_replay_new(size_t entries);
  * DUET_NONCE_SIZE of its random bytes, before its flight is sent.
  *
  * nonce     in: DUET_NONCE_SIZE bytes.
- * keep_ms   how long it is kept at least, while there is room: twice DUET_SET_MAX_SKEW_MS; 0: until
- *           newer ones push it out.
+ * keep_ms   how long it is kept at least, while there is room: twice DUET_SET_MAX_SKEW_MS, to
+ *           which a second is added; 0: until newer ones push it out.
+ *
+ * It knows no time of a HELLO, so there is no floor as channels have it: a flight that was answered
+ * before the program began, or that newer nonces pushed out, is answered again while its time is
+ * within DUET_SET_MAX_SKEW_MS.
  *
  * Returns DUET_OK: it was not known, and is now (duet_session_accept()); DUET_E_UNAUTHENTICATED: it
  * was, or the cache cannot be used (duet_session_refuse()). The cache works on after either. Any

@@ -9,6 +9,7 @@
  * dials push out nothing that a listener has answered.
  */
 #include "channel/replay.h"
+#include "channel/channel.h"
 
 #include "base/bytes.h"
 #include "base/equal.h"
@@ -249,7 +250,8 @@ duet__replay_time(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uin
 int
 duet_replay_check(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t keep_ms)
 {
-    int known = duet__replay_take(replay, nonce, duet__os_now_ms(), keep_ms);
+    uint64_t keep = keep_ms > 0 ? keep_ms + WIRE_SKEW_MARGIN_MS : 0;
+    int known = duet__replay_take(replay, nonce, duet__os_now_ms(), keep);
 
     return known ? DUET_E_UNAUTHENTICATED : DUET_OK;
 }

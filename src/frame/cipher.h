@@ -77,6 +77,10 @@ int duet__cipher_start(struct duet__cipher *c, const struct duet__cipher_start *
 int duet__cipher_rotate(struct duet__cipher *c, const struct duet__schedule *schedule,
                         struct duet__bytes fresh);
 
+/** 1 when both have one key, and use or are about to use the same counter blocks: what they seal
+ * can then be decrypted without the key. */
+int duet__cipher_shares(const struct duet__cipher *c, const struct duet__cipher *other);
+
 /** Wipe the cipher; every later call returns error. */
 void duet__cipher_kill(struct duet__cipher *c, int error);
 

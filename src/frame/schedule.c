@@ -63,17 +63,27 @@ _Static_assert(sizeof(duet_epoch) == WIRE_EPOCH, "duet_epoch is K, C and Z witho
 typedef int own_function(void *context, const duet_schedule_input *input, uint8_t root[32],
                          duet_epoch *epoch);
 
-/** 1 when an epoch under the old one's key would begin within the blocks that the old one used;
- * end: the block after these. */
+/** 1 when a block is `least` to `most` blocks before `end`. */
 static int
-repeats_blocks(const uint8_t end[WIRE_BLOCK], uint64_t used, const uint8_t begin[WIRE_BLOCK])
+lies_before(const uint8_t block[WIRE_BLOCK], const uint8_t end[WIRE_BLOCK], uint64_t least,
+            uint64_t most)
 {
     const size_t half = WIRE_BLOCK / 2;
-    uint64_t low = duet__load64(end + half) - duet__load64(begin + half);
-    uint64_t borrow = duet__load64(end + half) < duet__load64(begin + half);
-    uint64_t high = duet__load64(end) - duet__load64(begin) - borrow;
+    uint64_t low = duet__load64(end + half) - duet__load64(block + half);
+    uint64_t borrow = duet__load64(end + half) < duet__load64(block + half);
+    uint64_t high = duet__load64(end) - duet__load64(block) - borrow;
 
-    return high == 0 && low >= 1 && low <= used;
+    return high == 0 && low >= least && low <= most;
+}
+
+int
+duet__cipher_shares(const struct duet__cipher *c, const struct duet__cipher *other)
+{
+    int same = duet__equal(c->key.bytes, other->key.bytes, sizeof c->key.bytes);
+
+    DUET__PUBLIC(&same, sizeof same);
+    return same && (lies_before(c->block, other->block, 0, other->blocks) ||
+                    lies_before(other->block, c->block, 0, c->blocks));
 }
 
 /** Derive by a function of the application's, and use what it gave. */
@@ -98,7 +108,7 @@ enter_own(struct duet__cipher *c, const duet_schedule_ops *own, own_function *de
     DUET__PUBLIC(&missing, sizeof missing);
     DUET__PUBLIC(&same, sizeof same);
     if (result == DUET_OK && !missing &&
-        !(same && repeats_blocks(c->block, c->blocks, epoch.block))) {
+        !(same && lies_before(epoch.block, c->block, 1, c->blocks))) {
         use_epoch(c, (uint8_t *)&epoch);
         return DUET_OK;
     }

@@ -133,7 +133,7 @@ duet__session_new_raw(duet_session **session, duet_cipher *tx, duet_cipher *rx)
 
     *session = NULL;
     if (tx == rx || mine->state != DUET__CIPHER_IDLE || theirs->state != DUET__CIPHER_IDLE ||
-        mine->limit < 1)
+        mine->limit < 1 || duet__cipher_shares(mine, theirs))
         return DUET_E_MISUSE;
     struct duet_session *s = allocate_session(duet__config_default(), DUET_TOP);
     if (s == NULL)

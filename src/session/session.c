@@ -4,9 +4,6 @@
  */
 #include "session/session.h"
 
-#include "base/equal.h"
-#include "base/public.h"
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,10 +148,9 @@ duet__session_check_keys(struct duet_session *s)
 {
     if (s->config->schedule.size == 0 || s->error != DUET_OK)
         return s->error;
-    int same = duet__equal(s->tx.key.bytes, s->rx.key.bytes, sizeof s->tx.key.bytes) &
-               duet__equal(s->tx.block, s->rx.block, sizeof s->tx.block);
-    DUET__PUBLIC(&same, sizeof same);
-    return same ? duet__session_schedule_failed(s, DUET_E_CALLBACK) : DUET_OK;
+    if (!duet__cipher_shares(&s->tx, &s->rx))
+        return DUET_OK;
+    return duet__session_schedule_failed(s, DUET_E_CALLBACK);
 }
 
 /* The frame before a rotation is sealed or verified already, so it still counts: a schedule of the
@@ -173,6 +169,7 @@ duet__session_rotate(struct duet_session *s, struct duet__cipher *c, struct duet
         s->tx_epoch++;
     else
         s->rx_epoch++;
+    (void)duet__session_check_keys(s);
 }
 
 void

@@ -248,8 +248,8 @@ void duet__session_rotate(struct duet_session *s, struct duet__cipher *c, struct
 /** A schedule of the application's failed with a result: end the session. Returns what stays. */
 int duet__session_schedule_failed(struct duet_session *s, int result);
 
-/** Both directions have just begun an epoch: under a schedule of the application's, check that they
- * differ. Returns DUET_OK or a fatal result. */
+/** A direction has begun an epoch: under a schedule of the application's, check that the other one
+ * has other keys. Returns DUET_OK or a fatal result. */
 int duet__session_check_keys(struct duet_session *s);
 
 /** Keep the receipt of a direction that has just closed, and wipe its cipher. */

@@ -288,6 +288,9 @@ raw_misuse(void **state)
                      DUET_E_MISUSE);
     assert_null(channel);
     assert_int_equal(duet_channel_open_raw(&channel, &tx, &tx, NULL, fd[0], fd[0]), DUET_E_MISUSE);
+    start_cipher(&none, 0, 700); /* one keystream for two directions */
+    assert_int_equal(duet_channel_open_raw(&channel, &tx, &none, NULL, fd[0], fd[0]),
+                     DUET_E_MISUSE);
     assert_int_equal(duet_channel_open_raw(&channel, &tx, &rx, NULL, -1, fd[0]), DUET_E_MISUSE);
     assert_int_equal(duet_channel_open_raw(&channel, &tx, &rx, &bad, fd[0], fd[0]), DUET_E_MISUSE);
     assert_int_equal(duet_cipher_seal_begin(&tx, header, 1, 3), DUET_OK);

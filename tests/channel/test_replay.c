@@ -171,6 +171,20 @@ kept_for_their_time(void **state)
     duet_replay_free(replay);
 }
 
+/** Twice max_skew to the millisecond would be too short: a HELLO is taken at its very end. */
+static void
+checks_keep_a_second_more(void **state)
+{
+    uint8_t nonce[DUET_NONCE_SIZE] = {9};
+    duet_replay *replay = duet_replay_new(2);
+
+    (void)state;
+    assert_int_equal(duet_replay_check(replay, nonce, 1), DUET_OK);
+    usleep(20000);
+    assert_int_equal(duet_replay_check(replay, nonce, 1), DUET_E_UNAUTHENTICATED);
+    duet_replay_free(replay);
+}
+
 static void
 sizes(void **state)
 {
@@ -273,6 +287,7 @@ main(void)
         cmocka_unit_test(oldest_out_first),
         cmocka_unit_test(one_entry),
         cmocka_unit_test(kept_for_their_time),
+        cmocka_unit_test(checks_keep_a_second_more),
         cmocka_unit_test(sizes),
         cmocka_unit_test(two_processes),
         cmocka_unit_test(holder_killed),

@@ -252,6 +252,27 @@ a_repeated_key_is_noticed(void **state)
     pair_close(&pair);
 }
 
+/** Directions rotate at different times: the keys of the later one are the other's of before. */
+static void
+a_key_of_the_other_direction_is_noticed(void **state)
+{
+    (void)state;
+    context_reset();
+    assert_int_equal(open_as(SCHEDULE | SECRET, SCHEDULE | SECRET), DUET_OK);
+    pair_handshake(&pair);
+    own.same_rotation = 1;
+    assert_int_equal(duet_session_rekey(top->session), DUET_OK);
+    assert_int_equal(pair_flush(top), DUET_OK);
+    for (int frames = 0; frames < 3; frames++)
+        assert_int_equal(pair_send(top, 1, 100), DUET_OK);
+    assert_int_equal(pair_carry(top, bottom), DUET_OK);
+    assert_int_equal(duet_session_rekey(bottom->session), DUET_OK);
+    assert_int_equal(pair_flush(bottom), DUET_OK); /* ROTATE itself still counts */
+    assert_int_equal(pair_send(bottom, 1, 100), DUET_E_CALLBACK);
+    has_ended(bottom, DUET_E_CALLBACK);
+    pair_close(&pair);
+}
+
 static void
 misuse(void **state)
 {
@@ -305,6 +326,7 @@ main(void)
         cmocka_unit_test(what_was_verified_counts),
         cmocka_unit_test(every_misbehaviour_ends_in_order),
         cmocka_unit_test(a_repeated_key_is_noticed),
+        cmocka_unit_test(a_key_of_the_other_direction_is_noticed),
         cmocka_unit_test(misuse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

