@@ -114,6 +114,7 @@ DUET_API DUET_CHECKED int duet_channel_open_preset(duet_channel **channel, duet_
  * own.
  *
  * channel   out: the channel; NULL on failure.
+ * config    DUET_SET_FRAME_SIZE and DUET_SET_BUFFERED of it apply, and it is frozen; NULL: defaults.
  * tx, rx    in: two ciphers of duet_cipher_init(), no frame begun, one that the peer opens with and
  *           one that it seals with. On success they are moved into the channel and wiped in place:
  *           with a second copy the keystream would repeat. The limit of tx is what the peer
@@ -133,9 +134,9 @@ DUET_API DUET_CHECKED int duet_channel_open_preset(duet_channel **channel, duet_
  * descriptor), DUET_E_MEMORY: the ciphers stay the caller's.
  * Source: docs/protocol.md §3 "The raw cipher".   Since 0.2.
  */
-DUET_API DUET_CHECKED int duet_channel_open_raw(duet_channel **channel, duet_cipher *tx,
-                                                duet_cipher *rx, const duet_stream *stream, int rfd,
-                                                int wfd);
+DUET_API DUET_CHECKED int duet_channel_open_raw(duet_channel **channel, const duet_config *config,
+                                                duet_cipher *tx, duet_cipher *rx,
+                                                const duet_stream *stream, int rfd, int wfd);
 
 /** Wipe and release. Sends nothing: call duet_channel_close() first. The descriptors stay open.
  * NULL is fine.   Since 0.1. */

@@ -127,6 +127,23 @@ channel_construct(duet_channel **channel, const duet_stream *stream, int rfd, in
     return DUET_OK;
 }
 
+/** Apply the settings that are the channel's, not the session's. */
+static void
+channel_configure(duet_channel *channel, const duet_config *config)
+{
+    channel->frame_size = config->frame_size;
+    channel->buffered = config->buffered != 0;
+}
+
+/** Give a constructed channel a session that has no handshake. */
+static void
+channel_establish(duet_channel *channel, duet_session *session)
+{
+    channel_configure(channel, session->config);
+    channel->session = session;
+    channel->established = 1;
+}
+
 /** Give a constructed channel its session, which will do the handshake; on failure free it. */
 static int
 channel_complete(duet_channel **channel, const duet_config *config, duet_replay *replay,
@@ -137,8 +154,7 @@ channel_complete(duet_channel **channel, const duet_config *config, duet_replay 
     int result = DUET_E_MISUSE;
 
     made->replay = replay;
-    made->frame_size = config->frame_size;
-    made->buffered = config->buffered != 0;
+    channel_configure(made, config);
     made->keep_ms = config->max_skew_ms > 0 ? 2 * config->max_skew_ms + WIRE_SKEW_MARGIN_MS : 0;
     made->begun_ms = role == DUET_BOTTOM ? duet__os_now_ms() : 0;
     if (role == DUET_TOP || replay != NULL)
@@ -180,31 +196,26 @@ duet_channel_open_preset(duet_channel **channel, duet_session *session, const du
     int result = channel_construct(channel, stream, rfd, wfd, 1);
     if (result != DUET_OK)
         return result;
-    (*channel)->session = session;
-    (*channel)->frame_size = session->config->frame_size;
-    (*channel)->buffered = session->config->buffered != 0;
-    (*channel)->established = 1;
+    channel_establish(*channel, session);
     return DUET_OK;
 }
 
 int
-duet_channel_open_raw(duet_channel **channel, duet_cipher *tx, duet_cipher *rx,
-                      const duet_stream *stream, int rfd, int wfd)
+duet_channel_open_raw(duet_channel **channel, const duet_config *config, duet_cipher *tx,
+                      duet_cipher *rx, const duet_stream *stream, int rfd, int wfd)
 {
     duet_session *session;
     int result = channel_construct(channel, stream, rfd, wfd, 1);
 
     if (result != DUET_OK)
         return result;
-    result = duet__session_new_raw(&session, tx, rx);
+    result = duet__session_new_raw(&session, config, tx, rx);
     if (result != DUET_OK) {
         duet_channel_free(*channel);
         *channel = NULL;
         return result;
     }
-    (*channel)->session = session;
-    (*channel)->frame_size = session->config->frame_size;
-    (*channel)->established = 1;
+    channel_establish(*channel, session);
     return DUET_OK;
 }
 

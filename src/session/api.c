@@ -126,7 +126,8 @@ duet_session_new_preset(duet_session **session, const duet_config *config, enum 
 }
 
 int
-duet__session_new_raw(duet_session **session, duet_cipher *tx, duet_cipher *rx)
+duet__session_new_raw(duet_session **session, const duet_config *config, duet_cipher *tx,
+                      duet_cipher *rx)
 {
     const struct duet__cipher *mine = (const struct duet__cipher *)tx;
     const struct duet__cipher *theirs = (const struct duet__cipher *)rx;
@@ -135,9 +136,11 @@ duet__session_new_raw(duet_session **session, duet_cipher *tx, duet_cipher *rx)
     if (tx == rx || mine->state != DUET__CIPHER_IDLE || theirs->state != DUET__CIPHER_IDLE ||
         mine->limit < 1 || duet__cipher_shares(mine, theirs))
         return DUET_E_MISUSE;
-    struct duet_session *s = allocate_session(duet__config_default(), DUET_TOP);
+    const duet_config *used = config != NULL ? config : duet__config_default();
+    struct duet_session *s = allocate_session(used, DUET_TOP);
     if (s == NULL)
         return DUET_E_MEMORY;
+    duet__config_freeze(used);
     s->tx = *mine;
     s->rx = *theirs;
     duet_cipher_wipe(tx); /* two copies would seal under one keystream */

@@ -325,8 +325,10 @@ int duet__library_received(struct duet_session *s, enum duet_event *event);
 /* ---- api.c ---- */
 
 /** Make a session of two ciphers between two frames, tx.limit being what the peer accepts; on
- * success they are moved into it, and wiped. Returns DUET_OK, DUET_E_MISUSE, DUET_E_MEMORY. */
-int duet__session_new_raw(duet_session **session, duet_cipher *tx, duet_cipher *rx);
+ * success they are moved into it, and wiped. config NULL: defaults. Returns DUET_OK, DUET_E_MISUSE,
+ * DUET_E_MEMORY. */
+int duet__session_new_raw(duet_session **session, const duet_config *config, duet_cipher *tx,
+                          duet_cipher *rx);
 
 /* ---- emit.c ---- */
 
