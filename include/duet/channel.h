@@ -32,7 +32,8 @@ typedef struct duet_stream {
     /** Read 1 to size bytes without waiting. Returns DUET_OK; DUET_AGAIN; DUET_CLOSED at the end;
      * DUET_E_IO. */
     int (*read)(void *context, uint8_t *buffer, size_t size, size_t *got);
-    /** Write 1 to size bytes without waiting. Returns DUET_OK; DUET_AGAIN; DUET_E_TRUNCATED when
+    /** Write 1 to size bytes without waiting. After DUET_AGAIN the same bytes are offered again,
+     * perhaps at another address. Returns DUET_OK; DUET_AGAIN; DUET_E_TRUNCATED when
      * the connection is lost; DUET_E_IO. After either failure nothing more is written, but read()
      * is still called: what has come can be received. */
     int (*write)(void *context, const uint8_t *buffer, size_t size, size_t *put);
@@ -114,7 +115,7 @@ DUET_API DUET_CHECKED int duet_channel_open_preset(duet_channel **channel, duet_
  * own.
  *
  * channel   out: the channel; NULL on failure.
- * config    DUET_SET_FRAME_SIZE and DUET_SET_BUFFERED of it apply, and it is frozen; NULL: defaults.
+ * config    its DUET_SET_FRAME_SIZE and DUET_SET_BUFFERED apply; frozen from now on; NULL: defaults.
  * tx, rx    in: two ciphers of duet_cipher_init(), no frame begun, one that the peer opens with and
  *           one that it seals with. On success they are moved into the channel and wiped in place:
  *           with a second copy the keystream would repeat. The limit of tx is what the peer
@@ -192,7 +193,8 @@ DUET_API DUET_CHECKED int duet_channel_handshake(duet_channel *channel, int time
  * are written. DUET_AGAIN or DUET_SLOW: *sent is less than size (or the handshake is not done); go
  * on with data + *sent. DUET_E_MISUSE: closed, or inside a message or frame. DUET_E_TRUNCATED (the
  * connection is lost for writing) and DUET_E_IO of a write end sending alone: every later sending
- * call returns the same, and what the peer has sent can still be received. Or a fatal result.
+ * call returns the same, and what the peer has sent can still be received. DUET_E_MEMORY: nothing
+ * is changed beyond *sent; call again. Or a fatal result.
  * Source: docs/protocol.md §1.   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_channel_send(duet_channel *channel, const void *data, size_t size,
@@ -475,7 +477,9 @@ DUET_API DUET_CHECKED int duet_channel_receipt(const duet_channel *channel,
  * comes, and cannot be taken back.
  *
  * On a stream of the caller's the wait is noticed within a quarter of a second, or when wait()
- * returns; on descriptors at once. The channel must not be freed meanwhile.   Since 0.2.
+ * returns; on descriptors at once, but within 20 ms where a call without a time-out waits on a TCP
+ * socket in blocking mode (it sets SO_RCVTIMEO if you have not; reset when the channel ends). The
+ * channel must not be freed meanwhile.   Since 0.2.
  */
 DUET_API void duet_channel_stop(duet_channel *channel);
 
