@@ -115,7 +115,7 @@ DUET_API DUET_CHECKED int duet_channel_open_preset(duet_channel **channel, duet_
  * own.
  *
  * channel   out: the channel; NULL on failure.
- * config    its DUET_SET_FRAME_SIZE and DUET_SET_BUFFERED apply; frozen from now on; NULL: defaults.
+ * config    DUET_SET_FRAME_SIZE and DUET_SET_BUFFERED apply; frozen from now on; NULL: defaults.
  * tx, rx    in: two ciphers of duet_cipher_init(), no frame begun, one that the peer opens with and
  *           one that it seals with. On success they are moved into the channel and wiped in place:
  *           with a second copy the keystream would repeat. The limit of tx is what the peer

@@ -316,7 +316,7 @@ store_look_again(struct store *store, struct store_item *item)
     return look_at_file(store, item);
 }
 
-/** Compare a whole file that is there. With --force it gets the mode and time of the one offered. */
+/** Compare a whole file that is there. With --force it gets the offered mode and time. */
 static enum store_answer
 check_whole(struct store *store, struct store_item *item, int folder, const char *base,
             const uint8_t hash[TRANSFER_HASH])
