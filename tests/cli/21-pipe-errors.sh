@@ -86,7 +86,7 @@ done
 # An editor's copy in a ring is no key.
 mkdir copies
 cp k copies/k~
-expect 8 'copies: holds no key file' duet pipe -k copies -l 127.0.0.1:0
+expect 8 'copies: holds no key file' duet pipe -k copies --timeout 1 -l 127.0.0.1:0
 if locale -a 2>/dev/null | grep -qix 'c\.utf-\{0,1\}8'; then
     expect 8 "$name: No such file" env LC_ALL=C.UTF-8 "$DUET" key show "$name"
 fi
