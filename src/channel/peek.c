@@ -102,16 +102,16 @@ duet__peek_opened(duet_channel *channel, struct duet__rx *job, struct duet__peek
 int
 duet__peek_end(duet_channel *channel, struct duet__peek *peek)
 {
-    int result = channel->result;
+    int result = DUET_OK;
 
-    if (result == DUET_OK && peek->at > 0) {
+    if (channel->result == DUET_OK && peek->at > 0) {
         if (channel->low_water)
             duet__channel_clear_low_water(channel);
         result = duet__io_drop(channel, peek->wire, peek->at);
     }
     duet__buffer_return(peek->wire);
     peek->wire = NULL;
-    return result;
+    return channel->result != DUET_OK ? channel->result : result;
 }
 
 /** Only a part of the begun frame is in the kernel: set SO_RCVLOWAT and leave it there, or read. */

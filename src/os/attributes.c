@@ -32,7 +32,7 @@ read_attribute(int fd, const char *name, uint8_t *out, size_t cap)
     if (value < 0 || value > UINT16_MAX)
         return 0;
     put_two(out, size);
-    memcpy(out + 2, name, size);
+    memcpy(out + 2, name, size + 1); /* the next line overwrites its NUL */
     put_two(out + 2 + size, (size_t)value);
     return size + 4 + (size_t)value;
 }

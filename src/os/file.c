@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,17 +27,35 @@
 
 enum { OVERFLOW_USER = 65534 }; /* what the kernel shows for a user without a number here */
 
+/** The third of the numbers on a line of uid_map: how many users it maps. Returns UINT32_MAX, all
+ * users, where the line does not have three numbers. */
+static unsigned long
+users_mapped(const char *line)
+{
+    unsigned long number = 0;
+
+    for (int i = 0; i < 3; i++) {
+        char *end;
+        number = strtoul(line, &end, 10);
+        if (end == line)
+            return UINT32_MAX;
+        line = end;
+    }
+    return number;
+}
+
 int
 duet__os_owner_hidden(unsigned long owner)
 {
     FILE *map = owner == OVERFLOW_USER ? fopen("/proc/self/uid_map", "re") : NULL;
-    unsigned long inside, outside, count;
+    char line[80]; /* three numbers of 10 digits at most, and blanks */
 
     if (map == NULL)
         return 0;
-    int read = fscanf(map, "%lu %lu %lu", &inside, &outside, &count);
+    int was_read = fgets(line, sizeof line, map) != NULL;
     fclose(map);
-    return read == 3 && count < UINT32_MAX; /* the whole range: no namespace of its own */
+    /* Where all users are mapped, there is no namespace that could hide one. */
+    return was_read && users_mapped(line) < UINT32_MAX;
 }
 
 #else
