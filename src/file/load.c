@@ -134,17 +134,17 @@ take_profile(duet_profile **profile, const struct duet__file *file, duet_where *
 
 /* The four _load() calls differ in the type of their object alone. */
 #define DUET__LOAD(name, KIND)                                                                     \
-    int duet_##name##_load(duet_##name **name, const char *path, duet_where *where)                \
+    int duet_##name##_load(duet_##name **object, const char *path, duet_where *where)              \
     {                                                                                              \
         struct duet__file file;                                                                    \
         duet_where room;                                                                           \
                                                                                                    \
-        *name = NULL;                                                                              \
+        *object = NULL;                                                                            \
         where = duet__where(where, &room);                                                         \
         int result = duet__file_read(&file, path, DUET_KIND_##KIND, where);                        \
         if (result != DUET_OK)                                                                     \
             return result;                                                                         \
-        result = take_##name(name, &file, where);                                                  \
+        result = take_##name(object, &file, where);                                                \
         duet__file_free(&file);                                                                    \
         return result;                                                                             \
     }
