@@ -239,12 +239,12 @@ static void
 raw_directions_do_not_rotate(void **state)
 {
     static const struct {
-        uint32_t code;
         size_t size;
+        uint32_t code;
         int result;
-    } cases[] = {{0xFFFFFF07u, 0, DUET_E_PROTOCOL}, {0xFFFFFF08u, 33, DUET_E_PROTOCOL},
-                 {0xFFFFFF01u, 5, DUET_E_PROTOCOL}, {0xFFFFFF02u, 0, DUET_E_PROTOCOL},
-                 {7, 701, DUET_E_TOO_LONG},         {0, 5, DUET_OK}};
+    } cases[] = {{0, 0xFFFFFF07u, DUET_E_PROTOCOL}, {33, 0xFFFFFF08u, DUET_E_PROTOCOL},
+                 {5, 0xFFFFFF01u, DUET_E_PROTOCOL}, {0, 0xFFFFFF02u, DUET_E_PROTOCOL},
+                 {701, 7, DUET_E_TOO_LONG},         {5, 0, DUET_OK}};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

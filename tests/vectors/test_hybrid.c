@@ -188,6 +188,18 @@ handshake_faults(void **state)
     json_decref(root);
 }
 
+/** A frame before the fault: what the party sends when it asks for a refresh. */
+static void
+send_frame_before(struct party *from, const json_t *refresh, const struct bytes *wire)
+{
+    size_t before = from->sent_size;
+
+    ask(from, refresh, 0);
+    party_flush_and_carry(from, peer_of(from));
+    assert_int_equal(from->sent_size - before, wire->size);
+    assert_memory_equal(from->sent + before, wire->data, wire->size);
+}
+
 /** The frames of one fault: the last one breaks the protocol. */
 static void
 check_refresh_fault(const json_t *root, const json_t *one)
@@ -202,15 +214,10 @@ check_refresh_fault(const json_t *root, const json_t *one)
         const json_t *frame = json_array_get(frames, i);
         struct party *from = party_named(frame, "from");
         struct bytes wire = bytes_of(frame, "wire");
-        if (i + 1 < count) {
-            size_t before = from->sent_size;
-            ask(from, refresh, 0);
-            party_flush_and_carry(from, peer_of(from));
-            assert_int_equal(from->sent_size - before, wire.size);
-            assert_memory_equal(from->sent + before, wire.data, wire.size);
-        } else if (give(peer_of(from), &wire) != DUET_E_PROTOCOL) {
+        if (i + 1 < count)
+            send_frame_before(from, refresh, &wire);
+        else if (give(peer_of(from), &wire) != DUET_E_PROTOCOL)
             fail_msg("%s: accepted", text_of(one, "name"));
-        }
         bytes_free(&wire);
     }
     unmake_both();
