@@ -49,6 +49,52 @@ END
     says '^READY=1 RELOADING=1 READY=1 STOPPING=1 exit $' sequence
 done
 
+# ---- A socket that was given up is not looked up again by its number ----
+cat >pass.py <<'END'
+import os, socket, sys
+
+for number, address in ((3, sys.argv[1]), (4, sys.argv[2])):
+    host, port = address.rsplit(":", 1)
+    s = socket.create_server((host, int(port)))
+    os.dup2(s.fileno(), number)  # what is open at 3 and 4 is this script's: nothing needs it
+os.set_inheritable(3, True)
+os.set_inheritable(4, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="2", LISTEN_FDNAMES="a:b")
+os.execv(sys.argv[3], sys.argv[3:])
+END
+tunnels() {
+    for name; do
+        printf '[Tunnel %s]\nside = server\nlisten = %s\ntarget = %s\nkey = k\n' \
+            "${name#*:}" "$name" "$target"
+    done
+}
+install -m 600 credentials/secret k
+for b in systemd:b fd:4; do
+    next_port
+    wire=127.0.0.1:$port
+    next_port
+    second=127.0.0.1:$port
+    next_port
+    plain=127.0.0.1:$port
+    tunnels systemd:a $b >passed.conf
+    start passed "$PYTHON" pass.py "$wire" "$second" "$DUET" run -v -c passed.conf
+    start client "$DUET" client -v -k k --listen "$plain" --target "$wire"
+    listening client
+    duet ping -k k "$second" >/dev/null || bad "$b is not served at the start"
+    tunnels systemd:a >passed.conf
+    kill -HUP "$(pid passed)"
+    soon 'reloaded: new' passed.err
+    held 3 # one of their descriptors has the number that b had
+    tunnels systemd:a $b >passed.conf
+    kill -HUP "$(pid passed)"
+    soon 'taken over at the start only' passed.err
+    soon 'not reloaded' passed.err
+    release || bad "$b: a connection was cut: $(cat passed.err)"
+    peer both "$plain" 2 4 || bad "$b: nothing more is served: $(cat passed.err)"
+    stop client
+    stop passed
+done
+
 # ---- Without systemd the message says what to do ----
 install -m 600 credentials/secret k
 expect 3 'was not started by a systemd socket' duet server -k k --listen systemd:web --target "$target"

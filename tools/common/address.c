@@ -126,6 +126,15 @@ address_fault(const char *address, int passive)
 }
 
 int
+address_has_port_0(const char *address)
+{
+    struct address parts;
+
+    return read_address(&parts, address, 1) == NULL && parts.kind == ADDRESS_TCP &&
+           parts.port[strspn(parts.port, "0")] == 0;
+}
+
+int
 address_resolve(struct addrinfo **list, const struct address *address, int passive, int timeout_ms)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = passive ? AI_PASSIVE : 0};

@@ -28,6 +28,9 @@ int address_parse(struct address *out, const char *address, int passive);
  * is printed. */
 const char *address_fault(const char *address, int passive);
 
+/** 1 when a good address asks the system for a free port. */
+int address_has_port_0(const char *address);
+
 /** Find the addresses of a name, in timeout_ms at most (negative: as long as it takes);
  * freeaddrinfo() is the caller's. Returns an exit code. */
 int address_resolve(struct addrinfo **list, const struct address *address, int passive,

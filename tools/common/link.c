@@ -281,7 +281,7 @@ open_listener(struct link *link, const struct options *o, const char *address)
                               .drain_ms = link->drain_ms,
                               .most = o->connections};
 
-    int code = listener_open(&wait.listener, address, 0);
+    int code = listener_open(&wait.listener, address, LISTEN_ALONE, NULL);
     if (code != EXIT_DONE)
         return code;
     if (o->progress != PROGRESS_JSON || log_level > 0) /* programs read JSON alone there */

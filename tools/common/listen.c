@@ -23,6 +23,8 @@
 
 enum { BACKLOG = 4096, SYSTEMD_FIRST = 3 }; /* the system cuts the first to its own limit */
 
+static int start_is_over; /* listener_end_start() was called */
+
 /** A socket's file that nobody listens on is a dead listener's: remove it. */
 static void
 remove_stale(const struct sockaddr_un *un)
@@ -58,20 +60,58 @@ listen_unix(struct listener *listener, const struct sockaddr_un *un, const char 
     return EXIT_DONE;
 }
 
+/** 1 when the socket listens on this port; with_host: and on this address of it. */
 static int
-listen_on(const struct addrinfo *a, int shared)
+is_bound_to(int fd, const struct sockaddr *at, int with_host)
+{
+    struct sockaddr_storage bound = {0};
+    socklen_t size = sizeof bound;
+
+    if (getsockname(fd, (struct sockaddr *)&bound, &size) != 0)
+        return 0;
+    const struct sockaddr_in *in = (const struct sockaddr_in *)&bound, *v4 = (const void *)at;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&bound, *v6 = (const void *)at;
+    if (bound.ss_family != at->sa_family || in->sin_port != v4->sin_port)
+        return 0;
+    if (!with_host)
+        return 1;
+    if (at->sa_family == AF_INET)
+        return in->sin_addr.s_addr == v4->sin_addr.s_addr;
+    return memcmp(&in6->sin6_addr, &v6->sin6_addr, sizeof v6->sin6_addr) == 0 &&
+           in6->sin6_scope_id == v6->sin6_scope_id;
+}
+
+/** The first of the sockets that is_bound_to() finds; -1: none. */
+static int
+find_bound(const int *fds, size_t count, const struct sockaddr *at, int with_host)
+{
+    for (size_t i = 0; i < count; i++)
+        if (is_bound_to(fds[i], at, with_host))
+            return fds[i];
+    return -1;
+}
+
+static void
+share_port(int fd, int shared)
+{
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shared, sizeof shared);
+}
+
+/** A socket that listens; -1 with errno. joins 1: where others that allow it listen too. */
+static int
+listen_on(const struct sockaddr *at, socklen_t size, int joins)
 {
     int one = 1;
-    int fd = duet__os_socket(a->ai_family, SOCK_STREAM, DUET__OS_NO_WAITS);
+    int fd = duet__os_socket(at->sa_family, SOCK_STREAM, DUET__OS_NO_WAITS);
 
     if (fd < 0)
         return -1;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (shared)
-        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
-    if (a->ai_family == AF_INET6)
+    if (joins)
+        share_port(fd, 1);
+    if (at->sa_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-    if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+    if (bind(fd, at, size) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
     int error = errno;
     close(fd);
@@ -79,8 +119,72 @@ listen_on(const struct addrinfo *a, int shared)
     return -1;
 }
 
+/** Listen beside held sockets of the same port whose addresses overlap, as 0.0.0.0 and 127.0.0.1
+ * do. */
 static int
-listen_tcp(struct listener *listener, const struct address *where, const char *address, int shared)
+listen_beside(const struct sockaddr *at, socklen_t size, const struct listen_held *held)
+{
+    for (size_t i = 0; i < held->count; i++)
+        if (is_bound_to(held->fds[i], at, 0))
+            share_port(held->fds[i], 1);
+    return listen_on(at, size, 1);
+}
+
+/** Listen on one address as the mode says; -1 with errno.
+ *
+ * The first of several processes binds a port alone and lets the others join afterwards, so that a
+ * second service, which would do the same, is refused. */
+static int
+listen_as(const struct sockaddr *at, socklen_t size, enum listen_mode mode,
+          const struct listen_held *held)
+{
+    int same = find_bound(held->fds, held->count, at, 1);
+
+    if (same >= 0)
+        return fcntl(same, F_DUPFD_CLOEXEC, 0);
+    int fd = listen_on(at, size, mode == LISTEN_JOIN);
+    int overlaps = fd < 0 && errno == EADDRINUSE && mode != LISTEN_JOIN &&
+                   find_bound(held->fds, held->count, at, 0) >= 0;
+    if (overlaps)
+        fd = listen_beside(at, size, held);
+    int error = errno;
+    if (fd >= 0)
+        share_port(fd, mode != LISTEN_ALONE);
+    for (size_t i = 0; i < held->count && overlaps; i++)
+        if (is_bound_to(held->fds[i], at, 0))
+            share_port(held->fds[i], mode != LISTEN_ALONE);
+    errno = error;
+    return fd;
+}
+
+/** Port 0 is the system's choice: the other addresses of a name have the port of the first. */
+static void
+choose_port(struct sockaddr *at, const struct listener *listener)
+{
+    struct sockaddr_storage first = {0};
+    socklen_t size = sizeof first;
+    struct sockaddr_in *in = (struct sockaddr_in *)at; /* the port is at the same place in both */
+
+    if (in->sin_port == 0 && listener->count > 0 &&
+        getsockname(listener->fds[0], (struct sockaddr *)&first, &size) == 0)
+        in->sin_port = ((const struct sockaddr_in *)&first)->sin_port;
+}
+
+static int
+cannot_listen(struct listener *listener, const char *address, int error)
+{
+    errno = error;
+    int code =
+        log_error(EXIT_CONNECT, "cannot listen on %s: %s; %s", printable(address), errno_text(),
+                  error == EADDRINUSE ? "another program has the port, choose another"
+                                      : "choose an address of this machine and a port it may have");
+    listener_close(listener);
+    return code;
+}
+
+static int
+listen_tcp(struct listener *listener, const struct address *where, const char *address,
+           enum listen_mode mode, const struct listen_held *held)
 {
     struct addrinfo *list = NULL;
     int error = 0;
@@ -89,7 +193,10 @@ listen_tcp(struct listener *listener, const struct address *where, const char *a
     if (code != EXIT_DONE)
         return code;
     for (struct addrinfo *a = list; a != NULL && listener->count < LISTENERS_MOST; a = a->ai_next) {
-        int fd = listen_on(a, shared);
+        choose_port(a->ai_addr, listener);
+        if (find_bound(listener->fds, listener->count, a->ai_addr, 1) >= 0)
+            continue; /* the resolver named it twice */
+        int fd = listen_as(a->ai_addr, a->ai_addrlen, mode, held);
         if (fd >= 0)
             listener->fds[listener->count++] = fd;
         else if (error == 0 || errno == EADDRINUSE)
@@ -99,13 +206,24 @@ listen_tcp(struct listener *listener, const struct address *where, const char *a
     /* A machine without IPv6 listens on the rest; a port that is taken is taken. */
     if (listener->count > 0 && error != EADDRINUSE)
         return EXIT_DONE;
-    errno = error;
-    code =
-        log_error(EXIT_CONNECT, "cannot listen on %s: %s; %s", printable(address), errno_text(),
-                  error == EADDRINUSE ? "another program has the port, choose another"
-                                      : "choose an address of this machine and a port it may have");
-    listener_close(listener);
-    return code;
+    return cannot_listen(listener, address, error);
+}
+
+int
+listener_join(struct listener *listener, const struct listener *other, const char *address)
+{
+    memset(listener, 0, sizeof *listener);
+    for (unsigned i = 0; i < other->count; i++) {
+        struct sockaddr_storage at = {0};
+        socklen_t size = sizeof at;
+        int fd = -1;
+        if (getsockname(other->fds[i], (struct sockaddr *)&at, &size) == 0)
+            fd = listen_on((const struct sockaddr *)&at, size, 1);
+        if (fd < 0)
+            return cannot_listen(listener, address, errno);
+        listener->fds[listener->count++] = fd;
+    }
+    return EXIT_DONE;
 }
 
 /** sd_listen_fds(3) in a few lines: LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES. */
@@ -153,26 +271,59 @@ check_passed_socket(int fd, const char *address)
     return EXIT_DONE;
 }
 
-int
-listener_open(struct listener *listener, const char *address, int shared)
+void
+listener_end_start(void)
 {
+    start_is_over = 1;
+}
+
+/** Take over the sockets that were passed to this process. */
+static int
+take_passed(struct listener *listener, const struct address *where, const char *address,
+            const struct listen_held *held)
+{
+    int code = EXIT_DONE;
+
+    if (start_is_over)
+        return log_error(EXIT_USAGE,
+                         "%s: a socket that is passed is taken over at the start only, and kept "
+                         "while an address names it; restart the service to use it",
+                         printable(address));
+    if (where->kind == ADDRESS_SYSTEMD)
+        code = listen_systemd(listener, where->name, address);
+    else
+        listener->fds[listener->count++] = where->fd;
+    for (unsigned i = 0; i < listener->count && code == EXIT_DONE; i++) {
+        for (size_t j = 0; j < held->count && code == EXIT_DONE; j++)
+            if (held->fds[j] == listener->fds[i])
+                code = log_error(EXIT_USAGE, "%s: another address has this socket already",
+                                 printable(address));
+        if (code == EXIT_DONE)
+            code = check_passed_socket(listener->fds[i], address);
+    }
+    if (code != EXIT_DONE)
+        listener->count = 0; /* they are not this listener's, so it must not close them */
+    return code;
+}
+
+int
+listener_open(struct listener *listener, const char *address, enum listen_mode mode,
+              const struct listen_held *held)
+{
+    static const struct listen_held nothing;
     struct address where;
 
+    if (held == NULL)
+        held = &nothing;
     memset(listener, 0, sizeof *listener);
     int code = address_parse(&where, address, 1);
     if (code != EXIT_DONE)
         return code;
     if (where.kind == ADDRESS_TCP)
-        return listen_tcp(listener, &where, address, shared);
+        return listen_tcp(listener, &where, address, mode, held);
     if (where.kind == ADDRESS_UNIX)
         return listen_unix(listener, &where.un, address);
-    if (where.kind == ADDRESS_SYSTEMD)
-        code = listen_systemd(listener, where.name, address);
-    else
-        listener->fds[listener->count++] = where.fd;
-    for (unsigned i = 0; i < listener->count && code == EXIT_DONE; i++)
-        code = check_passed_socket(listener->fds[i], address);
-    return code;
+    return take_passed(listener, &where, address, held);
 }
 
 void

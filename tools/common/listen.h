@@ -4,6 +4,8 @@
 #ifndef DUET_TOOL_LISTEN_H
 #define DUET_TOOL_LISTEN_H
 
+#include <stddef.h>
+
 enum { LISTENERS_MOST = 8 }; /* sockets of one address: one for each family, or as systemd says */
 
 struct listener {
@@ -12,9 +14,32 @@ struct listener {
     char path[108]; /* of a Unix socket, to be removed; "" none */
 };
 
-/** Listen. shared 1: other processes may listen on the same port beside (SO_REUSEPORT). Returns an
- * exit code. */
-int listener_open(struct listener *listener, const char *address, int shared);
+/** Whose port it is. */
+enum listen_mode {
+    LISTEN_ALONE, /* this process alone has it */
+    LISTEN_FIRST, /* nobody has it yet; then those that join may share it (SO_REUSEPORT) */
+    LISTEN_JOIN   /* other processes of this service may have it already */
+};
+
+/** Sockets that this process listens on already. */
+struct listen_held {
+    const int *fds;
+    size_t count;
+};
+
+/** Listen. What is held (NULL: nothing) may have the same port: an equal address is taken over from
+ * it, and one that overlaps is opened beside it. Returns an exit code; on failure nothing is open
+ * that was not, and what was passed to this process is not closed. */
+int listener_open(struct listener *listener, const char *address, enum listen_mode mode,
+                  const struct listen_held *held);
+
+/** Open sockets of one's own on the ports of another listener, which was opened to be shared.
+ * Returns an exit code. */
+int listener_join(struct listener *listener, const struct listener *other, const char *address);
+
+/** The start is over. From now on the numbers of descriptors that were passed to this process may
+ * belong to something else, so that no more of them are taken over. */
+void listener_end_start(void);
 
 /** Close, and remove a Unix socket's file. */
 void listener_close(struct listener *listener);

@@ -20,7 +20,8 @@ prepare_reload(struct service *service, struct settings *settings, struct genera
     int code = relay_configure(settings);
 
     if (code == EXIT_DONE)
-        code = sockets_open(&service->sockets, settings, service->view.workers > 1, NULL);
+        code = sockets_open(&service->sockets, settings,
+                            service->view.workers > 1 ? LISTEN_JOIN : LISTEN_ALONE, NULL);
     if (code != EXIT_DONE)
         return code;
     *generation = generation_new(settings);

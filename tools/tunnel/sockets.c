@@ -3,6 +3,7 @@
  */
 #include "sockets.h"
 
+#include "address.h"
 #include "endpoint.h"
 #include "log.h"
 #include "network.h"
@@ -67,25 +68,57 @@ is_shareable(const char *address)
            strncmp(address, "systemd:", 8) != 0;
 }
 
-/** Fill an entry: a socket of its own, or the one that the first set has. */
+/** All descriptors of a set; *fds is the caller's to free. Returns 0, or -1: no memory. */
+static int
+list_held(int **fds, struct listen_held *held, const struct sockets *sockets)
+{
+    *fds = malloc((sockets->count * LISTENERS_MOST + 1) * sizeof **fds);
+    if (*fds == NULL)
+        return -1;
+    *held = (struct listen_held){*fds, 0};
+    for (size_t i = 0; i < sockets->count; i++)
+        for (unsigned j = 0; j < sockets->entries[i].listener.count; j++)
+            (*fds)[held->count++] = sockets->entries[i].listener.fds[j];
+    return 0;
+}
+
+static int
+open_new_listener(struct listener *listener, const char *address, enum listen_mode mode,
+                  const struct sockets *held_by)
+{
+    struct listen_held held;
+    int *fds;
+
+    if (list_held(&fds, &held, held_by) != 0)
+        return log_error(EXIT_LIMIT, "no memory");
+    int code = listener_open(listener, address, mode, &held);
+    free(fds);
+    return code;
+}
+
+/** Fill an entry: a socket of its own, beside those that this process holds, or the one that the
+ * first set has. */
 static int
 open_entry(struct socket_entry *entry, const struct tunnel_settings *tunnel, const char *address,
-           int shared, const struct sockets *first)
+           enum listen_mode mode, const struct sockets *held_by, const struct sockets *first)
 {
     const struct listener *other = find_listener(first, address);
+    int code = EXIT_DONE;
 
     memset(entry, 0, sizeof *entry);
-    if (other != NULL && !is_shareable(address)) {
+    if (other == NULL) {
+        code = open_new_listener(&entry->listener, address, mode, held_by);
+    } else if (is_shareable(address)) {
+        code = listener_join(&entry->listener, other, address);
+    } else {
         entry->listener = *other;
         entry->lent = 1;
-    } else {
-        int code = listener_open(&entry->listener, address, shared);
-        if (code != EXIT_DONE)
-            return code;
     }
+    if (code != EXIT_DONE)
+        return code;
     for (unsigned i = 0; i < entry->listener.count; i++)
         endpoint_prepare(entry->listener.fds[i], 1);
-    int code = check_exposure(&entry->listener, tunnel, address);
+    code = check_exposure(&entry->listener, tunnel, address);
     entry->address = strdup(address);
     if (code == EXIT_DONE && entry->address == NULL)
         code = log_error(EXIT_LIMIT, "no memory");
@@ -105,7 +138,7 @@ close_entry(struct socket_entry *entry, int owner)
 /** Open one address, unless the set has it. */
 static int
 add_entry(struct sockets *sockets, const struct tunnel_settings *tunnel, const char *address,
-          int shared, const struct sockets *first)
+          enum listen_mode mode, const struct sockets *first)
 {
     const struct listener *had = find_listener(sockets, address);
     if (had != NULL)
@@ -115,7 +148,7 @@ add_entry(struct sockets *sockets, const struct tunnel_settings *tunnel, const c
     if (more == NULL)
         return log_error(EXIT_LIMIT, "no memory");
     sockets->entries = more;
-    int code = open_entry(&more[sockets->count], tunnel, address, shared, first);
+    int code = open_entry(&more[sockets->count], tunnel, address, mode, sockets, first);
     if (code == EXIT_DONE)
         sockets->count++;
     else
@@ -124,7 +157,7 @@ add_entry(struct sockets *sockets, const struct tunnel_settings *tunnel, const c
 }
 
 int
-sockets_open(struct sockets *sockets, const struct settings *settings, int shared,
+sockets_open(struct sockets *sockets, const struct settings *settings, enum listen_mode mode,
              const struct sockets *first)
 {
     size_t before = sockets->count;
@@ -133,7 +166,7 @@ sockets_open(struct sockets *sockets, const struct settings *settings, int share
     for (size_t i = 0; i < settings->tunnel_count && code == EXIT_DONE; i++) {
         const struct tunnel_settings *tunnel = &settings->tunnels[i];
         for (size_t j = 0; j < tunnel->listen.count && code == EXIT_DONE; j++)
-            code = add_entry(sockets, tunnel, tunnel->listen.at[j], shared, first);
+            code = add_entry(sockets, tunnel, tunnel->listen.at[j], mode, first);
     }
     while (code != EXIT_DONE && sockets->count > before)
         close_entry(&sockets->entries[--sockets->count], 1);
@@ -151,17 +184,36 @@ find_tunnel_of(const struct settings *settings, const char *address)
     return NULL;
 }
 
-/** Try to listen on an address that is new, or has new rules. Workers share a path or a passed
- * descriptor, so that these need a restart. */
+/** 1 when one of the settings' addresses ends with the same port. */
 static int
-check_address(const struct tunnel_settings *tunnel, const char *address)
+has_port_of(const struct settings *settings, const char *address)
 {
+    const char *port = strrchr(address, ':');
+
+    for (size_t i = 0; i < settings->tunnel_count; i++)
+        for (size_t j = 0; j < settings->tunnels[i].listen.count; j++) {
+            const char *other = settings->tunnels[i].listen.at[j];
+            if (port != NULL && is_shareable(other) && strrchr(other, ':') != NULL &&
+                strcmp(strrchr(other, ':'), port) == 0)
+                return 1;
+        }
+    return 0;
+}
+
+/** Try to listen on an address that is new, or has new rules. Workers share a path, a passed
+ * descriptor or the port that the system chose, so that these need a restart. */
+static int
+check_address(const struct tunnel_settings *tunnel, const char *address, const struct settings *old)
+{
+    static const struct sockets nothing;
     struct socket_entry entry;
 
-    if (!is_shareable(address))
+    if (!is_shareable(address) || address_has_port_0(address))
         return log_error(EXIT_USAGE, "%s: with several workers this address needs a restart",
                          printable(address));
-    int code = open_entry(&entry, tunnel, address, 1, NULL);
+    /* The workers have the port already if only the host of an address has changed. */
+    enum listen_mode mode = has_port_of(old, address) ? LISTEN_JOIN : LISTEN_FIRST;
+    int code = open_entry(&entry, tunnel, address, mode, &nothing, NULL);
     close_entry(&entry, 1);
     return code;
 }
@@ -182,7 +234,7 @@ sockets_check(const struct settings *settings, const struct settings *old)
         const struct tunnel_settings *tunnel = &settings->tunnels[i];
         for (size_t j = 0; j < tunnel->listen.count && code == EXIT_DONE; j++)
             if (!may_keep(tunnel, find_tunnel_of(old, tunnel->listen.at[j])))
-                code = check_address(tunnel, tunnel->listen.at[j]);
+                code = check_address(tunnel, tunnel->listen.at[j], old);
     }
     return code;
 }

@@ -25,10 +25,10 @@ struct sockets {
     size_t count;
 };
 
-/** Open what the settings name and the set lacks. shared 1: each worker has a socket of its own for
- * a port; what cannot be opened twice is taken from first (NULL: none). Returns an exit code, and
- * leaves the set as it was on failure. */
-int sockets_open(struct sockets *sockets, const struct settings *settings, int shared,
+/** Open what the settings name and the set lacks. With several workers each has a socket of its own
+ * for a port of first (NULL: there is no such set); what cannot be opened twice is taken from first.
+ * Returns an exit code, and leaves the set as it was on failure. */
+int sockets_open(struct sockets *sockets, const struct settings *settings, enum listen_mode mode,
                  const struct sockets *first);
 
 /** Could workers listen on what these settings name and the old ones do not, and keep the rest?

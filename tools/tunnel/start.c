@@ -37,7 +37,8 @@ start_service(struct service *service)
         return code;
     if (service->view.workers > 1)
         return workers_run(service);
-    code = sockets_open(&service->sockets, settings, 0, NULL);
+    code = sockets_open(&service->sockets, settings, LISTEN_ALONE, NULL);
+    listener_end_start();
     if (code == EXIT_DONE)
         code = user_become(settings->user);
     if (code == EXIT_DONE)

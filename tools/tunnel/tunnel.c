@@ -4,6 +4,7 @@
  */
 #include "connection.h"
 
+#include "address.h"
 #include "log.h"
 
 #include <stdlib.h>
@@ -56,6 +57,27 @@ add_port(struct tunnel *tunnel, int fd)
     return EXIT_DONE;
 }
 
+/** Log where a tunnel listens: with the port that the system chose, where it was asked to. */
+static void
+log_listening(const struct tunnel *tunnel, const char *address, const struct listener *listener)
+{
+    char room[RECORD_ADDRESS];
+
+    if (tunnel->service->view.worker != 0)
+        return;
+    if (!address_has_port_0(address)) {
+        record_note(RECORD_INFO, "%s: listening on %s", tunnel->settings->name, printable(address));
+        return;
+    }
+    for (unsigned i = 0; i < listener->count; i++) {
+        struct sockaddr_storage at = {0};
+        socklen_t size = sizeof at;
+        if (getsockname(listener->fds[i], (struct sockaddr *)&at, &size) == 0)
+            record_note(RECORD_INFO, "%s: listening on %s", tunnel->settings->name,
+                        record_address(room, &at));
+    }
+}
+
 /** Accept on the sockets of all of a tunnel's addresses. */
 static int
 add_ports(struct tunnel *tunnel)
@@ -70,9 +92,7 @@ add_ports(struct tunnel *tunnel)
         for (unsigned j = 0; j < listener->count; j++)
             if (add_port(tunnel, listener->fds[j]) != EXIT_DONE)
                 return EXIT_LIMIT;
-        if (tunnel->service->view.worker == 0)
-            record_note(RECORD_INFO, "%s: listening on %s", tunnel->settings->name,
-                        printable(addresses->at[i]));
+        log_listening(tunnel, addresses->at[i], listener);
     }
     accept_watch(tunnel);
     return EXIT_DONE;

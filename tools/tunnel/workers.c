@@ -80,7 +80,8 @@ start_worker(struct supervisor *s, unsigned number)
     worker->started_ms = duet__os_now_ms();
     worker->due_ms = 0;
     /* Opens what a reload added. What cannot be opened is logged, and tried at the next start. */
-    (void)sockets_open(&worker->sockets, s->service->view.settings, 1, &s->workers[0].sockets);
+    (void)sockets_open(&worker->sockets, s->service->view.settings, LISTEN_JOIN,
+                       &s->workers[0].sockets);
     worker->pid = fork();
     if (worker->pid == 0)
         return 1;
@@ -255,9 +256,10 @@ prepare_supervisor(struct supervisor *s)
 
     for (unsigned i = 0; i < workers && code == EXIT_DONE; i++) {
         s->workers[i].due_ms = 1;
-        code = sockets_open(&s->workers[i].sockets, settings, 1,
+        code = sockets_open(&s->workers[i].sockets, settings, LISTEN_FIRST,
                             i > 0 ? &s->workers[0].sockets : NULL);
     }
+    listener_end_start();
     if (code == EXIT_DONE)
         code = user_become(settings->user);
     if (code == EXIT_DONE)
