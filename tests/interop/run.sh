@@ -5,4 +5,6 @@
     echo "$PYTHON has no package cryptography: skipped"
     exit 77
 }
-cd "$(dirname "$0")" && PYTHONDONTWRITEBYTECODE=1 exec "$PYTHON" test_interop.py
+cd "$(dirname "$0")" || exit 1
+export PYTHONDONTWRITEBYTECODE=1
+"$PYTHON" test_transfer.py && exec "$PYTHON" test_interop.py

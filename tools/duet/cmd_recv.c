@@ -35,7 +35,8 @@ recv_once(void *context, const char *address)
     int code = store_open(&r->store, o->out != NULL ? o->out : ".");
     if (code == EXIT_DONE)
         code = carrier_run(&r->carrier, address);
-    receiver_free(r);
+    if (!r->carrier.left_behind) /* else the program ends now */
+        receiver_free(r);
     return code;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "commands.h"
 #include "filter.h"
+#include "interrupt.h"
 #include "log.h"
 #include "progress.h"
 #include "retry.h"
@@ -289,7 +290,11 @@ send_once(void *context, const char *address)
         .options = o, .sends = 1, .work = send_all, .on_message = sender_on_message, .context = s};
     s->carrier.context = c; /* the worker's; sender is its first member */
     int code = carrier_run(&s->carrier, address);
-    sender_free(s);
+    if (s->consumed && code != EXIT_DONE && o->retry > 0 && !interrupted())
+        code = log_error(EXIT_FAILED, "a stream was read in part and cannot be read again: start "
+                                      "this command anew, with the stream from its beginning");
+    if (!s->carrier.left_behind) /* else the program ends now */
+        sender_free(s);
     return code;
 }
 
@@ -451,7 +456,8 @@ send_run(struct options *o)
     } else if (code == EXIT_DONE) {
         code = retry_run(o, send_once, c, direct ? NULL : o->operands[count]);
     }
-    free_sources(c);
+    if (!c->sender.carrier.left_behind)
+        free_sources(c);
     return code;
 }
 

@@ -84,7 +84,7 @@ block_to_fill(struct carrier *carrier)
                !(takes && has_message(carrier)))
             pthread_cond_wait(&carrier->changed, &carrier->lock);
         int stopped = carrier->stopped, room = carrier->out.count < CARRIER_BLOCKS;
-        struct carrier_block *block = carrier_next(&carrier->out);
+        struct carrier_block *block = carrier->filling = carrier_next(&carrier->out);
         pthread_mutex_unlock(&carrier->lock);
         if (stopped)
             return NULL;
@@ -121,7 +121,7 @@ carrier_room(struct carrier *carrier)
 void
 carrier_add(struct carrier *carrier, uint32_t code, size_t size)
 {
-    struct carrier_block *block = carrier_next(&carrier->out);
+    struct carrier_block *block = carrier->filling;
 
     block->list[block->count++] =
         (duet_message){.data = block->bytes + block->used, .size = size, .code = code};

@@ -60,13 +60,15 @@ struct carrier {
     int code;
     char receipt[2 * DUET_RECEIPT_SIZE + 1]; /* of the sender's direction; "" before its end */
     /* of the wire's thread */
-    int result;  /* of the library: what ended the channel; DUET_OK: nothing did */
-    int our_end; /* 1: our CLOSE is written */
-    size_t part; /* bytes that were sent of a message that takes several frames */
-    uint64_t sent_ms, heard_ms;
+    int result;      /* of the library: what ended the channel; DUET_OK: nothing did */
+    int left_behind; /* 1: the worker did not end in time and may use all of it: release nothing */
+    int our_end;     /* 1: our CLOSE is written */
+    size_t part;     /* bytes that were sent of a message that takes several frames */
+    uint64_t sent_ms, heard_ms, wrote_ms; /* wrote_ms: the wire took something */
     /* of the worker */
-    int waiting;       /* 1: within on_message() */
-    uint8_t *assembly; /* the parts of a message of several frames */
+    struct carrier_block *filling; /* of the queue out: the one that has room */
+    int waiting;                   /* 1: within on_message() */
+    uint8_t *assembly;             /* the parts of a message of several frames */
     size_t assembled;
     int complete; /* 1: the receipt covers all that was to be sent */
 };

@@ -39,6 +39,8 @@ send_block(struct carrier *carrier, struct carrier_block *block)
             result =
                 duet_channel_send_messages(channel, message, block->count - block->done, &sent, 0);
             block->done += sent;
+            if (sent > 0)
+                carrier->wrote_ms = duet__os_now_ms();
             if (result != DUET_E_LENGTH)
                 continue;
             message += sent;
@@ -49,6 +51,9 @@ send_block(struct carrier *carrier, struct carrier_block *block)
                                            message->size - carrier->part, &sent, 0);
         carrier->part = result == DUET_OK ? 0 : carrier->part + sent;
         block->done += result == DUET_OK;
+        sent += result == DUET_OK;
+        if (sent > 0)
+            carrier->wrote_ms = duet__os_now_ms();
     }
     return result;
 }
@@ -133,21 +138,34 @@ send_some(struct carrier *carrier)
 
 /* ---- In ---- */
 
-/** 1 when a block can be received into. */
-static int
-has_room(struct carrier *carrier)
+/** The block that can be received into; NULL: none, or the peer has closed. */
+static struct carrier_block *
+block_with_room(struct carrier *carrier)
 {
     pthread_mutex_lock(&carrier->lock);
     int room = carrier->in.count < CARRIER_BLOCKS && !carrier->closed;
+    struct carrier_block *block = room ? carrier_next(&carrier->in) : NULL;
     pthread_mutex_unlock(&carrier->lock);
-    return room;
+    return block;
+}
+
+/** Signs of life are for this thread alone: they would fill the queue of a worker that hashes. */
+static void
+drop_ticks(struct carrier_block *block)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < block->count; i++)
+        if (block->list[i].code != TRANSFER_TICK)
+            block->list[kept++] = block->list[i];
+    block->count = kept;
 }
 
 static void
-hand_over_block(struct carrier *carrier, int closed)
+hand_over_block(struct carrier *carrier, const struct carrier_block *block, int closed)
 {
     pthread_mutex_lock(&carrier->lock);
-    carrier->in.count += carrier_next(&carrier->in)->count > 0;
+    carrier->in.count += block->count > 0;
     carrier->closed |= closed;
     pthread_cond_signal(&carrier->changed);
     pthread_mutex_unlock(&carrier->lock);
@@ -157,10 +175,10 @@ hand_over_block(struct carrier *carrier, int closed)
 static int
 receive_some(struct carrier *carrier)
 {
+    struct carrier_block *block;
     int result = DUET_OK;
 
-    while (result == DUET_OK && has_room(carrier)) {
-        struct carrier_block *block = carrier_next(&carrier->in);
+    while (result == DUET_OK && (block = block_with_room(carrier)) != NULL) {
         duet_inbox inbox = {.buffer = block->bytes,
                             .size = CARRIER_BLOCK,
                             .messages = block->list,
@@ -171,7 +189,8 @@ receive_some(struct carrier *carrier)
             keep_receipt(carrier);
         if (inbox.count > 0 || result == DUET_CLOSED)
             carrier->heard_ms = duet__os_now_ms();
-        hand_over_block(carrier, result == DUET_CLOSED);
+        drop_ticks(block);
+        hand_over_block(carrier, block, result == DUET_CLOSED);
     }
     return result == DUET_CLOSED ? DUET_OK : result;
 }
@@ -184,7 +203,7 @@ wait_for_any(struct carrier *carrier)
 {
     uint8_t bytes[64];
     unsigned state = duet_channel_state(carrier->link.channel);
-    int reads = has_room(carrier);
+    int reads = block_with_room(carrier) != NULL;
     struct pollfd fds[4] = {
         {.fd = reads ? carrier->link.rfd : -1, .events = POLLIN},
         {.fd = state & DUET_WANT_WRITE ? carrier->link.wfd : -1, .events = POLLOUT},
@@ -209,12 +228,23 @@ wait_for_any(struct carrier *carrier)
     return interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
 }
 
-/** 1 when the peer has been silent for longer than the user allows. */
+/** 1 when the peer has been silent for longer than the user allows: it gives no sign of life, or,
+ * after its end, takes nothing of what is there for it. */
 static int
-is_idle(const struct carrier *carrier)
+is_idle(struct carrier *carrier)
 {
-    return carrier->options->idle_ms >= 0 && !carrier->closed &&
-           duet__os_now_ms() - carrier->heard_ms >= (uint64_t)carrier->options->idle_ms;
+    uint64_t now = duet__os_now_ms();
+
+    pthread_mutex_lock(&carrier->lock);
+    int waits = carrier->out.count > 0; /* for the wire */
+    if (!waits && (carrier->closed || carrier->in.count == CARRIER_BLOCKS))
+        carrier->heard_ms = now; /* it owes nothing, or this end's worker does not listen */
+    int closed = carrier->closed;
+    pthread_mutex_unlock(&carrier->lock);
+    if (closed && carrier->wrote_ms > carrier->heard_ms)
+        carrier->heard_ms = carrier->wrote_ms;
+    return carrier->options->idle_ms >= 0 &&
+           now > carrier->heard_ms + (uint64_t)carrier->options->idle_ms;
 }
 
 /** 1 when the worker has ended, and what it put is sent where that matters. */
@@ -294,7 +324,10 @@ stop_worker(struct carrier *carrier, pthread_t thread)
     pthread_cond_broadcast(&carrier->changed);
     pthread_mutex_unlock(&carrier->lock);
     (void)!write(carrier->stop[1], "", 1);
-    for (int ms = 0; !finished && ms < JOIN_MS; ms++) {
+    /* A command that goes on uses the same memory again, so it waits for as long as it takes. */
+    const struct options *o = carrier->options;
+    for (int ms = 0; !finished && (ms < JOIN_MS || ((o->keep || o->retry > 0) && !interrupted()));
+         ms++) {
         pthread_mutex_lock(&carrier->lock);
         finished = carrier->finished;
         pthread_mutex_unlock(&carrier->lock);
@@ -396,7 +429,8 @@ carrier_converse(struct carrier *carrier)
     pthread_t thread = 0;
     int code = carrier_prepare(carrier);
 
-    carrier->sent_ms = carrier->heard_ms = carrier->progress.begun_ms = duet__os_now_ms();
+    carrier->sent_ms = carrier->heard_ms = carrier->wrote_ms = carrier->progress.begun_ms =
+        duet__os_now_ms();
     if (code == EXIT_DONE && start_worker(carrier, &thread) != 0)
         code = log_error(EXIT_LIMIT, "no thread: %s", errno_text());
     if (code != EXIT_DONE) {
@@ -404,7 +438,8 @@ carrier_converse(struct carrier *carrier)
         return code;
     }
     code = carry_messages(carrier);
-    if (!stop_worker(carrier, thread))
+    carrier->left_behind = !stop_worker(carrier, thread);
+    if (carrier->left_behind)
         return report_cut(carrier, code); /* the queues stay, since it may still use them */
     code = code == EXIT_DONE ? carrier->code : report_cut(carrier, code);
     progress_break(&carrier->progress);

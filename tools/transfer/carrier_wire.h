@@ -9,7 +9,8 @@
 /** The block that was filled first. */
 struct carrier_block *carrier_first(struct carrier_queue *queue);
 
-/** The block to fill; only where the queue is not full. */
+/** The block to fill; only where the queue is not full. The lock is held, as the other thread may
+ * be emptying the first one. */
 struct carrier_block *carrier_next(struct carrier_queue *queue);
 
 /** The first block is empty now. The lock is held. */

@@ -243,7 +243,7 @@ on_check(struct receiver *r, struct fields *fields)
 
     if (item == NULL || item->state == ITEM_SETTLED)
         return item != NULL ? 0 : -1; /* it was refused meanwhile */
-    if (item->state != ITEM_WANTED || offset == 0 || offset != item->there ||
+    if (item->state != ITEM_WANTED || item->verified || offset == 0 || offset != item->there ||
         fields->left != TRANSFER_HASH)
         return -1;
     enum store_answer answer = store_check(&r->store, item, offset, fields->at);
@@ -269,7 +269,8 @@ on_start(struct receiver *r, struct fields *fields)
         item->state = ITEM_DROPPED; /* refused before */
         return 0;
     }
-    if (item->state != ITEM_WANTED || offset != item->there || item->compares)
+    if (item->state != ITEM_WANTED || offset != item->there || item->compares ||
+        (offset > 0 && !item->verified))
         return -1;
     item->state = ITEM_CONTENT;
     progress_name(&r->carrier.progress, item->name);

@@ -50,11 +50,17 @@ sent_release(struct sender *s, struct sent *sent)
     sent->fd = -1;
 }
 
-static void
+/** An offer is stored, or the like. Returns 0, or -1: that makes no sense. */
+static int
 on_stored(struct sender *s, struct sent *sent, uint64_t how)
 {
     uint64_t there = how == STORED_EQUAL ? (uint64_t)sent->status.st_size : 0;
 
+    if (sent->state == SENT_CHECK || sent->state == SENT_WANTED || sent->state == SENT_CONTENT ||
+        how > STORED_WANTED || (how == STORED_DROPPED && !sent->changed) ||
+        (how == STORED_WANTED && !s->dry_run) || (how != STORED_DROPPED && sent->changed) ||
+        (how == STORED_NEW && sent->kind == OFFER_FILE && sent->state != SENT_DONE))
+        return -1;
     s->settled++;
     if (how == STORED_WANTED)
         printf("%12" PRIu64 " %s\n", (uint64_t)sent->status.st_size, printable(sent->name));
@@ -63,6 +69,7 @@ on_stored(struct sender *s, struct sent *sent, uint64_t how)
     if (sent->kind == OFFER_FILE && how < STORED_DROPPED)
         progress_stored(&s->carrier.progress, sent->moved, there);
     sent_release(s, sent);
+    return 0;
 }
 
 static void
@@ -100,7 +107,8 @@ on_want(struct sender *s, uint32_t index, uint64_t offset)
 {
     struct sent *sent = sent_at(s, index);
 
-    if ((sent->state != SENT_OFFERED && sent->state != SENT_CHECKED) || sent->fd < 0 ||
+    if (s->dry_run || (sent->state != SENT_OFFERED && sent->state != SENT_CHECKED) ||
+        sent->fd < 0 ||
         (offset > 0 &&
          (sent->state == SENT_CHECKED || sent->stream || offset > (uint64_t)sent->status.st_size)))
         return -1;
@@ -125,10 +133,7 @@ on_answer(struct sender *s, uint32_t code, struct fields *fields)
     case TRANSFER_GO:
         return sent->state == SENT_CHECKED ? sent_queue(s, index, SENT_WANTED) : -1;
     case TRANSFER_STORED:
-        if (sent->state == SENT_CHECK || sent->state == SENT_WANTED || sent->state == SENT_CONTENT)
-            return -1;
-        on_stored(s, sent, field(fields, 1));
-        return 0;
+        return on_stored(s, sent, field(fields, 1));
     default:
         on_refused(s, sent, fields);
         return 0;

@@ -24,6 +24,7 @@ struct sent {
     enum offer_kind kind;
     int fd;          /* of a file; -1 */
     int stream;      /* 1: of unknown size, read once */
+    int changed;     /* 1: DONE said that it changed while it was read */
     int refused;     /* 1: refused while its content is sent */
     unsigned tries;  /* how often its content changed while it was read */
     char *name;      /* as it was offered */
@@ -62,6 +63,7 @@ struct sender {
     int nonsense;   /* 1: the peer's message makes no sense */
     int old_format; /* the peer's format where it is another one; else 0 */
     int same_receipt;
+    int consumed; /* 1: bytes of a stream were read that cannot be read again */
 };
 
 /** Make an offer of what the walk found, under a name. It takes over entry->fd. Returns 0 to go on,

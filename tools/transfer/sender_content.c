@@ -99,6 +99,7 @@ send_stream(struct sender *s, struct sent *sent)
             continue;
         }
         carrier_add(&s->carrier, TRANSFER_DATA, (size_t)n);
+        s->consumed |= !S_ISREG(sent->status.st_mode); /* another try could send the rest alone */
         s->running += (uint64_t)n;
         sent->moved += (uint64_t)n;
     }
@@ -242,6 +243,7 @@ serve_content(struct sender *s, struct sent *sent, uint32_t index)
         return EXIT_DONE;
     }
     sent->state = SENT_DONE;
+    sent->changed = status == DONE_CHANGED;
     int code = status == DONE_CHANGED ? send_again(s, sent) : EXIT_DONE;
     if (sent->state == SENT_DONE && sent->fd >= 0) { /* no one needs it open any more */
         close(sent->fd);

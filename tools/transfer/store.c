@@ -194,12 +194,12 @@ meet_other(struct store *store, struct store_item *item, int folder, const char 
     return STORE_REFUSED;
 }
 
-/** 1 when size and time say that a file is the one that is offered. */
-static int
-looks_same(const struct store_item *item, const struct stat *status)
+int
+is_equal_file(const struct store_item *item, const struct stat *status)
 {
     /* A file system that keeps whole seconds shows no nanoseconds. */
-    return (uint64_t)status->st_size == item->size && status->st_mtim.tv_sec == item->seconds &&
+    return S_ISREG(status->st_mode) && (uint64_t)status->st_size == item->size &&
+           status->st_mtim.tv_sec == item->seconds &&
            (status->st_mtim.tv_nsec == (long)item->nanoseconds || status->st_mtim.tv_nsec == 0);
 }
 
@@ -244,7 +244,7 @@ look_at_file(struct store *store, struct store_item *item)
         return has_hash(folder, base, item->size, item->hash)
                    ? STORE_IS_SAME
                    : meet_other(store, item, folder, base, &status);
-    if (!store->checksum && looks_same(item, &status))
+    if (!store->checksum && is_equal_file(item, &status))
         return STORE_IS_SAME;
     if (item->size == 0)
         return STORE_IS_SAME;
@@ -262,20 +262,28 @@ look_at_stream(struct store *store, struct store_item *item)
     return STORE_REFUSED;
 }
 
-/** 1 when the user's limits allow it. */
+int
+store_count_bytes(struct store *store, const struct store_item *item, uint64_t size)
+{
+    uint64_t most = store->most_bytes != 0 ? store->most_bytes : UINT64_MAX;
+
+    if (size > most - store->bytes)
+        return store_refuse(store, item, "more bytes than --max-size allows");
+    store->bytes += size;
+    return 0;
+}
+
+/** 1 when the user's limits allow it. A stream is counted as it comes. */
 static int
 within_limits(struct store *store, const struct store_item *item)
 {
     if (item->kind == OFFER_FOLDER_DONE)
         return 1;
-    if (item->kind == OFFER_FILE && item->size != TRANSFER_UNKNOWN)
-        store->bytes += item->size;
     store->files++;
     if (store->most_files != 0 && store->files > store->most_files)
         store_refuse(store, item, "more files than --max-files allows");
-    else if (store->most_bytes != 0 && store->bytes > store->most_bytes)
-        store_refuse(store, item, "more bytes than --max-size allows");
-    else
+    else if (item->kind != OFFER_FILE || item->size == TRANSFER_UNKNOWN ||
+             store_count_bytes(store, item, item->size) == 0)
         return 1;
     return 0;
 }
@@ -294,7 +302,8 @@ store_look(struct store *store, struct store_item *item)
     }
     if (store->stream)
         return look_at_stream(store, item);
-    if (item->name[0] == '.' && !store->hidden) {
+    if ((item->name[0] == '.' || (item->kind == OFFER_HARD_LINK && item->target[0] == '.')) &&
+        !store->hidden) {
         store_refuse(store, item, "its name begins with a dot; recv --hidden takes it");
         return STORE_REFUSED;
     }
@@ -313,6 +322,8 @@ store_look(struct store *store, struct store_item *item)
 enum store_answer
 store_look_again(struct store *store, struct store_item *item)
 {
+    if (item->size != TRANSFER_UNKNOWN && store_count_bytes(store, item, item->size) != 0)
+        return STORE_REFUSED;
     return look_at_file(store, item);
 }
 
@@ -344,6 +355,7 @@ store_check(struct store *store, struct store_item *item, uint64_t offset,
 {
     char part[NAME_MAX + 1];
     const char *base;
+    struct stat status;
     int folder = folder_of(store, item, &base);
 
     if (folder < 0)
@@ -351,7 +363,11 @@ store_check(struct store *store, struct store_item *item, uint64_t offset,
     if (item->compares)
         return check_whole(store, item, folder, base, hash);
     part_name(part, item_base(item, base));
-    if (has_hash(folder, part, offset, hash))
+    item->verified = fstatat(folder, part, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                     has_hash(folder, part, offset, hash);
+    item->changed = status.st_mtim;
+    item->ino = status.st_ino;
+    if (item->verified)
         return STORE_IN_TURN;
     item->there = 0;
     return STORE_WANT;

@@ -60,9 +60,11 @@ struct store_item {
     uint64_t moved; /* bytes of DATA that came */
     uint64_t at;    /* bytes that are there now */
     int compares;   /* 1: `there` is of a whole file of that name, not of an unfinished one */
-    int replaces;   /* 1: it may take the place of another file */
-    int fd;         /* unfinished; -1 */
-    dev_t dev;      /* of the unfinished file */
+    int verified;   /* 1: a CHECK has shown that `there` is the beginning of the file */
+    struct timespec changed; /* and when that was last changed */
+    int replaces;            /* 1: it may take the place of another file */
+    int fd;                  /* unfinished; -1 */
+    dev_t dev;               /* of the unfinished file */
     ino_t ino;
 };
 
@@ -184,6 +186,13 @@ void part_name(char out[NAME_MAX + 1], const char *base);
 
 /** 1 when a status is that of a file which this user made unfinished and no one else can have. */
 int part_is_ours(const struct stat *status);
+
+/** 1 when size and time say that a file is the one that is offered. */
+int is_equal_file(const struct store_item *item, const struct stat *status);
+
+/** Count bytes that are offered, or that come without an offered size. Returns 0; -1 with
+ * store->why: more than the user allows. */
+int store_count_bytes(struct store *store, const struct store_item *item, uint64_t size);
 
 /** The last component that an item's file gets. */
 const char *item_base(const struct store_item *item, const char *base);

@@ -291,9 +291,11 @@ hard_link_done(struct store *store, struct store_item *item)
     }
     int found = fstatat(to, base, &there, AT_SYMLINK_NOFOLLOW) == 0;
     int same = fstatat(from, component, &status, AT_SYMLINK_NOFOLLOW) == 0;
+    int equal = same && is_equal_file(item, &status);
     same = same && found && there.st_ino == status.st_ino && there.st_dev == status.st_dev;
-    /* Another file is there, the first one was refused, or the file system has no hard links. */
-    if (same || (!found && linkat(from, component, to, base, 0) == 0))
+    /* Another file is there, the first one was refused or kept under another name (then its name
+     * stands for a file that was here before), or the file system has no hard links. */
+    if (equal && (same || (!found && linkat(from, component, to, base, 0) == 0)))
         result = 0;
     else
         result = STORE_AS_FILE;

@@ -103,8 +103,17 @@ store_start(struct store *store, struct store_item *item, uint64_t offset)
             return store_refuse(store, item, "another program is receiving it");
         store_lacks(store, STEP_LOCK, item);
     }
+    /* What was checked before the lock was taken may be another's work since. */
+    int altered = offset > 0 && !fresh &&
+                  (!item->verified || status.st_ino != item->ino ||
+                   status.st_mtim.tv_sec != item->changed.tv_sec ||
+                   status.st_mtim.tv_nsec != item->changed.tv_nsec);
     item->dev = status.st_dev;
     item->ino = status.st_ino;
+    if (altered)
+        return store_refuse(store, item,
+                            "its unfinished file was changed meanwhile; run the same command "
+                            "again at both ends");
     if (fresh && offset > 0)
         return store_refuse(store, item,
                             "its unfinished file vanished; run the same command again "
@@ -118,18 +127,15 @@ store_start(struct store *store, struct store_item *item, uint64_t offset)
 static int
 check_size(struct store *store, const struct store_item *item, uint64_t size)
 {
-    if (size <= item->size - item->at)
-        return 0;
-    return store_refuse(store, item, "more came than was offered");
+    if (size > item->size - item->at)
+        return store_refuse(store, item, "more came than was offered");
+    return item->size == TRANSFER_UNKNOWN ? store_count_bytes(store, item, size) : 0;
 }
 
-int
-store_data(struct store *store, struct store_item *item, const uint8_t *bytes, size_t size)
+/** Write bytes of content, which were allowed. Returns 0, or -1. */
+static int
+write_bytes(struct store *store, struct store_item *item, const uint8_t *bytes, size_t size)
 {
-    uint64_t before = item->at;
-
-    if (check_size(store, item, size) != 0)
-        return -1;
     while (size > 0) {
         ssize_t n = write(item->fd, bytes, size);
         if (n < 0 && errno == EINTR)
@@ -141,6 +147,16 @@ store_data(struct store *store, struct store_item *item, const uint8_t *bytes, s
         item->at += (uint64_t)n;
         item->moved += (uint64_t)n;
     }
+    return 0;
+}
+
+int
+store_data(struct store *store, struct store_item *item, const uint8_t *bytes, size_t size)
+{
+    uint64_t before = item->at;
+
+    if (check_size(store, item, size) != 0 || write_bytes(store, item, bytes, size) != 0)
+        return -1;
     if (!store->stream && before / WRITE_OUT != item->at / WRITE_OUT)
         duet__os_write_out(item->fd, before / WRITE_OUT * WRITE_OUT, WRITE_OUT);
     return 0;
@@ -156,7 +172,7 @@ write_zeros(struct store *store, struct store_item *item, uint64_t size)
 
     while (size > 0 && result == 0) {
         size_t part = size < sizeof zeros ? (size_t)size : sizeof zeros;
-        result = store_data(store, item, zeros, part);
+        result = write_bytes(store, item, zeros, part);
         size -= part;
     }
     item->moved = moved;
