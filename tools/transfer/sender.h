@@ -57,6 +57,10 @@ struct sender {
     int file_mode, folder_mode; /* --chmod; -1: as they are */
     struct sent_inode *inodes;  /* a hash table; room is a power of two */
     size_t inode_count, inode_room;
+    int has_changed; /* 1: a file changed while it was read, and is to be offered again */
+    struct walk_entry changed;
+    char changed_name[TRANSFER_NAME_MOST + 1];
+    unsigned changed_tries;
     int begun;      /* 1: the peer's first message has come */
     int ended;      /* 1: END was sent */
     int error;      /* exit code of a source that could not be read, or 0 */
@@ -76,9 +80,6 @@ int sender_offer_stream(struct sender *s, int fd, const char *name);
 /** Send and check until no more than `most` offers wait for anything. Returns as sender_offer(). */
 int sender_settle(struct sender *s, uint32_t most);
 
-/** Take a message if one is there. Returns as sender_offer(). */
-int sender_look(struct sender *s);
-
 /** Begin and end the conversation. Returns an exit code. */
 int sender_begin(struct sender *s, uint64_t files, uint64_t bytes);
 int sender_end(struct sender *s);
@@ -89,15 +90,30 @@ int sender_leave_out(struct sender *s, int code);
 /** Release all of it. */
 void sender_free(struct sender *s);
 
+/* ---- sender_answers.c ---- */
+
 /** What the carrier calls while it waits for room. */
 void sender_on_message(void *context, const duet_message *message);
+
+/** The place of an offer. */
+struct sent *sent_at(struct sender *s, uint32_t index);
+
+/** An offer is settled: its place is free. */
+void sent_release(struct sender *s, struct sent *sent);
+
+/** Take one message, if it comes within ms (negative: as long as it takes). Returns 0; an exit code;
+ * -1 where none will come. */
+int sender_take(struct sender *s, int ms);
+
+/** Take a message if one is there. Returns as sender_offer(). */
+int sender_look(struct sender *s);
+
+/** No message comes any more, though outcomes are due. Returns an exit code. */
+int sender_cut(struct sender *s);
 
 /* ---- sender_content.c ---- */
 
 /** Check or send the next one that is to be. Returns 0, or an exit code. */
 int sender_serve(struct sender *s);
-
-/** SHA-256 of a file's first size bytes. Returns 0, or -1. */
-int hash_prefix(uint8_t hash[TRANSFER_HASH], int fd, uint64_t size);
 
 #endif

@@ -2,53 +2,18 @@
  * Content at the sending end (see sender.h): files are read and sent from where the peer wants
  * them, holes are named and not sent, and a file that changed while it was read is sent again.
  */
+#include "content_hash.h"
 #include "sender.h"
 
 #include "log.h"
 #include "os/os.h"
 
 #include <errno.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { TRIES = 3, HASH_CHUNK = 65536, PAUSE_MS = 200 };
-
-/** The peer settled an offer before its turn came, or its reading stopped: the place is free. */
-static void
-drop_refused(struct sender *s, struct sent *sent)
-{
-    if (sent->fd >= 0) {
-        close(sent->fd);
-        s->open--;
-    }
-    free(sent->name);
-    memset(sent, 0, sizeof *sent);
-    sent->fd = -1;
-}
-
-int
-hash_prefix(uint8_t hash[TRANSFER_HASH], int fd, uint64_t size)
-{
-    uint8_t *chunk = malloc(HASH_CHUNK);
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    int bad =
-        chunk == NULL || context == NULL || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1;
-
-    for (uint64_t at = 0; at < size && !bad;) {
-        size_t want = size - at < HASH_CHUNK ? (size_t)(size - at) : HASH_CHUNK;
-        ssize_t n = pread(fd, chunk, want, (off_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        bad = n <= 0 || EVP_DigestUpdate(context, chunk, (size_t)n) != 1;
-        at += n > 0 ? (uint64_t)n : 0;
-    }
-    bad = bad || EVP_DigestFinal_ex(context, hash, NULL) != 1;
-    EVP_MD_CTX_free(context);
-    free(chunk);
-    return bad ? -1 : 0;
-}
+enum { TRIES = 3, PAUSE_MS = 200 };
 
 /* ---- Reading ---- */
 
@@ -191,32 +156,27 @@ is_unchanged(const struct sent *sent)
 
 /* ---- One that is wanted ---- */
 
-/** A file changed while it was read: offer it anew, unless it does so all the time. */
+/** A file changed while it was read: it is to be offered anew, unless it does so all the time. */
 static int
 send_again(struct sender *s, struct sent *sent)
 {
-    struct walk_entry entry = {.kind = WALK_FILE, .path = sent->name, .fd = dup(sent->fd)};
-    char name[TRANSFER_NAME_MOST + 1];
-    unsigned tries = sent->tries + 1;
-
+    s->changed = (struct walk_entry){.kind = WALK_FILE, .below = "", .fd = dup(sent->fd)};
+    s->changed_tries = sent->tries + 1;
     progress_break(&s->carrier.progress);
-    memcpy(name, sent->name, strlen(sent->name) + 1);
-    if (entry.fd < 0 || fstat(entry.fd, &entry.status) != 0 || tries == TRIES) {
-        if (entry.fd >= 0)
-            close(entry.fd);
+    if (s->changed.fd < 0 || fstat(s->changed.fd, &s->changed.status) != 0 ||
+        s->changed_tries == TRIES) {
+        if (s->changed.fd >= 0)
+            close(s->changed.fd);
         return sender_leave_out(s, log_error(EXIT_LOCAL,
                                              "%s: it changes all the time while it is read; it is "
                                              "not stored there",
-                                             printable(name)));
+                                             printable(sent->name)));
     }
-    log_warning("%s: it changed while it was read; it is sent again", printable(name));
-    entry.path = name;
-    entry.status.st_nlink = 1; /* it was offered before, as itself */
-    uint32_t index = s->offers;
-    int code = sender_offer(s, &entry, name);
-    if (code == EXIT_DONE)
-        s->window[index % TRANSFER_WINDOW].tries = tries;
-    return code;
+    log_warning("%s: it changed while it was read; it is sent again", printable(sent->name));
+    memcpy(s->changed_name, sent->name, strlen(sent->name) + 1);
+    s->changed.status.st_nlink = 1; /* it was offered before, as itself */
+    s->has_changed = 1;
+    return EXIT_DONE;
 }
 
 static int
@@ -239,7 +199,7 @@ serve_content(struct sender *s, struct sent *sent, uint32_t index)
     if (carrier_put(&s->carrier, TRANSFER_DONE, message, 5) != 0)
         return EXIT_FAILED;
     if (sent->refused) {
-        drop_refused(s, sent);
+        sent_release(s, sent);
         return EXIT_DONE;
     }
     sent->state = SENT_DONE;
@@ -277,7 +237,7 @@ sender_serve(struct sender *s)
     s->todo_first = (s->todo_first + 1) % TRANSFER_WINDOW;
     s->todo_count--;
     if (sent->refused) {
-        drop_refused(s, sent);
+        sent_release(s, sent);
         return EXIT_DONE;
     }
     return sent->state == SENT_CHECK ? serve_check(s, sent, index) : serve_content(s, sent, index);

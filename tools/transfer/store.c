@@ -7,8 +7,8 @@
  */
 #include "store.h"
 
+#include "content_hash.h"
 #include "log.h"
-#include "sender.h"
 #include "stdio_check.h"
 
 #include <errno.h>
@@ -18,48 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-int
-store_refuse(struct store *store, const struct store_item *item, const char *format, ...)
-{
-    va_list arguments;
-    int size = snprintf(store->why, sizeof store->why, "%.300s: ", printable(item->name));
-
-    if (size >= 0 && (size_t)size < sizeof store->why) {
-        va_start(arguments, format);
-        vsnprintf(store->why + size, sizeof store->why - (size_t)size, format, arguments);
-        va_end(arguments);
-    }
-    return -1;
-}
-
-int
-store_fail(struct store *store, const struct store_item *item)
-{
-    const char *cure = errno == ENOSPC || errno == EDQUOT || errno == EFBIG
-                           ? "; make room and run the same command again at both ends to resume"
-                           : "";
-
-    store->code = EXIT_LOCAL;
-    return store_refuse(store, item, "%s%s", errno_text(), cure);
-}
-
-void
-store_lacks(struct store *store, enum store_step step, const struct store_item *item)
-{
-    static const char *const texts[] = {[STEP_LOCK] =
-                                            "no locks, so do not receive it twice at once",
-                                        [STEP_MODE] = "no modes, so it has the file system's",
-                                        [STEP_TIME] = "no times, so it has the time of now",
-                                        [STEP_SYNC] = "no sync, so a power cut may lose it",
-                                        [STEP_OWNER] = "no owner, so it has this user's",
-                                        [STEP_ATTRIBUTE] = "not all extended attributes"};
-
-    if ((store->warned & step) == 0)
-        log_warning("%s: this file system takes %s (%s); the same goes for other files",
-                    printable(item->name), texts[step], errno_text());
-    store->warned |= step;
-}
 
 /* ---- Opening and closing ---- */
 
@@ -95,36 +53,7 @@ store_close(struct store *store)
     store->root = store->cached_fd = -1;
 }
 
-/* ---- Names ---- */
-
-int
-name_check(const char *name)
-{
-    const size_t part = sizeof STORE_PART - 1;
-
-    if (*name == 0)
-        return -1;
-    while (*name != 0) {
-        size_t size = strcspn(name, "/");
-        if (size == 0 || size > NAME_MAX)
-            return -1;
-        /* public: names */
-        if (size >= part && memcmp(name + size - part, STORE_PART, part) == 0)
-            return -1;
-        if (name[0] == '.' && (size == 1 || (size == 2 && name[1] == '.')))
-            return -1;
-        name += size;
-        if (*name == '/' && *++name == 0)
-            return -1;
-    }
-    return 0;
-}
-
-const char *
-item_base(const struct store_item *item, const char *base)
-{
-    return item->as != NULL ? item->as : base;
-}
+/* ---- What is decided about a file ---- */
 
 /** The first free name of the kind `base (2).ending`. Returns it, to be released; NULL: none. */
 static char *
@@ -146,8 +75,6 @@ name_beside(int folder, const char *base)
     free(name);
     return NULL;
 }
-
-/* ---- What is decided about a file ---- */
 
 /** How much of a file is there as an unfinished one: item->there. */
 static enum store_answer
@@ -192,15 +119,6 @@ meet_other(struct store *store, struct store_item *item, int folder, const char 
                  "is there already, and differs; recv --force replaces it, --keep-both stores it "
                  "under another name");
     return STORE_REFUSED;
-}
-
-int
-is_equal_file(const struct store_item *item, const struct stat *status)
-{
-    /* A file system that keeps whole seconds shows no nanoseconds. */
-    return S_ISREG(status->st_mode) && (uint64_t)status->st_size == item->size &&
-           status->st_mtim.tv_sec == item->seconds &&
-           (status->st_mtim.tv_nsec == (long)item->nanoseconds || status->st_mtim.tv_nsec == 0);
 }
 
 /** 1 when a file's content has a hash. */
@@ -260,17 +178,6 @@ look_at_stream(struct store *store, struct store_item *item)
         return STORE_WANT;
     store_refuse(store, item, "standard output takes one file, and no folder");
     return STORE_REFUSED;
-}
-
-int
-store_count_bytes(struct store *store, const struct store_item *item, uint64_t size)
-{
-    uint64_t most = store->most_bytes != 0 ? store->most_bytes : UINT64_MAX;
-
-    if (size > most - store->bytes)
-        return store_refuse(store, item, "more bytes than --max-size allows");
-    store->bytes += size;
-    return 0;
 }
 
 /** 1 when the user's limits allow it. A stream is counted as it comes. */

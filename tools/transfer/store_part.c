@@ -17,33 +17,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { SHORT_HASH = 8, WRITE_OUT = 16 << 20 }; /* bytes */
-
-void
-part_name(char out[NAME_MAX + 1], const char *base)
-{
-    uint8_t hash[EVP_MAX_MD_SIZE] = {0};
-    char digits[2 * SHORT_HASH + 1];
-    size_t size = strlen(base), most = NAME_MAX - (sizeof STORE_PART - 1);
-
-    if (size <= most) {
-        snprintf(out, NAME_MAX + 1, "%.*s%s", (int)most, base, STORE_PART);
-        return;
-    }
-    /* Too long with the ending: its beginning, and a hash of the whole name. */
-    (void)EVP_Digest(base, size, hash, NULL, EVP_sha256(), NULL);
-    to_hex(digits, hash, SHORT_HASH);
-    size = most - sizeof digits;
-    while (size > 0 && ((unsigned char)base[size] >> 6) == 2) /* in the middle of a character */
-        size--;
-    snprintf(out, NAME_MAX + 1, "%.*s~%s%s", (int)size, base, digits, STORE_PART);
-}
-
-int
-part_is_ours(const struct stat *status)
-{
-    return S_ISREG(status->st_mode) && status->st_uid == geteuid() && status->st_nlink == 1;
-}
+enum { WRITE_OUT = 16 << 20 }; /* bytes */
 
 /** Open the unfinished file: one of our own to continue, or a new one. Returns its descriptor; -1
  * with errno. *fresh: 1 when it is new. */
@@ -190,69 +164,6 @@ store_hole(struct store *store, struct store_item *item, uint64_t size)
     if (ftruncate(item->fd, (off_t)item->at) != 0 || lseek(item->fd, (off_t)item->at, SEEK_SET) < 0)
         return store_fail(store, item);
     return 0;
-}
-
-void
-store_owner(const struct store_item *item, uid_t *owner, gid_t *group)
-{
-    const struct passwd *user = *item->owner_name != 0 ? getpwnam(item->owner_name) : NULL;
-    const struct group *members = *item->group_name != 0 ? getgrnam(item->group_name) : NULL;
-
-    *owner = user != NULL ? user->pw_uid : item->owner;
-    *group = members != NULL ? members->gr_gid : item->group;
-}
-
-/** Set an item's extended attributes. Returns 0, or -1 where one could not be set. */
-static int
-set_attributes(const struct store_item *item, int fd)
-{
-    struct fields fields = {item->attributes, item->attributes_size, 0};
-    char name[256]; /* the most that Linux takes is 255 */
-    int bad = 0;
-
-    while (fields.left > 0) {
-        size_t size = (size_t)field(&fields, 2);
-        if (fields.bad || size >= sizeof name || size > fields.left)
-            return -1;
-        memcpy(name, fields.at, size);
-        name[size] = 0;
-        fields.at += size;
-        fields.left -= size;
-        size = (size_t)field(&fields, 2);
-        if (fields.bad || size > fields.left)
-            return -1;
-        /* Of the system's, only access lists: security.* and trusted.* could give rights. */
-        int may = strncmp(name, "user.", 5) == 0 || strncmp(name, "system.posix_acl_", 17) == 0;
-        bad |= !may || duet__os_set_attribute(fd, name, fields.at, size) != 0;
-        fields.at += size;
-        fields.left -= size;
-    }
-    return bad ? -1 : 0;
-}
-
-void
-store_dress(struct store *store, const struct store_item *item, int fd)
-{
-    const struct timespec times[2] = {
-        {.tv_sec = 0, .tv_nsec = UTIME_NOW},
-        {.tv_sec = (time_t)item->seconds, .tv_nsec = (long)item->nanoseconds}};
-    mode_t mode = item->mode;
-    uid_t owner;
-    gid_t group;
-
-    if (store->owner && (item->flags & OFFER_OWNED) != 0) {
-        store_owner(item, &owner, &group);
-        if (fchown(fd, owner, group) != 0)
-            store_lacks(store, STEP_OWNER, item);
-    }
-    if ((item->flags & OFFER_NO_MODE) != 0 || store->no_perms)
-        mode = item->kind == OFFER_FILE ? 0666 : 0777;
-    if (fchmod(fd, mode & ~store->umask) != 0)
-        store_lacks(store, STEP_MODE, item);
-    if (store->xattrs && set_attributes(item, fd) != 0)
-        store_lacks(store, STEP_ATTRIBUTE, item);
-    if (futimens(fd, times) != 0)
-        store_lacks(store, STEP_TIME, item);
 }
 
 int
