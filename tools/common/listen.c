@@ -77,7 +77,7 @@ is_bound_to(int fd, const struct sockaddr *at, int with_host)
         return 1;
     if (at->sa_family == AF_INET)
         return in->sin_addr.s_addr == v4->sin_addr.s_addr;
-    return memcmp(&in6->sin6_addr, &v6->sin6_addr, sizeof v6->sin6_addr) == 0 &&
+    return memcmp(&in6->sin6_addr, &v6->sin6_addr, sizeof v6->sin6_addr) == 0 && /* public */
            in6->sin6_scope_id == v6->sin6_scope_id;
 }
 

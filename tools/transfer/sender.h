@@ -101,8 +101,8 @@ struct sent *sent_at(struct sender *s, uint32_t index);
 /** An offer is settled: its place is free. */
 void sent_release(struct sender *s, struct sent *sent);
 
-/** Take one message, if it comes within ms (negative: as long as it takes). Returns 0; an exit code;
- * -1 where none will come. */
+/** Take one message, if it comes within ms (negative: as long as it takes). Returns 0; an exit
+ * code; -1 where none will come. */
 int sender_take(struct sender *s, int ms);
 
 /** Take a message if one is there. Returns as sender_offer(). */

@@ -1,6 +1,6 @@
 /*
- * What the receiver answers, at the sending end (see sender.h): outcomes, and what it wants. Nothing
- * here puts a message, so that it can run while a message waits for room.
+ * What the receiver answers, at the sending end (see sender.h): outcomes, and what it wants.
+ * Nothing here puts a message, so that it can run while a message waits for room.
  */
 #include "sender.h"
 

@@ -26,8 +26,8 @@ struct sockets {
 };
 
 /** Open what the settings name and the set lacks. With several workers each has a socket of its own
- * for a port of first (NULL: there is no such set); what cannot be opened twice is taken from first.
- * Returns an exit code, and leaves the set as it was on failure. */
+ * for a port of first (NULL: there is no such set); what cannot be opened twice is taken from
+ * first. Returns an exit code, and leaves the set as it was on failure. */
 int sockets_open(struct sockets *sockets, const struct settings *settings, enum listen_mode mode,
                  const struct sockets *first);
 
