@@ -1,11 +1,11 @@
 /*
  * The channel's state, and what its files offer each other. They see each other in this order, and
  * only downwards:
- *
- *   many.c exchange.c message.c gather.c  public calls
+ *   many.c exchange.c message.c  public calls; recv_all.c too
  *   call.c                       the handshake, loops and deadlines: the only place that waits
  *   peek.c send.c recv.c         peeking at TCP sockets; sealing and writing; exact reads
- *   io.c channel.c partial.c     descriptors and streams; construct, fail, free; partial frames
+ *   io.c channel.c               descriptors and streams; construct, fail, free
+ *   partial.c gather.c           partial frames; the message of duet_channel_recv_all()
  *
  * An idle channel owns no buffer. Sealed bytes that the descriptor did not take and partial frames
  * are allocated when they come up and freed when they are done.
@@ -222,6 +222,8 @@ int duet__gather_waits(const duet_channel *channel, int full);
 /** Choose where a frame goes that does not fit into the job's block. Returns as
  * duet__recv_place(). */
 int duet__gather_place(duet_channel *channel, struct duet__rx *job);
+
+/* ---- recv_all.c ---- */
 
 /** Hand out up to size bytes of the parts that wait. Returns DUET_OK, DUET_E_ROOM, or what ended
  * the channel. */
