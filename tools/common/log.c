@@ -124,7 +124,7 @@ find_cure(const char *what)
 const char *
 channel_error(duet_channel *channel)
 {
-    static char text[768];
+    static _Thread_local char text[768];
     const char *what = duet_session_detail(duet_channel_session(channel));
     const char *detail = duet_channel_detail(channel), *cure = find_cure(what);
 
@@ -202,8 +202,8 @@ printable_copy(char *out, size_t cap, const char *name)
 const char *
 printable(const char *name)
 {
-    static char rooms[4][512];
-    static unsigned turn;
+    static _Thread_local char rooms[4][512];
+    static _Thread_local unsigned turn;
 
     return *name == 0 ? "\"\"" : printable_copy(rooms[turn++ % 4], sizeof rooms[0], name);
 }

@@ -51,7 +51,7 @@ const char *errno_text(void);
 const char *channel_error(duet_channel *channel);
 
 /** A name from outside, made harmless for a terminal: control characters and broken UTF-8 as \xNN.
- * Static memory, of which four calls' results live at a time. */
+ * Memory of the thread, of which four calls' results live at a time. */
 const char *printable(const char *name);
 
 /** 1 when a word may be a key or a secret in place of its file's name, or a part of one: digits of

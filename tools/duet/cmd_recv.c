@@ -4,6 +4,7 @@
  */
 #include "commands.h"
 #include "log.h"
+#include "open_files.h"
 #include "receiver.h"
 #include "retry.h"
 
@@ -30,6 +31,7 @@ recv_once(void *context, const char *address)
                               .xattrs = o->xattrs,
                               .most_bytes = o->most_bytes,
                               .most_files = o->most_files,
+                              .most_open = open_files_most(),
                               .on_settled = receiver_on_settled,
                               .context = r};
     int code = store_open(&r->store, o->out != NULL ? o->out : ".");

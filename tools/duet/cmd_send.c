@@ -8,6 +8,7 @@
 #include "filter.h"
 #include "interrupt.h"
 #include "log.h"
+#include "open_files.h"
 #include "progress.h"
 #include "retry.h"
 #include "sender.h"
@@ -20,10 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
-
-enum { FILES_MOST = 2048, FILES_SPARE = 64 }; /* open at a time; kept for the rest of the program */
 
 /** A path that the user named. */
 struct source {
@@ -158,12 +156,26 @@ omit_entry(void *context, const char *below, int is_folder)
     return filter_omits(&c->filter, below, is_folder);
 }
 
+/** Report an entry that cannot be sent. Returns 0. */
+static int
+leave_out(struct send_command *c, const struct walk_entry *entry)
+{
+    int failed = entry->kind == WALK_FAILED;
+
+    return sender_leave_out(
+        &c->sender, log_error(failed ? EXIT_LOCAL : EXIT_FAILED, "%s: %s; it is left out",
+                              printable(entry->path),
+                              failed ? strerror(entry->error) : "neither file, folder nor link"));
+}
+
 /** Count an entry, and print it with --list. */
 static int
 count_entry(void *context, const struct walk_entry *entry)
 {
     struct send_command *c = context;
 
+    if (c->lists && (entry->kind == WALK_FAILED || entry->kind == WALK_OTHER))
+        return leave_out(c, entry);
     if (entry->kind == WALK_FILE || entry->kind == WALK_STREAM) {
         c->files++;
         c->bytes += entry->kind == WALK_FILE ? (uint64_t)entry->status.st_size : 0;
@@ -247,25 +259,6 @@ send_all(void *context)
     return s->refused > 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
-/** How many files may be open at a time; the limit is raised as far as it may be. */
-static unsigned
-files_most(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return FILES_SPARE;
-    if (limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-        (void)getrlimit(RLIMIT_NOFILE, &limit);
-    }
-    if (limit.rlim_cur < FILES_SPARE + FILES_SPARE)
-        return FILES_SPARE / 8;
-    return limit.rlim_cur - FILES_SPARE < FILES_MOST ? (unsigned)limit.rlim_cur - FILES_SPARE
-                                                     : FILES_MOST;
-}
-
 /** One transfer: reach the peer and send all. Returns an exit code. */
 static int
 send_once(void *context, const char *address)
@@ -277,7 +270,7 @@ send_once(void *context, const char *address)
     memset(s, 0, sizeof *s);
     for (size_t i = 0; i < TRANSFER_WINDOW; i++)
         s->window[i].fd = -1;
-    s->most_open = files_most();
+    s->most_open = open_files_most();
     s->limit = o->limit;
     s->keeps_modes = !o->no_perms;
     s->checks = (int)o->checksum;
@@ -452,7 +445,7 @@ send_run(struct options *o)
     int code = prepare_send(c, o, count);
     if (code == EXIT_DONE && o->list) {
         printf("%" PRIu64 " files, %" PRIu64 " bytes\n", c->files, c->bytes);
-        code = finish_output(code);
+        code = finish_output(c->sender.error);
     } else if (code == EXIT_DONE) {
         code = retry_run(o, send_once, c, direct ? NULL : o->operands[count]);
     }

@@ -206,16 +206,16 @@ on_offer(struct receiver *r, const duet_message *message)
                                 .group = offer.group,
                                 .owner_name = strdup(offer.owner_name),
                                 .group_name = strdup(offer.group_name),
-                                .attributes_size = offer.attributes_size,
+                                .attributes_size = r->store.xattrs ? offer.attributes_size : 0,
                                 .fd = -1};
     memcpy(item->hash, offer.hash, sizeof item->hash);
     int bad = item->name == NULL || item->target == NULL || item->owner_name == NULL ||
               item->group_name == NULL;
-    if (offer.attributes_size > 0) {
-        item->attributes = malloc(offer.attributes_size);
+    if (item->attributes_size > 0) {
+        item->attributes = malloc(item->attributes_size);
         bad |= item->attributes == NULL;
         if (item->attributes != NULL)
-            memcpy(item->attributes, offer.attributes, offer.attributes_size);
+            memcpy(item->attributes, offer.attributes, item->attributes_size);
     }
     if (bad)
         return log_error(EXIT_LIMIT, "no memory");

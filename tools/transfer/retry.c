@@ -65,6 +65,8 @@ retry_run(const struct options *o, int (*once)(void *context, const char *addres
                    code != EXIT_LIMIT) {
             tries = 0;
             pause = PAUSE_LEAST_MS;
+            if (code != EXIT_DONE && pause_for(pause))
+                return EXIT_INTERRUPTED;
         } else {
             return code;
         }

@@ -21,28 +21,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/** Send or check the next one; a file that changed while it was read is offered again. */
-static int
-serve_next(struct sender *s)
-{
-    int code = sender_serve(s);
-
-    if (code != EXIT_DONE || !s->has_changed)
-        return code;
-    struct walk_entry entry = s->changed;
-    char name[TRANSFER_NAME_MOST + 1];
-    unsigned tries = s->changed_tries;
-    uint32_t index = s->offers;
-
-    memcpy(name, s->changed_name, sizeof name);
-    entry.path = name;
-    s->has_changed = 0;
-    code = sender_offer(s, &entry, name);
-    if (code == EXIT_DONE)
-        sent_at(s, index)->tries = tries;
-    return code;
-}
-
 /** Send or check the next one, and take what came; wait for a message where there is none to send:
  * that may settle an offer, so the caller looks again before the next call. */
 static int
@@ -50,19 +28,8 @@ work_once(struct sender *s)
 {
     if (s->todo_count == 0)
         return sender_take(s, -1);
-    int code = serve_next(s);
+    int code = sender_serve(s);
     return code == EXIT_DONE ? sender_take(s, 0) : code;
-}
-
-int
-sender_settle(struct sender *s, uint32_t most)
-{
-    int code = EXIT_DONE;
-
-    while (code == EXIT_DONE && s->offers - s->settled > most) {
-        code = work_once(s);
-    }
-    return code < 0 ? sender_cut(s) : code;
 }
 
 /* ---- Offers ---- */
@@ -74,7 +41,7 @@ make_place(struct sender *s, int is_file)
     int code = sender_take(s, 0);
 
     while (code == EXIT_DONE && s->todo_count > 64)
-        code = serve_next(s);
+        code = sender_serve(s);
     while (code == EXIT_DONE &&
            (sent_at(s, s->offers)->state != SENT_FREE || (is_file && s->open >= s->most_open))) {
         code = work_once(s);
@@ -251,6 +218,40 @@ sender_offer(struct sender *s, const struct walk_entry *entry, const char *name)
     return put_offer(s, &sent, &offer);
 }
 
+/** Offer a file again that changed while it was read. */
+static int
+offer_changed(struct sender *s)
+{
+    struct sent_changed *changed = s->changed;
+    struct walk_entry entry = {
+        .kind = WALK_FILE, .path = changed->name, .below = "", .fd = changed->fd};
+    int code = EXIT_DONE;
+
+    s->changed = changed->next;
+    if (fstat(changed->fd, &entry.status) == 0) {
+        entry.status.st_nlink = 1; /* it was offered before, as itself */
+        code = sender_offer(s, &entry, changed->name);
+        if (code == EXIT_DONE)
+            sent_at(s, s->offers - 1)->tries = changed->tries;
+    } else {
+        close(changed->fd);
+        sender_leave_out(s,
+                         log_error(EXIT_LOCAL, "%s: %s", printable(changed->name), errno_text()));
+    }
+    free(changed);
+    return code;
+}
+
+int
+sender_settle(struct sender *s, uint32_t most)
+{
+    int code = EXIT_DONE;
+
+    while (code == EXIT_DONE && (s->changed != NULL || s->offers - s->settled > most))
+        code = s->changed != NULL ? offer_changed(s) : work_once(s);
+    return code < 0 ? sender_cut(s) : code;
+}
+
 int
 sender_offer_stream(struct sender *s, int fd, const char *name)
 {
@@ -310,6 +311,12 @@ sender_free(struct sender *s)
 {
     for (size_t i = 0; i < TRANSFER_WINDOW; i++)
         sent_release(s, &s->window[i]);
+    while (s->changed != NULL) {
+        struct sent_changed *changed = s->changed;
+        s->changed = changed->next;
+        close(changed->fd);
+        free(changed);
+    }
     for (size_t i = 0; i < s->inode_room; i++)
         free(s->inodes[i].name);
     free(s->inodes);

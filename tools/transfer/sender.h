@@ -33,6 +33,14 @@ struct sent {
     struct stat status;
 };
 
+/** A file that changed while it was read. */
+struct sent_changed {
+    struct sent_changed *next;
+    int fd;
+    unsigned tries;
+    char name[];
+};
+
 /** A file of several names that was offered. */
 struct sent_inode {
     dev_t dev;
@@ -57,15 +65,12 @@ struct sender {
     int file_mode, folder_mode; /* --chmod; -1: as they are */
     struct sent_inode *inodes;  /* a hash table; room is a power of two */
     size_t inode_count, inode_room;
-    int has_changed; /* 1: a file changed while it was read, and is to be offered again */
-    struct walk_entry changed;
-    char changed_name[TRANSFER_NAME_MOST + 1];
-    unsigned changed_tries;
-    int begun;      /* 1: the peer's first message has come */
-    int ended;      /* 1: END was sent */
-    int error;      /* exit code of a source that could not be read, or 0 */
-    int nonsense;   /* 1: the peer's message makes no sense */
-    int old_format; /* the peer's format where it is another one; else 0 */
+    struct sent_changed *changed; /* files that changed while they were read: to be offered again */
+    int begun;                    /* 1: the peer's first message has come */
+    int ended;                    /* 1: END was sent */
+    int error;                    /* exit code of a source that could not be read, or 0 */
+    int nonsense;                 /* 1: the peer's message makes no sense */
+    int old_format;               /* the peer's format where it is another one; else 0 */
     int same_receipt;
     int consumed; /* 1: bytes of a stream were read that cannot be read again */
 };

@@ -160,22 +160,25 @@ is_unchanged(const struct sent *sent)
 static int
 send_again(struct sender *s, struct sent *sent)
 {
-    s->changed = (struct walk_entry){.kind = WALK_FILE, .below = "", .fd = dup(sent->fd)};
-    s->changed_tries = sent->tries + 1;
+    size_t size = strlen(sent->name) + 1;
+    int again = sent->tries + 1 < TRIES;
+    struct sent_changed *changed = again ? malloc(sizeof *changed + size) : NULL;
+
     progress_break(&s->carrier.progress);
-    if (s->changed.fd < 0 || fstat(s->changed.fd, &s->changed.status) != 0 ||
-        s->changed_tries == TRIES) {
-        if (s->changed.fd >= 0)
-            close(s->changed.fd);
+    if (changed != NULL)
+        changed->fd = dup(sent->fd);
+    if (changed == NULL || changed->fd < 0) {
+        free(changed);
         return sender_leave_out(s, log_error(EXIT_LOCAL,
                                              "%s: it changes all the time while it is read; it is "
                                              "not stored there",
                                              printable(sent->name)));
     }
     log_warning("%s: it changed while it was read; it is sent again", printable(sent->name));
-    memcpy(s->changed_name, sent->name, strlen(sent->name) + 1);
-    s->changed.status.st_nlink = 1; /* it was offered before, as itself */
-    s->has_changed = 1;
+    changed->tries = sent->tries + 1;
+    memcpy(changed->name, sent->name, size);
+    changed->next = s->changed;
+    s->changed = changed;
     return EXIT_DONE;
 }
 

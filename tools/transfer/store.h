@@ -82,6 +82,7 @@ struct store {
     unsigned force, update, keep_both, checksum, hidden, no_perms, owner, xattrs;
     int dry;                         /* 1: a dry run: nothing is made or changed */
     uint64_t most_bytes, most_files; /* 0: no limit */
+    unsigned most_open;              /* files that may be open at a time */
     mode_t umask;
     uint64_t bytes, files; /* that were offered */
     unsigned warned;       /* a set of enum store_step: what the file system cannot do */

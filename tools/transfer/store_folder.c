@@ -98,6 +98,10 @@ static struct store_folder *
 remember_folder(struct store *store, const char *name, int made, mode_t mode)
 {
     size_t size = strlen(name) + 1;
+
+    for (struct store_folder *at = store->folders; at != NULL; at = at->next)
+        if (strcmp(at->name, name) == 0)
+            return at; /* offered again before it was done */
     struct store_folder *folder = malloc(sizeof *folder + size);
 
     if (folder == NULL)

@@ -123,14 +123,12 @@ store_group_add(struct store *store, struct store_item *item)
     if (item->kind == OFFER_FILE) {
         store->group_files++;
         store->group_bytes += item->moved;
-        if (store->group_files > STORE_FEW && item->fd >= 0 && !store->stream) {
-            close(item->fd); /* the group is put on the disk as a whole */
-            item->fd = -1;
-        }
     }
     item->state = ITEM_GROUP;
     store->group[store->group_count++] = item;
-    if (store->group_count == STORE_GROUP || store->group_bytes >= GROUP_BYTES || store->stream)
+    /* Each stays open, so that its lock holds until it has its name. */
+    if (store->group_count == STORE_GROUP || store->group_files >= store->most_open ||
+        store->group_bytes >= GROUP_BYTES || store->stream)
         store_group_settle(store);
 }
 

@@ -77,6 +77,9 @@ store_start(struct store *store, struct store_item *item, uint64_t offset)
             return store_refuse(store, item, "another program is receiving it");
         store_lacks(store, STEP_LOCK, item);
     }
+    struct stat named;
+    if (fstatat(folder, part, &named, AT_SYMLINK_NOFOLLOW) != 0)
+        return store_refuse(store, item, "another program has received it");
     /* What was checked before the lock was taken may be another's work since. */
     int altered = offset > 0 && !fresh &&
                   (!item->verified || status.st_ino != item->ino ||
