@@ -97,36 +97,59 @@ refuse_header(struct duet_session *s, size_t tried)
                               tried);
 }
 
-/* §4 "Several secrets": TOP has one, a listener tries its secrets in turn, but none that has
- * expired. */
+/** Try a secret on the peer's first header. Returns DUET_OK: it fits; 1: it does not; or what ended
+ * the session. */
+static int
+try_header(struct duet_session *s, const struct duet__psk *psk,
+           const uint8_t header[DUET_HEADER_SIZE])
+{
+    int result = start_hello(s, &s->rx, duet__peer_role(s), psk);
+
+    if (result != DUET_OK)
+        return result;
+    result = duet__cipher_open_header(&s->rx, header);
+    if (result == DUET_E_CRYPTO)
+        return duet__session_fail(s, result, NULL);
+    return result == DUET_OK && s->rx.code == WIRE_HELLO ? DUET_OK : 1;
+}
+
+/* §4 "Several secrets": TOP has one, a listener tries all of its secrets but those that have
+ * expired, and does not stop at a match. */
 int
 duet__session_first_header(struct duet_session *s, const uint8_t header[DUET_HEADER_SIZE])
 {
     const duet_config *config = s->config;
     const struct duet__psk *first = s->role == DUET_TOP ? s->psk : config->psks;
     size_t count = s->role == DUET_TOP ? 1 : config->count;
-    size_t tried = 0;
+    size_t tried = 0, start = 0;
+    const struct duet__psk *match = NULL;
     struct duet__handshake *messages = &s->handshake->messages;
 
     memcpy(messages->nonces + (s->role == DUET_TOP ? WIRE_NONCE : 0), s->handshake->opening,
            WIRE_NONCE);
+    /* All are tried, from a place that this side's nonce draws: how long it takes must not show
+     * which one fits. */
+    if (s->role == DUET_BOTTOM)
+        start = duet__load32(messages->nonces + WIRE_NONCE) % count;
     for (size_t i = 0; i < count; i++) {
-        if (!duet__psk_valid(&first[i], s->handshake->now_ms))
+        const struct duet__psk *psk = &first[(start + i) % count];
+        if (!duet__psk_valid(psk, s->handshake->now_ms))
             continue;
         tried++;
-        int result = start_hello(s, &s->rx, duet__peer_role(s), &first[i]);
-        if (result != DUET_OK)
+        int result = try_header(s, psk, header);
+        if (result == DUET_OK && match == NULL)
+            match = psk;
+        if (result < 0)
             return result;
-        result = duet__cipher_open_header(&s->rx, header);
-        if (result == DUET_E_CRYPTO)
-            return duet__session_fail(s, result, NULL);
-        if (result != DUET_OK || s->rx.code != WIRE_HELLO)
-            continue;
-        s->psk = messages->psk = &first[i];
-        s->rx_phase = DUET__RX_HELLO;
-        return DUET_OK;
     }
-    return refuse_header(s, tried);
+    if (match == NULL)
+        return refuse_header(s, tried);
+    int result = tried > 1 ? try_header(s, match, header) : DUET_OK;
+    if (result < 0)
+        return result;
+    s->psk = messages->psk = match;
+    s->rx_phase = DUET__RX_HELLO;
+    return DUET_OK;
 }
 
 /* ---- The change to the session secret ---- */
