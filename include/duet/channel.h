@@ -116,10 +116,11 @@ DUET_API DUET_CHECKED int duet_channel_open_preset(duet_channel **channel, duet_
  *
  * channel   out: the channel; NULL on failure.
  * config    DUET_SET_FRAME_SIZE and DUET_SET_BUFFERED apply; frozen from now on; NULL: defaults.
- * tx, rx    in: two ciphers of duet_cipher_init(), no frame begun, one that the peer opens with and
- *           one that it seals with. On success they are moved into the channel and wiped in place:
- *           with a second copy the keystream would repeat. The limit of tx is what the peer
- *           accepts, at least 1: sending splits to it. The limit of rx is what this side accepts.
+ * ciphers   in: [0] tx, which the peer opens with, and [1] rx, which it seals with: both of
+ *           duet_cipher_init(), no frame begun. On success they are moved into the channel and
+ *           wiped in place: with a second copy the keystream would repeat. The limit of tx is what
+ *           the peer accepts, at least 1: sending splits to it. The limit of rx is what this side
+ *           accepts.
  * stream    in: as duet_channel_open_stream(); NULL: the channel is on rfd and wfd.
  * rfd, wfd  as duet_channel_open(); ignored where there is a stream.
  *
@@ -136,7 +137,7 @@ DUET_API DUET_CHECKED int duet_channel_open_preset(duet_channel **channel, duet_
  * Source: docs/protocol.md §3 "The raw cipher".   Since 0.2.
  */
 DUET_API DUET_CHECKED int duet_channel_open_raw(duet_channel **channel, const duet_config *config,
-                                                duet_cipher *tx, duet_cipher *rx,
+                                                duet_cipher *const ciphers[2],
                                                 const duet_stream *stream, int rfd, int wfd);
 
 /** Wipe and release. Sends nothing: call duet_channel_close() first. The descriptors stay open.

@@ -201,15 +201,15 @@ duet_channel_open_preset(duet_channel **channel, duet_session *session, const du
 }
 
 int
-duet_channel_open_raw(duet_channel **channel, const duet_config *config, duet_cipher *tx,
-                      duet_cipher *rx, const duet_stream *stream, int rfd, int wfd)
+duet_channel_open_raw(duet_channel **channel, const duet_config *config,
+                      duet_cipher *const ciphers[2], const duet_stream *stream, int rfd, int wfd)
 {
     duet_session *session;
     int result = channel_construct(channel, stream, rfd, wfd, 1);
 
     if (result != DUET_OK)
         return result;
-    result = duet__session_new_raw(&session, config, tx, rx);
+    result = duet__session_new_raw(&session, config, ciphers[0], ciphers[1]);
     if (result != DUET_OK) {
         duet_channel_free(*channel);
         *channel = NULL;

@@ -14,6 +14,9 @@
 
 #include <cmocka.h>
 
+/* The two ciphers of a raw channel. */
+#define BOTH(tx, rx) ((duet_cipher *const[2]){(tx), (rx)})
+
 static struct own_context own;
 
 static duet_config *
@@ -209,10 +212,12 @@ raw_channels_talk(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
     for (int i = 0; i < 4; i++)
         start_cipher(&cipher[i], (uint8_t)(i % 2 * 10), 700);
-    assert_int_equal(duet_channel_open_raw(&one, NULL, &cipher[0], &cipher[1], NULL, fd[0], fd[0]),
-                     DUET_OK);
     assert_int_equal(
-        duet_channel_open_raw(&other, NULL, &cipher[3], &cipher[2], NULL, fd[1], fd[1]), DUET_OK);
+        duet_channel_open_raw(&one, NULL, BOTH(&cipher[0], &cipher[1]), NULL, fd[0], fd[0]),
+        DUET_OK);
+    assert_int_equal(
+        duet_channel_open_raw(&other, NULL, BOTH(&cipher[3], &cipher[2]), NULL, fd[1], fd[1]),
+        DUET_OK);
     assert_true(ends_all((const uint8_t *)cipher, sizeof cipher, 0)); /* moved, no copy is left */
     for (int i = 0; i < 5; i++) {
         send_one(one, other, NULL);
@@ -258,7 +263,7 @@ raw_directions_do_not_rotate(void **state)
         start_cipher(&tx, 0, 700);
         start_cipher(&rx, 10, 700);
         start_cipher(&peer, 10, 700);
-        assert_int_equal(duet_channel_open_raw(&channel, NULL, &tx, &rx, NULL, fd[0], fd[0]),
+        assert_int_equal(duet_channel_open_raw(&channel, NULL, BOTH(&tx, &rx), NULL, fd[0], fd[0]),
                          DUET_OK);
         assert_int_equal(duet_cipher_seal(&peer, frame, cases[i].code, frame + 16, cases[i].size),
                          DUET_OK);
@@ -285,26 +290,27 @@ raw_misuse(void **state)
     memset(&none, 0, sizeof none);
     start_cipher(&tx, 0, 700);
     start_cipher(&rx, 10, 700);
-    assert_int_equal(duet_channel_open_raw(&channel, NULL, &tx, &none, NULL, fd[0], fd[0]),
+    assert_int_equal(duet_channel_open_raw(&channel, NULL, BOTH(&tx, &none), NULL, fd[0], fd[0]),
                      DUET_E_MISUSE);
     assert_null(channel);
-    assert_int_equal(duet_channel_open_raw(&channel, NULL, &tx, &tx, NULL, fd[0], fd[0]),
+    assert_int_equal(duet_channel_open_raw(&channel, NULL, BOTH(&tx, &tx), NULL, fd[0], fd[0]),
                      DUET_E_MISUSE);
     start_cipher(&none, 0, 700); /* one keystream for two directions */
-    assert_int_equal(duet_channel_open_raw(&channel, NULL, &tx, &none, NULL, fd[0], fd[0]),
+    assert_int_equal(duet_channel_open_raw(&channel, NULL, BOTH(&tx, &none), NULL, fd[0], fd[0]),
                      DUET_E_MISUSE);
-    assert_int_equal(duet_channel_open_raw(&channel, NULL, &tx, &rx, NULL, -1, fd[0]),
+    assert_int_equal(duet_channel_open_raw(&channel, NULL, BOTH(&tx, &rx), NULL, -1, fd[0]),
                      DUET_E_MISUSE);
-    assert_int_equal(duet_channel_open_raw(&channel, NULL, &tx, &rx, &bad, fd[0], fd[0]),
+    assert_int_equal(duet_channel_open_raw(&channel, NULL, BOTH(&tx, &rx), &bad, fd[0], fd[0]),
                      DUET_E_MISUSE);
     assert_int_equal(duet_cipher_seal_begin(&tx, header, 1, 3), DUET_OK);
-    assert_int_equal(duet_channel_open_raw(&channel, NULL, &tx, &rx, NULL, fd[0], fd[0]),
+    assert_int_equal(duet_channel_open_raw(&channel, NULL, BOTH(&tx, &rx), NULL, fd[0], fd[0]),
                      DUET_E_MISUSE);
     start_cipher(&tx, 0, 0);
-    assert_int_equal(duet_channel_open_raw(&channel, NULL, &tx, &rx, NULL, fd[0], fd[0]),
+    assert_int_equal(duet_channel_open_raw(&channel, NULL, BOTH(&tx, &rx), NULL, fd[0], fd[0]),
                      DUET_E_MISUSE);
     start_cipher(&tx, 0, 1); /* still the caller's, and whole */
-    assert_int_equal(duet_channel_open_raw(&channel, NULL, &tx, &rx, NULL, fd[0], fd[0]), DUET_OK);
+    assert_int_equal(duet_channel_open_raw(&channel, NULL, BOTH(&tx, &rx), NULL, fd[0], fd[0]),
+                     DUET_OK);
     duet_channel_free(channel);
     close(fd[0]);
     close(fd[1]);

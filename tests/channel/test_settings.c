@@ -16,6 +16,9 @@
 
 #include <cmocka.h>
 
+/* The two ciphers of a raw channel. */
+#define BOTH(tx, rx) ((duet_cipher *const[2]){(tx), (rx)})
+
 enum kind { KIND_STANDARD, KIND_OWN, KIND_PRESET, KIND_RAW, KINDS };
 
 struct couple {
@@ -90,7 +93,7 @@ open_end(struct couple *couple, enum kind kind, enum duet_role role, int on_stre
         duet_cipher tx, rx;
         start_cipher(&tx, role == DUET_TOP ? 10 : 20);
         start_cipher(&rx, role == DUET_TOP ? 20 : 10);
-        assert_int_equal(duet_channel_open_raw(end, couple->config, &tx, &rx, stream, fd, fd),
+        assert_int_equal(duet_channel_open_raw(end, couple->config, BOTH(&tx, &rx), stream, fd, fd),
                          DUET_OK);
     } else if (kind == KIND_PRESET) {
         duet_session *session;

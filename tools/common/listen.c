@@ -60,25 +60,42 @@ listen_unix(struct listener *listener, const struct sockaddr_un *un, const char 
     return EXIT_DONE;
 }
 
+/** The address of a socket, or of what is resolved, in a struct that fits both kinds. */
+union any_address {
+    struct sockaddr_storage any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+/** The port of an address, in network order; it is at the same place in both kinds. */
+static in_port_t
+port_of(const union any_address *address)
+{
+    return address->any.ss_family == AF_INET ? address->v4.sin_port : address->v6.sin6_port;
+}
+
 /** 1 when the socket listens on this port; with_host: and on this address of it. */
 static int
 is_bound_to(int fd, const struct sockaddr *at, int with_host)
 {
-    struct sockaddr_storage bound = {0};
+    union any_address bound, wanted;
     socklen_t size = sizeof bound;
+    int v4 = at->sa_family == AF_INET;
 
+    memset(&bound, 0, sizeof bound);
+    memset(&wanted, 0, sizeof wanted);
     if (getsockname(fd, (struct sockaddr *)&bound, &size) != 0)
         return 0;
-    const struct sockaddr_in *in = (const struct sockaddr_in *)&bound, *v4 = (const void *)at;
-    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&bound, *v6 = (const void *)at;
-    if (bound.ss_family != at->sa_family || in->sin_port != v4->sin_port)
+    memcpy(&wanted, at, v4 ? sizeof wanted.v4 : sizeof wanted.v6);
+    if (bound.any.ss_family != at->sa_family || port_of(&bound) != port_of(&wanted))
         return 0;
     if (!with_host)
         return 1;
-    if (at->sa_family == AF_INET)
-        return in->sin_addr.s_addr == v4->sin_addr.s_addr;
-    return memcmp(&in6->sin6_addr, &v6->sin6_addr, sizeof v6->sin6_addr) == 0 && /* public */
-           in6->sin6_scope_id == v6->sin6_scope_id;
+    if (v4)
+        return bound.v4.sin_addr.s_addr == wanted.v4.sin_addr.s_addr;
+    /* public: addresses */
+    return memcmp(&bound.v6.sin6_addr, &wanted.v6.sin6_addr, sizeof wanted.v6.sin6_addr) == 0 &&
+           bound.v6.sin6_scope_id == wanted.v6.sin6_scope_id;
 }
 
 /** The first of the sockets that is_bound_to() finds; -1: none. */
@@ -161,13 +178,14 @@ listen_as(const struct sockaddr *at, socklen_t size, enum listen_mode mode,
 static void
 choose_port(struct sockaddr *at, const struct listener *listener)
 {
-    struct sockaddr_storage first = {0};
+    union any_address first;
     socklen_t size = sizeof first;
     struct sockaddr_in *in = (struct sockaddr_in *)at; /* the port is at the same place in both */
 
+    memset(&first, 0, sizeof first);
     if (in->sin_port == 0 && listener->count > 0 &&
         getsockname(listener->fds[0], (struct sockaddr *)&first, &size) == 0)
-        in->sin_port = ((const struct sockaddr_in *)&first)->sin_port;
+        in->sin_port = port_of(&first);
 }
 
 static int
