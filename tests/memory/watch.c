@@ -108,13 +108,31 @@ search_process(pid_t pid, const char *when)
     fflush(stdout);
 }
 
+/** 1 when a task is its process's first thread: when another one ends, the process goes on. */
+static int
+is_process(pid_t task)
+{
+    char path[64], line[128];
+    int process = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)task);
+    FILE *status = fopen(path, "r");
+    if (status == NULL)
+        die(path);
+    while (fgets(line, sizeof line, status) != NULL)
+        if (strncmp(line, "Tgid:", 5) == 0)
+            process = strtol(line + 5, NULL, 10) == task;
+    fclose(status);
+    return process;
+}
+
 /** What a stop of a traced process asks for; returns the signal to go on with. */
 static int
 stopped(pid_t pid, int status)
 {
     int signal = WSTOPSIG(status), event = status >> 16;
 
-    if (event == PTRACE_EVENT_EXIT)
+    if (event == PTRACE_EVENT_EXIT && is_process(pid))
         search_process(pid, "exit");
     if (event != 0)
         return 0;
