@@ -4,6 +4,7 @@
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 needs_python
+umask 022 # modes are compared
 duet keygen -o k >/dev/null
 
 # transfer CODE-OF-RECV CODE-OF-SEND RECV-OPTIONS PATH...

@@ -3,6 +3,7 @@
 # umask, long and deep names, equal files, file systems that lack a step (docs/transfer.md).
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
+umask 022 # modes are compared
 duet keygen -o k >/dev/null
 
 # transfer CODE-OF-RECV CODE-OF-SEND RECV-OPTIONS SEND-OPTIONS PATH...
