@@ -28,10 +28,14 @@ crew() {
     workers server | wc -l
 }
 
+ids() {
+    grep -o 'id [0-9]*' server.err | sort -u | wc -l
+}
+
 up "$target"
 comes "workers" 3 crew
 peer both "$plain" 4 12 || bad "through workers"
-[ "$(grep -o 'id [0-9]*' server.err | sort -u | wc -l)" -eq 12 ] || bad "not 12 names of their own"
+comes "connections with an id of their own" 12 ids
 
 # one dies: its connections are cut, the others go on, and it comes back
 victim=$(workers server | head -1)
