@@ -15,7 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Seconds, and probes: a peer whose machine or network died is noticed after two minutes. */
+/* Seconds, and probes: on an idle connection a peer whose machine or network died is noticed after
+ * two minutes. Where bytes are under way, TCP's own retries decide. */
 enum { KEEPALIVE_IDLE = 60, KEEPALIVE_INTERVAL = 15, KEEPALIVE_COUNT = 4 };
 
 /** host:port or [v6]:port. Returns NULL, or what is wrong with it. */
