@@ -154,6 +154,10 @@ transfer 0 0 "-o kept --force --checksum" note
 [ "$(cat kept/note)" = newer ] || bad "--checksum"
 transfer 1 1 "-o small --max-size 3" note
 transfer 1 1 "-o few --max-files 2" pick
+printf 'pick/a/1.c\n' >list # two folders on the way, and a file
+transfer 1 1 "-o few2 --max-files 2" --files-from list
+says "more files than --max-files" send.err
+transfer 0 0 "-o few3 --max-files 3" --files-from list
 
 # ---- An unfinished file of another user, or with a second name, is not ours ----
 echo precious >linked && mkdir part && ln linked part/note.duet-part

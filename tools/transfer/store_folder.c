@@ -30,16 +30,24 @@ cache_folder(struct store *store, const char *name, size_t size, int fd)
     store->cached[size] = 0;
 }
 
-/** A folder below a folder, made where it is missing: one that was never offered. */
+/** A folder below a folder, made where it is missing: one that was never offered. It counts as one
+ * that was; errno EMLINK: the user allows no more. */
 static int
-open_or_make(const struct store *store, int parent, const char *name)
+open_or_make(struct store *store, int parent, const char *name)
 {
     int fd = openat(parent, name, FOLDER_FLAGS);
 
-    if (fd < 0 && errno == ENOENT && !store->dry &&
-        (mkdirat(parent, name, 0777) == 0 || errno == EEXIST))
-        fd = openat(parent, name, FOLDER_FLAGS);
-    return fd;
+    if (fd >= 0 || errno != ENOENT || store->dry)
+        return fd;
+    if (store->most_files != 0 && store->files >= store->most_files) {
+        errno = EMLINK;
+        return -1;
+    }
+    if (mkdirat(parent, name, 0777) == 0)
+        store->files++;
+    else if (errno != EEXIST)
+        return -1;
+    return openat(parent, name, FOLDER_FLAGS);
 }
 
 /** Open name[0:size] below root, from the cached folder where that is on the way. Returns a
@@ -87,6 +95,8 @@ folder_of(struct store *store, const struct store_item *item, const char **base)
         return fd;
     if (errno == ENOENT && store->dry)
         return -1; /* the real transfer would make it */
+    if (errno == EMLINK)
+        return store_refuse(store, item, "more files than --max-files allows");
     if (errno == ELOOP || errno == ENOTDIR)
         return store_refuse(store, item, "a link or a file is in the place of its folder");
     return store_fail(store, item);
