@@ -29,7 +29,7 @@ crew() {
 }
 
 ids() {
-    grep -o 'id [0-9]*' server.err | sort -u | wc -l
+    grep -o ' id [0-9][0-9]*' server.err | sort -u | wc -l
 }
 
 up "$target"
