@@ -16,8 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ASSEMBLY_MOST = TRANSFER_DATA_MOST + TRANSFER_MESSAGE }; /* bytes of a message in parts */
-
 struct carrier_block *
 carrier_first(struct carrier_queue *queue)
 {
@@ -205,8 +203,8 @@ static int
 assemble(struct carrier *carrier, const duet_message *frame)
 {
     if (carrier->assembly == NULL)
-        carrier->assembly = malloc(ASSEMBLY_MOST);
-    if (carrier->assembly == NULL || frame->size > ASSEMBLY_MOST - carrier->assembled)
+        carrier->assembly = malloc(CARRIER_ASSEMBLY);
+    if (carrier->assembly == NULL || frame->size > CARRIER_ASSEMBLY - carrier->assembled)
         return -1;
     if (frame->size > 0)
         memcpy(carrier->assembly + carrier->assembled, frame->data, frame->size);

@@ -16,10 +16,11 @@
 #include <pthread.h>
 
 enum {
-    CARRIER_BLOCKS = 3,                     /* of each queue */
-    CARRIER_BLOCK = 4 * TRANSFER_DATA_MOST, /* bytes of messages in a block */
-    CARRIER_LIST = 1024,                    /* messages in a block */
-    CARRIER_TICK_MS = 1000                  /* a sign of life at least so often */
+    CARRIER_BLOCKS = 3,                                       /* of each queue */
+    CARRIER_BLOCK = 4 * TRANSFER_DATA_MOST,                   /* bytes of messages in a block */
+    CARRIER_LIST = 1024,                                      /* messages in a block */
+    CARRIER_ASSEMBLY = TRANSFER_DATA_MOST + TRANSFER_MESSAGE, /* bytes of a message in parts */
+    CARRIER_TICK_MS = 1000                                    /* a sign of life at least so often */
 };
 
 /** Messages one after the other, sealed or received by one call. */

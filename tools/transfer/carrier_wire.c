@@ -403,7 +403,7 @@ carrier_release(struct carrier *carrier)
     free_queue(&carrier->in);
     free_queue(&carrier->out);
     if (carrier->assembly != NULL)
-        duet_wipe(carrier->assembly, carrier->assembled);
+        duet_wipe(carrier->assembly, CARRIER_ASSEMBLY);
     free(carrier->assembly);
     close_pipe(carrier->wake);
     close_pipe(carrier->stop);
