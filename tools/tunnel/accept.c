@@ -41,10 +41,12 @@ accept_descriptor_limit(void)
 
 /* ---- Pausing ---- */
 
+/** A tunnel that accepts for others too goes on: a peer of one that is full is refused once it has
+ * authenticated. */
 static int
 at_limit(const struct tunnel *tunnel)
 {
-    return tunnel->open_count >= tunnel->settings->most_connections;
+    return !tunnel->is_shared && tunnel->open_count >= tunnel->settings->most_connections;
 }
 
 static int
@@ -178,14 +180,15 @@ admit_connection(struct tunnel *tunnel, int fd, const struct sockaddr_storage *f
                           "it is no proxy whose headers are believed; see proxy-from");
         return;
     }
-    if (source_limit_take(&tunnel->sources, from, is_proxied ? 0 : settings->most_from_source) !=
-        0) {
+    struct source_limit *sources = tunnel->is_shared ? &tunnel->undecided : &tunnel->sources;
+    unsigned most = is_proxied || tunnel->is_shared ? 0 : settings->most_from_source;
+    if (source_limit_take(sources, from, most) != 0) {
         refuse_connection(tunnel, fd, from, PROXY_SOURCE_FULL);
         return;
     }
     if (lifecycle_accept(tunnel, fd, from) == 0)
         return;
-    source_limit_give(&tunnel->sources, from);
+    source_limit_give(sources, from);
     pause_all(tunnel->service, "out of memory");
 }
 

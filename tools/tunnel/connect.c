@@ -37,7 +37,7 @@ connect_left(const struct connection *c)
 static const char *
 current_target(const struct connection *c)
 {
-    return c->settings->targets.at[c->dial->target - 1];
+    return connection_targets(c)->at[c->dial->target - 1];
 }
 
 static enum attempt
@@ -65,7 +65,7 @@ address_failed(struct connection *c, const char *why)
 static int
 address_share(const struct connection *c)
 {
-    uint64_t others = c->settings->targets.count - c->dial->target + dial_count(c->dial->next);
+    uint64_t others = connection_targets(c)->count - c->dial->target + dial_count(c->dial->next);
     uint64_t share = connect_left(c) / (others + 1);
 
     return share < SHARE_LEAST_MS ? SHARE_LEAST_MS : (int)share;
@@ -75,7 +75,7 @@ static enum attempt
 try_address(struct connection *c, const struct sockaddr *where, socklen_t size)
 {
     struct sockaddr_storage at = {0};
-    int is_plain = c->settings->side == TUNNEL_SERVER;
+    int is_plain = c->dials_plain;
     int error;
 
     memcpy(&at, where, size < sizeof at ? size : sizeof at);
@@ -185,7 +185,7 @@ connect_continue(struct connection *c)
         }
         uv_freeaddrinfo(dial->list);
         dial->list = NULL;
-        if (dial->target == c->settings->targets.count) {
+        if (dial->target == connection_targets(c)->count) {
             all_failed(c);
             return;
         }

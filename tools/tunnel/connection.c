@@ -41,15 +41,9 @@ connection_is_retired(const struct connection *c)
 int
 connection_is_withdrawn(const struct connection *c)
 {
-    const struct tunnel *tunnel = c->tunnel;
-    duet_info info;
-
     if (connection_is_retired(c))
         return 1;
-    if (c->generation == tunnel->generation)
-        return 0;
-    duet_session_info(duet_channel_session(c->channel), &info);
-    return !settings_admit(tunnel->settings, c->settings, &info);
+    return c->generation != c->tunnel->generation && shared_find(c) == NULL;
 }
 
 void
@@ -88,6 +82,8 @@ connection_new(struct tunnel *tunnel, const struct sockaddr_storage *from)
     c->generation = c->keys = tunnel->generation;
     c->generation->holders += 2;
     c->settings = tunnel->settings;
+    c->is_undecided = tunnel->is_shared != 0;
+    c->dials_plain = c->settings->side == TUNNEL_SERVER;
     c->from = *from;
     c->since_ms = c->moved_ms = c->heard_ms = uv_now(&service->loop);
     c->id = ((uint64_t)service->view.worker << 48) | ++service->last_id;
@@ -321,7 +317,7 @@ connection_end(struct connection *c, enum record_outcome how, const char *reason
         connection_not_half_open(c);
     else
         c->tunnel->counters->open = --c->tunnel->open_count;
-    source_limit_give(&c->tunnel->sources, &c->from);
+    source_limit_give(connection_sources(c), &c->from);
     /* A cut shows as a cut: the plain side gets a reset, the peer an end without CLOSE. */
     connection_release(c, how != END_DONE);
     c->service->hooks->on_left(c->tunnel);

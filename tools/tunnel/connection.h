@@ -125,6 +125,8 @@ struct connection {
     uint8_t state;               /* enum connection_state */
     uint8_t can;                 /* set of enum relay_can */
     int8_t result;               /* what killed the channel; DUET_OK: nothing */
+    unsigned dials_plain : 1;    /* it dials its plain side, not its peer */
+    unsigned is_undecided : 1;   /* it came where several tunnels listen; see shared.c */
     unsigned is_ready : 1;       /* in the service's ready list */
     unsigned is_recorded : 1;
     unsigned flushing : 1;      /* the channel has more to write */
@@ -142,14 +144,28 @@ struct connection {
 static inline struct endpoint *
 connection_accepted(const struct connection *c)
 {
-    return c->settings->side == TUNNEL_CLIENT ? c->plain : c->duet;
+    return c->dials_plain ? c->duet : c->plain;
 }
 
 /** The side that is dialled. */
 static inline struct endpoint **
 connection_dialled(struct connection *c)
 {
-    return c->settings->side == TUNNEL_CLIENT ? &c->duet : &c->plain;
+    return c->dials_plain ? &c->plain : &c->duet;
+}
+
+/** The addresses that are dialled. */
+static inline const struct strlist *
+connection_targets(const struct connection *c)
+{
+    return &c->settings->targets;
+}
+
+/** Where its source is counted. */
+static inline struct source_limit *
+connection_sources(struct connection *c)
+{
+    return c->is_undecided ? &c->tunnel->undecided : &c->tunnel->sources;
 }
 
 /** The calls upwards. Each may end the connection. */
@@ -220,6 +236,19 @@ const char *connection_state_name(const struct connection *connection);
 /** Settings with one holder; NULL: no memory. */
 struct generation *generation_new(struct settings *settings);
 void generation_release(struct generation *generation); /**< NULL is fine */
+
+/* ---- shared.c: several tunnels at one address ---- */
+
+/** The tunnel that lets in a peer which has authenticated, or has begun to: the connection's own,
+ * or one that listens where that one does. NULL: none. */
+struct tunnel *shared_find(const struct connection *connection);
+
+/** Its peer has authenticated: from now on it is a connection of its peer's tunnel. Returns NULL,
+ * or why it cannot be: a sentence; *rejected 1: no tunnel lets the peer in. */
+const char *shared_decide(struct connection *connection, int *rejected);
+
+/** A reload: let a half-open connection go on with the tunnel that accepts where it came now. */
+void shared_follow(struct connection *connection);
 
 /* ---- half_open.c ---- */
 

@@ -116,14 +116,22 @@ lifecycle_accept(struct tunnel *tunnel, int fd, const struct sockaddr_storage *f
 void
 lifecycle_authenticated(struct connection *c)
 {
-    struct tunnel *tunnel = c->tunnel;
+    int rejected = 0;
+    const char *why = shared_decide(c, &rejected);
 
+    if (rejected) {
+        half_open_reject(c, why);
+        return;
+    }
+    struct tunnel *tunnel = c->tunnel;
     connection_adopt(c, 0);
     connection_not_half_open(c);
     connection_enter(c, CONNECTION_RESOLVING, NO_TIMER);
     tunnel->counters->handshakes++;
     tunnel->counters->open = ++tunnel->open_count;
-    if (tunnel->open_count > c->settings->most_connections)
+    if (why != NULL)
+        connection_end(c, END_REFUSED, why);
+    else if (tunnel->open_count > c->settings->most_connections)
         connection_end(c, END_REFUSED, "max-connections is reached");
     else
         connect_start(c);
@@ -262,6 +270,7 @@ lifecycle_timer(struct connection *c)
 static void
 reload_half_open(struct connection *c)
 {
+    shared_follow(c);
     if (connection_is_retired(c)) {
         half_open_reject(c, "a reload withdrew the tunnel before the peer had authenticated");
         return;

@@ -44,8 +44,9 @@ proxy_header_look(struct connection *c)
 static enum proxy_header_result
 take_source(struct connection *c, const struct proxy *proxy, const char **why)
 {
-    struct source_limit *sources = &c->tunnel->sources;
-    int full = source_limit_take(sources, &proxy->source, c->settings->most_from_source) != 0;
+    struct source_limit *sources = connection_sources(c);
+    unsigned most = c->is_undecided ? 0 : c->settings->most_from_source;
+    int full = source_limit_take(sources, &proxy->source, most) != 0;
 
     *why = PROXY_SOURCE_FULL;
     if (full && source_limit_take(sources, &proxy->source, 0) != 0) {

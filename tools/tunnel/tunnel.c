@@ -19,6 +19,7 @@ set_generation(struct tunnel *tunnel, struct generation *generation,
     generation_release(tunnel->generation);
     tunnel->generation = generation;
     tunnel->settings = settings;
+    tunnel->is_shared = settings_is_shared(generation->settings, settings);
     tunnel->retired = 0;
 }
 
@@ -78,12 +79,28 @@ log_listening(const struct tunnel *tunnel, const char *address, const struct lis
     }
 }
 
+/** The tunnel that accepts what comes at a tunnel's addresses: itself, or the first that shares
+ * them. */
+static const struct tunnel_settings *
+find_acceptor(const struct tunnel *tunnel)
+{
+    const struct settings *settings = tunnel->generation->settings;
+
+    return &settings->tunnels[settings_first_sharing(settings, tunnel->settings)];
+}
+
 /** Accept on the sockets of all of a tunnel's addresses. */
 static int
 add_ports(struct tunnel *tunnel)
 {
     const struct strlist *addresses = &tunnel->settings->listen;
 
+    if (find_acceptor(tunnel) != tunnel->settings) {
+        if (tunnel->service->view.worker == 0)
+            record_note(RECORD_INFO, "%s: listening on %s, with %s", tunnel->settings->name,
+                        printable(addresses->at[0]), find_acceptor(tunnel)->name);
+        return EXIT_DONE;
+    }
     for (size_t i = 0; i < addresses->count; i++) {
         const struct listener *listener =
             sockets_for(&tunnel->service->sockets, tunnel->settings, addresses->at[i]);
@@ -144,8 +161,8 @@ new_tunnel(struct service *service, struct generation *generation,
     return tunnel;
 }
 
-static struct tunnel *
-find_tunnel(struct service *service, const struct tunnel_settings *settings)
+struct tunnel *
+tunnel_find(struct service *service, const struct tunnel_settings *settings)
 {
     struct tunnel *tunnel;
 
@@ -176,6 +193,7 @@ release_tunnel(struct tunnel *tunnel)
     free_counters(tunnel->service, tunnel->counters);
     generation_release(tunnel->generation);
     source_limit_free(&tunnel->sources);
+    source_limit_free(&tunnel->undecided);
     free(tunnel);
 }
 
@@ -206,7 +224,7 @@ tunnels_make(struct service *service, struct generation *generation)
 
     for (size_t i = 0; i < settings->tunnel_count; i++) {
         const struct tunnel_settings *t = &settings->tunnels[i];
-        if (find_tunnel(service, t) != NULL || new_tunnel(service, generation, t) != NULL)
+        if (tunnel_find(service, t) != NULL || new_tunnel(service, generation, t) != NULL)
             continue;
         release_all_unused(service);
         return log_error(EXIT_LIMIT,
@@ -229,7 +247,7 @@ tunnels_renew(struct service *service)
         close_ports(tunnel);
     }
     for (size_t i = 0; i < settings->tunnel_count; i++) {
-        tunnel = find_tunnel(service, &settings->tunnels[i]);
+        tunnel = tunnel_find(service, &settings->tunnels[i]);
         set_generation(tunnel, service->generation, &settings->tunnels[i]);
         if (add_ports(tunnel) != EXIT_DONE)
             code = EXIT_LIMIT;

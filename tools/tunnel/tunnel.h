@@ -47,11 +47,13 @@ struct tunnel {
     LIST_HEAD(ports, port) ports;
     struct counters *counters;
     struct source_limit sources;
-    uint32_t drain_ms;            /* how long unauthenticated peers are listened to: drawn once */
-    struct connections half_open; /* the oldest first */
+    struct source_limit undecided; /* of connections that may be another's; see shared.c */
+    uint32_t drain_ms;             /* how long unauthenticated peers are listened to: drawn once */
+    struct connections half_open;  /* the oldest first */
     unsigned half_open_count, open_count;
-    int paused;  /* 1: it accepts nothing for now */
-    int retired; /* 1: no longer configured */
+    int paused;    /* 1: it accepts nothing for now */
+    int retired;   /* 1: no longer configured */
+    int is_shared; /* 1: others listen where it does */
     TAILQ_ENTRY(tunnel) entry;
 };
 
@@ -105,6 +107,9 @@ int tunnels_make(struct service *service, struct generation *generation);
 /** Configure the tunnels, all made, by the service's generation, and accept on their sockets.
  * Returns an exit code: without memory some do not accept on all. */
 int tunnels_renew(struct service *service);
+
+/** The tunnel of a configuration's settings; NULL: none runs. */
+struct tunnel *tunnel_find(struct service *service, const struct tunnel_settings *settings);
 
 /** Accept nothing more, on any tunnel. */
 void tunnels_close_ports(struct service *service);

@@ -107,7 +107,7 @@ check_targets(const struct settings *settings, const struct tunnel_settings *t,
                            printable_word(t->targets.at[i]), settings->file != NULL ? "" : "--");
 }
 
-/** Do two tunnels want the same address? */
+/** Does a tunnel want an address twice, or one that another has? Servers can share theirs. */
 static void
 check_listen(const struct settings *settings, size_t which, size_t word, struct faults *faults)
 {
@@ -115,17 +115,22 @@ check_listen(const struct settings *settings, size_t which, size_t word, struct 
     const char *address = t->listen.at[word];
     char place[512];
 
-    for (size_t i = 0; i <= which; i++)
-        for (size_t j = 0; j < settings->tunnels[i].listen.count; j++) {
+    for (size_t i = 0; i <= which; i++) {
+        const struct tunnel_settings *other = &settings->tunnels[i];
+        for (size_t j = 0; j < other->listen.count; j++) {
             if (i == which && j >= word)
                 return;
-            if (strcmp(settings->tunnels[i].listen.at[j], address) != 0)
+            if (strcmp(other->listen.at[j], address) != 0)
                 continue;
-            settings_fault(faults, "%stunnel %s: listens on %s, as %s does; choose another",
-                           settings_place(place, settings, t), t->name, printable_word(address),
-                           settings->tunnels[i].name);
+            if (i == which || t->side != TUNNEL_SERVER || other->side != TUNNEL_SERVER)
+                settings_fault(faults, "%stunnel %s: listens on %s, as %s does; choose another",
+                               settings_place(place, settings, t), t->name, printable_word(address),
+                               other->name);
+            else if (word == 0 || !settings_share(t, other))
+                settings_check_sharing(settings, other, t, faults);
             return;
         }
+    }
 }
 
 void

@@ -65,6 +65,8 @@ read_outside(struct settings *settings)
         int code = read_tunnel_keys(settings, &settings->tunnels[i]);
         first = first == EXIT_DONE ? code : first;
     }
+    if (first == EXIT_DONE)
+        first = settings_merge_shared(settings);
     int code = check_user(settings);
     return first == EXIT_DONE ? code : first;
 }

@@ -111,6 +111,17 @@ const char *settings_peer_name(const struct tunnel_settings *tunnel, const uint8
 int settings_admit(const struct tunnel_settings *now, const struct tunnel_settings *then,
                    const duet_info *info);
 
+/** Do two tunnels of a configuration listen on the same addresses? A tunnel shares with itself. */
+int settings_share(const struct tunnel_settings *a, const struct tunnel_settings *b);
+
+/** Does a tunnel share its addresses with others? Its config is for the peers of all then. */
+int settings_is_shared(const struct settings *settings, const struct tunnel_settings *tunnel);
+
+/** The number of the first tunnel that listens where this one does (it may be of another
+ * configuration); settings->tunnel_count: none does. That one accepts for all. */
+size_t settings_first_sharing(const struct settings *settings,
+                              const struct tunnel_settings *tunnel);
+
 /** Release; NULL is fine. */
 void settings_free(struct settings *settings);
 
@@ -139,6 +150,14 @@ int settings_refused(const struct tunnel_settings *tunnel, const char *name);
 /** Where a tunnel is described: "FILE:LINE: ", or "" for options. Returns room. */
 const char *settings_place(char room[512], const struct settings *settings,
                            const struct tunnel_settings *tunnel);
+
+/** Report what must be the same in two tunnels that share an address. */
+void settings_check_sharing(const struct settings *settings, const struct tunnel_settings *first,
+                            const struct tunnel_settings *tunnel, struct faults *faults);
+
+/** The keys are read: let those that accept for others have the keys of all. Returns an exit code.
+ */
+int settings_merge_shared(struct settings *settings);
 
 /** Report what is missing or does not go together. */
 void settings_check(const struct settings *settings, struct faults *faults);

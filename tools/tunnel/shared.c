@@ -1,0 +1,95 @@
+/*
+ * Several tunnels that listen on the same addresses: the first of them accepts, and which one a
+ * connection belongs to shows when its peer has authenticated, by the secret and the identity.
+ *
+ * Until then a connection is half-open in the first tunnel, and its source is counted apart, as the
+ * limit is that of a tunnel not known yet. What tunnels that share must have in common, and the
+ * configuration that opens the HELLO of any of them, are in config/shared.c.
+ */
+#include "connection.h"
+
+static int
+admits(const struct tunnel *tunnel, const struct connection *c, const duet_info *info)
+{
+    return !tunnel->retired && settings_admit(tunnel->settings, c->settings, info);
+}
+
+struct tunnel *
+shared_find(const struct connection *c)
+{
+    struct tunnel *tunnel;
+    duet_info info;
+
+    duet_session_info(duet_channel_session(c->channel), &info);
+    if (admits(c->tunnel, c, &info))
+        return c->tunnel;
+    TAILQ_FOREACH (tunnel, &c->service->tunnels, entry)
+        if (settings_share(c->tunnel->settings, tunnel->settings) && admits(tunnel, c, &info))
+            return tunnel;
+    return NULL;
+}
+
+/** Count its source in another place. Returns 0, or -1: there is no memory. */
+static int
+count_elsewhere(struct connection *c, struct tunnel *tunnel, unsigned is_undecided)
+{
+    struct source_limit *to = is_undecided ? &tunnel->undecided : &tunnel->sources;
+
+    if (source_limit_take(to, &c->from, 0) != 0)
+        return -1;
+    source_limit_give(connection_sources(c), &c->from);
+    c->is_undecided = is_undecided & 1u;
+    return 0;
+}
+
+/** Put a half-open connection, whose source is counted there already, into another tunnel. */
+static void
+change_tunnel(struct connection *c, struct tunnel *to)
+{
+    connection_not_half_open(c);
+    c->tunnel = to;
+    connection_half_open(c);
+}
+
+const char *
+shared_decide(struct connection *c, int *rejected)
+{
+    const char *why = NULL;
+
+    *rejected = 0;
+    if (!c->is_undecided)
+        return NULL;
+    struct tunnel *to = shared_find(c);
+    *rejected = to == NULL;
+    if (to == NULL)
+        return "its secret and its identity are not of the same tunnel";
+    if (source_limit_take(&to->sources, &c->from, to->settings->most_from_source) != 0)
+        why = PROXY_SOURCE_FULL;
+    else
+        source_limit_give(&to->sources, &c->from);
+    if (count_elsewhere(c, to, 0) != 0) {
+        *rejected = 1;
+        return "no memory to count its source";
+    }
+    if (to != c->tunnel) {
+        change_tunnel(c, to);
+        to->counters->accepted++;
+    }
+    return why;
+}
+
+void
+shared_follow(struct connection *c)
+{
+    const struct settings *settings = c->service->generation->settings;
+    size_t number = settings_first_sharing(settings, c->settings);
+    struct tunnel *from = c->tunnel;
+
+    if (!c->is_undecided || number == settings->tunnel_count)
+        return;
+    struct tunnel *to = tunnel_find(c->service, &settings->tunnels[number]);
+    if (to == NULL || to == from || count_elsewhere(c, to, 1) != 0)
+        return;
+    change_tunnel(c, to);
+    tunnel_release_unused(from);
+}
