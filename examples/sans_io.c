@@ -2,7 +2,7 @@
  * Two sessions without I/O: bytes in, bytes out, and the program is the wire between them.
  *   sans_io secret.key
  * Your program carries the bytes over what it has: an event loop, a radio, a test. It also brings
- * randomness and the time, and looks nonces up.
+ * randomness and the time.
  */
 #include <duet/duet.h>
 #include <stdio.h>
@@ -39,6 +39,9 @@ end_open(struct end *end, const duet_config *config, enum duet_role role)
     if (getrandom(random, sizeof random, 0) == sizeof random)
         result = duet_session_new(&end->session, config, role, random, now_ms());
     duet_wipe(random, sizeof random);
+    /* A listener that shares the cache refuses our first flight when it is sent back to us. */
+    if (result == DUET_OK && role == DUET_TOP)
+        result = duet_replay_check(end->replay, end->session, now_ms());
     return result;
 }
 
@@ -87,9 +90,7 @@ end_event(struct end *end, const duet_step *step)
 {
     switch (step->event) {
     case DUET_EVENT_NONCE: /* a replayed first flight ends here */
-        if (duet_replay_check(end->replay, step->nonce, 0) == DUET_OK)
-            return duet_session_accept(end->session, now_ms());
-        return duet_session_refuse(end->session);
+        return duet_replay_check(end->replay, end->session, now_ms());
     case DUET_EVENT_RANDOM:
         return end_answer(end);
     case DUET_EVENT_READY:
@@ -187,8 +188,12 @@ main(int argc, char **argv)
         return fputs("usage: sans_io SECRET\n", stderr), 2;
     if (duet_config_load(&config, argv[1], &where) != DUET_OK)
         return fprintf(stderr, "%s: %s\n", argv[1], where.reason), 1;
-    ends[DUET_BOTTOM].replay = duet_replay_new(DUET_REPLAY_DEFAULT);
-    result = ends[DUET_BOTTOM].replay == NULL ? DUET_E_MEMORY : DUET_OK;
+    result = DUET_OK;
+    for (int i = 0; i < 2; i++) { /* one for each, as they would be two programs */
+        ends[i].replay = duet_replay_new(DUET_REPLAY_DEFAULT);
+        if (ends[i].replay == NULL)
+            result = DUET_E_MEMORY;
+    }
     if (result == DUET_OK) /* no frame may be larger than the room for its payload */
         result = duet_config_set(config, DUET_SET_MAX_PAYLOAD, sizeof ends->payload);
     for (enum duet_role role = DUET_TOP; role <= DUET_BOTTOM && result == DUET_OK; role++)

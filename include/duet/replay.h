@@ -2,7 +2,7 @@
  * The replay cache, which tells a first flight that was recorded and sent again from a new one.
  *
  * One for a program, and for the processes that it forks. Channels look nonces up by themselves;
- * programs on sessions call duet_replay_check(). Source: docs/protocol.md §4 "Replay".
+ * programs on sessions call duet_replay_check() for each. Source: docs/protocol.md §4 "Replay".
  */
 #ifndef DUET_REPLAY_H
 #define DUET_REPLAY_H
@@ -27,25 +27,28 @@ typedef struct duet_replay duet_replay;
 DUET_API duet_replay *duet_replay_new(size_t entries);
 
 /**
- * Look a nonce up and store it, in one step under one lock: for programs that run sessions without
- * channels (session.h). BOTTOM checks step->nonce at EVENT_NONCE; TOP checks its own, the first
- * DUET_NONCE_SIZE of its random bytes, before its flight is sent.
+ * Protect a session against replay, as a channel protects its own: for programs that run sessions
+ * without channels (session.h).
  *
- * nonce     in: DUET_NONCE_SIZE bytes.
- * keep_ms   how long it is kept at least, while there is room: twice DUET_SET_MAX_SKEW_MS, to
- *           which a second is added; 0: until newer ones push it out.
+ * BOTTOM calls it at DUET_EVENT_NONCE, in place of duet_session_accept(): the nonce is looked up
+ * and stored in one step, and the event is answered. Where DUET_SET_MAX_SKEW_MS is set, nonces are
+ * kept for twice the longest such time and a second, and a flight is refused, too, whose time is
+ * not after the program's start, or not after that of a flight that was pushed out earlier. TOP
+ * calls it once, before its flight is flushed: a listener of the same program then refuses the
+ * flight when it is sent back.
  *
- * It knows no time of a HELLO, so there is no floor as channels have it: a flight that was answered
- * before the program began, or that newer nonces pushed out, is answered again while its time is
- * within DUET_SET_MAX_SKEW_MS.
+ * session   of duet_session_new().
+ * now_ms    as in duet_session_accept(); TOP's is ignored.
  *
- * Returns DUET_OK: it was not known, and is now (duet_session_accept()); DUET_E_UNAUTHENTICATED: it
- * was, or the cache cannot be used (duet_session_refuse()). The cache works on after either. Any
- * thread and any forked process may call it at any time.   Source: docs/protocol.md §4 "Replay".
+ * Returns DUET_OK: BOTTOM goes on, TOP's nonce is stored; DUET_E_UNAUTHENTICATED (fatal: a replay,
+ * or the cache cannot be used); else BOTTOM as duet_session_accept(). DUET_E_MISUSE with nothing
+ * changed: no EVENT_NONCE waits, TOP's flight is flushed, TOP's random bytes were used before. An
+ * own handshake (own.h) may get DUET_E_MEMORY: call again. The cache works on after each. Any
+ * thread and any forked process may use it at any time.   Source: docs/protocol.md §4 "Replay".
  * Since 0.2.
  */
-DUET_API DUET_CHECKED int duet_replay_check(duet_replay *replay,
-                                            const uint8_t nonce[DUET_NONCE_SIZE], uint64_t keep_ms);
+DUET_API DUET_CHECKED int duet_replay_check(duet_replay *replay, duet_session *session,
+                                            uint64_t now_ms);
 
 /** Release it in this process, after the channels that use it. NULL is fine.   Since 0.1. */
 DUET_API void duet_replay_free(duet_replay *replay);

@@ -169,8 +169,8 @@ typedef struct duet_session duet_session;
 /** Why duet_session_recv() stopped. */
 enum duet_event {
     DUET_EVENT_NONE,    /**< more bytes are needed: step->need of them, or room in step->out */
-    DUET_EVENT_NONCE,   /**< BOTTOM: look step->nonce up in the replay cache, and store it there.
-                           Answer by duet_session_accept() or duet_session_refuse() */
+    DUET_EVENT_NONCE,   /**< BOTTOM: duet_replay_check() looks the nonce up and answers; with a
+                           cache of your own: duet_session_accept() or duet_session_refuse() */
     DUET_EVENT_READY,   /**< the peer is authenticated */
     DUET_EVENT_BEGIN,   /**< the header of an application frame; code and length are not yet
                            authenticated */
@@ -224,7 +224,7 @@ typedef struct duet_info {
  * session   out: the session, to be freed by duet_session_free(); NULL on failure.
  * config    at least one secret; frozen from now on.
  * random    in: DUET_RANDOM_SIZE random bytes, never used for anything else. The first
- *           DUET_NONCE_SIZE are this side's nonce; TOP stores them in its replay cache before the
+ *           DUET_NONCE_SIZE are this side's nonce; TOP stores it by duet_replay_check() before the
  *           flight is sent.
  * now_ms    Unix milliseconds, 0 without a clock.
  *
@@ -336,8 +336,8 @@ DUET_API DUET_CHECKED int duet_session_flush(duet_session *session, uint8_t *out
                                              size_t *put);
 
 /**
- * Answer EVENT_NONCE: the nonce was not known, and is stored now. The handshake goes on; the flight
- * becomes pending.
+ * Answer EVENT_NONCE without duet_replay_check(), by a replay cache of your own: the nonce was not
+ * known, and is stored now. The handshake goes on; the flight becomes pending.
  *
  * now_ms   Unix milliseconds of now, to compare with the peer's clock where DUET_SET_MAX_SKEW_MS is
  *          set; 0: the time that duet_session_new() got.

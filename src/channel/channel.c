@@ -155,17 +155,15 @@ channel_complete(duet_channel **channel, const duet_config *config, duet_replay 
 
     made->replay = replay;
     channel_configure(made, config);
-    made->keep_ms = config->max_skew_ms > 0 ? 2 * config->max_skew_ms + WIRE_SKEW_MARGIN_MS : 0;
     made->begun_ms = role == DUET_BOTTOM ? duet__os_now_ms() : 0;
     if (role == DUET_TOP || replay != NULL)
         result = duet__os_random(random, sizeof random) == 0 ? DUET_OK : DUET_E_IO;
     if (result == DUET_OK)
         result = duet_session_new(&made->session, config, role, random, duet__os_unix_ms());
-    /* TOP's nonce is stored before it is sent, so that it cannot be sent back to a listener of this
-     * program (docs/protocol.md §4 "Replay"). */
-    if (result == DUET_OK && role == DUET_TOP && replay != NULL)
-        duet__replay_sent(replay, random, duet__os_now_ms(), made->keep_ms);
     duet_wipe(random, sizeof random);
+    if (result == DUET_OK && role == DUET_TOP && replay != NULL &&
+        duet_replay_check(replay, made->session, 0) != DUET_OK)
+        result = DUET_E_IO; /* random bytes that come twice are none */
     if (result == DUET_OK)
         return DUET_OK;
     duet_channel_free(made);

@@ -103,8 +103,7 @@ struct duet_channel {
     uint32_t last;                        /* bytes of payload of the last delivered frame */
     size_t need;                          /* bytes that the session waits for; 0: ask it */
     struct duet__gather *gather;          /* of duet_channel_recv_all(); NULL: none */
-    uint64_t keep_ms;  /* how long the replay cache keeps nonces; 0: until pushed out */
-    uint64_t begun_ms; /* when a listener's connection began */
+    uint64_t begun_ms;                    /* when a listener's connection began */
 
     uint32_t process;           /* the process that made the channel */
     uint32_t idle_frames;       /* frames without payload since the call began, or since payload */

@@ -8,7 +8,6 @@
  * deadline cuts in two moves to `partial`; no unverified byte stays in the caller's buffer.
  */
 #include "channel/channel.h"
-#include "channel/replay.h"
 
 #include "base/bytes.h"
 
@@ -21,28 +20,6 @@ enum {
 };
 
 /* ---- The session's events ---- */
-
-/** Answer EVENT_NONCE: look the nonce up in the replay cache, and bring the time for the check of
- * the peer's clock. */
-static int
-answer_nonce(duet_channel *channel, const uint8_t *nonce)
-{
-    duet_session *session = channel->session;
-    uint8_t taken[DUET_NONCE_SIZE];
-
-    memcpy(taken, nonce, sizeof taken); /* it is the session's until the answer */
-    if (channel->replay == NULL ||
-        duet__replay_take(channel->replay, taken, duet__os_now_ms(), channel->keep_ms))
-        return duet_session_refuse(session);
-    int result = duet_session_accept(session, duet__os_unix_ms());
-    /* Nothing of the answer is sent yet. */
-    if (result == DUET_OK && channel->keep_ms > 0 && session->handshake != NULL &&
-        duet__replay_time(channel->replay, taken, session->handshake->messages.theirs.time_ms))
-        return duet__session_fail(session, DUET_E_UNAUTHENTICATED,
-                                  "the peer's first flight was made before this program began to "
-                                  "remember: it may be a replay");
-    return result;
-}
 
 /** Answer EVENT_RANDOM: bring random bytes for our half of a refresh. */
 static int
@@ -81,7 +58,7 @@ duet__recv_handle(duet_channel *channel, const struct duet_step *step, int resul
         channel->recv_phase = DUET__RECV_CLOSED;
         break;
     case DUET_EVENT_NONCE:
-        result = answer_nonce(channel, step->nonce);
+        result = duet_replay_check(channel->replay, channel->session, duet__os_unix_ms());
         break;
     case DUET_EVENT_RANDOM:
         result = answer_random(channel);

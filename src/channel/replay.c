@@ -4,9 +4,9 @@
  * One flat piece of memory that forked workers share: two rings of entries, oldest first, and a
  * hash table over them whose links are indices. Look-up and store are one step under one lock. The
  * hash is keyed, so that a holder of the secret cannot pile up entries in one chain either. The
- * replay window is the time for which an entry is kept: its caller's keep_ms. What is pushed out
- * before leaves its time behind as a floor. Nonces of our own have a ring of their own, so that
- * dials push out nothing that a listener has answered.
+ * replay window is the time for which entries are kept: the longest that any session with clocks
+ * needs. What is pushed out before leaves its time behind as a floor. Nonces of our own have a ring
+ * of their own, so that dials push out nothing that a listener has answered.
  */
 #include "channel/replay.h"
 #include "channel/channel.h"
@@ -24,9 +24,10 @@ enum { SILENCE_LEAST_MS = 30000, SILENCE_MOST_MS = 90000 };
 
 struct entry {
     uint8_t nonce[DUET_NONCE_SIZE];
-    uint64_t until; /* ms; 0: until newer ones push it out */
-    uint64_t time;  /* Unix ms, by the peer's clock; 0: not known, or of our own */
-    uint32_t next;  /* in its chain: index + 1, 0 ends it */
+    uint64_t stored;   /* ms */
+    uint64_t time;     /* Unix ms, by the sender's clock; 0: not known */
+    uint32_t next;     /* in its chain: index + 1, 0 ends it */
+    uint32_t for_good; /* 1: until newer ones push it out */
 };
 
 /** What came, and what this program has sent as TOP. */
@@ -44,6 +45,8 @@ struct duet_replay {
     uint64_t silence_draw;   /* random: the listener's silence */
     size_t size;             /* bytes of the whole */
     uint64_t floor;          /* Unix ms: a HELLO of this time or an earlier one may be a replay */
+    uint64_t keep_ms;        /* the replay window so far: it only grows */
+    uint64_t expired;        /* Unix ms: the greatest time among entries dropped at its end */
     uint32_t capacity, mask; /* capacity: of each ring */
     struct ring rings[SIDES];
     struct entry entries[];
@@ -182,6 +185,18 @@ replay_make_room(duet_replay *replay, enum side side)
     replay_drop_oldest(replay, side);
 }
 
+/** A session needs entries for keep_ms. If that is longer than any before it did, what was dropped
+ * after a shorter time may come again: it raises the floor. */
+static void
+replay_widen(duet_replay *replay, uint64_t keep_ms)
+{
+    if (keep_ms <= replay->keep_ms)
+        return;
+    if (replay->expired > replay->floor)
+        replay->floor = replay->expired;
+    replay->keep_ms = keep_ms;
+}
+
 /** Drop what was kept for its time. */
 static void
 replay_expire(duet_replay *replay, enum side side, uint64_t now_ms)
@@ -189,21 +204,25 @@ replay_expire(duet_replay *replay, enum side side, uint64_t now_ms)
     const struct ring *ring = &replay->rings[side];
 
     while (ring->count > 0) {
-        uint64_t until = replay->entries[side * replay->capacity + ring->first].until;
-        if (until == 0 || until > now_ms)
+        const struct entry *oldest = &replay->entries[side * replay->capacity + ring->first];
+        if (oldest->for_good || oldest->stored + replay->keep_ms > now_ms)
             break;
+        if (oldest->time > replay->expired)
+            replay->expired = oldest->time;
         replay_drop_oldest(replay, side);
     }
 }
 
+/** Look up and store. time_ms: of the entry. Returns as duet__replay_take(). */
 static int
 replay_store(duet_replay *replay, enum side side, const uint8_t *nonce, uint64_t now_ms,
-             uint64_t keep_ms)
+             uint64_t keep_ms, uint64_t time_ms)
 {
     struct ring *ring = &replay->rings[side];
 
     if (replay_lock(replay) != 0)
         return 1;
+    replay_widen(replay, keep_ms);
     replay_expire(replay, side, now_ms);
     int was_known = nonce_entry(replay, nonce) != NULL;
     if (!was_known) {
@@ -211,8 +230,9 @@ replay_store(duet_replay *replay, enum side side, const uint8_t *nonce, uint64_t
         uint32_t index = side * replay->capacity + (ring->first + ring->count) % replay->capacity;
         struct entry *entry = &replay->entries[index];
         memcpy(entry->nonce, nonce, DUET_NONCE_SIZE);
-        entry->until = keep_ms == 0 ? 0 : now_ms + keep_ms;
-        entry->time = 0;
+        entry->stored = now_ms;
+        entry->for_good = keep_ms == 0;
+        entry->time = time_ms;
         ring->count++;
         replay_link(replay, index);
     }
@@ -224,34 +244,97 @@ int
 duet__replay_take(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t now_ms,
                   uint64_t keep_ms)
 {
-    return replay_store(replay, RECEIVED, nonce, now_ms, keep_ms);
-}
-
-void
-duet__replay_sent(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t now_ms,
-                  uint64_t keep_ms)
-{
-    (void)replay_store(replay, SENT, nonce, now_ms, keep_ms);
+    return replay_store(replay, RECEIVED, nonce, now_ms, keep_ms, 0);
 }
 
 int
-duet__replay_time(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t time_ms)
+duet__replay_sent(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t now_ms,
+                  uint64_t keep_ms, uint64_t time_ms)
+{
+    return replay_store(replay, SENT, nonce, now_ms, keep_ms, time_ms);
+}
+
+/* A listener without max_skew takes any time, and the cache may be shared with one that compares
+ * clocks: no time that this one would refuse may raise its floor. */
+int
+duet__replay_time(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t time_ms,
+                  uint64_t now_ms)
 {
     if (replay_lock(replay) != 0)
         return 1;
     struct entry *entry = nonce_entry(replay, nonce);
     int stale = time_ms <= replay->floor || entry == NULL; /* NULL: pushed out meanwhile */
-    if (!stale)
-        entry->time = time_ms;
+    if (entry != NULL)
+        entry->time = duet__min(time_ms, now_ms + replay->keep_ms);
     duet__os_unlock(&replay->lock);
     return stale;
 }
 
-int
-duet_replay_check(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t keep_ms)
-{
-    uint64_t keep = keep_ms > 0 ? keep_ms + WIRE_SKEW_MARGIN_MS : 0;
-    int known = duet__replay_take(replay, nonce, duet__os_now_ms(), keep);
+/* ---- Sessions ---- */
 
-    return known ? DUET_E_UNAUTHENTICATED : DUET_OK;
+/** How long a nonce is kept for a session; 0: until newer ones push it out. Of an own handshake no
+ * time is known that could be too old. */
+static uint64_t
+session_keep_ms(const duet_session *session)
+{
+    uint64_t skew = session->config->max_skew_ms;
+
+    return skew > 0 && session->own == NULL ? 2 * skew + WIRE_SKEW_MARGIN_MS : 0;
+}
+
+/** TOP's nonce, before its flight is sent: it must not be sent back to a listener of this program
+ * (docs/protocol.md §4 "Replay"). */
+static int
+store_sent(duet_replay *replay, const duet_session *session)
+{
+    const struct duet__session_handshake *hs = session->handshake;
+    const uint8_t *nonce = hs != NULL ? hs->messages.nonces : session->own->nonce;
+    uint64_t time_ms = hs != NULL ? hs->messages.mine.time_ms : 0;
+
+    return duet__replay_sent(replay, nonce, duet__os_now_ms(), session_keep_ms(session), time_ms)
+               ? DUET_E_MISUSE
+               : DUET_OK;
+}
+
+/** Look the nonce of EVENT_NONCE up, and answer. */
+static int
+answer_nonce(duet_replay *replay, duet_session *session, uint64_t now_ms)
+{
+    struct duet__session_handshake *hs = session->handshake;
+    const uint64_t keep_ms = session_keep_ms(session);
+    uint8_t nonce[DUET_NONCE_SIZE];
+
+    memcpy(nonce, hs != NULL ? hs->messages.nonces : session->own->nonce, sizeof nonce);
+    int was_stored =
+        hs == NULL && session->own->nonce_stored; /* there was no memory for the turn */
+    if (replay == NULL ||
+        (!was_stored && duet__replay_take(replay, nonce, duet__os_now_ms(), keep_ms)))
+        return duet_session_refuse(session);
+    if (hs == NULL)
+        session->own->nonce_stored = 1;
+    int result = duet_session_accept(session, now_ms);
+    if (result != DUET_OK || hs == NULL)
+        return result;
+    /* Nothing of the answer is sent yet. */
+    int stale = duet__replay_time(replay, nonce, hs->messages.theirs.time_ms,
+                                  now_ms != 0 ? now_ms : hs->now_ms);
+    if (stale && keep_ms > 0)
+        return duet__session_fail(session, DUET_E_UNAUTHENTICATED,
+                                  "the peer's first flight was made before this program began to "
+                                  "remember: it may be a replay");
+    return DUET_OK;
+}
+
+int
+duet_replay_check(duet_replay *replay, duet_session *session, uint64_t now_ms)
+{
+    if (session->error != DUET_OK)
+        return session->error;
+    if (session->rx_phase == DUET__RX_ASKED)
+        return answer_nonce(replay, session, now_ms);
+    int before_flight = session->own != NULL || session->tx_phase == DUET__TX_FLIGHT;
+    if (session->role == DUET_BOTTOM || replay == NULL || session->rx_phase != DUET__RX_START ||
+        !before_flight)
+        return DUET_E_MISUSE;
+    return store_sent(replay, session);
 }

@@ -18,19 +18,23 @@
 int duet__replay_take(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t now_ms,
                       uint64_t keep_ms);
 
-/** Store a nonce that this program sends as TOP. It pushes out others of that kind alone. */
-void duet__replay_sent(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t now_ms,
-                       uint64_t keep_ms);
+/** Store a nonce that this program sends as TOP, with the time of its HELLO. It pushes out others
+ * of that kind alone. Returns as duet__replay_take(). */
+int duet__replay_sent(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t now_ms,
+                      uint64_t keep_ms, uint64_t time_ms);
 
 /**
- * Where clocks are trusted, the HELLO of a nonce that was taken has been read: keep its time.
+ * The HELLO of a nonce that was taken has been read: keep its time.
  *
  * time_ms   the peer's, Unix milliseconds.
+ * now_ms    Unix milliseconds.
  *
- * Returns 0; 1 when it may be a replay: the time is at or below the floor, which is the start of
- * the program, and then the greatest time among the entries that were pushed out early.
+ * Returns 0; 1 when it may be a replay where clocks are trusted: the time is at or below the floor,
+ * which is the start of the program, and then the greatest time among the entries that were pushed
+ * out early.
  */
-int duet__replay_time(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t time_ms);
+int duet__replay_time(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE], uint64_t time_ms,
+                      uint64_t now_ms);
 
 /** How long the listener of this cache is silent to a peer that does not authenticate: drawn once,
  * 30 to 90 seconds. */

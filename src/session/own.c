@@ -221,6 +221,7 @@ turn_taken(struct duet_session *s, const duet_handshake_turn *turn)
     if (check) {
         memcpy(own->nonce, turn->nonce, sizeof own->nonce);
         own->nonce_checked = 1;
+        own->nonce_stored = 0;
         s->rx_phase = DUET__RX_ASKED;
     }
     return DUET_OK;
@@ -291,6 +292,7 @@ duet__own_begin(struct duet_session *s, const uint8_t random[DUET_RANDOM_SIZE], 
     s->own = calloc(1, sizeof *s->own);
     if (s->own == NULL)
         return DUET_E_MEMORY;
+    memcpy(s->own->nonce, random, sizeof s->own->nonce);
     int result = begin_state(s, &input);
     return result == DUET_OK ? own_turn(s) : result;
 }

@@ -145,7 +145,8 @@ struct duet__own {
     size_t pending;    /* bytes of it */
     size_t sent;       /* bytes that all turns so far have written */
     int nonce_checked; /* 1: the replay cache was asked */
-    uint8_t nonce[WIRE_NONCE];
+    int nonce_stored;  /* 1: it has stored the nonce */
+    uint8_t nonce[WIRE_NONCE]; /* that a turn asks about; before: the first of our random bytes */
     duet_agreement agreement;
 };
 

@@ -38,7 +38,7 @@ settle(duet_replay *replay, uint32_t number, uint64_t time)
 {
     uint8_t nonce[DUET_NONCE_SIZE];
     nonce_of(nonce, number);
-    return duet__replay_time(replay, nonce, time);
+    return duet__replay_time(replay, nonce, time, time);
 }
 
 /** What was made before the program began, or at that moment, may be a replay. */
@@ -106,7 +106,7 @@ dials_push_out_dials(void **state)
         assert_int_equal(take(replay, i, 0, 0), 0);
     for (uint32_t i = 100; i < 200; i++) {
         nonce_of(nonce, i);
-        duet__replay_sent(replay, nonce, 0, 0);
+        assert_int_equal(duet__replay_sent(replay, nonce, 0, 0, 0), 0);
     }
     for (uint32_t i = 0; i < 10; i++)
         assert_int_equal(take(replay, i, 0, 0), 1);
@@ -171,17 +171,62 @@ kept_for_their_time(void **state)
     duet_replay_free(replay);
 }
 
-/** Twice max_skew to the millisecond would be too short: a HELLO is taken at its very end. */
+/** Sessions with different skews share the cache: the longest window counts, and what a shorter one
+ * has dropped raises the floor when a longer one comes. */
 static void
-checks_keep_a_second_more(void **state)
+longest_window_counts(void **state)
 {
-    uint8_t nonce[DUET_NONCE_SIZE] = {9};
-    duet_replay *replay = duet_replay_new(2);
+    duet_replay *replay = duet_replay_new(10);
+    uint64_t base = duet__os_unix_ms() + 1000;
 
     (void)state;
-    assert_int_equal(duet_replay_check(replay, nonce, 1), DUET_OK);
-    usleep(20000);
-    assert_int_equal(duet_replay_check(replay, nonce, 1), DUET_E_UNAUTHENTICATED);
+    assert_int_equal(take(replay, 1, 0, 500), 0);
+    assert_int_equal(settle(replay, 1, base + 1), 0);
+    assert_int_equal(take(replay, 2, 500, 500), 0); /* drops 1 */
+    assert_int_equal(settle(replay, 2, base), 0);
+    assert_int_equal(take(replay, 1, 600, 5000), 0); /* not known any more, but below the floor */
+    assert_int_equal(settle(replay, 1, base + 1), 1);
+    assert_int_equal(take(replay, 2, 5499, 500), 1); /* 500 ms would be over */
+    assert_int_equal(take(replay, 2, 5500, 500), 0);
+    duet_replay_free(replay);
+}
+
+/** What a session without clocks has taken raises the floor when it is pushed out, but not beyond
+ * what one with clocks would take. */
+static void
+floor_without_clocks(void **state)
+{
+    duet_replay *replay = duet_replay_new(1);
+    uint64_t base = duet__os_unix_ms() + 1000;
+    uint8_t nonce[DUET_NONCE_SIZE];
+
+    (void)state;
+    assert_int_equal(take(replay, 1, 0, 5000), 0);
+    assert_int_equal(take(replay, 2, 0, 0), 0);
+    nonce_of(nonce, 2);
+    assert_int_equal(duet__replay_time(replay, nonce, UINT64_MAX, base), 0);
+    assert_int_equal(take(replay, 3, 0, 5000), 0);
+    assert_int_equal(settle(replay, 3, base + 5000), 1);
+    assert_int_equal(settle(replay, 3, base + 5001), 0);
+    duet_replay_free(replay);
+}
+
+/** Our own flights, too, when dials push them out. */
+static void
+floor_of_dials(void **state)
+{
+    duet_replay *replay = duet_replay_new(1);
+    uint64_t base = duet__os_unix_ms() + 1000;
+    uint8_t nonce[DUET_NONCE_SIZE];
+
+    (void)state;
+    nonce_of(nonce, 1);
+    assert_int_equal(duet__replay_sent(replay, nonce, 0, 5000, base), 0);
+    assert_int_equal(duet__replay_sent(replay, nonce, 0, 5000, base), 1);
+    nonce_of(nonce, 2);
+    assert_int_equal(duet__replay_sent(replay, nonce, 1, 5000, base + 1), 0);
+    assert_int_equal(take(replay, 1, 1, 5000), 0); /* sent back to us, and forgotten */
+    assert_int_equal(settle(replay, 1, base), 1);
     duet_replay_free(replay);
 }
 
@@ -287,7 +332,9 @@ main(void)
         cmocka_unit_test(oldest_out_first),
         cmocka_unit_test(one_entry),
         cmocka_unit_test(kept_for_their_time),
-        cmocka_unit_test(checks_keep_a_second_more),
+        cmocka_unit_test(longest_window_counts),
+        cmocka_unit_test(floor_without_clocks),
+        cmocka_unit_test(floor_of_dials),
         cmocka_unit_test(sizes),
         cmocka_unit_test(two_processes),
         cmocka_unit_test(holder_killed),

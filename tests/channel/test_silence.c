@@ -116,21 +116,6 @@ top_is_not_silent(void **state)
     ends_close(&ends);
 }
 
-static void
-nonces(void **state)
-{
-    static const uint8_t nonce[2][DUET_NONCE_SIZE] = {{1}, {2}};
-    duet_replay *replay = duet_replay_new(8);
-
-    (void)state;
-    assert_non_null(replay);
-    assert_int_equal(duet_replay_check(replay, nonce[0], 0), DUET_OK);
-    assert_int_equal(duet_replay_check(replay, nonce[0], 0), DUET_E_UNAUTHENTICATED);
-    assert_int_equal(duet_replay_check(replay, nonce[1], 60000), DUET_OK);
-    assert_int_equal(duet_replay_check(replay, nonce[1], 0), DUET_E_UNAUTHENTICATED);
-    duet_replay_free(replay);
-}
-
 /* ---- Requests ---- */
 
 static void
@@ -231,15 +216,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(time_is_drawn_once),
-        cmocka_unit_test(silence),
-        cmocka_unit_test(silence_is_stopped),
-        cmocka_unit_test(unfinished_handshake),
-        cmocka_unit_test(top_is_not_silent),
-        cmocka_unit_test(nonces),
-        cmocka_unit_test(requests),
-        cmocka_unit_test(info_sizes),
-        cmocka_unit_test(exports_and_receipts),
+        cmocka_unit_test(time_is_drawn_once), cmocka_unit_test(silence),
+        cmocka_unit_test(silence_is_stopped), cmocka_unit_test(unfinished_handshake),
+        cmocka_unit_test(top_is_not_silent),  cmocka_unit_test(requests),
+        cmocka_unit_test(info_sizes),         cmocka_unit_test(exports_and_receipts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

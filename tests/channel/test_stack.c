@@ -27,7 +27,7 @@ static size_t empty;   /* bytes that a thread uses which does nothing */
 static struct ends ends;
 static struct pair pair;
 static duet_config *config;
-static duet_replay *replay;
+static duet_replay *replay, *clients;
 static uint8_t sent[BYTES], had[BYTES];
 static char text[100000], folder[] = "/tmp/duet-stack-XXXXXX", path[100];
 static size_t text_size, n;
@@ -102,8 +102,17 @@ c_config_free(void)
 {
     duet_config_free(config);
 }
-CALL(c_replay_new, (replay = duet_replay_new(1000)) == NULL)
-CALL(c_replay_check, duet_replay_check(replay, sent, 0))
+CALL(c_replay_new,
+     (replay = duet_replay_new(1000)) == NULL || (clients = duet_replay_new(1000)) == NULL)
+static void
+c_replay_check(void)
+{
+    pair.end[1].replay = replay;
+    result = duet_replay_check(clients, pair.end[0].session, 0);
+    if (result == DUET_OK)
+        result = pair_settle(&pair);
+    pair.end[1].replay = NULL;
+}
 CALL(c_cipher_init, duet_cipher_init(&tx, sent, sent, sent, 1, 65536) |
                         duet_cipher_init(&rx, sent, sent, sent, 1, 65536))
 CALL(c_cipher_seal, duet_cipher_seal(&tx, had, 1, sent, 60000))
@@ -386,6 +395,7 @@ calls_of_the_library(void **state)
     duet_peers_free(peers);
     duet_profile_free(profile);
     duet_replay_free(replay);
+    duet_replay_free(clients);
     snprintf(path, sizeof path, "%s/secret", folder);
     unlink(path);
     snprintf(path, sizeof path, "%s/identity", folder);

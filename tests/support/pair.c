@@ -156,6 +156,8 @@ answer(struct pair_end *end, const struct duet_step *step)
     end->pending += step->put;
     switch (step->event) {
     case DUET_EVENT_NONCE:
+        if (end->replay != NULL)
+            return duet_replay_check(end->replay, end->session, 0);
         return end->nonce_known ? duet_session_refuse(end->session)
                                 : duet_session_accept(end->session, 0);
     case DUET_EVENT_RANDOM:

@@ -21,8 +21,9 @@ struct pair_end {
     unsigned frames; /* verified */
     uint32_t code;   /* of the last one */
     unsigned pongs;
-    int nonce_known; /* 1: say that the peer's nonce was seen before */
-    uint8_t fresh;   /* counts the draws */
+    int nonce_known;     /* 1: say that the peer's nonce was seen before */
+    duet_replay *replay; /* the cache that is asked; NULL: as nonce_known says */
+    uint8_t fresh;       /* counts the draws */
 };
 
 /** Called on each secret before it is used, and on all bytes before they are carried; NULL: not.

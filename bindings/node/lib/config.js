@@ -20,7 +20,6 @@ const CONFIG_OPTIONS = ['secret', 'patterns', 'frameSize', ...Object.keys(NUMBER
 class Config {
   #native = new native.Config();
   #frameSize;
-  #maxSkew;
 
   constructor(options) {
     const secrets = Array.isArray(options.secret) ? options.secret : [options.secret];
@@ -40,7 +39,6 @@ class Config {
     if (options.patterns !== undefined) {
       this.#native.set(C.DUET_SET_PATTERNS, patternSet(options.patterns), 'patterns');
     }
-    this.#maxSkew = options.maxSkew ?? 0;
     this.#frameSize = frameSizeOf(options.frameSize ?? FRAME_SIZE);
   }
 
@@ -54,7 +52,7 @@ class Config {
 
   /** Make a session. Not for applications: it takes what only this package has. */
   static session(config, role, replay) {
-    return new native.Session(config.#native, role, config.#frameSize, config.#maxSkew, replay);
+    return new native.Session(config.#native, role, config.#frameSize, replay);
   }
 
   /** The Config among the options of a call, or one made of them. */

@@ -121,15 +121,6 @@ make_payload(struct delivery *d)
 
 /* ---- Events ---- */
 
-/** The nonce of a first flight that is authentic: fresh, or a replay? */
-static int
-answer_nonce(struct session *s, const duet_step *step)
-{
-    if (duet_replay_check(s->replay, step->nonce, s->keep_ms) != DUET_OK)
-        return duet_session_refuse(s->handle);
-    return duet_session_accept(s->handle, session_now_ms());
-}
-
 static int
 answer_refresh(struct session *s)
 {
@@ -171,7 +162,7 @@ handle_event(struct session *s, struct delivery *d, const duet_step *step, size_
 {
     switch (step->event) {
     case DUET_EVENT_NONCE:
-        return answer_nonce(s, step);
+        return duet_replay_check(s->replay, s->handle, session_now_ms());
     case DUET_EVENT_RANDOM:
         return answer_refresh(s);
     case DUET_EVENT_BEGIN:

@@ -50,35 +50,33 @@ session_start(struct session *s, const duet_config *config, enum duet_role role)
         return DUET_E_IO;
     int result = duet_session_new(&s->handle, config, role, random, now);
     if (result == DUET_OK && role == DUET_TOP)
-        result = duet_replay_check(s->replay, random, s->keep_ms);
+        result = duet_replay_check(s->replay, s->handle, now);
     duet_wipe(random, sizeof random);
     return result;
 }
 
-/** new Session(config, role, frameSize, maxSkew, replay): the replay cache, or undefined for the one
- * of the process. */
+/** new Session(config, role, frameSize, replay): the replay cache, or undefined for the one of the
+ * process. */
 static napi_value
 session_constructor(napi_env env, napi_callback_info info)
 {
-    napi_value arguments[5], self;
-    size_t count = 5;
-    double role, frame_size, max_skew;
+    napi_value arguments[4], self;
+    size_t count = 4;
+    double role, frame_size;
 
-    if (napi_get_cb_info(env, info, &count, arguments, &self, NULL) != napi_ok || count < 5)
+    if (napi_get_cb_info(env, info, &count, arguments, &self, NULL) != napi_ok || count < 4)
         return napi_failed(env);
     const duet_config *config = config_of(env, arguments[0]);
-    duet_replay *replay = replay_of(env, arguments[4]);
+    duet_replay *replay = replay_of(env, arguments[3]);
     if (config == NULL || replay == NULL ||
         read_number(env, arguments[1], DUET_TOP, DUET_BOTTOM, &role) != 0 ||
-        read_number(env, arguments[2], 1, 65536, &frame_size) != 0 ||
-        read_number(env, arguments[3], 0, 1e12, &max_skew) != 0)
+        read_number(env, arguments[2], 1, 65536, &frame_size) != 0)
         return NULL;
     struct session *s = calloc(1, sizeof *s);
     if (s == NULL)
         return throw_result(env, DUET_E_MEMORY, "");
     s->frame_size = (uint32_t)frame_size;
     s->replay = replay;
-    s->keep_ms = 2 * (uint64_t)max_skew;
     int result = session_start(s, config, (enum duet_role)(int)role);
     if (result == DUET_OK && napi_wrap(env, self, s, session_finalize, NULL, NULL) == napi_ok)
         return self;

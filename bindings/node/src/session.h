@@ -20,7 +20,6 @@ struct session {
     duet_session *handle; /* NULL once it is freed */
     uint32_t frame_size;  /* bytes of payload in a frame that is sent */
     duet_replay *replay;  /* its Channel keeps that alive */
-    uint64_t keep_ms;     /* how long nonces are kept there; 0: until newer ones push them out */
     struct partial partial;
     int is_gathering; /* 1: the payload under way goes to `partial` */
 };

@@ -233,12 +233,5 @@ class Replay(Private):
             cls._shared = cls()
         return cls._shared
 
-    def is_fresh(self, nonce: Buffer, keep_ms: int = 0) -> bool:
-        """Whether a nonce is new; it is stored now."""
-        result = lib.duet_replay_check(self._handle, ffi.from_buffer(nonce), keep_ms)
-        if result != lib.DUET_E_UNAUTHENTICATED:
-            check(result)
-        return bool(result == lib.DUET_OK)
-
     def __repr__(self) -> str:
         return "<duet.Replay>"

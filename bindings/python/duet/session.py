@@ -29,7 +29,6 @@ class Session(OneProcess):
                  message_most: int = MESSAGE_MOST) -> None:
         super().__init__()
         self._config, self._replay = config_of(config), replay or Replay.shared()
-        self._keep_ms = 2 * self._config.max_skew_ms
         self._message_most = message_most
         out = ffi.new("duet_session **")
         random = os.urandom(lib.DUET_RANDOM_SIZE)
@@ -37,7 +36,7 @@ class Session(OneProcess):
                                    random, now_ms()))
         self._handle = ffi.gc(out[0], lib.duet_session_free)
         if role == "top":
-            self._replay.is_fresh(random[:lib.DUET_NONCE_SIZE], self._keep_ms)  # as it comes back
+            check(lib.duet_replay_check(self._replay._handle, self._handle, now_ms()))
         self._step = ffi.new("duet_step *")
         self._room = bytearray(65536)
         self._message = bytearray()  # a message that is not complete
@@ -79,10 +78,7 @@ class Session(OneProcess):
         if len(self._message) > self._message_most:
             raise error_of(lib.DUET_E_ROOM, f"a message is over {self._message_most} bytes")
         if step.event == lib.DUET_EVENT_NONCE:
-            nonce = bytes(ffi.buffer(step.nonce, lib.DUET_NONCE_SIZE))
-            fresh = self._replay.is_fresh(nonce, self._keep_ms)
-            self._check(lib.duet_session_accept(self._handle, now_ms()) if fresh
-                        else lib.duet_session_refuse(self._handle))
+            self._check(lib.duet_replay_check(self._replay._handle, self._handle, now_ms()))
         elif step.event == lib.DUET_EVENT_RANDOM:
             self._check(lib.duet_session_answer(self._handle, os.urandom(lib.DUET_FRESH_SIZE)))
         elif step.event == lib.DUET_EVENT_FRAME and step.code != lib.DUET_CODE_MORE:
