@@ -8,21 +8,23 @@
 
 #include <cpuid.h>
 
-/* XCR0: SSE, AVX, and the three parts of AVX-512's registers */
-enum { XCR0_WIDE = 0xe6 };
+/* XCR0: SSE and AVX, and the three parts of AVX-512's registers too */
+enum { XCR0_AVX = 0x06, XCR0_AVX512 = 0xe6 };
 
-static int
-saves_wide_registers(void)
+static unsigned
+saved_registers(unsigned basic)
 {
-    unsigned low, high;
-    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    return (low & XCR0_WIDE) == XCR0_WIDE;
+    unsigned low = 0, high;
+
+    if (basic & bit_OSXSAVE)
+        __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
 }
 
 unsigned
 duet__cpu(void)
 {
-    unsigned a, b, c, d, basic;
+    unsigned a, b, c, d, basic, saved;
     unsigned has = 0;
 
     if (!__get_cpuid(1, &a, &b, &basic, &d) || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
@@ -33,9 +35,12 @@ duet__cpu(void)
         has |= DUET__CPU_AES;
     if (b & bit_SHA)
         has |= DUET__CPU_SHA;
-    if ((c & bit_VAES) && (b & bit_AVX512F) && (b & bit_AVX512VL) && (basic & bit_OSXSAVE) &&
-        saves_wide_registers())
+    saved = saved_registers(basic);
+    if ((c & bit_VAES) && (b & bit_AVX512F) && (b & bit_AVX512VL) &&
+        (saved & XCR0_AVX512) == XCR0_AVX512)
         has |= DUET__CPU_VAES;
+    if ((b & bit_AVX2) && (b & bit_BMI) && (b & bit_BMI2) && (saved & XCR0_AVX) == XCR0_AVX)
+        has |= DUET__CPU_AVX2;
     return has;
 }
 

@@ -17,6 +17,7 @@ static const struct duet__kernel_entry table[] = {
 #if defined(__x86_64__)
     {&duet__kernel_x86_vaes, DUET__CPU_AES | DUET__CPU_SHA | DUET__CPU_SSE4 | DUET__CPU_VAES},
     {&duet__kernel_x86_ni, DUET__CPU_AES | DUET__CPU_SHA | DUET__CPU_SSE4},
+    {&duet__kernel_x86_avx2, DUET__CPU_AES | DUET__CPU_SSE4 | DUET__CPU_AVX2},
 #elif defined(__aarch64__)
     {&duet__kernel_arm_ce, DUET__CPU_AES | DUET__CPU_SHA},
 #endif

@@ -59,9 +59,10 @@ extern const uint32_t duet__sha256_constants[64];
 extern const struct duet__kernel duet__kernel_portable;
 
 #if defined(__x86_64__)
-/** AES-NI and SHA-NI, fused; VAES on 256-bit registers and SHA-NI, fused. */
+/** AES-NI and SHA-NI; VAES on 256-bit registers and SHA-NI; AES-NI and AVX2. All are fused. */
 extern const struct duet__kernel duet__kernel_x86_ni;
 extern const struct duet__kernel duet__kernel_x86_vaes;
+extern const struct duet__kernel duet__kernel_x86_avx2;
 #endif
 
 #if defined(__aarch64__)
@@ -74,7 +75,8 @@ enum duet__cpu_feature {
     DUET__CPU_AES = 1,  /* AES-NI, or ARMv8's AES */
     DUET__CPU_SHA = 2,  /* SHA-NI, or ARMv8's SHA2 */
     DUET__CPU_SSE4 = 4, /* SSSE3 and SSE4.1 */
-    DUET__CPU_VAES = 8  /* VAES on 256-bit registers of AVX-512VL, saved by the system */
+    DUET__CPU_VAES = 8, /* VAES on 256-bit registers of AVX-512VL, saved by the system */
+    DUET__CPU_AVX2 = 16 /* AVX2, its registers saved by the system, and BMI1 and BMI2 */
 };
 
 /** The features of this processor. */
