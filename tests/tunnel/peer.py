@@ -258,6 +258,34 @@ def forward(source, sink):
     sink.shutdown(socket.SHUT_WR)
 
 
+def silent(address):
+    """Accepts, says so, and then neither reads nor sends anything."""
+    kept = []
+
+    def handle(s):
+        print("accepted", file=sys.stderr, flush=True)
+        kept.append(s)
+
+    serve(address, handle)
+
+
+def blackhole(address):
+    """Takes no connection: its queue is full, so the system answers no more than it would for a
+    machine that is gone."""
+    family, where = parse(address)
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.bind(where)
+    listener.listen(0)
+    kept = []
+    for _ in range(8):
+        s = socket.socket(family, socket.SOCK_STREAM)
+        s.setblocking(False)
+        s.connect_ex(where)
+        kept.append(s)
+    print("listening on", address, file=sys.stderr, flush=True)
+    time.sleep(300)
+
+
 def closer(address):
     serve(address, lambda s: s.close())
 

@@ -38,13 +38,30 @@ dial_error(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
 }
 
-unsigned
-dial_count(const struct addrinfo *list)
+/** The next address of a list that is of this family (same 1), or not of it. */
+static const struct addrinfo *
+next_of_family(const struct addrinfo *a, int family, int same)
 {
+    while (a != NULL && (a->ai_family == family) != same)
+        a = a->ai_next;
+    return a;
+}
+
+unsigned
+dial_order(const struct addrinfo *order[DIAL_ADDRESSES_MOST], const struct addrinfo *list)
+{
+    int family = list != NULL ? list->ai_family : 0;
+    const struct addrinfo *next[2] = {next_of_family(list, family, 1),
+                                      next_of_family(list, family, 0)};
     unsigned count = 0;
 
-    for (; list != NULL; list = list->ai_next)
-        count++;
+    for (unsigned turn = 0; count < DIAL_ADDRESSES_MOST && (next[0] != NULL || next[1] != NULL);
+         turn ^= 1) {
+        if (next[turn] == NULL)
+            continue;
+        order[count++] = next[turn];
+        next[turn] = next_of_family(next[turn]->ai_next, family, turn == 0);
+    }
     return count;
 }
 
@@ -83,18 +100,112 @@ dial_once(const struct sockaddr *where, socklen_t size, int timeout_ms)
     return fd;
 }
 
-/** Try all addresses of a name in turn. */
+/** Addresses that are dialled beside one another. */
+struct race {
+    struct pollfd fds[DIAL_ADDRESSES_MOST + 1]; /* the last one is a signal's */
+    unsigned count;                             /* begun so far; fd -1: it has failed */
+    int error;                                  /* of the last that failed */
+};
+
+/** Begin one more. Returns its descriptor when it is connected at once, or -1. */
+static int
+race_begin(struct race *race, const struct addrinfo *a)
+{
+    int error;
+    int fd = dial_begin(a->ai_addr, a->ai_addrlen, &error);
+
+    if (fd >= 0)
+        address_prepare(fd);
+    if (fd >= 0 && error == 0)
+        return fd;
+    if (fd >= 0 && error != EINPROGRESS) {
+        close(fd);
+        fd = -1;
+    }
+    if (fd < 0)
+        race->error = error;
+    race->fds[race->count++] = (struct pollfd){.fd = fd, .events = POLLOUT};
+    return -1;
+}
+
+/** 1 when some are under way. */
+static int
+race_is_on(const struct race *race)
+{
+    for (unsigned i = 0; i < race->count; i++)
+        if (race->fds[i].fd >= 0)
+            return 1;
+    return 0;
+}
+
+/** Wait for those under way, timeout_ms at most. Returns the descriptor that connected, or -1. */
+static int
+race_wait(struct race *race, int timeout_ms)
+{
+    race->fds[race->count] = (struct pollfd){.fd = interrupt_fd(), .events = POLLIN};
+    if (poll(race->fds, race->count + 1, timeout_ms) <= 0)
+        return -1;
+    for (unsigned i = 0; i < race->count; i++) {
+        int fd = race->fds[i].fd;
+        if (fd < 0 || race->fds[i].revents == 0)
+            continue;
+        race->fds[i].fd = -1;
+        race->error = dial_error(fd);
+        if (race->error == 0)
+            return fd;
+        close(fd);
+    }
+    return -1;
+}
+
+/** Close those that are still under way. */
+static void
+race_end(struct race *race)
+{
+    for (unsigned i = 0; i < race->count; i++)
+        if (race->fds[i].fd >= 0) {
+            close(race->fds[i].fd);
+            race->error = ETIMEDOUT;
+        }
+    errno = race->error;
+}
+
+/** What is left of timeout_ms (negative: no limit) since begin_ms. */
+static int
+time_left(uint64_t begin_ms, int timeout_ms)
+{
+    uint64_t spent = duet__os_now_ms() - begin_ms;
+
+    if (timeout_ms < 0)
+        return -1;
+    return spent < (uint64_t)timeout_ms ? timeout_ms - (int)spent : 0;
+}
+
+/** Race the addresses of a name. Returns a descriptor, or -1 with errno. */
 static int
 dial_list(const struct addrinfo *list, int timeout_ms)
 {
-    uint64_t end = duet__os_now_ms() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms);
+    const struct addrinfo *order[DIAL_ADDRESSES_MOST];
+    const uint64_t begin = duet__os_now_ms();
+    const unsigned count = dial_order(order, list);
+    struct race race = {.error = ETIMEDOUT};
     int fd = -1;
 
-    for (const struct addrinfo *a = list; a != NULL && fd < 0 && !interrupted(); a = a->ai_next) {
-        uint64_t now = duet__os_now_ms();
-        uint64_t share = end > now ? (end - now) / dial_count(a) : 0;
-        fd = dial_once(a->ai_addr, a->ai_addrlen, timeout_ms < 0 ? -1 : (int)share);
+    while (fd < 0 && !interrupted() && (race.count < count || race_is_on(&race))) {
+        if (race.count < count)
+            fd = race_begin(&race, order[race.count]);
+        int wait = time_left(begin, timeout_ms);
+        unsigned left = count - race.count; /* each of these has its share */
+        if (wait == 0 && left == 0)
+            break;
+        if (left > 0 && (wait < 0 || wait / (int)(left + 1) > DIAL_NEXT_MS))
+            wait = DIAL_NEXT_MS;
+        else if (left > 0)
+            wait /= (int)(left + 1);
+        if (fd < 0 && race_is_on(&race))
+            fd = race_wait(&race, wait);
     }
+    race_end(&race);
     return fd;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Connecting to a peer by its address: every address of a name in turn, each with its share of the
- * time. The first part, which never waits, is also what the tunnel dials with; the second part
+ * Connecting to a peer by its address: the addresses of a name are raced (RFC 8305), each 250 ms
+ * after the one before, or at once when that has failed. The first part, which never waits, is also what the tunnel dials with; the second part
  * waits, and is for commands that have one peer.
  */
 #ifndef DUET_TOOL_DIAL_H
@@ -19,8 +19,14 @@ int dial_begin(const struct sockaddr *where, socklen_t size, int *error);
 /** What a connect(2) that was under way came to: 0, or errno. */
 int dial_error(int fd);
 
-/** The number of addresses that follow, this one included. */
-unsigned dial_count(const struct addrinfo *list);
+enum {
+    DIAL_ADDRESSES_MOST = 16, /* of a name that are tried */
+    DIAL_NEXT_MS = 250        /* after which the next one is tried beside the last */
+};
+
+/** Put the addresses of a name in the order to try them (RFC 8305): the resolver's, where IPv6 and
+ * IPv4 take turns. Returns how many there are. */
+unsigned dial_order(const struct addrinfo *order[DIAL_ADDRESSES_MOST], const struct addrinfo *list);
 
 /* ---- Waiting ---- */
 

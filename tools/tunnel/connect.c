@@ -1,145 +1,138 @@
 /*
- * Reaching a target, or a client's peer, with failover: the addresses of all targets in turn, each
- * with its share of the connect timeout.
+ * Reaching a target, or a client's peer, with failover: one target after another, each with its
+ * share of the connect timeout, those that failed lately last.
  *
- * Names are resolved for each connection, off the loop. A client that reached none tries all of
- * them again after a pause that grows and is random, as long as its time allows; a server tries
- * them once, as its peer waits.
+ * Names are resolved for each connection, off the loop; their addresses are raced (race.c). A
+ * client that reached none tries all of them again after a pause that grows and is random, as long
+ * as its time allows; a server tries them once, as its peer waits. The time of a handshake is its
+ * own: a peer that accepts and stays silent takes nothing from the next target.
  */
 #include "connection.h"
 
 #include "address.h"
-#include "dial.h"
 #include "log.h"
-#include "network.h"
 #include "os/os.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 enum { PAUSE_LEAST_MS = 25, PAUSE_MOST_MS = 2000, SHARE_LEAST_MS = 200 };
 
-/** What an attempt came to. */
-enum attempt { ATTEMPT_FAILED, ATTEMPT_WAITS, ATTEMPT_REACHED };
-
 static uint64_t
-connect_left(const struct connection *c)
+now_of(const struct connection *c)
 {
-    uint64_t now = uv_now(&c->service->loop);
-
-    return c->dial->end_ms > now ? c->dial->end_ms - now : 0;
+    return uv_now(&c->service->loop);
 }
+
+/** Milliseconds until a time; 0: it is over. */
+static uint64_t
+time_left(const struct connection *c, uint64_t end_ms)
+{
+    return end_ms > now_of(c) ? end_ms - now_of(c) : 0;
+}
+
+/* ---- Targets, in which order ---- */
 
 static const char *
 current_target(const struct connection *c)
 {
-    return connection_targets(c)->at[c->dial->target - 1];
+    return connection_targets(c)->at[c->dial->target];
 }
 
-static enum attempt
+static uint64_t
+target_hash(const struct connection *c, size_t target)
+{
+    const char *name = c->settings->name, *address = connection_targets(c)->at[target];
+
+    return failures_hash(failures_hash(0, name, strlen(name)), address, strlen(address));
+}
+
+/** The current target failed: it comes last for a while. */
+static void
+target_failed(struct connection *c)
+{
+    failures_add(&c->service->failures, target_hash(c, c->dial->target), now_of(c));
+}
+
+static enum race_result
 attempt_failed(struct connection *c, const char *why)
 {
     snprintf(c->dial->cause, sizeof c->dial->cause, "%s: %s", printable(current_target(c)), why);
-    return ATTEMPT_FAILED;
+    return RACE_FAILED;
 }
 
-/* ---- One address ---- */
-
-/** Close what was dialled in vain, and remember why. */
-static enum attempt
-address_failed(struct connection *c, const char *why)
-{
-    struct endpoint **side = connection_dialled(c);
-
-    c->tunnel->counters->dial_failures++;
-    endpoint_close(*side, 0);
-    *side = NULL;
-    return attempt_failed(c, why);
-}
-
-/** An address's share of the time that is left. */
+/** Choose the next target of this round, and give it its share of the time. Returns 0, or -1: all
+ * were tried. */
 static int
-address_share(const struct connection *c)
+choose_target(struct connection *c)
 {
-    uint64_t others = connection_targets(c)->count - c->dial->target + dial_count(c->dial->next);
-    uint64_t share = connect_left(c) / (others + 1);
+    struct dial *dial = c->dial;
+    size_t count = connection_targets(c)->count, left = 0, chosen = count;
+    int chosen_failed = 0;
 
-    return share < SHARE_LEAST_MS ? SHARE_LEAST_MS : (int)share;
-}
-
-static enum attempt
-try_address(struct connection *c, const struct sockaddr *where, socklen_t size)
-{
-    struct sockaddr_storage at = {0};
-    int is_plain = c->dials_plain;
-    int error;
-
-    memcpy(&at, where, size < sizeof at ? size : sizeof at);
-    int is_far = !network_is_loopback(&at);
-    if (is_plain && is_far && !c->settings->unsafe_target)
-        return address_failed(c, "it is beyond this machine, and --unsafe-target is not given");
-    int fd = dial_begin(where, size, &error);
-    if (fd < 0)
-        return address_failed(c, strerror(error));
-    endpoint_prepare(fd, is_far);
-    if (connection_attach(c, fd, is_plain) != 0)
-        return address_failed(c, "no memory");
-    if (error == 0)
-        return ATTEMPT_REACHED;
-    if (error != EINPROGRESS)
-        return address_failed(c, strerror(error));
-    endpoint_watch(*connection_dialled(c), UV_WRITABLE);
-    connection_enter(c, CONNECTION_CONNECTING, address_share(c));
-    return ATTEMPT_WAITS;
+    for (size_t i = 0; i < count; i++) {
+        if (dial->tried[i])
+            continue;
+        left++;
+        int failed = failures_has(&c->service->failures, target_hash(c, i), now_of(c));
+        if (chosen == count || (chosen_failed && !failed)) {
+            chosen = i;
+            chosen_failed = failed;
+        }
+    }
+    if (left == 0)
+        return -1;
+    uint64_t share = time_left(c, dial->end_ms) / left;
+    dial->target = chosen;
+    dial->tried[chosen] = 1;
+    dial->target_end_ms = now_of(c) + (share > SHARE_LEAST_MS ? share : SHARE_LEAST_MS);
+    return 0;
 }
 
 /* ---- A target, and its name's addresses ---- */
 
-static void connect_continue(struct connection *c);
+static void connect_continue(struct connection *c, enum race_result result);
 
 static void
-target_resolved(void *context, int status, struct addrinfo *list)
+target_resolved(void *context, const struct addrinfo *list, const char *why)
 {
     struct connection *c = context;
 
     c->dial->lookup = NULL;
-    c->dial->list = list;
-    c->dial->next = list;
     if (list == NULL)
-        attempt_failed(c, uv_strerror(status));
-    connect_continue(c);
+        attempt_failed(c, why);
+    else if (race_prepare(c, list) != 0)
+        attempt_failed(c, "no memory");
+    connect_continue(c, race_step(c));
 }
 
-/** Resolve the next target of the settings. */
-static enum attempt
+/** Begin the current target. */
+static enum race_result
 try_target(struct connection *c)
 {
     const struct addrinfo digits = {.ai_socktype = SOCK_STREAM,
                                     .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-    struct dial *dial = c->dial;
+    struct addrinfo *list = NULL;
     struct address where;
+    int result;
 
-    dial->target++;
-    connection_enter(c, CONNECTION_RESOLVING, NO_TIMER);
+    race_free(c);
     if (address_parse(&where, current_target(c), 0) != EXIT_DONE || where.kind == ADDRESS_FD)
         return attempt_failed(c, "is not an address that can be dialled");
-    if (where.kind == ADDRESS_UNIX)
-        return try_address(c, (const struct sockaddr *)&where.un, sizeof where.un);
-    if (getaddrinfo(where.host, where.port, &digits, &dial->list) == 0) {
-        dial->next = dial->list;
-        return ATTEMPT_FAILED; /* go on with its addresses */
+    if (where.kind == ADDRESS_UNIX) {
+        result = race_prepare_one(c, (const struct sockaddr *)&where.un, sizeof where.un);
+    } else if (getaddrinfo(where.host, where.port, &digits, &list) == 0) {
+        result = race_prepare(c, list);
+        freeaddrinfo(list);
+    } else {
+        result = lookup_start(&c->dial->lookup, c->service->resolver, c->tunnel, where.host,
+                              where.port, target_resolved, c);
+        if (result == 0)
+            return RACE_WAITS;
     }
-    int result =
-        lookup_start(&dial->lookup, &c->service->loop, where.host, where.port, target_resolved, c);
-    if (result != 0)
-        return attempt_failed(c, uv_strerror(result));
-    uint64_t left = connect_left(c);
-    connection_timer(c, left > 0 ? (int)left : SHARE_LEAST_MS);
-    return ATTEMPT_WAITS;
+    return result == 0 ? race_step(c) : attempt_failed(c, "no memory");
 }
 
 /* ---- All of them ---- */
@@ -162,103 +155,128 @@ all_failed(struct connection *c)
 {
     int pause = retry_pause(++c->dial->rounds);
 
-    c->dial->target = 0;
-    if (c->settings->side == TUNNEL_CLIENT && (uint64_t)pause < connect_left(c))
+    if (c->settings->side == TUNNEL_CLIENT && (uint64_t)pause < time_left(c, c->dial->last_ms))
         connection_enter(c, CONNECTION_RETRY_PAUSE, pause);
     else
         connection_end(c, END_UNREACHED, c->dial->cause);
 }
 
-/** Try one address after another until one waits or is reached, or all have failed. */
+/** Wait for the resolver, or for addresses under way: until the target's time is over, or until the
+ * next address is to begin. */
 static void
-connect_continue(struct connection *c)
+await_target(struct connection *c)
 {
-    struct dial *dial = c->dial;
-    enum attempt attempt = ATTEMPT_FAILED;
+    uint64_t left = time_left(c, c->dial->target_end_ms);
+    int next = c->dial->lookup == NULL ? race_next_ms(c, left) : -1;
+    int ms = next >= 0 && (uint64_t)next < left ? next : (int)left;
 
-    while (attempt == ATTEMPT_FAILED) {
-        const struct addrinfo *a = dial->next;
-        if (a != NULL) {
-            dial->next = a->ai_next;
-            attempt = try_address(c, a->ai_addr, a->ai_addrlen);
-            continue;
-        }
-        uv_freeaddrinfo(dial->list);
-        dial->list = NULL;
-        if (dial->target == connection_targets(c)->count) {
+    connection_enter(c, c->dial->lookup != NULL ? CONNECTION_RESOLVING : CONNECTION_CONNECTING, ms);
+}
+
+/** Go on after an attempt: try one target after another until one waits or is reached, or all have
+ * failed. */
+static void
+connect_continue(struct connection *c, enum race_result result)
+{
+    while (result == RACE_FAILED) {
+        target_failed(c);
+        if (choose_target(c) != 0) {
             all_failed(c);
             return;
         }
-        attempt = try_target(c);
+        result = try_target(c);
     }
-    if (attempt == ATTEMPT_REACHED) {
-        c->target = current_target(c);
-        c->service->hooks->on_dialled(c);
+    if (result == RACE_WAITS) {
+        await_target(c);
+        return;
     }
+    c->target = current_target(c);
+    c->dial->handshake_ms = now_of(c);
+    c->service->hooks->on_dialled(c);
+}
+
+static void
+start_round(struct connection *c)
+{
+    memset(c->dial->tried, 0, connection_targets(c)->count);
+    (void)choose_target(c); /* there is one at least */
+    connect_continue(c, try_target(c));
 }
 
 void
 connect_finish(struct connection *c)
 {
-    int error = dial_error((*connection_dialled(c))->fd);
+    connect_continue(c, race_look(c));
+}
 
-    if (error == 0) {
-        c->target = current_target(c);
-        c->service->hooks->on_dialled(c);
-    } else {
-        address_failed(c, strerror(error));
-        connect_continue(c);
+/** The current target's time is over, or its next address is to begin. */
+static enum race_result
+target_timeout(struct connection *c)
+{
+    if (time_left(c, c->dial->target_end_ms) > 0)
+        return race_step(c);
+    if (c->dial->lookup == NULL) {
+        race_give_up(c);
+        return RACE_FAILED;
     }
+    lookup_cancel(c->dial->lookup);
+    c->dial->lookup = NULL;
+    return attempt_failed(c, "the target's name was not resolved in time");
 }
 
 void
 connect_timeout(struct connection *c)
 {
-    if (c->state == CONNECTION_RESOLVING) {
-        connection_end(c, END_UNREACHED, "the target's name was not resolved in time");
-        return;
-    }
-    if (c->state == CONNECTION_CONNECTING)
-        address_failed(c, "it does not answer");
-    connect_continue(c);
+    if (c->state == CONNECTION_RETRY_PAUSE)
+        start_round(c);
+    else
+        connect_continue(c, target_timeout(c));
 }
 
 void
 connect_leave(struct connection *c)
 {
-    uint64_t now = uv_now(&c->service->loop);
-
     duet_channel_free(c->channel);
     c->channel = NULL;
-    linger_start(c->service, endpoint_detach(c->duet),
-                 c->silence_ms > now ? c->silence_ms - now : 0);
+    linger_start(c->service, endpoint_detach(c->duet), time_left(c, c->silence_ms));
     c->duet = NULL;
 }
 
 void
 connect_next(struct connection *c, const char *reason)
 {
-    char why[200];
+    struct dial *dial = c->dial;
+    uint64_t spent = now_of(c) - dial->handshake_ms;
 
-    snprintf(why, sizeof why, "%s", reason); /* the channel's own text */
+    attempt_failed(c, reason); /* before the channel's own text goes with it */
     connect_leave(c);
     c->target = NULL;
-    if (connect_left(c) == 0) {
-        connection_end(c, END_UNREACHED, why);
+    dial->end_ms += spent;
+    dial->target_end_ms += spent;
+    race_lost(c);
+    connect_continue(c, race_step(c));
+}
+
+void
+connect_done(struct connection *c)
+{
+    if (c->dial == NULL)
         return;
-    }
-    address_failed(c, why);
-    connect_continue(c);
+    failures_forget(&c->service->failures, target_hash(c, c->dial->target));
+    connection_free_dial(c);
 }
 
 void
 connect_start(struct connection *c)
 {
-    c->dial = calloc(1, sizeof *c->dial);
-    if (c->dial == NULL) {
+    struct dial *dial = c->dial = calloc(1, sizeof *c->dial);
+
+    if (dial != NULL)
+        dial->tried = calloc(connection_targets(c)->count, 1);
+    if (dial == NULL || dial->tried == NULL) {
         connection_end(c, END_REFUSED, "no memory to dial");
         return;
     }
-    c->dial->end_ms = uv_now(&c->service->loop) + (uint64_t)c->settings->connect_ms;
-    connect_continue(c);
+    dial->last_ms = dial->end_ms = now_of(c) + (uint64_t)c->settings->connect_ms;
+    start_round(c);
 }

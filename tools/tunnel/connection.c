@@ -278,7 +278,8 @@ connection_free_dial(struct connection *c)
     if (c->dial == NULL)
         return;
     lookup_cancel(c->dial->lookup);
-    uv_freeaddrinfo(c->dial->list);
+    race_free(c);
+    free(c->dial->tried);
     free(c->dial);
     c->dial = NULL;
 }

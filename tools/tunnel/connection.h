@@ -10,6 +10,7 @@
 
 #include "endpoint.h"
 #include "proxy_header.h"
+#include "race.h"
 #include "record.h"
 #include "resolve.h"
 #include "tunnel.h"
@@ -28,8 +29,8 @@
  *   ACCEPTED         s     -      s     s        gate                         half_open
  *   HANDSHAKE        s     -      s     s        gate                         half_open
  *   UNAUTHENTICATED  s     -      s     -        gate                         half_open
- *   RESOLVING        c s   c      s     s        connect timeout              connect
- *   CONNECTING       c s   c s    c s   s        a share of that              connect
+ *   RESOLVING        c s   c      s     s        a share of connect timeout   connect
+ *   CONNECTING       c s   c      s     s        next address, or its share   connect
  *   RETRY_PAUSE      c     c      -     -        until the next round         connect
  *   PEER_HANDSHAKE   c     c      c     c        handshake timeout            lifecycle
  *   UNCONFIRMED      c s   c s    c s   c s      handshake timeout            timers
@@ -93,15 +94,20 @@ struct flow {
     unsigned end_passed : 1; /* and that end was passed on */
 };
 
-/** What connect.c remembers from RESOLVING to PEER_HANDSHAKE. */
+/** What connect.c and race.c remember from RESOLVING to PEER_HANDSHAKE. */
 struct dial {
-    struct lookup *lookup;       /* of the target's name, under way; NULL: none */
-    struct addrinfo *list;       /* the target's addresses; NULL: not TCP, or all tried */
-    const struct addrinfo *next; /* the one to try next */
-    size_t target;               /* the number of the next target in the settings */
-    unsigned rounds;             /* how often all targets were tried */
-    uint64_t end_ms;
-    char cause[256]; /* why the last attempt failed */
+    struct lookup *lookup; /* of the target's name, under way; NULL: none */
+    struct racer *racers;  /* the target's addresses */
+    unsigned racer_count;
+    uint64_t won;           /* the hash of the address that answered */
+    size_t target;          /* the number of the current target in the settings */
+    uint8_t *tried;         /* by target: 1 in this round */
+    unsigned rounds;        /* how often all targets were tried */
+    uint64_t last_ms;       /* no round begins after this */
+    uint64_t end_ms;        /* when this round's time is over; handshakes do not count */
+    uint64_t target_end_ms; /* when the current target's share of it is over */
+    uint64_t handshake_ms;  /* when the current target answered */
+    char cause[256];        /* why the last attempt failed */
 };
 
 struct connection {
@@ -284,7 +290,7 @@ void violation_timeout(struct connection *connection); /**< ends the connection 
 /** Reach the target, or a client's peer; on_dialled() follows. */
 void connect_start(struct connection *connection);
 
-/** A connect(2) has finished, well or not. */
+/** A connect(2) of race.c has finished, well or not. */
 void connect_finish(struct connection *connection);
 
 /** The timer of RESOLVING, CONNECTING and RETRY_PAUSE. */
@@ -292,6 +298,9 @@ void connect_timeout(struct connection *connection);
 
 /** What was reached is of no use: try the next address. */
 void connect_next(struct connection *connection, const char *reason);
+
+/** What was reached is of use: remember that, and forget the rest of dialling. */
+void connect_done(struct connection *connection);
 
 /** The peer failed in its handshake: leave its socket to linger.c. */
 void connect_leave(struct connection *connection);

@@ -198,11 +198,6 @@ lifecycle_event(struct connection *c, int is_plain, int events)
         half_open_drop(c);
         break;
     case CONNECTION_CONNECTING:
-        if (endpoint == *connection_dialled(c)) {
-            connect_finish(c);
-            break;
-        }
-        /* fall through */
     case CONNECTION_RESOLVING:
     case CONNECTION_RETRY_PAUSE:
         endpoint_watch(endpoint,

@@ -446,7 +446,7 @@ relay_send_header(struct connection *c)
 void
 relay_start(struct connection *c)
 {
-    connection_free_dial(c);
+    connect_done(c);
     c->setup_ms = uv_now(&c->service->loop) - c->since_ms + 1;
     /* A client's first bytes may have come long ago, a peer's with the end of its handshake. */
     c->can = CAN_READ_PLAIN | CAN_READ_DUET;

@@ -1,5 +1,10 @@
 /*
- * Resolving a name off the loop, in one of libuv's threads, so that a slow resolver stops nothing.
+ * Resolving names off the loop, so that a slow resolver stops nothing: each question has a thread
+ * of its own while getaddrinfo() runs, which takes no deadline.
+ *
+ * Equal questions are asked once. An owner (a tunnel) has a few threads at most, so that names in a
+ * zone whose servers are dead take none from other tunnels. The deadline is the asker's, who leaves
+ * by lookup_cancel().
  */
 #ifndef DUET_TUNNEL_RESOLVE_H
 #define DUET_TUNNEL_RESOLVE_H
@@ -7,14 +12,23 @@
 #include <netdb.h>
 #include <uv.h>
 
+struct resolver;
 struct lookup;
 
-/** What a lookup calls at its end: status 0 and a list (owned), or libuv's error. */
-typedef void lookup_done(void *context, int status, struct addrinfo *list);
+/** What a lookup calls at its end: the list, which stays the resolver's and is valid during the
+ * call; or NULL, and why there is none. */
+typedef void lookup_done(void *context, const struct addrinfo *list, const char *why);
 
-/** Begin to resolve. Returns 0 or libuv's error. *lookup is valid until it has called done. */
-int lookup_start(struct lookup **lookup, uv_loop_t *loop, const char *host, const char *port,
-                 lookup_done *done, void *context);
+/** A resolver on a loop. NULL: no memory. */
+struct resolver *resolver_new(uv_loop_t *loop);
+
+/** Release it, all lookups cancelled; threads that are still busy end by themselves. NULL is fine.
+ */
+void resolver_close(struct resolver *resolver);
+
+/** Begin to resolve. Returns 0, or -1: no memory. *lookup is valid until it has called done. */
+int lookup_start(struct lookup **lookup, struct resolver *resolver, const void *owner,
+                 const char *host, const char *port, lookup_done *done, void *context);
 
 /** Let done not be called any more. NULL is fine. */
 void lookup_cancel(struct lookup *lookup);

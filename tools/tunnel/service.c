@@ -81,6 +81,8 @@ service_finish(struct service *service)
     service->ended = 1;
     linger_end_all(service);
     tunnels_free(service);
+    resolver_close(service->resolver);
+    service->resolver = NULL;
     admin_stop(&service->admin);
     uv_walk(&service->loop, close_handle, NULL);
 }
@@ -176,6 +178,7 @@ start_handles(struct service *service)
 {
     uv_loop_t *loop = &service->loop;
 
+    service->resolver = resolver_new(loop);
     uv_check_init(loop, &service->after_poll);
     uv_idle_init(loop, &service->more_work);
     uv_timer_init(loop, &service->retry);
@@ -232,6 +235,8 @@ service_serve(struct service *service)
     prepare_service(service);
     start_handles(service);
     int code = tunnels_make(service, service->generation);
+    if (code == EXIT_DONE && service->resolver == NULL)
+        code = log_error(EXIT_LIMIT, "no memory for a resolver");
     if (code == EXIT_DONE)
         code = tunnels_renew(service);
     if (code == EXIT_DONE)

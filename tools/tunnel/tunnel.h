@@ -10,6 +10,7 @@
 #include "admin.h"
 #include "buffers.h"
 #include "counters.h"
+#include "failures.h"
 #include "gate.h"
 #include "queue.h"
 #include "settings.h"
@@ -72,6 +73,8 @@ struct service {
     struct generation *generation;
     TAILQ_HEAD(, tunnel) tunnels;
     struct sockets sockets;
+    struct resolver *resolver;
+    struct failures failures; /* of targets and their addresses */
     duet_replay *replay;
     struct worker_counters *counted; /* of all workers */
     const sigset_t *mask;            /* of signals, once handlers are there; NULL: as it is */

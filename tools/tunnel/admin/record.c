@@ -6,6 +6,7 @@
 
 #include "log.h"
 #include "os/os.h"
+#include "system_log.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -278,7 +279,8 @@ write_line(char text[RECORD_LINE], size_t size)
     return write(STDERR_FILENO, text, size + 1) == (ssize_t)(size + 1) ? 0 : -1;
 }
 
-static void
+/** Send a line to syslog, which has a time of its own. Returns 0, or -1. */
+static int
 log_to_syslog(enum record_level level, const struct record *record, const char *note)
 {
     static const int priorities[] = {
@@ -286,37 +288,41 @@ log_to_syslog(enum record_level level, const struct record *record, const char *
     char text[RECORD_LINE];
 
     record_format(text, state.format, 0, level, record, note);
-    syslog(priorities[level], "%s", text);
+    return system_log_write(priorities[level], text);
 }
 
-static void
+static int
 log_to_stderr(enum record_level level, const struct record *record, const char *note)
 {
     char text[RECORD_LINE];
     size_t size = record_format(text, state.format, duet__os_unix_ms(), level, record, note);
 
-    state.lost += write_line(text, size) != 0;
+    return write_line(text, size);
 }
 
-/** Log a connection, or a note where record is NULL. errno stays. */
+/** Returns 0, or -1: nobody took the line. */
+static int
+log_line_to_target(enum record_level level, const struct record *record, const char *note)
+{
+    return state.target == LOG_SYSTEM ? log_to_syslog(level, record, note)
+                                      : log_to_stderr(level, record, note);
+}
+
+/** Log a connection, or a note where record is NULL; first how many lines were lost before. errno
+ * stays. */
 static void
 log_record(enum record_level level, const struct record *record, const char *note)
 {
     char lost[64];
     int error = errno;
-    uint64_t count = state.lost;
 
-    if (state.target == LOG_SYSTEM) {
-        log_to_syslog(level, record, note);
-    } else {
-        if (count > 0) {
-            snprintf(lost, sizeof lost, "%llu lines were lost, as nobody read them",
-                     (unsigned long long)count);
-            log_to_stderr(RECORD_WARNING, NULL, lost);
-            state.lost = state.lost == count ? 0 : count;
-        }
-        log_to_stderr(level, record, note);
+    if (state.lost > 0) {
+        snprintf(lost, sizeof lost, "%llu lines were lost, as nobody read them",
+                 (unsigned long long)state.lost);
+        if (log_line_to_target(RECORD_WARNING, NULL, lost) == 0)
+            state.lost = 0;
     }
+    state.lost += log_line_to_target(level, record, note) != 0;
     errno = error;
 }
 
@@ -336,8 +342,6 @@ record_start(enum log_format format, enum log_target target)
 {
     state.format = format;
     state.target = target;
-    if (target == LOG_SYSTEM)
-        openlog("duet", LOG_PID, LOG_DAEMON);
     log_line = log_note;
 }
 

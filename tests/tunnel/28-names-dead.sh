@@ -1,0 +1,48 @@
+#!/bin/sh
+# Names in a zone whose servers are dead: other names are resolved as ever, a target whose name is not
+# resolved leaves time for the next, and the service ends when asked to.
+# shellcheck source=common.sh
+. "$(dirname "$0")/common.sh"
+[ -n "${NAMES:-}" ] || {
+    echo "skipped: no fake_names.c here"
+    exit 77
+}
+target echo echo
+next_port
+wire=127.0.0.1:$port
+start server "$DUET" server -v -k k --listen "$wire" --target "$target"
+listening server
+next_port
+dead=127.0.0.1:$port
+next_port
+good=127.0.0.1:$port
+next_port
+second=127.0.0.1:$port
+{
+    printf '[Global]\nshutdown-timeout = 1\n[Tunnel dead]\nside = client\nlisten = %s\nkey = k\ntimeout = 60\n' "$dead"
+    for number in 1 2 3 4 5 6 7 8 9 10 11 12; do
+        echo "target = dead$number.invalid:1"
+    done
+    printf '[Tunnel good]\nside = client\nlisten = %s\nkey = k\ntarget = good.invalid:%s\n' \
+        "$good" "${wire#*:}"
+    printf '[Tunnel second]\nside = client\nlisten = %s\nkey = k\ntimeout = 2\n' "$second"
+    printf 'target = dead.invalid:1\ntarget = good.invalid:%s\n' "${wire#*:}"
+} >conf
+# Under the address sanitizer another library comes first, which is meant.
+start client env LD_PRELOAD="$NAMES" NAMES_DEAD=dead NAMES_NAME=good.invalid \
+    NAMES_ADDRESS=127.0.0.1 ASAN_OPTIONS=verify_asan_link_order=0 "$DUET" run -v -c conf
+soon 'second: listening' client.err
+
+# Many wait for the dead ones.
+start many "$PYTHON" "$peer" visit 200 $dead $dead $dead $dead $dead $dead $dead $dead $dead $dead
+soon held many.out
+for _ in 1 2 3; do
+    peer both "$good" 1 || bad "a dead zone stops another tunnel: $(cat client.err)"
+done
+grep 'tunnel dead.*outcome' client.err && bad "the dead ones ended before"
+peer both "$second" 1 || bad "no time is left for the second target: $(cat client.err)"
+says 'tunnel second, .*target good.invalid.*outcome done' client.err
+stop client
+stop server
+kill "$(pid many)"
+done_testing
