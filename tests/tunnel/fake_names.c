@@ -30,7 +30,10 @@ look_up_all(look_up *real, const char *addresses, const char *service, const str
     int result = EAI_NONAME;
 
     *pai = NULL;
-    for (char *at = strtok(rest, " "); at != NULL; at = strtok(NULL, " ")) {
+    for (char *at = rest, *next; at != NULL && *at != 0; at = next) {
+        next = strchr(at, ' ');
+        if (next != NULL)
+            *next++ = 0;
         result = real(at, service, req, end);
         while (result == 0 && *end != NULL)
             end = &(*end)->ai_next;

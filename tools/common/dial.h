@@ -1,7 +1,7 @@
 /*
  * Connecting to a peer by its address: the addresses of a name are raced (RFC 8305), each 250 ms
- * after the one before, or at once when that has failed. The first part, which never waits, is also what the tunnel dials with; the second part
- * waits, and is for commands that have one peer.
+ * after the one before, or at once when that has failed. The first part, which never waits, is also
+ * what the tunnel dials with; the second part waits, and is for commands that have one peer.
  */
 #ifndef DUET_TOOL_DIAL_H
 #define DUET_TOOL_DIAL_H

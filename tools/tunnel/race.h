@@ -1,6 +1,6 @@
 /*
  * The addresses of one target, raced as RFC 8305 says: in the order of dial_order(), each 250 ms
- * after the one before, or at once when that has failed. The first that answers is the connection's.
+ * after the one before, or at once when that has failed. The first that answers is used.
  *
  * connect.c chooses the target and has the timer; see struct dial in connection.h.
  */
