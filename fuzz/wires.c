@@ -281,6 +281,12 @@ duet__os_now_ms(void)
 }
 
 uint64_t
+duet__os_coarse_ms(void)
+{
+    return now;
+}
+
+uint64_t
 duet__os_now_us(void)
 {
     return now * 1000;

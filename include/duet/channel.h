@@ -447,10 +447,11 @@ DUET_API DUET_CHECKED int duet_channel_ping(duet_channel *channel);
  * Source: docs/protocol.md §3.   Since 0.2. */
 DUET_API DUET_CHECKED int duet_channel_rekey(duet_channel *channel);
 
-/** Ask for a refresh (a DH ratchet step), which renews the keys of both directions: info.tx_epoch
- * and info.rx_epoch count when it is done. Returns DUET_OK; with nothing changed DUET_E_MISUSE (the
- * handshake is not done, a direction is closed, a refresh is under way), DUET_E_MEMORY; DUET_E_IO
- * (fatal: no randomness), DUET_E_CRYPTO (fatal), or what ended the channel.
+/** Ask for a refresh (a DH ratchet step), which renews the keys of both directions: info.refreshes
+ * counts when it is done. A channel asks by itself too, see DUET_SET_REFRESH_BYTES. Returns
+ * DUET_OK; with nothing changed DUET_E_MISUSE (the handshake is not done, a direction is closed, a
+ * refresh is under way), DUET_E_MEMORY; DUET_E_IO (fatal: no randomness), DUET_E_CRYPTO (fatal), or
+ * what ended the channel.
  * Source: docs/protocol.md §5.   Since 0.2. */
 DUET_API DUET_CHECKED int duet_channel_refresh(duet_channel *channel);
 

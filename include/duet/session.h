@@ -76,8 +76,13 @@ enum duet_setting {
                              bytes, and hands it out in pieces of any size; default 0: whole frames,
                              and what is not asked for stays in the kernel. See
                              duet_channel_recv() */
-    DUET_SET_HYBRID       /**< an enum duet_hybrid; default OFFER where duet_has_hybrid(), else OFF.
+    DUET_SET_HYBRID,      /**< an enum duet_hybrid; default OFFER where duet_has_hybrid(), else OFF.
                              REQUIRE is E_MISUSE where ML-KEM-768 is absent */
+    DUET_SET_REFRESH_BYTES,  /**< a channel asks for a refresh (DH ratchet) by itself after so many
+                                bytes of payload, both directions together; default 2^30; 0: never.
+                                A preset channel does so only where this or the next is set */
+    DUET_SET_REFRESH_SECONDS /**< the same after so many seconds, at the next call; up to a year;
+                                default 3,600; 0: never */
 };
 
 /** Whether a session uses ML-KEM-768 beside X25519, so that who records it cannot decrypt it with a
@@ -215,7 +220,8 @@ typedef struct duet_info {
     uint8_t secret_id[DUET_SECRET_ID_SIZE]; /**< of the secret in use */
     int has_peer_key;                       /**< 1: pattern 2, and peer_key is known */
     uint8_t peer_key[DUET_KEY_SIZE];        /**< the peer's identity; trusted only once ready */
-    int hybrid; /**< 1: ML-KEM-768 is used beside X25519; see DUET_SET_HYBRID */
+    int hybrid;         /**< 1: ML-KEM-768 is used beside X25519; see DUET_SET_HYBRID */
+    uint64_t refreshes; /**< refreshes so far, by either end: whose keys this side sends under */
 } duet_info;
 
 /**

@@ -154,6 +154,7 @@ recv_steps(duet_channel *channel, struct duet__rx *job, struct duet__deadline *d
            unsigned *want)
 {
     for (;;) {
+        duet__refresh_if_due(channel);
         if (duet__send_pending(channel))
             duet__send_step(channel, NULL);
         job->may_block = may_block(channel, job, deadline);

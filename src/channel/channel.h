@@ -4,7 +4,7 @@
  *   many.c exchange.c message.c  public calls; recv_all.c too
  *   call.c                       the handshake, loops and deadlines: the only place that waits
  *   peek.c send.c recv.c         peeking at TCP sockets; sealing and writing; exact reads
- *   io.c channel.c               descriptors and streams; construct, fail, free
+ *   io.c channel.c refresh.c     descriptors, streams; construct, fail, free; when to refresh
  *   partial.c gather.c           partial frames; the message of duet_channel_recv_all()
  *
  * An idle channel owns no buffer. Sealed bytes that the descriptor did not take and partial frames
@@ -105,6 +105,10 @@ struct duet_channel {
     struct duet__gather *gather;          /* of duet_channel_recv_all(); NULL: none */
     uint64_t begun_ms;                    /* when a listener's connection began */
 
+    uint64_t refresh_bytes; /* bytes of payload, both directions, at which a refresh is due */
+    uint64_t refresh_ms;    /* time at which it is */
+    uint32_t refreshes;     /* the session's when these two were set */
+
     uint32_t process;           /* the process that made the channel */
     uint32_t idle_frames;       /* frames without payload since the call began, or since payload */
     int8_t result;              /* fatal; every later call returns it */
@@ -125,6 +129,7 @@ struct duet_channel {
     unsigned unsent_job : 1;    /* `unsent` has bytes of the application's */
     unsigned tx_unreported : 1; /* they were lost in a receiving call: no call has reported it */
     unsigned silent : 1;        /* duet_channel_silence() is not over */
+    unsigned refresh_timed : 1; /* the three above are set */
     unsigned silence_ended : 1; /* the peer sends nothing more, so only time passes */
     struct duet__stop stop;
 };
@@ -207,6 +212,12 @@ uint8_t *duet__buffer_take(void);
 
 /** Return one; NULL is fine. */
 void duet__buffer_return(uint8_t *buffer);
+
+/* ---- refresh.c ---- */
+
+/** Ask for a refresh (DH ratchet) when the configuration says that one is due: it becomes pending.
+ * Randomness or memory that is missing leaves it to a later call. */
+void duet__refresh_if_due(duet_channel *channel);
 
 /* ---- gather.c ---- */
 

@@ -37,6 +37,7 @@ exchange_sends(const duet_channel *channel, const struct exchange *both)
 static int
 exchange_step(duet_channel *channel, struct exchange *both)
 {
+    duet__refresh_if_due(channel);
     if (exchange_sends(channel, both))
         both->sent = duet__send_step(channel, &both->tx);
     if (is_under_way(both->received))

@@ -53,6 +53,7 @@ tx_lane_begin(struct tx_lane *lane, duet_send_job *job)
     lane->tx = (struct duet__tx){.kind = DUET__TX_STREAM, .data = job->data, .size = job->size};
     lane->tx.due = job->size > 0;
     int result = duet__call_enter(channel, &deadline, &want);
+    duet__refresh_if_due(channel);
     if (result == DUET_OK && (channel->tx_result != DUET_OK || duet__send_pending(channel)))
         result = duet__send_step(channel, NULL);
     if (lane->batch == NULL && result == DUET_OK && lane->tx.due) {
@@ -174,6 +175,7 @@ rx_lane_begin(struct rx_lane *lane, duet_recv_job *job)
     if (channel->established && duet__channel_usable(channel) && duet__peek_possible(channel) &&
         channel->gather == NULL) {
         channel->drained = 0;
+        duet__refresh_if_due(channel);
         if (duet__send_pending(channel))
             duet__send_step(channel, NULL);
         if (duet__peek_begin(channel, &lane->rx, &lane->peek) == DUET_OK) {

@@ -152,6 +152,7 @@ send_batch(duet_channel *channel, struct duet__tx *job)
 
     if (batch.bytes == NULL)
         return DUET_E_MEMORY;
+    duet__refresh_if_due(channel);
     if (channel->send_phase != DUET__SEND_FRAME && !duet__session_quiet(channel->session))
         sealed = duet_session_flush(channel->session, batch.bytes, DUET__BATCH_SIZE, &batch.used);
     if (sealed != DUET_OK)

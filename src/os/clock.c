@@ -23,6 +23,16 @@ duet__os_now_ms(void)
 }
 
 uint64_t
+duet__os_coarse_ms(void)
+{
+#ifdef CLOCK_MONOTONIC_COARSE
+    return clock_us(CLOCK_MONOTONIC_COARSE) / 1000u;
+#else
+    return duet__os_now_ms();
+#endif
+}
+
+uint64_t
 duet__os_now_us(void)
 {
     return clock_us(CLOCK_MONOTONIC);

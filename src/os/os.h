@@ -20,6 +20,9 @@ int duet__os_random(uint8_t *out, size_t size);
 /** Milliseconds of the monotonic clock, the same in all processes of the machine. */
 uint64_t duet__os_now_ms(void);
 
+/** The same to some milliseconds, for less: never a system call. */
+uint64_t duet__os_coarse_ms(void);
+
 /** Microseconds of the same clock. */
 uint64_t duet__os_now_us(void);
 

@@ -242,6 +242,7 @@ describe(const struct duet_session *s, duet_info *info)
     info->rx_closed = s->rx_phase == DUET__RX_CLOSED;
     info->pinging = s->pinged || (s->pending & DUET__PENDING_PING);
     info->hybrid = s->hybrid;
+    info->refreshes = s->refreshes;
     info->refreshing = s->refresh_phase != DUET__REFRESH_NONE;
     info->pending = s->error == DUET_OK ? duet__pending_size(s) : 0;
     info->tx_limit = s->tx_limit;

@@ -19,6 +19,9 @@ enum {
     MAX_PAYLOAD = 1 << 20, /* bytes; the default of §1 */
     FRAME_SIZE = 16384,    /* bytes: small enough to flow, large enough for speed */
     FRAME_SIZE_MOST = 65536,
+    REFRESH_SECONDS = 3600, /* §5, and: */
+    REFRESH_BYTES = 1 << 30,
+    YEAR_S = 366 * 24 * 3600,
     ALL_PATTERNS = (1 << DUET_PATTERN_COUNT) - 1
 };
 
@@ -42,6 +45,8 @@ duet_config_new(void)
     duet__profile_init(&config->profile);
     config->max_payload = MAX_PAYLOAD;
     config->frame_size = FRAME_SIZE;
+    config->refresh_bytes = REFRESH_BYTES;
+    config->refresh_seconds = REFRESH_SECONDS;
     config->hybrid = duet_has_hybrid() ? DUET_HYBRID_OFFER : DUET_HYBRID_OFF;
     hash_label(config);
     return config;
@@ -200,6 +205,8 @@ duet_config_set(duet_config *config, enum duet_setting setting, uint64_t value)
         [DUET_SET_SPEAK_FIRST] = {0, 1},
         [DUET_SET_BUFFERED] = {0, 1},
         [DUET_SET_HYBRID] = {DUET_HYBRID_OFF, DUET_HYBRID_REQUIRE},
+        [DUET_SET_REFRESH_BYTES] = {0, UINT64_MAX},
+        [DUET_SET_REFRESH_SECONDS] = {0, YEAR_S},
     };
 
     if (config->frozen || (unsigned)setting >= sizeof range / sizeof *range ||
@@ -219,8 +226,14 @@ duet_config_set(duet_config *config, enum duet_setting setting, uint64_t value)
         config->speak_first = (int)value;
     else if (setting == DUET_SET_BUFFERED)
         config->buffered = (int)value;
-    else
+    else if (setting == DUET_SET_HYBRID)
         config->hybrid = (enum duet_hybrid)value;
+    else if (setting == DUET_SET_REFRESH_BYTES)
+        config->refresh_bytes = value;
+    else
+        config->refresh_seconds = (uint32_t)value;
+    if (setting == DUET_SET_REFRESH_BYTES || setting == DUET_SET_REFRESH_SECONDS)
+        config->refresh_set = 1;
     return DUET_OK;
 }
 

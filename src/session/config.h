@@ -32,6 +32,9 @@ struct duet_config {
     int speak_first;            /* 1: the application may send before the peer's READY */
     int buffered;               /* 1: a channel hands a frame out in pieces */
     enum duet_hybrid hybrid;
+    uint64_t refresh_bytes;   /* of payload, after which a channel asks for a refresh; 0: never */
+    uint32_t refresh_seconds; /* the same; 0: never */
+    int refresh_set;          /* 1: the application chose one of the two */
     struct duet__bytes extensions[2]; /* for tests: further extensions of our params */
     duet_handshake_ops handshake;     /* the application's own; size 0: the standard one */
     duet_schedule_ops schedule;       /* the same */

@@ -138,14 +138,20 @@ open_kem(struct duet_session *s)
 /* ---- What the caller asks for ---- */
 
 int
+duet__session_may_refresh(const struct duet_session *s)
+{
+    return s->error == DUET_OK && !s->raw && s->ready && duet__session_may_send(s) &&
+           s->rx_phase != DUET__RX_CLOSED && s->refresh_phase == DUET__REFRESH_NONE;
+}
+
+int
 duet_session_refresh(duet_session *s, const uint8_t random[DUET_FRESH_SIZE])
 {
     uint8_t public_key[WIRE_KEY];
 
     if (s->error != DUET_OK)
         return s->error;
-    if (random == NULL || s->raw || !s->ready || !duet__session_may_send(s) ||
-        s->rx_phase == DUET__RX_CLOSED || s->refresh_phase != DUET__REFRESH_NONE)
+    if (random == NULL || !duet__session_may_refresh(s))
         return DUET_E_MISUSE;
     int result = begin_refresh(s, random, public_key);
     if (result == DUET_OK)
@@ -220,6 +226,7 @@ duet__refresh_sent(struct duet_session *s, enum duet__pending what)
         return;
     }
     rotate_fresh(s, &s->tx);
+    s->refreshes++;
     s->refresh_phase = DUET__REFRESH_ANSWERED;
     /* No 0x03 will come from a peer that has closed. */
     if (what == DUET__PENDING_DONE || s->rx_phase == DUET__RX_CLOSED)

@@ -169,6 +169,7 @@ struct duet_session {
     uint64_t tx_bytes, rx_bytes; /* of application payload */
     uint64_t tx_frames, rx_frames;
     uint32_t tx_epoch, rx_epoch;
+    uint32_t refreshes; /* whose keys we send under */
     uint32_t tx_limit, rx_limit;
     uint8_t receipt[2][DUET_RECEIPT_SIZE];
     uint8_t exporter[WIRE_DIGEST]; /* X */
@@ -308,6 +309,9 @@ void duet__own_emit(struct duet_session *s, struct duet__writer *to);
 
 /** A verified REFRESH lies in s->held: act on it. Returns DUET_OK or a fatal result. */
 int duet__refresh_received(struct duet_session *s, enum duet_event *event);
+
+/** 1 when duet_session_refresh() may ask for one now. */
+int duet__session_may_refresh(const struct duet_session *s);
 
 /** Our REFRESH 0x01, 0x02 or 0x03: the size of its payload; write it; it is sealed, so go on. */
 size_t duet__refresh_size(const struct duet_session *s, enum duet__pending what);

@@ -44,6 +44,7 @@ fake_sessions(void *service, session_printer *print, void *out)
                                   .state = "open",
                                   .target = "\x1b\"host\":1",
                                   .secret_id = id,
+                                  .refreshes = 3,
                                   .bytes_in = 1ull << 40,
                                   .age_ms = 1500};
     struct sockaddr_storage from = {.ss_family = AF_UNIX};

@@ -139,7 +139,7 @@ test_answers(void **state)
     expect(REQUEST_SESSIONS, 0, 0,
            "{\"id\":281474976710663,\"tunnel\":\"web\",\"state\":\"open\",\"from\":\"unix\","
            "\"target\":\"\\\\x1b\\\"host\\\":1\",\"secret\":\"ab00000000000000\",\"identity\":null,"
-           "\"hybrid\":false,"
+           "\"hybrid\":false,\"refreshes\":3,"
            "\"bytes_in\":1099511627776,\"bytes_out\":0,\"octets_in\":1099511627776,\"octets_out\":"
            "0,\"age\":1.5,\"idle\":0.0}\n");
     expect(REQUEST_METRICS, 0, 0, "duet_connections_accepted_total{tunnel=\"web\"} 7\n");

@@ -1,6 +1,6 @@
 /*
- * The two rules of a handshake that options name, beside the files: the pattern, and whether ML-KEM
- * is used.
+ * The rules that options name, beside the files: the pattern, whether ML-KEM is used, and when a
+ * refresh (DH ratchet) is asked for.
  */
 #include "keys.h"
 
@@ -59,10 +59,23 @@ set_hybrid(duet_config *config, const struct key_files *files)
                : log_error(EXIT_FAILED, "--hybrid %s: refused", files->hybrid);
 }
 
+static int
+set_refresh(duet_config *config, const struct key_files *files)
+{
+    uint64_t seconds = files->refresh_ms > 0 ? ((uint64_t)files->refresh_ms + 999) / 1000 : 0;
+
+    if (duet_config_set(config, DUET_SET_REFRESH_BYTES, files->refresh_bytes) == DUET_OK &&
+        duet_config_set(config, DUET_SET_REFRESH_SECONDS, seconds) == DUET_OK)
+        return EXIT_DONE;
+    return log_error(EXIT_FAILED, "--refresh-bytes or --refresh-time: refused");
+}
+
 int
 keys_set_rules(duet_config *config, const struct key_files *files)
 {
     int code = set_pattern(config, files);
 
-    return code == EXIT_DONE ? set_hybrid(config, files) : code;
+    if (code == EXIT_DONE)
+        code = set_hybrid(config, files);
+    return code == EXIT_DONE ? set_refresh(config, files) : code;
 }

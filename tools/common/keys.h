@@ -22,6 +22,8 @@ struct key_files {
     char *pattern; /* its name; NULL: what goes with the identity */
     char *hybrid;  /* its name; NULL: the default */
     char *profile;
+    uint64_t refresh_bytes; /* of payload, after which a refresh is asked for; 0: never */
+    int refresh_ms;         /* the same; -1: never */
 };
 
 /** What decides which peers are accepted, to compare after a reload.
@@ -50,7 +52,7 @@ void text_free(struct text *text);
 int keys_refuse(int code, const char *path, enum duet_kind wanted, int result,
                 const duet_where *where);
 
-/** Set pattern and hybrid. Returns an exit code; its message is printed. */
+/** Set pattern, hybrid and when to refresh. Returns an exit code; its message is printed. */
 int keys_set_rules(duet_config *config, const struct key_files *files);
 
 /** Make the configuration that the files hold. facts: out, to be released by key_facts_free() in

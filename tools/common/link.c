@@ -14,6 +14,7 @@
 #include "os/socket.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -389,6 +390,7 @@ void
 link_report_receipts(const struct link *link)
 {
     char receipt[2 * DUET_RECEIPT_SIZE + 1];
+    duet_info info;
 
     link_receipt(link, receipt, DUET_TOP);
     if (receipt[0] != 0)
@@ -396,6 +398,11 @@ link_report_receipts(const struct link *link)
     link_receipt(link, receipt, DUET_BOTTOM);
     if (receipt[0] != 0)
         log_verbose("receipt of BOTTOM %s", receipt);
+    if (link->channel == NULL)
+        return;
+    duet_channel_info(link->channel, &info);
+    if (info.refreshes > 0)
+        log_verbose("refreshes %" PRIu64, info.refreshes);
 }
 
 /** The command of --exec ends when its streams do; else it gets SIGTERM. */

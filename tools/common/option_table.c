@@ -14,6 +14,7 @@
 
 enum {
     DAY_MS = 86400000,
+    WEEK_MS = 7 * DAY_MS,
     HANDSHAKE_MOST_MS = 29999, /* below what a listener gives to unauthenticated peers */
     CONNECTIONS_MOST = 1000000,
     PINGS_MOST = 1000000
@@ -172,6 +173,12 @@ const struct option option_table[] = {
      "has it"},
     {"profile", 0, PATH, FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.profile), NULL, "FILE",
      "The file with the wire profile, the same at both ends"},
+
+    {"refresh-bytes", 0, SIZE(0), FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.refresh_bytes),
+     "1G", "BYTES", "Agree on fresh keys (DH ratchet) after so many bytes, such as 100M; 0: never"},
+    {"refresh-time", 0, OPTION_SECONDS_OR_NEVER, 1000, WEEK_MS, NULL, NULL,
+     FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.refresh_ms), "60m", "SECONDS|never",
+     "Agree on fresh keys after so much time of use"},
 
     {"listen", 'l', FLAG, FOR_CHANNEL, HEAD_CONNECTION, COMMAND(listen), NULL, NULL,
      "Listen at [ADDR]:PORT, and accept the first peer that authenticates"},

@@ -7,6 +7,7 @@
 #include "log.h"
 #include "os/os.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -189,11 +190,16 @@ go_to_and_fro(struct ping *p, unsigned count)
 static int
 close_duly(struct ping *p)
 {
+    duet_info info;
     int result;
 
     do
         result = duet_channel_close(p->link.channel, WAIT_MS);
     while (result == DUET_AGAIN && !interrupted());
+    duet_session_info(duet_channel_session(p->link.channel), &info);
+    ping_field(p, "refreshes", "%" PRIu64, info.refreshes);
+    if (info.refreshes > 0)
+        ping_line(p, "refreshes     %" PRIu64 "\n", info.refreshes);
     ping_field(p, "closed", result == DUET_OK ? "true" : "false");
     if (result != DUET_OK)
         return link_fail(&p->link, result);

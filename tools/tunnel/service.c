@@ -34,6 +34,7 @@ service_each_session(void *context, session_printer *print, void *out)
                                         .secret_id = info.ready ? info.secret_id : NULL,
                                         .peer_key = info.has_peer_key ? info.peer_key : NULL,
                                         .is_hybrid = info.ready && info.hybrid,
+                                        .refreshes = info.refreshes,
                                         .bytes_in = c->in.bytes,
                                         .bytes_out = c->out.bytes,
                                         .age_ms = now - c->since_ms,

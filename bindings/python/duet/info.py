@@ -19,6 +19,7 @@ class Info(NamedTuple):
     pinging: bool            # a PING has no answer yet
     refreshing: bool         # a refresh is under way at this end
     hybrid: bool             # ML-KEM-768 is used beside X25519
+    refreshes: int           # refreshes (DH ratchet steps) so far
     tx_limit: int            # bytes of payload in a frame: what the peer takes,
     rx_limit: int            # and what this side takes
     tx_frames: int

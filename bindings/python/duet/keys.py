@@ -159,6 +159,8 @@ class Config(Private):
     frame_size   bytes of payload into which the stream is split
     max_skew_ms  milliseconds that the peer's clock may be off; 0: clocks are not compared
     hybrid       "off", "offer" or "require": ML-KEM-768 beside X25519
+    refresh_bytes, refresh_seconds
+                 after how many bytes and seconds fresh keys are agreed on; 0: never
     speak_first  True: data may be sent before the peer is proven live
     """
 
@@ -169,6 +171,7 @@ class Config(Private):
                  patterns: Union[str, Iterable[str], None] = None,
                  max_payload: Optional[int] = None, frame_size: Optional[int] = None,
                  max_skew_ms: Optional[int] = None, hybrid: Optional[str] = None,
+                 refresh_bytes: Optional[int] = None, refresh_seconds: Optional[int] = None,
                  speak_first: Optional[bool] = None) -> None:
         self._handle = ffi.gc(made(lib.duet_config_new()), lib.duet_config_free)
         one = isinstance(secret, (Secret, str, os.PathLike, bytes, bytearray, memoryview))
@@ -189,7 +192,9 @@ class Config(Private):
             names = [patterns] if isinstance(patterns, str) else patterns
             self._set("patterns", sum({1 << PATTERNS.index(name) for name in names}))
         for name, value in (("max_payload", max_payload), ("frame_size", frame_size),
-                            ("max_skew_ms", max_skew_ms), ("speak_first", speak_first)):
+                            ("max_skew_ms", max_skew_ms), ("speak_first", speak_first),
+                            ("refresh_bytes", refresh_bytes),
+                            ("refresh_seconds", refresh_seconds)):
             if value is not None:
                 self._set(name, int(value))
 

@@ -147,14 +147,14 @@ put_session(const struct session_row *s, void *out)
         key_text = key;
     }
     put_json(out,
-             json_pack("{sI, ss, ss, so, so, so, so, sb, sI, sI, sI, sI, sf, sf}", "id",
+             json_pack("{sI, ss, ss, so, so, so, so, sb, sI, sI, sI, sI, sI, sf, sf}", "id",
                        (json_int_t)s->id, "tunnel", s->tunnel, "state", s->state, "from",
                        json_text(record_address(from, s->from)), "target", json_text(s->target),
                        "secret", json_text(secret_text), "identity", json_text(key_text), "hybrid",
-                       s->is_hybrid, "bytes_in", (json_int_t)s->bytes_in, "bytes_out",
-                       (json_int_t)s->bytes_out, "octets_in", (json_int_t)s->bytes_in, "octets_out",
-                       (json_int_t)s->bytes_out, "age", (double)s->age_ms / 1000, "idle",
-                       (double)s->idle_ms / 1000));
+                       s->is_hybrid, "refreshes", (json_int_t)s->refreshes, "bytes_in",
+                       (json_int_t)s->bytes_in, "bytes_out", (json_int_t)s->bytes_out, "octets_in",
+                       (json_int_t)s->bytes_in, "octets_out", (json_int_t)s->bytes_out, "age",
+                       (double)s->age_ms / 1000, "idle", (double)s->idle_ms / 1000));
 }
 
 static struct outcome
