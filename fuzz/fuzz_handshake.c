@@ -19,7 +19,7 @@ static void
 prepare(struct duet__handshake *handshake, enum duet_role role, const struct duet__params *params,
         struct duet__bytes extensions)
 {
-    static duet_identity identities[2];
+    static struct duet__identity identities[2];
     static const uint8_t secret[64] = {2};
     uint8_t key[DUET_KEY_SIZE];
 

@@ -14,8 +14,8 @@ static duet_config *
 config(unsigned prelude)
 {
     static duet_config *made[2];
-    static const duet_identity identity = {{9}, {9}};
-    static duet_profile profile;
+    static const struct duet__identity identity = {{9}, {9}};
+    static struct duet__profile profile;
 
     if (made[prelude] != NULL)
         return made[prelude];
@@ -24,9 +24,9 @@ config(unsigned prelude)
     made[prelude] = duet_config_new();
     need(made[prelude] != NULL);
     for (unsigned i = 0; i < 2; i++)
-        need(duet_config_add_secret(made[prelude], secret[i], sizeof secret[i]) == DUET_OK);
-    need(duet_config_set_profile(made[prelude], &profile) == DUET_OK);
-    need(duet_config_set_identity(made[prelude], &identity) == DUET_OK);
+        need(duet__config_add_secret(made[prelude], secret[i], sizeof secret[i], 0) == DUET_OK);
+    need(duet__config_set_profile(made[prelude], &profile) == DUET_OK);
+    need(duet__config_set_identity(made[prelude], &identity) == DUET_OK);
     need(duet_config_set(made[prelude], DUET_SET_PATTERNS, 7) == DUET_OK);
     return made[prelude];
 }

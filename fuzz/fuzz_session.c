@@ -37,15 +37,16 @@ configure(uint8_t seed, unsigned patterns)
 {
     static const uint8_t secret[64] = {2};
     duet_config *config = duet_config_new();
-    duet_identity *identity = NULL;
+    duet_key *identity = NULL;
     uint8_t key[DUET_KEY_SIZE];
 
     memset(key, seed, sizeof key);
-    need(config != NULL && duet_identity_new(&identity, key) == DUET_OK);
-    need(duet_config_add_secret(config, secret, sizeof secret) == DUET_OK);
+    need(config != NULL &&
+         duet_key_new(&identity, DUET_KIND_IDENTITY, key, DUET_KEY_SIZE, 0) == DUET_OK);
+    need(duet__config_add_secret(config, secret, sizeof secret, 0) == DUET_OK);
     need(duet_config_set(config, DUET_SET_PATTERNS, patterns) == DUET_OK);
-    need(duet_config_set_identity(config, identity) == DUET_OK);
-    duet_identity_free(identity);
+    need(duet_config_add(config, identity) == DUET_OK);
+    duet_key_free(identity);
     config->profile.rotate_frames = 2;
     config->profile.rotate_blocks = 6;
     config->profile.hello_pad_most = 40;

@@ -19,38 +19,41 @@ static void
 secrets(const char *text, size_t size)
 {
     static char again[200000];
-    duet_secret *secret, *back;
+    duet_key *secret, *back;
     duet_where where;
     size_t put;
 
-    if (duet_secret_parse(&secret, text, size, &where) != DUET_OK) {
+    if (duet_key_parse(&secret, DUET_KIND_SECRET, text, size, &where) != DUET_OK) {
         need(secret == NULL && where.reason[0] != 0);
         return;
     }
-    need(duet_secret_format(again, sizeof again, &put, secret) == DUET_OK);
-    need(duet_secret_parse(&back, again, put, &where) == DUET_OK);
-    need(duet_secret_size(back) == duet_secret_size(secret));
-    need(duet_secret_not_after(back) == duet_secret_not_after(secret));
-    duet_secret_free(secret);
-    duet_secret_free(back);
+    need(duet_key_format(secret, again, sizeof again, &put) == DUET_OK);
+    need(duet_key_parse(&back, DUET_KIND_SECRET, again, put, &where) == DUET_OK);
+    need(duet_key_size(back) == duet_key_size(secret));
+    need(duet_key_not_after(back) == duet_key_not_after(secret));
+    duet_key_free(secret);
+    duet_key_free(back);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data;
-    duet_identity *identity;
-    duet_profile *profile;
-    duet_peers *peers;
+    duet_key *identity;
+    duet_key *profile;
+    duet_key *peers;
     duet_where where;
 
     duet_kind_of(text, size);
     secrets(text, size);
-    need(duet_identity_parse(&identity, text, size, &where) == DUET_OK || where.reason[0] != 0);
-    duet_identity_free(identity);
-    need(duet_profile_parse(&profile, text, size, &where) == DUET_OK || where.reason[0] != 0);
-    duet_profile_free(profile);
-    need(duet_peers_parse(&peers, text, size, &where) == DUET_OK || where.reason[0] != 0);
-    duet_peers_free(peers);
+    need(duet_key_parse(&identity, DUET_KIND_IDENTITY, text, size, &where) == DUET_OK ||
+         where.reason[0] != 0);
+    duet_key_free(identity);
+    need(duet_key_parse(&profile, DUET_KIND_PROFILE, text, size, &where) == DUET_OK ||
+         where.reason[0] != 0);
+    duet_key_free(profile);
+    need(duet_key_parse(&peers, DUET_KIND_PEERS, text, size, &where) == DUET_OK ||
+         where.reason[0] != 0);
+    duet_key_free(peers);
     return 0;
 }

@@ -109,7 +109,7 @@ link_open(struct link *link, const struct options *o, const char *address)
     memset(link, 0, sizeof *link);
     link->config = duet_config_new();
     need(link->config != NULL);
-    need(duet_config_add_secret(link->config, secret, sizeof secret) == DUET_OK);
+    need(duet__config_add_secret(link->config, secret, sizeof secret, 0) == DUET_OK);
     need(duet_session_new_preset(&session, link->config, DUET_TOP, salt, sizeof salt) == DUET_OK);
     need(duet_session_new_preset(&peer.session, link->config, DUET_BOTTOM, salt, sizeof salt) ==
          DUET_OK);

@@ -58,7 +58,7 @@ configure(void)
     duet_config *config = duet_config_new();
 
     need(config != NULL);
-    need(duet_config_add_secret(config, secret, sizeof secret) == DUET_OK);
+    need(duet__config_add_secret(config, secret, sizeof secret, 0) == DUET_OK);
     config->profile.rotate_frames = 2;
     config->profile.rotate_blocks = 8;
     for (size_t i = 0; i < sizeof source; i++)

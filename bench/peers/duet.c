@@ -13,14 +13,15 @@
 
 enum { PATTERNS = 3, FLIGHT_MOST = 4096, SECRET = 1024 };
 
+/** Make a key and add it; bytes NULL: drawn. */
 static int
-set_identity(duet_config *config)
+add_key(duet_config *config, enum duet_kind kind, const uint8_t *bytes, size_t size)
 {
-    duet_identity *identity;
-    if (duet_identity_new(&identity, NULL) != DUET_OK)
+    duet_key *key;
+    if (duet_key_new(&key, kind, bytes, size, 0) != DUET_OK)
         return -1;
-    int result = duet_config_set_identity(config, identity);
-    duet_identity_free(identity);
+    int result = duet_config_add(config, key);
+    duet_key_free(key);
     return result == DUET_OK ? 0 : -1;
 }
 
@@ -30,8 +31,8 @@ bench_duet_new_config(enum duet_pattern pattern)
     uint8_t secret[SECRET];
     memset(secret, 0x5a, sizeof secret); /* no real secret */
     duet_config *config = duet_config_new();
-    if (config != NULL && duet_config_add_secret(config, secret, sizeof secret) == DUET_OK &&
-        (pattern != DUET_PATTERN_IDENTITY || set_identity(config) == 0) &&
+    if (config != NULL && add_key(config, DUET_KIND_SECRET, secret, sizeof secret) == 0 &&
+        (pattern != DUET_PATTERN_IDENTITY || add_key(config, DUET_KIND_IDENTITY, NULL, 0) == 0) &&
         duet_config_set(config, DUET_SET_PATTERNS, 1u << pattern) == DUET_OK)
         return config;
     duet_config_free(config);

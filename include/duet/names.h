@@ -11,6 +11,7 @@
 #include <duet/channel.h>
 #include <duet/error.h>
 #include <duet/frame.h>
+#include <duet/secret.h>
 #include <duet/session.h>
 
 #ifdef __cplusplus
@@ -54,6 +55,19 @@ static inline int
 duet_session_pad(duet_session *session, uint8_t *out, size_t len)
 {
     return duet_session_send(session, out, DUET_CODE_PAD, NULL, len);
+}
+
+/** Use duet_key_new() and duet_config_add(). */
+static inline int
+duet_config_add_secret(duet_config *config, const uint8_t *bytes, size_t size)
+{
+    duet_key *key;
+    int result = duet_key_new(&key, DUET_KIND_SECRET, bytes, size, 0);
+
+    if (result == DUET_OK)
+        result = duet_config_add(config, key);
+    duet_key_free(key);
+    return result;
 }
 
 /** What duet_session_ask() asked for. */

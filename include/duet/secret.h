@@ -1,10 +1,11 @@
 /*
- * What two peers hold: a shared secret, an identity, a list of trusted peers and a profile, in
- * memory, as text and as files.
+ * Keys: what two peers hold. A shared secret, an identity, a list of trusted peers or a profile, in
+ * memory, as text and as a file.
  *
- * Each object is opaque, is made by _new(), _parse() or _load() and belongs to the caller until
- * _free(), which wipes it. Several threads may read one; none may free it meanwhile. Reading is
- * strict: an unknown name, a value out of range or a malformed line is refused, with its line and a
+ * A key is opaque, is made by duet_key_new(), _parse() or _load(), never changes, and belongs to
+ * the caller until duet_key_free(), which wipes it. Several threads may read one; none may free it
+ * meanwhile. duet_config_add() takes it into a configuration, which copies it. Reading is strict:
+ * an unknown name, a value out of range or a malformed line is refused, with its line and a
  * sentence in `where` (which may be NULL). See docs/protocol.md, sections 2 and 6.
  */
 #ifndef DUET_SECRET_H
@@ -28,13 +29,14 @@ extern "C" {
 #define DUET_LABEL_MOST     1024u  /**< bytes */
 #define DUET_PEER_NAME_SIZE 64u    /**< bytes with the final NUL */
 
-/** The kinds of text. */
+/** The kinds of key. */
 enum duet_kind {
-    DUET_KIND_UNKNOWN,
-    DUET_KIND_SECRET,
-    DUET_KIND_IDENTITY,
-    DUET_KIND_PEERS,
-    DUET_KIND_PROFILE
+    DUET_KIND_ANY,                    /**< to _parse() and _load(): whichever the text is */
+    DUET_KIND_SECRET,                 /**< a shared secret: its bytes, id and last day */
+    DUET_KIND_IDENTITY,               /**< an X25519 key pair */
+    DUET_KIND_PEERS,                  /**< trusted peers, each a name and a public key, unique */
+    DUET_KIND_PROFILE,                /**< what both parties agree on beside the secret */
+    DUET_KIND_UNKNOWN = DUET_KIND_ANY /**< from duet_kind_of(): none of them */
 };
 
 /** Where and why a text or file was refused. Never quotes a secret, nor the path. After DUET_OK
@@ -45,25 +47,54 @@ typedef struct duet_where {
     char reason[160];     /**< a sentence */
 } duet_where;
 
-/** A shared secret: its bytes, id, and the day after which it is not used. */
-typedef struct duet_secret duet_secret;
-
-/** An identity: an X25519 key pair. */
-typedef struct duet_identity duet_identity;
-
-/** A list of trusted peers, each a name and a public key, both unique. */
-typedef struct duet_peers duet_peers;
-
-/** A profile: what both parties agree on beside the secret. */
-typedef struct duet_profile duet_profile;
+/** A key: one of the four kinds. */
+typedef struct duet_key duet_key;
 
 /** The kind of a text, by its first section alone. text: in, size bytes. Returns a DUET_KIND_; also
  * DUET_KIND_UNKNOWN for the bare key that `wg genkey` prints.   Since 0.1. */
 DUET_API enum duet_kind duet_kind_of(const char *text, size_t size);
 
-/* ---- Files ----
+/* ---- Make, read, write ---- */
+
+/**
+ * Make a secret or an identity of bytes, or of the system's randomness.
  *
- * The _load() calls below make every check that the command makes:
+ * key         out: NULL on failure.
+ * kind        DUET_KIND_SECRET or DUET_KIND_IDENTITY; the others are read from text.
+ * bytes       in: size bytes, copied: a secret's, uniformly random, or an X25519 private key. NULL:
+ *             drawn from the system.
+ * size        bytes of a secret, even, 64 to 65,536; of an identity DUET_KEY_SIZE. With bytes NULL
+ *             0 is DUET_SECRET_DEFAULT or DUET_KEY_SIZE.
+ * not_after   any moment, in Unix seconds, of the last day (UTC) on which a secret may be used, to
+ *             the year 9999; 0: no limit.
+ *
+ * Returns DUET_OK; DUET_E_LENGTH (size), DUET_E_MISUSE (another kind, a day out of range, an
+ * identity with one), DUET_E_MEMORY, DUET_E_CRYPTO, DUET_E_IO (the system has no randomness).
+ * Source: docs/protocol.md §2, §4 "Identities".   Since 0.2.
+ */
+DUET_API DUET_CHECKED int duet_key_new(duet_key **key, enum duet_kind kind, const uint8_t *bytes,
+                                       size_t size, int64_t not_after);
+
+/**
+ * Read a key's text.
+ *
+ * key     out: NULL on failure.
+ * kind    what it must be; DUET_KIND_ANY: the text says which.
+ * text    in: size bytes. An identity is an [Identity], or the one line that `wg genkey` prints; a
+ *         profile is read over the defaults; peers are 1 to 4,096.
+ * where   out: line and sentence; may be NULL.
+ *
+ * A date that has passed is read too. Returns DUET_OK (with a warning in where when a bare line
+ * looks like a public key); DUET_E_FORMAT (see where; also an Id or PublicKey that does not belong
+ * to its key), DUET_E_MISUSE (no such kind), DUET_E_MEMORY, DUET_E_CRYPTO. Timing depends on the
+ * text's size and layout, and on whether it is refused.
+ * Source: docs/protocol.md §2, §4 "Identities", §6.   Since 0.2.
+ */
+DUET_API DUET_CHECKED int duet_key_parse(duet_key **key, enum duet_kind kind, const char *text,
+                                         size_t size, duet_where *where);
+
+/**
+ * Read a key file, with every check that the command makes:
  *
  * - The path leads to a regular file, at a link's end too, of 1 byte to 1 MiB.
  * - It belongs to root or to this process's user; for root by sudo, also to the user who called it.
@@ -71,152 +102,74 @@ DUET_API enum duet_kind duet_kind_of(const char *text, size_t size);
  *   below $CREDENTIALS_DIRECTORY, where systemd keeps everyone else out. Peers and a profile can be
  *   written by their owner and group at most.
  * - Its text is of the kind that was asked for, and is well formed.
- * - A secret's NotAfter has not passed.
+ * - A secret's last day has not passed.
  *
- * path      in: a NUL-terminated path.
+ * key, kind, where   as duet_key_parse().
+ * path               in: a NUL-terminated path.
  *
- * They return DUET_OK; and with *object NULL and the sentence in `where`: DUET_E_IO (the file
- * cannot be read, or not safely: path, kind of file, owner, mode, size), DUET_E_FORMAT (its text),
- * DUET_E_MISUSE (past its NotAfter), DUET_E_MEMORY, DUET_E_CRYPTO. The text is wiped.
+ * Returns DUET_OK; with *key NULL and the sentence in where: DUET_E_IO (the file cannot be read, or
+ * not safely: path, kind of file, owner, mode, size), DUET_E_FORMAT (its text), DUET_E_MISUSE (its
+ * last day has passed; no such kind), DUET_E_MEMORY, DUET_E_CRYPTO. The text is wiped.   Since 0.2.
  */
-
-/* ---- Secrets ---- */
+DUET_API DUET_CHECKED int duet_key_load(duet_key **key, enum duet_kind kind, const char *path,
+                                        duet_where *where);
 
 /**
- * Make a secret.
- *
- * secret   out: NULL on failure.
- * bytes    in: size bytes, uniformly random, copied; NULL: drawn from the system.
- * size     bytes, even, 64 to 65,536.
- *
- * Returns DUET_OK; DUET_E_LENGTH (size), DUET_E_MEMORY, DUET_E_CRYPTO, DUET_E_IO (the system has no
- * randomness).   Source: docs/protocol.md §2.   Since 0.2.
- */
-DUET_API DUET_CHECKED int duet_secret_new(duet_secret **secret, const uint8_t *bytes, size_t size);
-
-/** Read a secret's text. secret: out, NULL on failure; text: in, size bytes. A date that has passed
- * is read too. Returns DUET_OK; DUET_E_FORMAT (see where), DUET_E_MEMORY, DUET_E_CRYPTO. Timing
- * depends on the text's size and layout, and on whether it is refused.   Since 0.2. */
-DUET_API DUET_CHECKED int duet_secret_parse(duet_secret **secret, const char *text, size_t size,
-                                            duet_where *where);
-
-/** Read a secret's file; see "Files".   Since 0.2. */
-DUET_API DUET_CHECKED int duet_secret_load(duet_secret **secret, const char *path,
-                                           duet_where *where);
-
-/**
- * Write a secret's text. The caller wipes it.
+ * Write the text of a secret or an identity, private key included. The caller wipes it.
  *
  * out    out: the text, no final NUL; NULL with cap 0 asks for the size only.
  * cap    bytes of out.
  * size   out: bytes written, or needed.
  *
- * Returns DUET_OK; DUET_E_ROOM with nothing written (*size is what is needed).   Since 0.1.
+ * Returns DUET_OK; with nothing written DUET_E_ROOM (*size is what is needed), DUET_E_MISUSE (peers
+ * and profiles are written by hand).   Since 0.2.
  */
-DUET_API DUET_CHECKED int duet_secret_format(char *out, size_t cap, size_t *size,
-                                             const duet_secret *secret);
+DUET_API DUET_CHECKED int duet_key_format(const duet_key *key, char *out, size_t cap, size_t *size);
 
-/** Write a secret into a new file of mode 0600, all of it or nothing. path: in, NUL-terminated; an
- * existing file is never overwritten. Returns DUET_OK; with the sentence in where DUET_E_IO (it
- * exists, the folder cannot be written, no space), DUET_E_MEMORY.   Since 0.2. */
-DUET_API DUET_CHECKED int duet_secret_save(const duet_secret *secret, const char *path,
-                                           duet_where *where);
+/** Write a secret or an identity into a new file of mode 0600, all of it or nothing. path: in,
+ * NUL-terminated; an existing file is never overwritten. Returns DUET_OK; with the sentence in
+ * where DUET_E_IO (it exists, the folder cannot be written, no space); DUET_E_MISUSE (another
+ * kind), DUET_E_MEMORY.   Since 0.2. */
+DUET_API DUET_CHECKED int duet_key_save(const duet_key *key, const char *path, duet_where *where);
 
 /** Wipe and free; NULL is fine.   Since 0.2. */
-DUET_API void duet_secret_free(duet_secret *secret);
+DUET_API void duet_key_free(duet_key *key);
 
-/** Its id, DUET_SECRET_ID_SIZE bytes that name it and give nothing away; both peers compare it.
- * Valid until the secret is freed.   Source: docs/protocol.md §2.   Since 0.2. */
-DUET_API const uint8_t *duet_secret_id(const duet_secret *secret);
+/* ---- What a key holds ----
+ *
+ * Pointers are valid until the key is freed. What a kind does not have is NULL or 0.
+ */
 
-/** Its size in bytes.   Since 0.2. */
-DUET_API size_t duet_secret_size(const duet_secret *secret);
+/** Its kind.   Since 0.2. */
+DUET_API enum duet_kind duet_key_kind(const duet_key *key);
 
-/** Its duet_secret_size() bytes, which must stay secret; valid until it is freed.   Since 0.2. */
-DUET_API const uint8_t *duet_secret_bytes(const duet_secret *secret);
+/** A secret's id, DUET_SECRET_ID_SIZE bytes that name it and give nothing away; both peers compare
+ * it.   Source: docs/protocol.md §2.   Since 0.2. */
+DUET_API const uint8_t *duet_key_id(const duet_key *key);
 
-/** The end of the last day on which it may be used, in Unix seconds (UTC); 0: no limit.
+/** Bytes that duet_key_bytes() has.   Since 0.2. */
+DUET_API size_t duet_key_size(const duet_key *key);
+
+/** The bytes of a secret, or an identity's private key. They must stay secret.   Since 0.2. */
+DUET_API const uint8_t *duet_key_bytes(const duet_key *key);
+
+/** The end of the last day on which a secret may be used, in Unix seconds (UTC); 0: no limit.
  * Since 0.2. */
-DUET_API int64_t duet_secret_not_after(const duet_secret *secret);
+DUET_API int64_t duet_key_not_after(const duet_key *key);
 
-/** Set that end: seconds is any moment of the last day, from 1970 to 9999; 0: no limit. Returns
- * DUET_OK; DUET_E_MISUSE (another year) with nothing changed.   Since 0.2. */
-DUET_API DUET_CHECKED int duet_secret_set_not_after(duet_secret *secret, int64_t seconds);
+/** The number of public keys: of peers how many they are, of an identity 1.   Since 0.2. */
+DUET_API size_t duet_key_count(const duet_key *key);
 
-/* ---- Identities ---- */
+/** Public key i of peers, counted from 0 in the order of the text, or the one of an identity, for
+ * the other end's list of peers: DUET_KEY_SIZE bytes; NULL: there are fewer.   Since 0.2. */
+DUET_API const uint8_t *duet_key_public_key(const duet_key *key, size_t i);
 
-/**
- * Make an identity.
- *
- * identity      out: NULL on failure.
- * private_key   in: DUET_KEY_SIZE bytes, copied; NULL: drawn from the system.
- *
- * Returns DUET_OK; DUET_E_MEMORY, DUET_E_CRYPTO, DUET_E_IO (the system has no randomness).
- * Source: docs/protocol.md §4 "Identities".   Since 0.2.
- */
-DUET_API DUET_CHECKED int duet_identity_new(duet_identity **identity, const uint8_t *private_key);
+/** The name of peer i; as duet_key_public_key().   Since 0.2. */
+DUET_API const char *duet_key_name(const duet_key *key, size_t i);
 
-/** Read an identity's text: an [Identity], or the one line that `wg genkey` prints. identity: out,
- * NULL on failure; text: in, size bytes. Returns DUET_OK (with a warning in where when such a line
- * looks like a public key); DUET_E_FORMAT (see where; also a PublicKey that does not belong to
- * PrivateKey), DUET_E_MEMORY, DUET_E_CRYPTO.   Since 0.2. */
-DUET_API DUET_CHECKED int duet_identity_parse(duet_identity **identity, const char *text,
-                                              size_t size, duet_where *where);
-
-/** Read an identity's file; see "Files".   Since 0.2. */
-DUET_API DUET_CHECKED int duet_identity_load(duet_identity **identity, const char *path,
-                                             duet_where *where);
-
-/** Write an identity's text, which holds the private key, with the parameters as
- * duet_secret_format(). Returns as duet_secret_format().   Since 0.1. */
-DUET_API DUET_CHECKED int duet_identity_format(char *out, size_t cap, size_t *size,
-                                               const duet_identity *identity);
-
-/** Write an identity into a new file; path: in, as duet_secret_save(). Returns as
- * duet_secret_save().   Since 0.2. */
-DUET_API DUET_CHECKED int duet_identity_save(const duet_identity *identity, const char *path,
-                                             duet_where *where);
-
-/** Wipe and free; NULL is fine.   Since 0.2. */
-DUET_API void duet_identity_free(duet_identity *identity);
-
-/** Its public key, DUET_KEY_SIZE bytes, for the other end's list of peers. Valid until the identity
- * is freed.   Since 0.2. */
-DUET_API const uint8_t *duet_identity_public_key(const duet_identity *identity);
-
-/** Write a key as base64. out: out, DUET_KEY_TEXT_SIZE bytes with the final NUL; public_key: in,
- * DUET_KEY_SIZE bytes.   Since 0.1. */
-DUET_API void duet_key_text(char out[DUET_KEY_TEXT_SIZE], const uint8_t public_key[DUET_KEY_SIZE]);
-
-/* ---- Peers ---- */
-
-/** Read a list of peers, 1 to 4,096. peers: out, NULL on failure; text: in, size bytes. Returns
- * DUET_OK; DUET_E_FORMAT (see where), DUET_E_MEMORY.   Since 0.2. */
-DUET_API DUET_CHECKED int duet_peers_parse(duet_peers **peers, const char *text, size_t size,
-                                           duet_where *where);
-
-/** Read a file of peers; see "Files".   Since 0.2. */
-DUET_API DUET_CHECKED int duet_peers_load(duet_peers **peers, const char *path, duet_where *where);
-
-/** Free; NULL is fine.   Since 0.1. */
-DUET_API void duet_peers_free(duet_peers *peers);
-
-/** The number of peers.   Since 0.2. */
-DUET_API size_t duet_peers_count(const duet_peers *peers);
-
-/** The name of the peer that has a key; NULL: none has. public_key: in, DUET_KEY_SIZE bytes. Valid
- * until the list is freed.   Since 0.2. */
-DUET_API const char *duet_peers_find(const duet_peers *peers,
-                                     const uint8_t public_key[DUET_KEY_SIZE]);
-
-/** The name of peer i, counted from 0 in the order of the text; NULL: there are fewer. Valid until
- * the list is freed.   Since 0.2. */
-DUET_API const char *duet_peers_name(const duet_peers *peers, size_t i);
-
-/** The public key of peer i, DUET_KEY_SIZE bytes; as duet_peers_name().   Since 0.2. */
-DUET_API const uint8_t *duet_peers_key(const duet_peers *peers, size_t i);
-
-/* ---- Profiles ---- */
+/** The name of the peer that has a public key; NULL: none has. public_key: in, DUET_KEY_SIZE bytes.
+ * Since 0.2. */
+DUET_API const char *duet_key_find(const duet_key *key, const uint8_t public_key[DUET_KEY_SIZE]);
 
 /** What a profile holds as bytes. */
 enum duet_profile_text {
@@ -234,26 +187,16 @@ enum duet_profile_number {
     DUET_PROFILE_UNSUPPORTED      /**< 1: the text asks for Pad or Cover, which are ignored */
 };
 
-/** Read a profile's text over the defaults. profile: out, NULL on failure; text: in, size bytes.
- * Returns DUET_OK; DUET_E_FORMAT (see where), DUET_E_MEMORY.   Source: docs/protocol.md §6.
- * Since 0.2. */
-DUET_API DUET_CHECKED int duet_profile_parse(duet_profile **profile, const char *text, size_t size,
-                                             duet_where *where);
-
-/** Read a profile's file; see "Files".   Since 0.2. */
-DUET_API DUET_CHECKED int duet_profile_load(duet_profile **profile, const char *path,
-                                            duet_where *where);
-
-/** Free; NULL is fine.   Since 0.2. */
-DUET_API void duet_profile_free(duet_profile *profile);
-
-/** Bytes of a profile, *size of them (which may be 0); NULL: no such text. Valid until the profile
- * is freed.   Since 0.2. */
-DUET_API const uint8_t *duet_profile_text(const duet_profile *profile, enum duet_profile_text which,
-                                          size_t *size);
+/** Bytes of a profile, *size of them (which may be 0); NULL: no such text.   Since 0.2. */
+DUET_API const uint8_t *duet_key_profile_text(const duet_key *key, enum duet_profile_text which,
+                                              size_t *size);
 
 /** A number of a profile; 0: no such number.   Since 0.2. */
-DUET_API uint32_t duet_profile_number(const duet_profile *profile, enum duet_profile_number which);
+DUET_API uint32_t duet_key_profile_number(const duet_key *key, enum duet_profile_number which);
+
+/** Write a public key as base64. out: out, DUET_KEY_TEXT_SIZE bytes with the final NUL; public_key:
+ * in, DUET_KEY_SIZE bytes.   Since 0.1. */
+DUET_API void duet_key_text(char out[DUET_KEY_TEXT_SIZE], const uint8_t public_key[DUET_KEY_SIZE]);
 
 /** Zeroize memory, which no compiler removes. p: size bytes; NULL when size is 0.   Since 0.1. */
 DUET_API void duet_wipe(void *p, size_t size);

@@ -103,57 +103,32 @@ DUET_API duet_config *duet_config_new(void);
 DUET_API void duet_config_free(duet_config *config);
 
 /**
- * Add a secret. TOP uses the first; a listener tries them in the order in which they were added.
+ * Add a key (copied).
  *
- * bytes   in: size bytes, copied.
- * size    bytes, even, 64 to 65,536.
+ * key   a secret: TOP uses the first, a listener tries them in the order in which they were added.
+ *       Its last day is observed: now, and at each handshake, where an expired one is not used.
+ *       An identity: this party's; with it TOP offers pattern 2. Peers: only pattern 2 is used
+ *       then, and only these public keys are accepted. A profile. Each of the latter three takes
+ *       the place of one that was added before.
  *
- * Returns DUET_OK; with nothing changed DUET_E_LENGTH (size), DUET_E_MISUSE (DUET_SECRETS_MOST are
- * there; in use), DUET_E_MEMORY.   Source: docs/protocol.md §2, §4 "Several secrets".   Since 0.1.
+ * Returns DUET_OK; with nothing changed DUET_E_MISUSE (a secret's last day has passed, or
+ * DUET_SECRETS_MOST are there; in use), DUET_E_MEMORY, DUET_E_CRYPTO.
+ * Source: docs/protocol.md §2, §4 "Several secrets", "Identities", §6.   Since 0.2.
  */
-DUET_API DUET_CHECKED int duet_config_add_secret(duet_config *config, const uint8_t *bytes,
-                                                 size_t size);
+DUET_API DUET_CHECKED int duet_config_add(duet_config *config, const duet_key *key);
 
 /**
- * Add a secret (copied), as duet_config_add_secret(), and observe its NotAfter: now, and at each
- * handshake, where an expired one is not used.
- *
- * Returns as duet_config_add_secret(); DUET_E_MISUSE also where its NotAfter has passed.
- * Source: docs/protocol.md §2.   Since 0.2.
- */
-DUET_API DUET_CHECKED int duet_config_add(duet_config *config, const duet_secret *secret);
-
-/**
- * Read a key file and add it: a secret, an identity, peers or a profile; the text says which. It
- * makes all checks of <duet/secret.h> "Files".
+ * Read a key file of any kind and add it, as duet_key_load() and duet_config_add().
  *
  * config   in and out: a configuration, or NULL, then a new one is made.
  * path     in: a NUL-terminated path.
  * where    out: the sentence; may be NULL.
  *
- * Returns DUET_OK; with *config unchanged DUET_E_IO, DUET_E_FORMAT, DUET_E_MISUSE (past its
- * NotAfter, in use, DUET_SECRETS_MOST are there), DUET_E_MEMORY, DUET_E_CRYPTO.   Since 0.2.
+ * Returns DUET_OK; with *config unchanged DUET_E_IO, DUET_E_FORMAT, DUET_E_MISUSE (its last day has
+ * passed, in use, DUET_SECRETS_MOST are there), DUET_E_MEMORY, DUET_E_CRYPTO.   Since 0.2.
  */
 DUET_API DUET_CHECKED int duet_config_load(duet_config **config, const char *path,
                                            duet_where *where);
-
-/** Set this party's identity (copied); with it TOP offers pattern 2. Returns DUET_OK,
- * DUET_E_CRYPTO (libcrypto failed), DUET_E_MISUSE (in use).   Since 0.1. */
-DUET_API DUET_CHECKED int duet_config_set_identity(duet_config *config,
-                                                   const duet_identity *identity);
-
-/**
- * Set the trusted peers (copied). Only pattern 2 is used then, and only these keys are accepted; an
- * empty list accepts nobody.
- *
- * Returns DUET_OK; with nothing changed DUET_E_MEMORY, DUET_E_MISUSE (a key in a form that X25519
- * never gives; in use).   Source: docs/protocol.md §4 "Identities".   Since 0.1.
- */
-DUET_API DUET_CHECKED int duet_config_set_peers(duet_config *config, const duet_peers *peers);
-
-/** Set the profile (copied). Returns DUET_OK; DUET_E_MISUSE (a value out of range; in use) with
- * nothing changed.   Source: docs/protocol.md §6.   Since 0.1. */
-DUET_API DUET_CHECKED int duet_config_set_profile(duet_config *config, const duet_profile *profile);
 
 /** Set a number. Returns DUET_OK; DUET_E_MISUSE (unknown setting, value out of range; in use) with
  * nothing changed.   Since 0.1. */

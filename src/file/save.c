@@ -51,49 +51,23 @@ duet__file_write(const char *path, const char *text, size_t size, duet_where *wh
     return duet__file_refuse(where, DUET_E_IO, "%s; nothing is left of the key", reason);
 }
 
-/** Write what a _format() call gives. */
-static int
-save_text(int (*format)(char *, size_t, size_t *, const void *), const void *object,
-          const char *path, duet_where *where)
+int
+duet_key_save(const duet_key *key, const char *path, duet_where *where)
 {
     size_t size, used;
+    duet_where room;
 
-    (void)format(NULL, 0, &size, object);
+    where = duet__where(where, &room);
+    int result = duet_key_format(key, NULL, 0, &size);
+    if (result != DUET_E_ROOM)
+        return result;
     char *text = malloc(size);
     if (text == NULL)
         return DUET_E_MEMORY;
-    int result = format(text, size, &used, object);
+    result = duet_key_format(key, text, size, &used);
     if (result == DUET_OK)
         result = duet__file_write(path, text, used, where);
     duet_wipe(text, size);
     free(text);
     return result;
-}
-
-static int
-format_secret(char *out, size_t cap, size_t *size, const void *object)
-{
-    return duet_secret_format(out, cap, size, object);
-}
-
-static int
-format_identity(char *out, size_t cap, size_t *size, const void *object)
-{
-    return duet_identity_format(out, cap, size, object);
-}
-
-int
-duet_secret_save(const duet_secret *secret, const char *path, duet_where *where)
-{
-    duet_where room;
-
-    return save_text(format_secret, secret, path, duet__where(where, &room));
-}
-
-int
-duet_identity_save(const duet_identity *identity, const char *path, duet_where *where)
-{
-    duet_where room;
-
-    return save_text(format_identity, identity, path, duet__where(where, &room));
 }

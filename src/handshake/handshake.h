@@ -33,8 +33,8 @@ struct duet__handshake {
     enum duet_role role;
     enum duet_pattern pattern;
     const struct duet__psk *psk;
-    const uint8_t *label;          /* D */
-    const duet_identity *identity; /* NULL: none */
+    const uint8_t *label;                  /* D */
+    const struct duet__identity *identity; /* NULL: none */
     /* For tests: further extensions of our params, as they are, before and after `kem`. */
     struct duet__bytes extensions[2];
     struct duet__hybrid hybrid;

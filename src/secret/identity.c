@@ -45,16 +45,9 @@ read_public_key(uint8_t key[DUET_KEY_SIZE], const struct duet__ini *ini, duet_wh
     return DUET_OK;
 }
 
-void
-duet_key_text(char out[DUET_KEY_TEXT_SIZE], const uint8_t public_key[DUET_KEY_SIZE])
-{
-    duet__base64_encode(out, public_key, DUET_KEY_SIZE);
-    out[DUET_KEY_TEXT_SIZE - 1] = 0;
-}
-
 /** Compute the public key that belongs to the private one. */
 static int
-complete_identity(duet_identity *identity)
+complete_identity(struct duet__identity *identity)
 {
     int result = duet_init();
 
@@ -68,7 +61,7 @@ complete_identity(duet_identity *identity)
 static int
 read_private(void *into, struct duet__ini *ini, duet_where *where)
 {
-    duet_identity *identity = into;
+    struct duet__identity *identity = into;
 
     if (decode_key(identity->private_key, ini->value) == 0)
         return DUET_OK;
@@ -78,7 +71,7 @@ read_private(void *into, struct duet__ini *ini, duet_where *where)
 static int
 read_identity_public(void *into, struct duet__ini *ini, duet_where *where)
 {
-    duet_identity *identity = into;
+    struct duet__identity *identity = into;
 
     return read_public_key(identity->public_key, ini, where);
 }
@@ -102,7 +95,7 @@ duet__is_bare_key(const char *text, size_t size)
 /** A line of base64 alone. `wg genkey` sets bits that a public key has once in 32 only, so without
  * them it is most likely the wrong one. */
 static int
-parse_bare(duet_identity *identity, struct duet__ini *ini, struct duet__text text,
+parse_bare(struct duet__identity *identity, struct duet__ini *ini, struct duet__text text,
            duet_where *where)
 {
     ini->line = 1;
@@ -119,8 +112,9 @@ parse_bare(duet_identity *identity, struct duet__ini *ini, struct duet__text tex
     return complete_identity(identity);
 }
 
-static int
-parse_identity(duet_identity *identity, const char *text, size_t size, duet_where *where)
+int
+duet__identity_parse(struct duet__identity *identity, const char *text, size_t size,
+                     duet_where *where)
 {
     struct duet__ini ini = duet__ini(text, size);
     uint8_t written[DUET_KEY_SIZE]; /* the PublicKey of the text */
@@ -140,57 +134,14 @@ parse_identity(duet_identity *identity, const char *text, size_t size, duet_wher
 }
 
 int
-duet_identity_parse(duet_identity **identity, const char *text, size_t size, duet_where *where)
+duet__identity_fill(struct duet__identity *identity, const uint8_t private_key[DUET_KEY_SIZE])
 {
-    duet_identity *made = calloc(1, sizeof *made);
-    duet_where room;
-
-    *identity = NULL;
-    where = duet__where(where, &room);
-    if (made == NULL)
-        return DUET_E_MEMORY;
-    int result = parse_identity(made, text, size, where);
-    if (result == DUET_OK)
-        *identity = made;
-    else
-        duet_identity_free(made);
-    return result;
+    memcpy(identity->private_key, private_key, DUET_KEY_SIZE);
+    return complete_identity(identity);
 }
 
 int
-duet__identity_new(duet_identity **identity, const uint8_t private_key[DUET_KEY_SIZE])
-{
-    duet_identity *made = calloc(1, sizeof *made);
-
-    *identity = NULL;
-    if (made == NULL)
-        return DUET_E_MEMORY;
-    memcpy(made->private_key, private_key, DUET_KEY_SIZE);
-    int result = complete_identity(made);
-    if (result == DUET_OK)
-        *identity = made;
-    else
-        duet_identity_free(made);
-    return result;
-}
-
-void
-duet_identity_free(duet_identity *identity)
-{
-    if (identity == NULL)
-        return;
-    duet_wipe(identity, sizeof *identity);
-    free(identity);
-}
-
-const uint8_t *
-duet_identity_public_key(const duet_identity *identity)
-{
-    return identity->public_key;
-}
-
-int
-duet_identity_format(char *out, size_t cap, size_t *size, const duet_identity *identity)
+duet__identity_format(char *out, size_t cap, size_t *size, const struct duet__identity *identity)
 {
     static const char head[] = "[Identity]\nVersion = 1\nPrivateKey = ",
                       middle[] = "\nPublicKey = ";
@@ -214,7 +165,7 @@ duet_identity_format(char *out, size_t cap, size_t *size, const duet_identity *i
 static int
 read_peer_public(void *into, struct duet__ini *ini, duet_where *where)
 {
-    struct duet_peer *peer = into;
+    struct duet__peer *peer = into;
 
     return read_public_key(peer->public_key, ini, where);
 }
@@ -224,7 +175,8 @@ static const struct duet__ini_field peer_fields[] = {{"PublicKey", 1, read_peer_
 
 /** Add a peer of this name, whose key is to be read. */
 static int
-add_peer(duet_peers *peers, struct duet__text name, const struct duet__ini *ini, duet_where *where)
+add_peer(struct duet__peers *peers, struct duet__text name, const struct duet__ini *ini,
+         duet_where *where)
 {
     if (name.size >= DUET_PEER_NAME_SIZE)
         return duet__ini_refuse(ini, where, "a peer's name is %u bytes at most",
@@ -239,12 +191,12 @@ add_peer(duet_peers *peers, struct duet__text name, const struct duet__ini *ini,
         return duet__ini_refuse(ini, where, "more than %d peers", PEERS_MOST);
     if ((peers->count & (peers->count - 1)) == 0) { /* full at each power of two */
         size_t room = peers->count > 0 ? 2 * peers->count : 1;
-        struct duet_peer *list = realloc(peers->list, room * sizeof *list);
+        struct duet__peer *list = realloc(peers->list, room * sizeof *list);
         if (list == NULL)
             return DUET_E_MEMORY;
         peers->list = list;
     }
-    struct duet_peer *peer = &peers->list[peers->count++];
+    struct duet__peer *peer = &peers->list[peers->count++];
     memset(peer, 0, sizeof *peer);
     memcpy(peer->name, name.at, name.size);
     return DUET_OK;
@@ -252,7 +204,7 @@ add_peer(duet_peers *peers, struct duet__text name, const struct duet__ini *ini,
 
 /** Read the section that ini has begun. */
 static int
-read_peer(duet_peers *peers, struct duet__ini *ini, duet_where *where)
+read_peer(struct duet__peers *peers, struct duet__ini *ini, duet_where *where)
 {
     unsigned seen;
 
@@ -264,9 +216,9 @@ read_peer(duet_peers *peers, struct duet__ini *ini, duet_where *where)
         add_peer(peers, (struct duet__text){ini->name.at + 5, ini->name.size - 5}, ini, where);
     if (result != DUET_OK)
         return result;
-    struct duet_peer *last = &peers->list[peers->count - 1];
+    struct duet__peer *last = &peers->list[peers->count - 1];
     result = duet__ini_section(ini, where, peer_fields, last, &seen);
-    for (struct duet_peer *peer = peers->list; result == DUET_OK && peer < last; peer++)
+    for (struct duet__peer *peer = peers->list; result == DUET_OK && peer < last; peer++)
         if (duet__equal(peer->public_key, last->public_key, DUET_KEY_SIZE))
             return duet__ini_refuse(ini, where, "[Peer %s] and [Peer %s] have the same PublicKey",
                                     peer->name, last->name);
@@ -274,61 +226,14 @@ read_peer(duet_peers *peers, struct duet__ini *ini, duet_where *where)
 }
 
 int
-duet_peers_parse(duet_peers **peers, const char *text, size_t size, duet_where *where)
+duet__peers_parse(struct duet__peers *peers, const char *text, size_t size, duet_where *where)
 {
     struct duet__ini ini = duet__ini(text, size);
-    duet_peers *made = calloc(1, sizeof *made);
-    int result = DUET_E_MEMORY;
-    duet_where room;
+    int result = duet__ini_next(&ini, where);
 
-    *peers = NULL;
-    where = duet__where(where, &room);
-    if (made != NULL)
-        result = duet__ini_next(&ini, where);
     while (result == DUET_OK && ini.kind != DUET__INI_END)
-        result = read_peer(made, &ini, where);
-    if (result == DUET_OK && made->count == 0)
-        result =
-            duet__ini_refuse(&ini, where, "no peer: nobody would be let in; add a [Peer NAME]");
-    if (result == DUET_OK)
-        *peers = made;
-    else
-        duet_peers_free(made);
+        result = read_peer(peers, &ini, where);
+    if (result == DUET_OK && peers->count == 0)
+        return duet__ini_refuse(&ini, where, "no peer: nobody would be let in; add a [Peer NAME]");
     return result;
-}
-
-void
-duet_peers_free(duet_peers *peers)
-{
-    if (peers == NULL)
-        return;
-    free(peers->list);
-    free(peers);
-}
-
-size_t
-duet_peers_count(const duet_peers *peers)
-{
-    return peers->count;
-}
-
-const char *
-duet_peers_find(const duet_peers *peers, const uint8_t public_key[DUET_KEY_SIZE])
-{
-    for (size_t i = 0; i < peers->count; i++)
-        if (duet__equal(peers->list[i].public_key, public_key, DUET_KEY_SIZE))
-            return peers->list[i].name;
-    return NULL;
-}
-
-const char *
-duet_peers_name(const duet_peers *peers, size_t i)
-{
-    return i < peers->count ? peers->list[i].name : NULL;
-}
-
-const uint8_t *
-duet_peers_key(const duet_peers *peers, size_t i)
-{
-    return i < peers->count ? peers->list[i].public_key : NULL;
 }

@@ -9,14 +9,13 @@
 #include "base/utf8.h"
 #include "wire/wire.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { PAD_MOST = 65536 };                              /* bytes */
 enum { COVER_MS_LEAST = 10, COVER_MS_MOST = 86400000 }; /* 10 ms to a day */
 
 void
-duet__profile_init(duet_profile *profile)
+duet__profile_init(struct duet__profile *profile)
 {
     memset(profile, 0, sizeof *profile);
     profile->hello_pad_most = WIRE_HELLO_PAD;
@@ -40,7 +39,7 @@ is_utf8(struct duet__text text)
 static int
 read_label(void *into, struct duet__ini *ini, duet_where *where)
 {
-    duet_profile *profile = into;
+    struct duet__profile *profile = into;
     if (ini->text.size > DUET_LABEL_MOST)
         return duet__ini_refuse(ini, where, "Label is longer than %u bytes", DUET_LABEL_MOST);
     if (!is_utf8(ini->text))
@@ -76,7 +75,7 @@ unescape(uint8_t *byte, const char *at, size_t left)
 }
 
 static int
-read_prelude(duet_profile *profile, enum duet_role role, const struct duet__ini *ini,
+read_prelude(struct duet__profile *profile, enum duet_role role, const struct duet__ini *ini,
              duet_where *where)
 {
     size_t size = 0, taken;
@@ -124,7 +123,7 @@ two_numbers(uint64_t out[2], struct duet__text text, uint64_t most)
 static int
 read_hello_pad(void *into, struct duet__ini *ini, duet_where *where)
 {
-    duet_profile *profile = into;
+    struct duet__profile *profile = into;
     uint64_t bounds[2];
 
     if (two_numbers(bounds, ini->value, WIRE_HELLO_PAD_MOST) != 0 || bounds[0] > bounds[1])
@@ -138,7 +137,7 @@ read_hello_pad(void *into, struct duet__ini *ini, duet_where *where)
 static int
 read_pad(void *into, struct duet__ini *ini, duet_where *where)
 {
-    duet_profile *profile = into;
+    struct duet__profile *profile = into;
     uint64_t block = 1;
 
     profile->unsupported |= !duet__text_is(ini->value, "none");
@@ -157,7 +156,7 @@ read_pad(void *into, struct duet__ini *ini, duet_where *where)
 static int
 read_cover(void *into, struct duet__ini *ini, duet_where *where)
 {
-    duet_profile *profile = into;
+    struct duet__profile *profile = into;
     uint64_t numbers[2];
 
     if (duet__text_is(ini->value, "off"))
@@ -186,7 +185,7 @@ read_exponent(uint32_t *exponent, const struct duet__ini *ini, duet_where *where
 static int
 read_rotate_frames(void *into, struct duet__ini *ini, duet_where *where)
 {
-    duet_profile *profile = into;
+    struct duet__profile *profile = into;
 
     return read_exponent(&profile->rotate_frames, ini, where);
 }
@@ -194,7 +193,7 @@ read_rotate_frames(void *into, struct duet__ini *ini, duet_where *where)
 static int
 read_rotate_blocks(void *into, struct duet__ini *ini, duet_where *where)
 {
-    duet_profile *profile = into;
+    struct duet__profile *profile = into;
 
     return read_exponent(&profile->rotate_blocks, ini, where);
 }
@@ -210,38 +209,26 @@ static const struct duet__ini_field fields[] = {{"Label", 0, read_label},
                                                 {NULL, 0, NULL}};
 
 int
-duet_profile_parse(duet_profile **profile, const char *text, size_t size, duet_where *where)
+duet__profile_parse(struct duet__profile *profile, const char *text, size_t size, duet_where *where)
 {
     struct duet__ini ini = duet__ini(text, size);
-    duet_profile *made = malloc(sizeof *made);
-    duet_where room;
     unsigned seen;
 
-    *profile = NULL;
-    where = duet__where(where, &room);
-    if (made == NULL)
-        return DUET_E_MEMORY;
-    duet__profile_init(made);
-    int result = duet__ini_only_section(&ini, where, "Profile", fields, made, &seen);
-    if (result == DUET_OK)
-        *profile = made;
-    else
-        duet_profile_free(made);
-    return result;
+    duet__profile_init(profile);
+    return duet__ini_only_section(&ini, where, "Profile", fields, profile, &seen);
 }
 
-void
-duet_profile_free(duet_profile *profile)
-{
-    free(profile);
-}
+/* ---- What it holds ---- */
 
 const uint8_t *
-duet_profile_text(const duet_profile *profile, enum duet_profile_text which, size_t *size)
+duet_key_profile_text(const duet_key *key, enum duet_profile_text which, size_t *size)
 {
     enum duet_role role = which == DUET_PROFILE_PRELUDE_TOP ? DUET_TOP : DUET_BOTTOM;
+    const struct duet__profile *profile = &key->profile;
 
     *size = 0;
+    if (key->kind != DUET_KIND_PROFILE)
+        return NULL;
     if (which == DUET_PROFILE_LABEL) {
         *size = profile->label_size;
         return profile->label;
@@ -253,8 +240,12 @@ duet_profile_text(const duet_profile *profile, enum duet_profile_text which, siz
 }
 
 uint32_t
-duet_profile_number(const duet_profile *profile, enum duet_profile_number which)
+duet_key_profile_number(const duet_key *key, enum duet_profile_number which)
 {
+    const struct duet__profile *profile = &key->profile;
+
+    if (key->kind != DUET_KIND_PROFILE)
+        return 0;
     switch (which) {
     case DUET_PROFILE_HELLO_PAD_LEAST:
         return profile->hello_pad_least;

@@ -21,18 +21,8 @@ enum { DAY = 24 * 3600 }; /* seconds */
 
 /* ---- The bytes ---- */
 
-duet_where *
-duet__where(duet_where *where, duet_where *room)
-{
-    duet_where *used = where != NULL ? where : room;
-
-    memset(used, 0, sizeof *used);
-    return used;
-}
-
-/** Fill an empty secret. */
-static int
-set_bytes(duet_secret *secret, const uint8_t *bytes, size_t size)
+int
+duet__secret_fill(struct duet__secret *secret, const uint8_t *bytes, size_t size)
 {
     if (size % 2 != 0 || size < DUET_SECRET_LEAST || size > DUET_SECRET_MOST)
         return DUET_E_LENGTH;
@@ -45,60 +35,6 @@ set_bytes(duet_secret *secret, const uint8_t *bytes, size_t size)
     secret->size = size;
     duet__secret_id(secret->id, secret->bytes, size);
     return DUET_OK;
-}
-
-int
-duet__secret_new(duet_secret **secret, const uint8_t *bytes, size_t size)
-{
-    duet_secret *made = calloc(1, sizeof *made);
-
-    *secret = NULL;
-    if (made == NULL)
-        return DUET_E_MEMORY;
-    int result = set_bytes(made, bytes, size);
-    if (result == DUET_OK)
-        *secret = made;
-    else
-        duet_secret_free(made);
-    return result;
-}
-
-void
-duet_secret_free(duet_secret *secret)
-{
-    if (secret == NULL)
-        return;
-    if (secret->bytes != NULL)
-        duet_wipe(secret->bytes, secret->size);
-    free(secret->bytes);
-    duet_wipe(secret, sizeof *secret);
-    free(secret);
-}
-
-/* ---- Getters ---- */
-
-const uint8_t *
-duet_secret_id(const duet_secret *secret)
-{
-    return secret->id;
-}
-
-size_t
-duet_secret_size(const duet_secret *secret)
-{
-    return secret->size;
-}
-
-const uint8_t *
-duet_secret_bytes(const duet_secret *secret)
-{
-    return secret->bytes;
-}
-
-int64_t
-duet_secret_not_after(const duet_secret *secret)
-{
-    return secret->not_after;
 }
 
 /* ---- Dates ---- */
@@ -143,7 +79,7 @@ read_date(int64_t *seconds, struct duet__text text)
 }
 
 int
-duet_secret_set_not_after(duet_secret *secret, int64_t seconds)
+duet__secret_set_not_after(struct duet__secret *secret, int64_t seconds)
 {
     if (seconds < 0 || seconds >= days_to(10000, 1, 1) * DAY)
         return DUET_E_MISUSE;
@@ -154,7 +90,7 @@ duet_secret_set_not_after(duet_secret *secret, int64_t seconds)
 /* ---- Reading the text ---- */
 
 struct reading {
-    duet_secret *secret;
+    struct duet__secret *secret;
     char *digits; /* the secret's lines joined; owned, wiped */
     size_t size;
     char id[ID_DIGITS + 1]; /* as the text has it */
@@ -231,7 +167,7 @@ decode_secret(struct reading *r, const struct duet__ini *ini, duet_where *where)
         return DUET_E_MEMORY;
     int result = DUET_E_FORMAT;
     if (duet__base64_decode(bytes, DUET_SECRET_MOST, &size, r->digits, r->size) == 0)
-        result = set_bytes(r->secret, bytes, size);
+        result = duet__secret_fill(r->secret, bytes, size);
     duet_wipe(bytes, DUET_SECRET_MOST);
     free(bytes);
     if (result == DUET_E_FORMAT)
@@ -250,27 +186,19 @@ decode_secret(struct reading *r, const struct duet__ini *ini, duet_where *where)
 }
 
 int
-duet_secret_parse(duet_secret **secret, const char *text, size_t size, duet_where *where)
+duet__secret_parse(struct duet__secret *secret, const char *text, size_t size, duet_where *where)
 {
     struct duet__ini ini = duet__ini(text, size);
-    struct reading r = {.secret = calloc(1, sizeof *r.secret), .digits = malloc(DIGITS_MOST)};
-    int result = DUET_E_MEMORY;
-    duet_where room;
+    struct reading r = {.secret = secret, .digits = malloc(DIGITS_MOST)};
     unsigned seen;
 
-    *secret = NULL;
-    where = duet__where(where, &room);
-    if (r.secret != NULL && r.digits != NULL)
-        result = duet__ini_only_section(&ini, where, "Secret", fields, &r, &seen);
+    if (r.digits == NULL)
+        return DUET_E_MEMORY;
+    int result = duet__ini_only_section(&ini, where, "Secret", fields, &r, &seen);
     if (result == DUET_OK)
         result = decode_secret(&r, &ini, where);
-    if (r.digits != NULL)
-        duet_wipe(r.digits, r.size);
+    duet_wipe(r.digits, r.size);
     free(r.digits);
-    if (result == DUET_OK)
-        *secret = r.secret;
-    else
-        duet_secret_free(r.secret);
     return result;
 }
 
@@ -278,7 +206,7 @@ duet_secret_parse(duet_secret **secret, const char *text, size_t size, duet_wher
 
 /** Write what stands before the digits; returns its size. */
 static size_t
-write_head(char *out, size_t cap, const duet_secret *secret)
+write_head(char *out, size_t cap, const struct duet__secret *secret)
 {
     char id[ID_DIGITS + 1], date[32] = "", day[11];
 
@@ -292,7 +220,7 @@ write_head(char *out, size_t cap, const duet_secret *secret)
 }
 
 int
-duet_secret_format(char *out, size_t cap, size_t *size, const duet_secret *secret)
+duet__secret_format(char *out, size_t cap, size_t *size, const struct duet__secret *secret)
 {
     char head[160];
     const size_t per_line = 48; /* bytes, for 64 digits */
@@ -316,27 +244,4 @@ duet_secret_format(char *out, size_t cap, size_t *size, const duet_secret *secre
         *out++ = '\n';
     }
     return DUET_OK;
-}
-
-/* ---- The kind of a text ---- */
-
-enum duet_kind
-duet_kind_of(const char *text, size_t size)
-{
-    struct duet__ini ini = duet__ini(text, size);
-    duet_where where;
-
-    if (duet__ini_next(&ini, &where) != DUET_OK)
-        return DUET_KIND_UNKNOWN;
-    if (ini.kind != DUET__INI_SECTION)
-        return DUET_KIND_UNKNOWN;
-    if (duet__text_is(ini.name, "Secret"))
-        return DUET_KIND_SECRET;
-    if (duet__text_is(ini.name, "Identity"))
-        return DUET_KIND_IDENTITY;
-    if (duet__text_is(ini.name, "Profile"))
-        return DUET_KIND_PROFILE;
-    /* public: a section's name */
-    return ini.name.size > 5 && memcmp(ini.name.at, "Peer ", 5) == 0 ? DUET_KIND_PEERS
-                                                                     : DUET_KIND_UNKNOWN;
 }

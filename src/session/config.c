@@ -110,7 +110,8 @@ duet_config_free(duet_config *config)
 }
 
 int
-duet__config_add(struct duet_config *config, const uint8_t *bytes, size_t size, int64_t not_after)
+duet__config_add_secret(struct duet_config *config, const uint8_t *bytes, size_t size,
+                        int64_t not_after)
 {
     size_t used = config->count * sizeof *config->psks;
 
@@ -133,13 +134,7 @@ duet__config_add(struct duet_config *config, const uint8_t *bytes, size_t size, 
 }
 
 int
-duet_config_add_secret(duet_config *config, const uint8_t *bytes, size_t size)
-{
-    return duet__config_add(config, bytes, size, 0);
-}
-
-int
-duet_config_set_identity(duet_config *config, const duet_identity *identity)
+duet__config_set_identity(struct duet_config *config, const struct duet__identity *identity)
 {
     if (config->frozen)
         return DUET_E_MISUSE;
@@ -152,14 +147,14 @@ duet_config_set_identity(duet_config *config, const duet_identity *identity)
 }
 
 int
-duet_config_set_peers(duet_config *config, const duet_peers *peers)
+duet__config_set_peers(struct duet_config *config, const struct duet__peers *peers)
 {
     if (config->frozen)
         return DUET_E_MISUSE;
     for (size_t i = 0; i < peers->count; i++)
         if (!duet__x25519_in_form(peers->list[i].public_key))
             return DUET_E_MISUSE;
-    struct duet_peer *list = calloc(peers->count + 1, sizeof *list);
+    struct duet__peer *list = calloc(peers->count + 1, sizeof *list);
     if (list == NULL)
         return DUET_E_MEMORY;
     if (peers->count > 0)
@@ -178,7 +173,7 @@ is_rotate_exponent(uint32_t exponent)
 }
 
 int
-duet_config_set_profile(duet_config *config, const duet_profile *profile)
+duet__config_set_profile(struct duet_config *config, const struct duet__profile *profile)
 {
     if (config->frozen || profile->label_size > DUET_LABEL_MOST ||
         profile->prelude_size[DUET_TOP] > DUET_PRELUDE_MOST ||

@@ -19,11 +19,11 @@ struct duet_config {
     _Atomic int frozen;     /* 1: a session was made from it */
     struct duet__psk *psks; /* owned, in the order in which they were added */
     size_t count;
-    duet_identity identity;
+    struct duet__identity identity;
     int has_identity;
-    duet_peers peers; /* list owned */
+    struct duet__peers peers; /* list owned */
     int has_peers;
-    duet_profile profile;
+    struct duet__profile profile;
     uint8_t label[WIRE_DIGEST]; /* D */
     unsigned patterns;          /* a set of 1 << pattern; 0: by default */
     uint32_t max_payload;       /* bytes that this side accepts in a frame */
@@ -60,10 +60,18 @@ duet__config_schedule(const struct duet_config *config)
                                    config->label};
 }
 
-/** As duet_config_add_secret(), of a secret that is not used after a time in Unix seconds; 0: no
- * limit. */
-int duet__config_add(struct duet_config *config, const uint8_t *bytes, size_t size,
-                     int64_t not_after);
+/* duet_config_add() by kind; what it is given is copied. */
+
+/** not_after: the time in Unix seconds after which it is not used; 0: no limit. */
+int duet__config_add_secret(struct duet_config *config, const uint8_t *bytes, size_t size,
+                            int64_t not_after);
+int duet__config_set_identity(struct duet_config *config, const struct duet__identity *identity);
+
+/** An empty list accepts nobody. DUET_E_MISUSE also for a key in a form that X25519 never gives. */
+int duet__config_set_peers(struct duet_config *config, const struct duet__peers *peers);
+
+/** DUET_E_MISUSE also for a value out of range. */
+int duet__config_set_profile(struct duet_config *config, const struct duet__profile *profile);
 
 /** The secret that TOP uses at a time in Unix milliseconds (0: no clock); NULL: all have
  * expired. */

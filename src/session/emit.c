@@ -144,7 +144,7 @@ emit_hello(struct duet_session *s, struct duet__writer *to)
 static int
 emit_handshake(struct duet_session *s, struct duet__writer *to)
 {
-    const duet_profile *profile = &s->config->profile;
+    const struct duet__profile *profile = &s->config->profile;
     int result = DUET_OK;
 
     if (s->tx_phase == DUET__TX_FLIGHT && s->own != NULL) {

@@ -221,7 +221,7 @@ duet__session_hello_sent(struct duet_session *s)
 struct duet__bytes
 duet__session_hello_padding(const struct duet_session *s)
 {
-    const duet_profile *profile = &s->config->profile;
+    const struct duet__profile *profile = &s->config->profile;
     const struct duet__session_handshake *hs = s->handshake;
     uint64_t span = (uint64_t)profile->hello_pad_most - profile->hello_pad_least + 1;
     struct duet__bytes padding = hs->padding[hs->hellos];

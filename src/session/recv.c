@@ -53,7 +53,7 @@ static int
 take_opening(struct duet_session *s, struct duet_step *step)
 {
     struct duet__session_handshake *hs = s->handshake;
-    const duet_profile *profile = &s->config->profile;
+    const struct duet__profile *profile = &s->config->profile;
     enum duet_role peer = duet__peer_role(s);
     size_t prelude = profile->prelude_size[peer];
 

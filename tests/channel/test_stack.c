@@ -33,10 +33,10 @@ static char text[100000], folder[] = "/tmp/duet-stack-XXXXXX", path[100];
 static size_t text_size, n;
 static uint32_t code;
 static duet_where where;
-static duet_secret *secret;
-static duet_identity *identity;
-static duet_peers *peers;
-static duet_profile *profile;
+static duet_key *secret;
+static duet_key *identity;
+static duet_key *peers;
+static duet_key *profile;
 static duet_cipher tx, rx;
 static int result;
 
@@ -52,51 +52,50 @@ CALL(c_nothing, DUET_OK)
 CALL(c_init, duet_init())
 CALL(c_explain, duet_explain(DUET_E_IO) == NULL)
 CALL(c_kernel, duet_kernel_name() == NULL || duet_constants() == NULL)
-CALL(c_secret_new, duet_secret_new(&secret, NULL, 1024))
-CALL(c_secret_format, duet_secret_format(text, sizeof text, &text_size, secret))
-CALL(c_secret_save, duet_secret_save(secret, path, &where))
+CALL(c_secret_new, duet_key_new(&secret, DUET_KIND_SECRET, NULL, 1024, 0))
+CALL(c_secret_format, duet_key_format(secret, text, sizeof text, &text_size))
+CALL(c_secret_save, duet_key_save(secret, path, &where))
 static void
 c_secret_free(void)
 {
-    duet_secret_free(secret);
+    duet_key_free(secret);
 }
-CALL(c_secret_parse, duet_secret_parse(&secret, text, text_size, &where))
-CALL(c_secret_load, duet_secret_load(&secret, path, &where))
+CALL(c_secret_parse, duet_key_parse(&secret, DUET_KIND_SECRET, text, text_size, &where))
+CALL(c_secret_load, duet_key_load(&secret, DUET_KIND_SECRET, path, &where))
 CALL(c_kind_of, duet_kind_of(text, text_size) != DUET_KIND_SECRET)
-CALL(c_identity_new, duet_identity_new(&identity, NULL))
-CALL(c_identity_format, duet_identity_format(text, sizeof text, &text_size, identity))
-CALL(c_identity_save, duet_identity_save(identity, path, &where))
+CALL(c_identity_new, duet_key_new(&identity, DUET_KIND_IDENTITY, NULL, 0, 0))
+CALL(c_identity_format, duet_key_format(identity, text, sizeof text, &text_size))
+CALL(c_identity_save, duet_key_save(identity, path, &where))
 static void
 c_identity_free(void)
 {
-    duet_identity_free(identity);
+    duet_key_free(identity);
 }
-CALL(c_identity_parse, duet_identity_parse(&identity, text, text_size, &where))
-CALL(c_identity_load, duet_identity_load(&identity, path, &where))
+CALL(c_identity_parse, duet_key_parse(&identity, DUET_KIND_IDENTITY, text, text_size, &where))
+CALL(c_identity_load, duet_key_load(&identity, DUET_KIND_IDENTITY, path, &where))
 
 static void
 c_peers_parse(void)
 {
     char key[DUET_KEY_TEXT_SIZE];
 
-    duet_key_text(key, duet_identity_public_key(identity));
+    duet_key_text(key, duet_key_public_key(identity, 0));
     text_size = (size_t)snprintf(text, sizeof text, "[Peer x]\nPublicKey = %s\n", key);
-    result = duet_peers_parse(&peers, text, text_size, &where);
+    result = duet_key_parse(&peers, DUET_KIND_PEERS, text, text_size, &where);
 }
 
 static void
 c_profile_parse(void)
 {
     text_size = (size_t)snprintf(text, sizeof text, "[Profile]\nLabel = x\n");
-    result = duet_profile_parse(&profile, text, text_size, &where);
+    result = duet_key_parse(&profile, DUET_KIND_PROFILE, text, text_size, &where);
 }
 
 CALL(c_config_new, (config = duet_config_new()) == NULL)
-CALL(c_config_add, duet_config_add(config, secret))
-CALL(c_config_add_secret, duet_config_add_secret(config, sent, 65536))
-CALL(c_config_set_identity, duet_config_set_identity(config, identity))
-CALL(c_config_set_peers, duet_config_set_peers(config, peers))
-CALL(c_config_set_profile, duet_config_set_profile(config, profile))
+CALL(c_config_add_secret, duet_config_add(config, secret))
+CALL(c_config_add_identity, duet_config_add(config, identity))
+CALL(c_config_add_peers, duet_config_add(config, peers))
+CALL(c_config_add_profile, duet_config_add(config, profile))
 static void
 c_config_free(void)
 {
@@ -281,11 +280,10 @@ static const struct {
         {"peers_parse", c_peers_parse},
         {"profile_parse", c_profile_parse},
         {"config_new", c_config_new},
-        {"config_add", c_config_add},
         {"config_add_secret", c_config_add_secret},
-        {"config_set_identity", c_config_set_identity},
-        {"config_set_peers", c_config_set_peers},
-        {"config_set_profile", c_config_set_profile},
+        {"config_add_identity", c_config_add_identity},
+        {"config_add_peers", c_config_add_peers},
+        {"config_add_profile", c_config_add_profile},
         {"config_free", c_config_free},
         {"replay_new", c_replay_new},
         {"replay_check", c_replay_check},
@@ -390,10 +388,10 @@ calls_of_the_library(void **state)
         measure(library_calls[i].name, library_calls[i].run);
     }
     pair_close(&pair);
-    duet_secret_free(secret);
-    duet_identity_free(identity);
-    duet_peers_free(peers);
-    duet_profile_free(profile);
+    duet_key_free(secret);
+    duet_key_free(identity);
+    duet_key_free(peers);
+    duet_key_free(profile);
     duet_replay_free(replay);
     duet_replay_free(clients);
     snprintf(path, sizeof path, "%s/secret", folder);

@@ -168,20 +168,20 @@ secret_text(size_t size)
 {
     static uint8_t bytes[DUET_SECRET_DEFAULT];
     static char text[4096];
-    duet_secret *secret, *back;
+    duet_key *secret, *back;
     duet_where where;
     size_t used;
 
     memset(bytes, 0xb6, sizeof bytes); /* no digit of it is a capital P */
-    need(duet_secret_new(&secret, bytes, size) == DUET_OK, "a secret");
-    hide(secret->bytes, size);
-    need(duet_secret_format(text, sizeof text, &used, secret) == DUET_OK, "its text");
+    need(duet_key_new(&secret, DUET_KIND_SECRET, bytes, size, 0) == DUET_OK, "a secret");
+    hide(secret->secret.bytes, size);
+    need(duet_key_format(secret, text, sizeof text, &used) == DUET_OK, "its text");
     show(text, used);
     hide_digits(text, used, "Secret = ");
-    need(duet_secret_parse(&back, text, used, &where) == DUET_OK, "to read it");
-    need(duet_secret_size(back) == size, "its size");
-    duet_secret_free(secret);
-    duet_secret_free(back);
+    need(duet_key_parse(&back, DUET_KIND_SECRET, text, used, &where) == DUET_OK, "to read it");
+    need(duet_key_size(back) == size, "its size");
+    duet_key_free(secret);
+    duet_key_free(back);
 }
 
 static void
@@ -189,19 +189,20 @@ identity_text(void)
 {
     uint8_t key[DUET_KEY_SIZE];
     char text[1024];
-    duet_identity *identity, *back;
+    duet_key *identity, *back;
     duet_where where;
     size_t used;
 
     memset(key, 0xb6, sizeof key);
     hide(key, sizeof key);
-    need(duet_identity_new(&identity, key) == DUET_OK, "an identity");
-    need(duet_identity_format(text, sizeof text, &used, identity) == DUET_OK, "its text");
+    need(duet_key_new(&identity, DUET_KIND_IDENTITY, key, DUET_KEY_SIZE, 0) == DUET_OK,
+         "an identity");
+    need(duet_key_format(identity, text, sizeof text, &used) == DUET_OK, "its text");
     show(text, used);
     hide_digits(text, used, "PrivateKey = ");
-    need(duet_identity_parse(&back, text, used, &where) == DUET_OK, "to read it");
-    duet_identity_free(identity);
-    duet_identity_free(back);
+    need(duet_key_parse(&back, DUET_KIND_IDENTITY, text, used, &where) == DUET_OK, "to read it");
+    duet_key_free(identity);
+    duet_key_free(back);
 }
 
 static void

@@ -6,7 +6,7 @@
  */
 #include "support/pair.h"
 
-#include "secret/secret.h"
+#include "session/config.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -112,8 +112,8 @@ static void
 configurations(void **state)
 {
     static const uint8_t secret[64];
-    struct duet_peer peer = {.name = "x"};
-    duet_peers peers = {&peer, 1};
+    struct duet__peer peer = {.name = "x"};
+    struct duet__peers peers = {&peer, 1};
 
     (void)state;
     until = 0;
@@ -122,12 +122,12 @@ configurations(void **state)
     duet_config *config = duet_config_new();
     for (long n = 0; n < 2; n++) {
         until = n;
-        assert_int_equal(duet_config_add_secret(config, secret, sizeof secret), DUET_E_MEMORY);
+        assert_int_equal(duet__config_add_secret(config, secret, sizeof secret, 0), DUET_E_MEMORY);
     }
     until = 0;
-    assert_int_equal(duet_config_set_peers(config, &peers), DUET_E_MEMORY);
+    assert_int_equal(duet__config_set_peers(config, &peers), DUET_E_MEMORY);
     until = -1;
-    assert_int_equal(duet_config_add_secret(config, secret, sizeof secret), DUET_OK);
+    assert_int_equal(duet__config_add_secret(config, secret, sizeof secret, 0), DUET_OK);
     duet_config_free(config);
 }
 
@@ -136,23 +136,24 @@ texts(void **state)
 {
     static const uint8_t bytes[64] = {1};
     static char text[1000];
-    duet_secret *secret, *back;
+    duet_key *secret, *back;
     duet_where where;
     size_t size;
 
     (void)state;
     until = 0;
-    assert_int_equal(duet_secret_new(&secret, bytes, 64), DUET_E_MEMORY);
+    assert_int_equal(duet_key_new(&secret, DUET_KIND_SECRET, bytes, 64, 0), DUET_E_MEMORY);
     until = -1;
-    assert_int_equal(duet_secret_new(&secret, bytes, 64), DUET_OK);
-    assert_int_equal(duet_secret_format(text, sizeof text, &size, secret), DUET_OK);
+    assert_int_equal(duet_key_new(&secret, DUET_KIND_SECRET, bytes, 64, 0), DUET_OK);
+    assert_int_equal(duet_key_format(secret, text, sizeof text, &size), DUET_OK);
     for (long n = 0; n < 3; n++) {
         until = n;
-        assert_int_equal(duet_secret_parse(&back, text, size, &where), DUET_E_MEMORY);
+        assert_int_equal(duet_key_parse(&back, DUET_KIND_SECRET, text, size, &where),
+                         DUET_E_MEMORY);
         assert_null(back);
     }
     until = -1;
-    duet_secret_free(secret);
+    duet_key_free(secret);
 }
 
 int

@@ -48,9 +48,11 @@ count_headers(unsigned place)
             for (size_t j = 0; j < top->config->count; j++)
                 duet__psk_wipe(&top->config->psks[j]);
             top->config->count = 0;
-            assert_int_equal(duet_config_add_secret(top->config, secret, sizeof secret), DUET_OK);
+            assert_int_equal(duet__config_add_secret(top->config, secret, sizeof secret, 0),
+                             DUET_OK);
         }
-        assert_int_equal(duet_config_add_secret(bottom->config, secret, sizeof secret), DUET_OK);
+        assert_int_equal(duet__config_add_secret(bottom->config, secret, sizeof secret, 0),
+                         DUET_OK);
     }
     assert_int_equal(pair_sessions(&pair), DUET_OK);
     assert_int_equal(pair_flush(top), DUET_OK);

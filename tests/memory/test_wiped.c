@@ -238,28 +238,28 @@ texts(void)
 {
     uint8_t bytes[DUET_SECRET_DEFAULT];
     char text[4096], digits[DUET_KEY_TEXT_SIZE];
-    duet_secret *secret;
-    duet_identity *identity;
+    duet_key *secret;
+    duet_key *identity;
     duet_where where;
     size_t size;
 
     stage_random(bytes, sizeof bytes);
     scan_add("secret", bytes, sizeof bytes);
-    assert_int_equal(duet_secret_new(&secret, bytes, sizeof bytes), DUET_OK);
-    assert_int_equal(duet_secret_format(text, sizeof text, &size, secret), DUET_OK);
-    duet_secret_free(secret);
+    assert_int_equal(duet_key_new(&secret, DUET_KIND_SECRET, bytes, sizeof bytes, 0), DUET_OK);
+    assert_int_equal(duet_key_format(secret, text, sizeof text, &size), DUET_OK);
+    duet_key_free(secret);
     scan_add("text", text + 60, size / 16 * 16 - 80);
-    assert_int_equal(duet_secret_parse(&secret, text, size, &where), DUET_OK);
-    duet_secret_free(secret);
+    assert_int_equal(duet_key_parse(&secret, DUET_KIND_SECRET, text, size, &where), DUET_OK);
+    duet_key_free(secret);
     scan_add("secret", bytes, DUET_KEY_SIZE);
-    assert_int_equal(duet_identity_new(&identity, bytes), DUET_OK);
-    assert_int_equal(duet_identity_format(text, sizeof text, &size, identity), DUET_OK);
-    duet_identity_free(identity);
+    assert_int_equal(duet_key_new(&identity, DUET_KIND_IDENTITY, bytes, DUET_KEY_SIZE, 0), DUET_OK);
+    assert_int_equal(duet_key_format(identity, text, sizeof text, &size), DUET_OK);
+    duet_key_free(identity);
     duet_key_text(digits, bytes); /* as it stands in the text */
     scan_add("text", digits, 32);
-    assert_int_equal(duet_identity_parse(&identity, text, size, &where), DUET_OK);
+    assert_int_equal(duet_key_parse(&identity, DUET_KIND_IDENTITY, text, size, &where), DUET_OK);
     assert_true(scan_count("secret", 0) > 0 && scan_count("text", 0) > 0);
-    duet_identity_free(identity);
+    duet_key_free(identity);
     duet_wipe(bytes, sizeof bytes);
     duet_wipe(text, sizeof text);
     duet_wipe(digits, sizeof digits);

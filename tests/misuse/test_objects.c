@@ -4,7 +4,7 @@
  */
 #include "support/pair.h"
 
-#include "secret/secret.h"
+#include "session/config.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -153,18 +153,18 @@ static void
 assert_changes(duet_config *config, int expected)
 {
     static const uint8_t bytes[64] = {9};
-    static duet_profile profile;
-    struct duet_peer peer = {.name = "peer", .public_key = {9}};
-    const duet_peers peers = {&peer, 1};
-    duet_identity *identity;
+    static struct duet__profile profile;
+    struct duet__peer peer = {.name = "peer", .public_key = {9}};
+    const struct duet__peers peers = {&peer, 1};
+    duet_key *identity;
 
     duet__profile_init(&profile);
-    assert_int_equal(duet_identity_new(&identity, bytes), DUET_OK);
-    assert_int_equal(duet_config_add_secret(config, bytes, sizeof bytes), expected);
-    assert_int_equal(duet_config_set_identity(config, identity), expected);
-    duet_identity_free(identity);
-    assert_int_equal(duet_config_set_peers(config, &peers), expected);
-    assert_int_equal(duet_config_set_profile(config, &profile), expected);
+    assert_int_equal(duet_key_new(&identity, DUET_KIND_IDENTITY, bytes, DUET_KEY_SIZE, 0), DUET_OK);
+    assert_int_equal(duet__config_add_secret(config, bytes, sizeof bytes, 0), expected);
+    assert_int_equal(duet_config_add(config, identity), expected);
+    duet_key_free(identity);
+    assert_int_equal(duet__config_set_peers(config, &peers), expected);
+    assert_int_equal(duet__config_set_profile(config, &profile), expected);
     assert_int_equal(duet_config_set(config, DUET_SET_PATTERNS, 1u << DUET_PATTERN_EPHEMERAL),
                      expected);
 }
@@ -181,7 +181,7 @@ config_in_use(void **state)
     (void)state;
     assert_non_null(config);
     assert_int_equal(duet_session_new(&session, config, DUET_TOP, random, 0), DUET_E_MISUSE);
-    assert_int_equal(duet_config_add_secret(config, secret, sizeof secret), DUET_OK);
+    assert_int_equal(duet__config_add_secret(config, secret, sizeof secret, 0), DUET_OK);
     assert_int_equal(duet_session_new_preset(&session, config, DUET_TOP, salt, 15), DUET_E_MISUSE);
     assert_int_equal(duet_session_new_preset(&session, config, DUET_TOP, salt, 16), DUET_OK);
     assert_changes(config, DUET_E_MISUSE);
@@ -193,7 +193,7 @@ config_in_use(void **state)
 
     config = duet_config_new();
     assert_changes(config, DUET_OK);
-    assert_int_equal(duet_config_set_peers(config, &(duet_peers){NULL, 0}), DUET_OK);
+    assert_int_equal(duet__config_set_peers(config, &(struct duet__peers){NULL, 0}), DUET_OK);
     assert_int_equal(duet_config_set(config, DUET_SET_PATTERNS, 1u << DUET_PATTERN_IDENTITY),
                      DUET_OK);
     assert_int_equal(duet_session_new(&session, config, DUET_TOP, random, 0), DUET_OK);

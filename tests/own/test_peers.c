@@ -115,7 +115,7 @@ they_do_not_talk_with_the_standard(void **state)
 static void
 trusted_peers_hold(void **state)
 {
-    static struct duet_peer list[1];
+    static struct duet__peer list[1];
     static const struct {
         int with_key, key, trusted;
     } cases[] = {{1, 0x21, 1}, {1, 0x22, 0}, {0, 0x21, 0}};
@@ -129,7 +129,8 @@ trusted_peers_hold(void **state)
         memset(&pair, 0, sizeof pair);
         top->config = configure(HANDSHAKE);
         bottom->config = configure(HANDSHAKE);
-        assert_int_equal(duet_config_set_peers(bottom->config, &(duet_peers){list, 1}), DUET_OK);
+        assert_int_equal(duet__config_set_peers(bottom->config, &(struct duet__peers){list, 1}),
+                         DUET_OK);
         assert_int_equal(pair_sessions(&pair), DUET_OK);
         assert_int_equal(pair_settle(&pair), cases[i].trusted ? DUET_OK : DUET_E_UNTRUSTED);
         if (cases[i].trusted) {

@@ -26,9 +26,9 @@ config_of(int count)
     duet_config *config = duet_config_new();
 
     assert_non_null(config);
-    assert_int_equal(duet__config_add(config, bytes[0], 64, DAY - 1), DUET_OK);
+    assert_int_equal(duet__config_add_secret(config, bytes[0], 64, DAY - 1), DUET_OK);
     if (count > 1)
-        assert_int_equal(duet_config_add_secret(config, bytes[1], 64), DUET_OK);
+        assert_int_equal(duet__config_add_secret(config, bytes[1], 64, 0), DUET_OK);
     return config;
 }
 
@@ -36,20 +36,22 @@ static void
 added_secrets(void **state)
 {
     duet_config *config = duet_config_new();
-    duet_secret *secret;
+    duet_key *secret;
 
     (void)state;
-    assert_int_equal(duet_secret_new(&secret, NULL, 128), DUET_OK);
-    assert_int_equal(duet_secret_size(secret), 128);
-    assert_int_equal(duet_secret_set_not_after(secret, -1), DUET_E_MISUSE);
-    assert_int_equal(duet_secret_set_not_after(secret, 253402300800), DUET_E_MISUSE);
-    assert_int_equal(duet_secret_set_not_after(secret, 253402300799), DUET_OK);
+    assert_int_equal(duet_key_new(&secret, DUET_KIND_SECRET, NULL, 128, -1), DUET_E_MISUSE);
+    assert_null(secret);
+    assert_int_equal(duet_key_new(&secret, DUET_KIND_SECRET, NULL, 128, 253402300800),
+                     DUET_E_MISUSE);
+    assert_int_equal(duet_key_new(&secret, DUET_KIND_SECRET, NULL, 128, 253402300799), DUET_OK);
+    assert_int_equal(duet_key_size(secret), 128);
     assert_int_equal(duet_config_add(config, secret), DUET_OK);
-    assert_int_equal(duet_secret_set_not_after(secret, 5), DUET_OK);
-    assert_int_equal(duet_secret_not_after(secret), DAY - 1);
+    duet_key_free(secret);
+    assert_int_equal(duet_key_new(&secret, DUET_KIND_SECRET, NULL, 128, 5), DUET_OK);
+    assert_int_equal(duet_key_not_after(secret), DAY - 1);
     assert_int_equal(duet_config_add(config, secret), DUET_E_MISUSE);
     assert_int_equal(config->count, 1);
-    duet_secret_free(secret);
+    duet_key_free(secret);
     duet_config_free(config);
 }
 
@@ -87,7 +89,7 @@ listen_at(uint64_t now_ms, int count, char *detail, size_t size)
     duet_session *sessions[2];
     size_t put;
 
-    assert_int_equal(duet_config_add_secret(configs[0], bytes[0], 64), DUET_OK);
+    assert_int_equal(duet__config_add_secret(configs[0], bytes[0], 64, 0), DUET_OK);
     assert_int_equal(duet_session_new(&sessions[0], configs[0], DUET_TOP, random_bytes, 0),
                      DUET_OK);
     assert_int_equal(duet_session_flush(sessions[0], wire, sizeof wire, &put), DUET_OK);

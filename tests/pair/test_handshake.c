@@ -31,7 +31,7 @@ set_secret(struct pair_end *end, uint8_t byte, int add)
             duet__psk_wipe(&end->config->psks[i]);
         end->config->count = 0;
     }
-    assert_int_equal(duet_config_add_secret(end->config, secret, sizeof secret), DUET_OK);
+    assert_int_equal(duet__config_add_secret(end->config, secret, sizeof secret, 0), DUET_OK);
 }
 
 /** BOTTOM refuses TOP's first flight, stays silent, and keeps the reason. The configurations can be
@@ -77,9 +77,10 @@ many_secrets(void **state)
     while (bottom->config->count < DUET_SECRETS_MOST)
         set_secret(bottom, bottom->config->count == 1000 ? 0x5a : 1, 1);
     uint8_t secret[64] = {0};
-    assert_int_equal(duet_config_add_secret(bottom->config, secret, sizeof secret), DUET_E_MISUSE);
-    assert_int_equal(duet_config_add_secret(top->config, secret, 63), DUET_E_LENGTH);
-    assert_int_equal(duet_config_add_secret(top->config, secret, 62), DUET_E_LENGTH);
+    assert_int_equal(duet__config_add_secret(bottom->config, secret, sizeof secret, 0),
+                     DUET_E_MISUSE);
+    assert_int_equal(duet__config_add_secret(top->config, secret, 63, 0), DUET_E_LENGTH);
+    assert_int_equal(duet__config_add_secret(top->config, secret, 62, 0), DUET_E_LENGTH);
     assert_int_equal(pair_sessions(&pair), DUET_OK);
     pair_handshake(&pair);
     pair_close(&pair);
@@ -88,7 +89,7 @@ many_secrets(void **state)
 static void
 another_profile(void **state)
 {
-    static duet_profile profile;
+    static struct duet__profile profile;
 
     (void)state;
     pair_open(&pair, &plain);
@@ -96,9 +97,9 @@ another_profile(void **state)
     profile = bottom->config->profile;
     memcpy(profile.label, "acme", 4);
     profile.label_size = 4;
-    assert_int_equal(duet_config_set_profile(bottom->config, &profile), DUET_OK);
+    assert_int_equal(duet__config_set_profile(bottom->config, &profile), DUET_OK);
     assert_refused("another profile");
-    assert_int_equal(duet_config_set_profile(top->config, &profile), DUET_OK);
+    assert_int_equal(duet__config_set_profile(top->config, &profile), DUET_OK);
     assert_int_equal(pair_sessions(&pair), DUET_OK);
     pair_handshake(&pair);
 
@@ -107,14 +108,14 @@ another_profile(void **state)
     profile.prelude_size[DUET_TOP] = 18;
     memset(profile.prelude[DUET_BOTTOM], 'x', DUET_PRELUDE_MOST);
     profile.prelude_size[DUET_BOTTOM] = DUET_PRELUDE_MOST;
-    assert_int_equal(duet_config_set_profile(bottom->config, &profile), DUET_OK);
+    assert_int_equal(duet__config_set_profile(bottom->config, &profile), DUET_OK);
     assert_refused("prelude");
-    assert_int_equal(duet_config_set_profile(top->config, &profile), DUET_OK);
+    assert_int_equal(duet__config_set_profile(top->config, &profile), DUET_OK);
     assert_int_equal(pair_sessions(&pair), DUET_OK);
     pair_handshake(&pair);
     pair_thaw(&pair);
     profile.hello_pad_most = 16001;
-    assert_int_equal(duet_config_set_profile(top->config, &profile), DUET_E_MISUSE);
+    assert_int_equal(duet__config_set_profile(top->config, &profile), DUET_E_MISUSE);
     pair_close(&pair);
 }
 
@@ -290,25 +291,25 @@ hello_sizes(void **state)
 static void
 trust(struct pair_end *end, const struct pair_end *whom)
 {
-    struct duet_peer peer = {.name = "peer"};
-    duet_peers peers = {&peer, whom != NULL ? 1 : 0};
+    struct duet__peer peer = {.name = "peer"};
+    struct duet__peers peers = {&peer, whom != NULL ? 1 : 0};
 
     if (whom != NULL)
         memcpy(peer.public_key, whom->config->identity.public_key, DUET_KEY_SIZE);
-    assert_int_equal(duet_config_set_peers(end->config, &peers), DUET_OK);
+    assert_int_equal(duet__config_set_peers(end->config, &peers), DUET_OK);
 }
 
 /** A list that holds a key in another form than X25519 gives is not taken. */
 static void
 peers_in_another_form(void **state)
 {
-    struct duet_peer peer = {.name = "peer", .public_key = {9, [DUET_KEY_SIZE - 1] = 0x80}};
-    const duet_peers peers = {&peer, 1};
+    struct duet__peer peer = {.name = "peer", .public_key = {9, [DUET_KEY_SIZE - 1] = 0x80}};
+    const struct duet__peers peers = {&peer, 1};
 
     (void)state;
     pair_open(&pair, &identity);
     pair_thaw(&pair);
-    assert_int_equal(duet_config_set_peers(top->config, &peers), DUET_E_MISUSE);
+    assert_int_equal(duet__config_set_peers(top->config, &peers), DUET_E_MISUSE);
     assert_false(top->config->has_peers);
     pair_close(&pair);
 }
@@ -387,7 +388,7 @@ own_identity(void **state)
     (void)state;
     pair_open(&pair, &identity);
     pair_thaw(&pair);
-    assert_int_equal(duet_config_set_identity(top->config, &bottom->config->identity), DUET_OK);
+    assert_int_equal(duet__config_set_identity(top->config, &bottom->config->identity), DUET_OK);
     assert_int_equal(pair_sessions(&pair), DUET_OK);
     assert_int_equal(pair_settle(&pair), DUET_E_UNTRUSTED);
     pair_close(&pair);

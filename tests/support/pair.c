@@ -41,9 +41,9 @@ pair_info(const struct pair_end *end)
 static void
 configure(struct pair_end *end, const struct pair_options *options, uint8_t seed)
 {
-    static duet_profile profile;
+    static struct duet__profile profile;
     uint8_t secret[64];
-    duet_identity identity;
+    struct duet__identity identity;
 
     memset(&profile, 0, sizeof profile);
     profile.hello_pad_least = profile.hello_pad_most = options->hello_pad;
@@ -53,8 +53,8 @@ configure(struct pair_end *end, const struct pair_options *options, uint8_t seed
     hide(secret, sizeof secret);
     end->config = duet_config_new();
     assert_non_null(end->config);
-    assert_int_equal(duet_config_add_secret(end->config, secret, sizeof secret), DUET_OK);
-    assert_int_equal(duet_config_set_profile(end->config, &profile), DUET_OK);
+    assert_int_equal(duet__config_add_secret(end->config, secret, sizeof secret, 0), DUET_OK);
+    assert_int_equal(duet__config_set_profile(end->config, &profile), DUET_OK);
     assert_int_equal(duet_config_set(end->config, DUET_SET_PATTERNS, 1u << options->pattern),
                      DUET_OK);
     assert_int_equal(
@@ -67,7 +67,7 @@ configure(struct pair_end *end, const struct pair_options *options, uint8_t seed
     memset(identity.private_key, seed, sizeof identity.private_key);
     hide(identity.private_key, sizeof identity.private_key);
     assert_int_equal(duet__x25519_public(identity.public_key, identity.private_key), DUET_OK);
-    assert_int_equal(duet_config_set_identity(end->config, &identity), DUET_OK);
+    assert_int_equal(duet__config_set_identity(end->config, &identity), DUET_OK);
 }
 
 int

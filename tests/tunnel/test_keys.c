@@ -47,17 +47,17 @@ write_keys(void)
     static const uint8_t bytes[64] = {1, 2, 3};
     char text[1000];
     size_t size;
-    duet_secret *secret;
-    duet_identity *identity;
+    duet_key *secret;
+    duet_key *identity;
 
-    assert_int_equal(duet_secret_new(&secret, bytes, sizeof bytes), DUET_OK);
-    assert_int_equal(duet_secret_format(text, sizeof text, &size, secret), DUET_OK);
+    assert_int_equal(duet_key_new(&secret, DUET_KIND_SECRET, bytes, sizeof bytes, 0), DUET_OK);
+    assert_int_equal(duet_key_format(secret, text, sizeof text, &size), DUET_OK);
     write_file("secret", text, size);
-    duet_secret_free(secret);
-    assert_int_equal(duet_identity_new(&identity, bytes), DUET_OK);
-    assert_int_equal(duet_identity_format(text, sizeof text, &size, identity), DUET_OK);
+    duet_key_free(secret);
+    assert_int_equal(duet_key_new(&identity, DUET_KIND_IDENTITY, bytes, DUET_KEY_SIZE, 0), DUET_OK);
+    assert_int_equal(duet_key_format(identity, text, sizeof text, &size), DUET_OK);
     write_file("identity", text, size);
-    duet_identity_free(identity);
+    duet_key_free(identity);
 }
 
 static void

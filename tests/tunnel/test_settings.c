@@ -396,9 +396,10 @@ test_who_is_let_in_behind_a_reload(void **state)
 {
     static struct tunnel_settings then, now;
     static uint8_t old[1][DUET_SECRET_ID_SIZE] = {{1}}, other[1][DUET_SECRET_ID_SIZE] = {{2}};
-    static struct duet_peer list[1] = {{.name = "ann", .public_key = {7}}};
-    static duet_peers peers = {list, 1};
-    static duet_profile profile;
+    static struct duet__peer list[1] = {{.name = "ann", .public_key = {7}}};
+    static duet_key peers = {.kind = DUET_KIND_PEERS, .peers = {list, 1}};
+    static duet_key key = {.kind = DUET_KIND_PROFILE};
+    struct duet__profile *profile = &key.profile;
     duet_info info = {.pattern = DUET_PATTERN_EPHEMERAL, .ready = 1, .secret_id = {1}};
     duet_info unknown = {.pattern = DUET_PATTERN_NONE};
 
@@ -416,17 +417,17 @@ test_who_is_let_in_behind_a_reload(void **state)
     now.facts.identity[31] = 1;
     assert_false(settings_admit(&now, &then, &unknown));
     now = with_secret(old);
-    duet__profile_init(&profile);
-    now.facts.profile = &profile;
+    duet__profile_init(profile);
+    now.facts.profile = &key;
     assert_true(settings_admit(&now, &then, &info));
-    profile.label[0] = 'x';
-    profile.label_size = 1;
+    profile->label[0] = 'x';
+    profile->label_size = 1;
     assert_false(settings_admit(&now, &then, &info));
-    profile.label_size = 0;
-    profile.prelude_size[DUET_BOTTOM] = 1;
+    profile->label_size = 0;
+    profile->prelude_size[DUET_BOTTOM] = 1;
     assert_false(settings_admit(&now, &then, &info));
-    profile.prelude_size[DUET_BOTTOM] = 0;
-    profile.hello_pad_most++; /* asks nothing of a peer */
+    profile->prelude_size[DUET_BOTTOM] = 0;
+    profile->hello_pad_most++; /* asks nothing of a peer */
     assert_true(settings_admit(&now, &then, &info));
 
     now = with_secret(old);

@@ -13,56 +13,57 @@
 #include <cmocka.h>
 
 static int
-profile_of(const char *lines, duet_profile **profile, duet_where *where)
+profile_of(const char *lines, duet_key **profile, duet_where *where)
 {
     char content[4096];
 
     snprintf(content, sizeof content, "[Profile]\n%s", lines);
-    return duet_profile_parse(profile, content, strlen(content), where);
+    return duet_key_parse(profile, DUET_KIND_PROFILE, content, strlen(content), where);
 }
 
 static void
 profiles(void **state)
 {
-    duet_profile *profile;
+    duet_key *profile;
     duet_where where;
     size_t size;
 
     (void)state;
     assert_int_equal(profile_of("", &profile, &where), DUET_OK);
-    assert_int_equal(profile->hello_pad_most, 1000);
-    duet_profile_free(profile);
+    assert_int_equal(profile->profile.hello_pad_most, 1000);
+    duet_key_free(profile);
     assert_int_equal(
         profile_of("Label = acme 2026 \xe2\x9c\x93\nPreludeTop = GET / HTTP/1.1\\x0d\\x0A"
                    "\\\\\nPreludeBottom = \\x00\nHelloPad = 7 16000\nPad = block:512\n"
                    "Cover = 500 100\nRotateFrames = 1\nRotateBlocks = 30\n",
                    &profile, &where),
         DUET_OK);
-    assert_int_equal(profile->label_size, 13);
-    assert_int_equal(profile->prelude_size[DUET_TOP], 17);
-    assert_memory_equal(profile->prelude[DUET_TOP], "GET / HTTP/1.1\r\n\\", 17);
-    assert_int_equal(profile->prelude_size[DUET_BOTTOM], 1);
-    assert_int_equal(profile->hello_pad_least, 7);
-    assert_int_equal(profile->hello_pad_most, 16000);
-    assert_int_equal(profile->unsupported, 1); /* Pad and Cover */
-    assert_int_equal(profile->rotate_frames, 1);
-    assert_int_equal(profile->rotate_blocks, 30);
-    assert_int_equal(duet_profile_number(profile, DUET_PROFILE_ROTATE_BLOCKS), 30);
-    assert_memory_equal(duet_profile_text(profile, DUET_PROFILE_PRELUDE_TOP, &size), "GET /", 5);
+    assert_int_equal(profile->profile.label_size, 13);
+    assert_int_equal(profile->profile.prelude_size[DUET_TOP], 17);
+    assert_memory_equal(profile->profile.prelude[DUET_TOP], "GET / HTTP/1.1\r\n\\", 17);
+    assert_int_equal(profile->profile.prelude_size[DUET_BOTTOM], 1);
+    assert_int_equal(profile->profile.hello_pad_least, 7);
+    assert_int_equal(profile->profile.hello_pad_most, 16000);
+    assert_int_equal(profile->profile.unsupported, 1); /* Pad and Cover */
+    assert_int_equal(profile->profile.rotate_frames, 1);
+    assert_int_equal(profile->profile.rotate_blocks, 30);
+    assert_int_equal(duet_key_profile_number(profile, DUET_PROFILE_ROTATE_BLOCKS), 30);
+    assert_memory_equal(duet_key_profile_text(profile, DUET_PROFILE_PRELUDE_TOP, &size), "GET /",
+                        5);
     assert_int_equal(size, 17);
-    duet_profile_free(profile);
+    duet_key_free(profile);
     assert_int_equal(profile_of("Label = a ; b # c\nPreludeTop = x ;\nPad = power2 ; a comment\n",
                                 &profile, &where),
                      DUET_OK);
-    assert_int_equal(profile->label_size, 9); /* free text is the whole line */
-    assert_int_equal(profile->prelude_size[DUET_TOP], 3);
-    assert_int_equal(profile->unsupported, 1);
-    duet_profile_free(profile);
+    assert_int_equal(profile->profile.label_size, 9); /* free text is the whole line */
+    assert_int_equal(profile->profile.prelude_size[DUET_TOP], 3);
+    assert_int_equal(profile->profile.unsupported, 1);
+    duet_key_free(profile);
     assert_int_equal(profile_of("Pad = none ; a comment\nCover = off\n", &profile, &where),
                      DUET_OK);
-    assert_int_equal(profile->unsupported, 0);
-    duet_profile_free(profile);
-    duet_profile_free(NULL);
+    assert_int_equal(profile->profile.unsupported, 0);
+    duet_key_free(profile);
+    duet_key_free(NULL);
 }
 
 static void
@@ -98,7 +99,7 @@ profile_refusals(void **state)
         "  x\n",
         "RotateFrames = 99999999999999999999\n",
     };
-    duet_profile *profile;
+    duet_key *profile;
     duet_where where;
 
     (void)state;

@@ -107,20 +107,21 @@ files(void **state)
     static const char *const names[] = {"secret", "identity", "peers", "profile", "other"};
     char folder[] = "/tmp/duet-files-XXXXXX", text[200], public_key[DUET_KEY_TEXT_SIZE];
     duet_config *config = NULL;
-    duet_identity *identity;
-    duet_secret *secret;
+    duet_key *identity;
+    duet_key *secret;
     duet_where where;
 
     (void)state;
     assert_non_null(mkdtemp(folder));
     assert_int_equal(chdir(folder), 0);
-    assert_int_equal(duet_secret_new(&secret, NULL, DUET_SECRET_DEFAULT), DUET_OK);
-    assert_int_equal(duet_identity_new(&identity, NULL), DUET_OK);
-    assert_int_equal(duet_secret_save(secret, "secret", &where), DUET_OK);
-    assert_int_equal(duet_secret_save(secret, "secret", &where), DUET_E_IO);
+    assert_int_equal(duet_key_new(&secret, DUET_KIND_SECRET, NULL, DUET_SECRET_DEFAULT, 0),
+                     DUET_OK);
+    assert_int_equal(duet_key_new(&identity, DUET_KIND_IDENTITY, NULL, 0, 0), DUET_OK);
+    assert_int_equal(duet_key_save(secret, "secret", &where), DUET_OK);
+    assert_int_equal(duet_key_save(secret, "secret", &where), DUET_E_IO);
     assert_non_null(strstr(where.reason, "never overwritten"));
-    assert_int_equal(duet_identity_save(identity, "identity", NULL), DUET_OK);
-    duet_key_text(public_key, duet_identity_public_key(identity));
+    assert_int_equal(duet_key_save(identity, "identity", NULL), DUET_OK);
+    duet_key_text(public_key, duet_key_public_key(identity, 0));
     snprintf(text, sizeof text, "[Peer ann]\nPublicKey = %s\n", public_key);
     write_text("peers", text);
     write_text("profile", "[Profile]\nLabel = tests\n");
@@ -131,16 +132,16 @@ files(void **state)
     for (int i = 0; i < 4; i++)
         assert_int_equal(duet_config_load(&config, names[i], &where), DUET_OK);
     assert_int_equal(config->count, 1);
-    assert_memory_equal(config->psks[0].id, duet_secret_id(secret), DUET_SECRET_ID_SIZE);
-    assert_memory_equal(config->identity.public_key, duet_identity_public_key(identity),
+    assert_memory_equal(config->psks[0].id, duet_key_id(secret), DUET_SECRET_ID_SIZE);
+    assert_memory_equal(config->identity.public_key, duet_key_public_key(identity, 0),
                         DUET_KEY_SIZE);
     assert_int_equal(config->has_peers, 1);
     assert_int_equal(config->profile.label_size, 5);
-    duet_secret_free(secret);
-    assert_int_equal(duet_secret_load(&secret, "peers", &where), DUET_E_FORMAT);
+    duet_key_free(secret);
+    assert_int_equal(duet_key_load(&secret, DUET_KIND_SECRET, "peers", &where), DUET_E_FORMAT);
     assert_int_equal(where.found, DUET_KIND_PEERS);
     assert_null(secret);
-    duet_identity_free(identity);
+    duet_key_free(identity);
     duet_config_free(config);
     for (int i = 0; i < 5; i++)
         assert_int_equal(unlink(names[i]), 0);

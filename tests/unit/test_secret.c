@@ -29,13 +29,13 @@ fill(void)
 static char text[200000];
 
 static size_t
-format(const duet_secret *secret)
+format(const duet_key *secret)
 {
     size_t need, size;
 
-    assert_int_equal(duet_secret_format(NULL, 0, &need, secret), DUET_E_ROOM);
-    assert_int_equal(duet_secret_format(text, need - 1, &size, secret), DUET_E_ROOM);
-    assert_int_equal(duet_secret_format(text, need, &size, secret), DUET_OK);
+    assert_int_equal(duet_key_format(secret, NULL, 0, &need), DUET_E_ROOM);
+    assert_int_equal(duet_key_format(secret, text, need - 1, &size), DUET_E_ROOM);
+    assert_int_equal(duet_key_format(secret, text, need, &size), DUET_OK);
     assert_int_equal(size, need);
     text[size] = 0;
     return size;
@@ -46,27 +46,27 @@ secret_sizes(void **state)
 {
     static const size_t good[] = {64, 66, 128, 1024, 1026, 65534, 65536};
     static const size_t bad[] = {0, 2, 62, 63, 65, 65535, 65538};
-    duet_secret *secret, *back;
+    duet_key *secret, *back;
     duet_where where;
 
     (void)state;
     fill();
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        assert_int_equal(duet_secret_new(&secret, bytes, good[i]), DUET_OK);
+        assert_int_equal(duet_key_new(&secret, DUET_KIND_SECRET, bytes, good[i], 0), DUET_OK);
         size_t size = format(secret);
         assert_int_equal(duet_kind_of(text, size), DUET_KIND_SECRET);
-        assert_int_equal(duet_secret_parse(&back, text, size, &where), DUET_OK);
-        assert_int_equal(duet_secret_size(back), good[i]);
-        assert_memory_equal(duet_secret_bytes(back), bytes, good[i]);
-        assert_memory_equal(duet_secret_id(back), duet_secret_id(secret), DUET_SECRET_ID_SIZE);
-        duet_secret_free(secret);
-        duet_secret_free(back);
+        assert_int_equal(duet_key_parse(&back, DUET_KIND_SECRET, text, size, &where), DUET_OK);
+        assert_int_equal(duet_key_size(back), good[i]);
+        assert_memory_equal(duet_key_bytes(back), bytes, good[i]);
+        assert_memory_equal(duet_key_id(back), duet_key_id(secret), DUET_SECRET_ID_SIZE);
+        duet_key_free(secret);
+        duet_key_free(back);
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_int_equal(duet_secret_new(&secret, bytes, bad[i]), DUET_E_LENGTH);
+        assert_int_equal(duet_key_new(&secret, DUET_KIND_SECRET, bytes, bad[i], 0), DUET_E_LENGTH);
         assert_null(secret);
     }
-    duet_secret_free(NULL);
+    duet_key_free(NULL);
 }
 
 static void
@@ -74,7 +74,7 @@ secret_id(void **state)
 {
     uint8_t joined[9 + 64], digest[32];
     unsigned size;
-    duet_secret *secret;
+    duet_key *secret;
 
     (void)state;
     fill();
@@ -82,23 +82,22 @@ secret_id(void **state)
         joined[i] = (uint8_t) "duet/1 id"[i];
     memcpy(joined + 9, bytes, 64);
     assert_int_equal(EVP_Digest(joined, sizeof joined, digest, &size, EVP_sha256(), NULL), 1);
-    assert_int_equal(duet_secret_new(&secret, bytes, 64), DUET_OK);
-    assert_memory_equal(duet_secret_id(secret), digest, DUET_SECRET_ID_SIZE);
-    duet_secret_free(secret);
+    assert_int_equal(duet_key_new(&secret, DUET_KIND_SECRET, bytes, 64, 0), DUET_OK);
+    assert_memory_equal(duet_key_id(secret), digest, DUET_SECRET_ID_SIZE);
+    duet_key_free(secret);
 }
 
 /** A secret's text with a line in the place of another, which begins with `old`; "" drops it. */
 static void
 edit(const char *old, const char *new)
 {
-    duet_secret *secret;
+    duet_key *secret;
 
     fill();
-    assert_int_equal(duet_secret_new(&secret, bytes, 128), DUET_OK);
-    secret->allow_keylog = 1;
-    assert_int_equal(duet_secret_set_not_after(secret, 1), DUET_OK);
+    assert_int_equal(duet_key_new(&secret, DUET_KIND_SECRET, bytes, 128, 1), DUET_OK);
+    secret->secret.allow_keylog = 1;
     format(secret);
-    duet_secret_free(secret);
+    duet_key_free(secret);
     char *at = strstr(text, old);
     assert_non_null(at);
     char *end = strchr(at, '\n') + 1;
@@ -110,10 +109,11 @@ edit(const char *old, const char *new)
 static void
 assert_refused(unsigned line, const char *why)
 {
-    duet_secret *secret;
+    duet_key *secret;
     duet_where where;
 
-    assert_int_equal(duet_secret_parse(&secret, text, strlen(text), &where), DUET_E_FORMAT);
+    assert_int_equal(duet_key_parse(&secret, DUET_KIND_SECRET, text, strlen(text), &where),
+                     DUET_E_FORMAT);
     assert_null(secret);
     assert_int_equal(where.line, line);
     if (strstr(where.reason, why) == NULL)
@@ -158,32 +158,36 @@ secret_refusals(void **state)
 static void
 secret_tolerates(void **state)
 {
-    duet_secret *secret;
+    duet_key *secret;
     duet_where where;
 
     (void)state;
     edit("[Secret]", "# a comment\n; another\n\n   \n[Secret]  \n");
-    assert_int_equal(duet_secret_parse(&secret, text, strlen(text), &where), DUET_OK);
-    assert_int_equal(secret->allow_keylog, 1);
-    assert_int_equal(duet_secret_not_after(secret), 86399);
-    duet_secret_free(secret);
+    assert_int_equal(duet_key_parse(&secret, DUET_KIND_SECRET, text, strlen(text), &where),
+                     DUET_OK);
+    assert_int_equal(secret->secret.allow_keylog, 1);
+    assert_int_equal(duet_key_not_after(secret), 86399);
+    duet_key_free(secret);
     edit("Version", "Version=1\r\n");
-    assert_int_equal(duet_secret_parse(&secret, text, strlen(text) - 1, &where), DUET_OK);
-    duet_secret_free(secret);
+    assert_int_equal(duet_key_parse(&secret, DUET_KIND_SECRET, text, strlen(text) - 1, &where),
+                     DUET_OK);
+    duet_key_free(secret);
     edit("Version", "\tVersion=1 ; a comment\n");
-    assert_int_equal(duet_secret_parse(&secret, text, strlen(text), &where), DUET_OK);
-    duet_secret_free(secret);
+    assert_int_equal(duet_key_parse(&secret, DUET_KIND_SECRET, text, strlen(text), &where),
+                     DUET_OK);
+    duet_key_free(secret);
     edit("[Secret]", "\xef\xbb\xbf[Secret] ; a comment\n");
-    assert_int_equal(duet_secret_parse(&secret, text, strlen(text), &where), DUET_OK);
-    duet_secret_free(secret);
+    assert_int_equal(duet_key_parse(&secret, DUET_KIND_SECRET, text, strlen(text), &where),
+                     DUET_OK);
+    duet_key_free(secret);
     edit("    ", "  ; a comment\n"), assert_refused(0, "does not match Secret");
-    assert_int_equal(duet_secret_parse(&secret, text, 0, &where), DUET_E_FORMAT);
+    assert_int_equal(duet_key_parse(&secret, DUET_KIND_SECRET, text, 0, &where), DUET_E_FORMAT);
 }
 
 static void
 dates(void **state)
 {
-    duet_secret *secret;
+    duet_key *secret;
     duet_where where;
 
     (void)state;
@@ -194,11 +198,12 @@ dates(void **state)
         gmtime_r(&noon, &tm);
         strftime(line, sizeof line, "NotAfter = %Y-%m-%d\n", &tm);
         edit("NotAfter", line);
-        assert_int_equal(duet_secret_parse(&secret, text, strlen(text), &where), DUET_OK);
-        assert_int_equal(duet_secret_not_after(secret), day * 86400 + 86399);
+        assert_int_equal(duet_key_parse(&secret, DUET_KIND_SECRET, text, strlen(text), &where),
+                         DUET_OK);
+        assert_int_equal(duet_key_not_after(secret), day * 86400 + 86399);
         format(secret);
         assert_non_null(strstr(text, line));
-        duet_secret_free(secret);
+        duet_key_free(secret);
     }
 }
 
@@ -210,10 +215,10 @@ mutations(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 20000; i++) {
-        duet_secret *secret;
-        duet_identity *identity;
-        duet_peers *peers;
-        duet_profile *profile;
+        duet_key *secret;
+        duet_key *identity;
+        duet_key *peers;
+        duet_key *profile;
         duet_where where;
         edit("Version", "Version = 1\n");
         size_t size = strlen(text);
@@ -221,23 +226,26 @@ mutations(void **state)
             seed = seed * 1664525u + 1013904223u;
             text[(seed >> 8) % size] = i % 5 == 0 ? "\n[]="[seed >> 24 & 3] : (char)(seed >> 24);
         }
-        if (duet_secret_parse(&secret, text, size, &where) == DUET_OK)
-            duet_secret_free(secret);
+        if (duet_key_parse(&secret, DUET_KIND_SECRET, text, size, &where) == DUET_OK)
+            duet_key_free(secret);
         else
             assert_true(strlen(where.reason) > 0);
         duet_kind_of(text, size);
-        assert_int_equal(duet_identity_parse(&identity, text, size, &where), DUET_E_FORMAT);
-        assert_int_equal(duet_peers_parse(&peers, text, size, &where), DUET_E_FORMAT);
-        assert_int_equal(duet_profile_parse(&profile, text, size, &where), DUET_E_FORMAT);
+        assert_int_equal(duet_key_parse(&identity, DUET_KIND_IDENTITY, text, size, &where),
+                         DUET_E_FORMAT);
+        assert_int_equal(duet_key_parse(&peers, DUET_KIND_PEERS, text, size, &where),
+                         DUET_E_FORMAT);
+        assert_int_equal(duet_key_parse(&profile, DUET_KIND_PROFILE, text, size, &where),
+                         DUET_E_FORMAT);
     }
 }
 
 /* ---- Identities ---- */
 
 static int
-identity_of(const char *content, duet_identity **identity, duet_where *where)
+identity_of(const char *content, duet_key **identity, duet_where *where)
 {
-    return duet_identity_parse(identity, content, strlen(content), where);
+    return duet_key_parse(identity, DUET_KIND_IDENTITY, content, strlen(content), where);
 }
 
 #define PRIVATE     "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=" /* of RFC 7748 §6.1 */
@@ -249,27 +257,27 @@ identity_of(const char *content, duet_identity **identity, duet_where *where)
 static void
 identities(void **state)
 {
-    duet_identity *identity, *back;
+    duet_key *identity, *back;
     duet_where where;
     char key[DUET_KEY_TEXT_SIZE], out[256];
     size_t size;
 
     (void)state;
     assert_int_equal(identity_of(PRIVATE "\n", &identity, &where), DUET_OK); /* as wg genkey */
-    duet_key_text(key, duet_identity_public_key(identity));
+    duet_key_text(key, duet_key_public_key(identity, 0));
     assert_string_equal(key, PUBLIC);
-    assert_int_equal(duet_identity_format(NULL, 0, &size, identity), DUET_E_ROOM);
+    assert_int_equal(duet_key_format(identity, NULL, 0, &size), DUET_E_ROOM);
     assert_true(size < sizeof out);
-    assert_int_equal(duet_identity_format(out, size, &size, identity), DUET_OK);
+    assert_int_equal(duet_key_format(identity, out, size, &size), DUET_OK);
     assert_int_equal(duet_kind_of(out, size), DUET_KIND_IDENTITY);
-    assert_int_equal(duet_identity_parse(&back, out, size, &where), DUET_OK);
+    assert_int_equal(duet_key_parse(&back, DUET_KIND_IDENTITY, out, size, &where), DUET_OK);
     assert_memory_equal(back, identity, sizeof *back);
-    duet_identity_free(back);
-    duet_identity_free(identity);
-    duet_identity_free(NULL);
+    duet_key_free(back);
+    duet_key_free(identity);
+    duet_key_free(NULL);
     assert_int_equal(
         identity_of("[Identity]\nPrivateKey = " PRIVATE "\nVersion = 1\n", &back, &where), DUET_OK);
-    duet_identity_free(back);
+    duet_key_free(back);
 }
 
 struct refusal {
@@ -306,7 +314,7 @@ identity_refusals(void **state)
         {"[Identity]\nwords\n", 2, "neither"},
         {"!wdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=", 1, "44 digits"},
     };
-    duet_identity *identity;
+    duet_key *identity;
     duet_where where;
 
     (void)state;
@@ -336,30 +344,32 @@ peers_lists(void **state)
         {"[Peer ]\n", 1, "sections like"},
         {"[Peer a\x1b]\n", 1, "control"},
     };
-    duet_peers *peers;
+    duet_key *peers;
     duet_where where;
     const char *greatest = "[Peer a]\nPublicKey = " BELOW_PRIME "\n";
     const char *good = "# ours\n[Peer alice]\nPublicKey = " PUBLIC "\n\n[Peer bob b.]\nPublicKey = "
                        "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08=\n";
 
     (void)state;
-    assert_int_equal(duet_peers_parse(&peers, good, strlen(good), &where), DUET_OK);
-    assert_int_equal(duet_peers_count(peers), 2);
-    assert_string_equal(duet_peers_name(peers, 1), "bob b.");
-    assert_int_equal(duet_peers_key(peers, 0)[0], 0x85);
-    assert_string_equal(duet_peers_find(peers, duet_peers_key(peers, 1)), "bob b.");
-    assert_null(duet_peers_find(peers, bytes));
-    assert_null(duet_peers_name(peers, 2));
-    assert_null(duet_peers_key(peers, 2));
+    assert_int_equal(duet_key_parse(&peers, DUET_KIND_PEERS, good, strlen(good), &where), DUET_OK);
+    assert_int_equal(duet_key_count(peers), 2);
+    assert_string_equal(duet_key_name(peers, 1), "bob b.");
+    assert_int_equal(duet_key_public_key(peers, 0)[0], 0x85);
+    assert_string_equal(duet_key_find(peers, duet_key_public_key(peers, 1)), "bob b.");
+    assert_null(duet_key_find(peers, bytes));
+    assert_null(duet_key_name(peers, 2));
+    assert_null(duet_key_public_key(peers, 2));
     assert_int_equal(duet_kind_of(good, strlen(good)), DUET_KIND_PEERS);
-    duet_peers_free(peers);
-    duet_peers_free(NULL);
-    assert_int_equal(duet_peers_parse(&peers, greatest, strlen(greatest), &where), DUET_OK);
-    duet_peers_free(peers);
+    duet_key_free(peers);
+    duet_key_free(NULL);
+    assert_int_equal(duet_key_parse(&peers, DUET_KIND_PEERS, greatest, strlen(greatest), &where),
+                     DUET_OK);
+    duet_key_free(peers);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_where(&bad[i],
-                     duet_peers_parse(&peers, bad[i].content, strlen(bad[i].content), &where),
-                     &where);
+        assert_where(
+            &bad[i],
+            duet_key_parse(&peers, DUET_KIND_PEERS, bad[i].content, strlen(bad[i].content), &where),
+            &where);
 }
 
 /* ---- Long lines ---- */
@@ -372,7 +382,7 @@ long_lines(void **state)
     static const char *const lines[] = {"[", "]", " ", "=", ";", " ;", "] ", "[ ]x", "a ="};
     const size_t size = (size_t)8 << 20;
     char *line = malloc(size);
-    duet_secret *secret;
+    duet_key *secret;
     duet_where where;
 
     (void)state;
@@ -383,7 +393,8 @@ long_lines(void **state)
         line[size - 1] = 'x';
         for (int bracket = 0; bracket < 2; bracket++) {
             assert_int_equal(duet_kind_of(line, size), DUET_KIND_UNKNOWN);
-            assert_int_equal(duet_secret_parse(&secret, line, size, &where), DUET_E_FORMAT);
+            assert_int_equal(duet_key_parse(&secret, DUET_KIND_SECRET, line, size, &where),
+                             DUET_E_FORMAT);
             line[0] = '[';
         }
     }

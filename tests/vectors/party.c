@@ -44,7 +44,7 @@ const struct names party_bottom = {
 static void
 set_profile(struct party *party, const json_t *one, const uint8_t *params)
 {
-    static duet_profile profile;
+    static struct duet__profile profile;
     struct bytes preludes[2] = {bytes_of(one, "prelude_top"), bytes_of(one, "prelude_bottom")};
     const char *label = json_string_value(json_object_get(one, "label"));
 
@@ -63,21 +63,21 @@ set_profile(struct party *party, const json_t *one, const uint8_t *params)
         profile.rotate_frames = params[2];
         profile.rotate_blocks = params[3];
     }
-    assert_int_equal(duet_config_set_profile(party->config, &profile), DUET_OK);
+    assert_int_equal(duet__config_set_profile(party->config, &profile), DUET_OK);
 }
 
 static void
 set_identity(struct party *party, const json_t *one, const char *secret, const char *shown)
 {
     struct bytes private_key = bytes_of(one, secret);
-    duet_identity identity;
+    struct duet__identity identity;
 
     if (private_key.size == DUET_KEY_SIZE) {
         memcpy(identity.private_key, private_key.data, DUET_KEY_SIZE);
         assert_int_equal(duet__x25519_public(identity.public_key, identity.private_key), DUET_OK);
         if (json_object_get(one, shown) != NULL)
             assert_bytes(one, shown, identity.public_key, DUET_KEY_SIZE);
-        assert_int_equal(duet_config_set_identity(party->config, &identity), DUET_OK);
+        assert_int_equal(duet__config_set_identity(party->config, &identity), DUET_OK);
     }
     bytes_free(&private_key);
 }
@@ -129,7 +129,7 @@ configure(struct party *party, const json_t *one, const struct names *names,
 
     party->config = duet_config_new();
     assert_non_null(party->config);
-    assert_int_equal(duet_config_add_secret(party->config, secret.data, secret.size), DUET_OK);
+    assert_int_equal(duet__config_add_secret(party->config, secret.data, secret.size, 0), DUET_OK);
     set_profile(party, one, params->size > 0 ? params->data : NULL);
     assert_int_equal(duet_config_set(party->config, DUET_SET_PATTERNS, 1u << pattern), DUET_OK);
     assert_int_equal(duet_config_set(party->config, DUET_SET_HYBRID, hybrid), DUET_OK);

@@ -110,7 +110,7 @@ direction(const json_t *one, const char *name, struct duet_session *tx, struct d
 static duet_config *
 config_of(const json_t *one)
 {
-    static duet_profile profile;
+    static struct duet__profile profile;
     duet_config *config = duet_config_new();
     struct bytes secret = bytes_of(one, "secret");
     const char *label = text_of(one, "label");
@@ -121,8 +121,8 @@ config_of(const json_t *one)
     profile.rotate_frames = (unsigned)number_of(one, "rotate_frames");
     profile.rotate_blocks = (unsigned)number_of(one, "rotate_blocks");
     assert_non_null(config);
-    assert_int_equal(duet_config_set_profile(config, &profile), DUET_OK);
-    assert_int_equal(duet_config_add_secret(config, secret.data, secret.size), DUET_OK);
+    assert_int_equal(duet__config_set_profile(config, &profile), DUET_OK);
+    assert_int_equal(duet__config_add_secret(config, secret.data, secret.size, 0), DUET_OK);
     bytes_free(&secret);
     return config;
 }

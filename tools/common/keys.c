@@ -158,14 +158,14 @@ keys_refuse(int code, const char *path, enum duet_kind wanted, int result, const
 /* ---- Facts ---- */
 
 static int
-note_secret(struct key_facts *facts, const duet_secret *secret)
+note_secret(struct key_facts *facts, const duet_key *secret)
 {
     size_t count = facts->secret_count;
     uint8_t(*more)[DUET_SECRET_ID_SIZE] = realloc(facts->secrets, (count + 1) * sizeof *more);
 
     if (more == NULL)
         return DUET_E_MEMORY;
-    memcpy(more[count], duet_secret_id(secret), DUET_SECRET_ID_SIZE);
+    memcpy(more[count], duet_key_id(secret), DUET_SECRET_ID_SIZE);
     facts->secrets = more;
     facts->secret_count++;
     return DUET_OK;
@@ -177,9 +177,9 @@ key_facts_free(struct key_facts *facts)
     free(facts->secrets);
     facts->secrets = NULL;
     facts->secret_count = 0;
-    duet_peers_free(facts->peers);
+    duet_key_free(facts->peers);
     facts->peers = NULL;
-    duet_profile_free(facts->profile);
+    duet_key_free(facts->profile);
     facts->profile = NULL;
 }
 
@@ -195,11 +195,11 @@ first_of(int code, int next)
 static int
 add_secret(duet_config *config, struct key_facts *facts, const char *path)
 {
-    duet_secret *secret;
+    duet_key *secret;
     duet_where where;
     int code = EXIT_DONE;
 
-    int result = duet_secret_load(&secret, path, &where);
+    int result = duet_key_load(&secret, DUET_KIND_SECRET, path, &where);
     if (result != DUET_OK)
         return keys_refuse(EXIT_KEY, path, DUET_KIND_SECRET, result, &where);
     result = duet_config_add(config, secret);
@@ -210,7 +210,7 @@ add_secret(duet_config *config, struct key_facts *facts, const char *path)
             log_error(EXIT_USAGE, "%s: more than %u secrets", printable(path), DUET_SECRETS_MOST);
     else if (result != DUET_OK)
         code = keys_refuse(EXIT_KEY, path, DUET_KIND_SECRET, result, &where);
-    duet_secret_free(secret);
+    duet_key_free(secret);
     return code;
 }
 
@@ -271,48 +271,43 @@ add_keys(duet_config *config, struct key_facts *facts, const struct key_files *f
 static int
 add_identity(duet_config *config, struct key_facts *facts, const char *path)
 {
-    duet_identity *identity;
+    duet_key *identity;
     duet_where where;
 
-    int result = duet_identity_load(&identity, path, &where);
+    int result = duet_key_load(&identity, DUET_KIND_IDENTITY, path, &where);
     if (result != DUET_OK)
         return keys_refuse(EXIT_KEY, path, DUET_KIND_IDENTITY, result, &where);
     if (where.reason[0] != 0) /* only its mode tells a bare public key from a private one */
         log_warning("%s: %s", printable(path), where.reason);
-    result = duet_config_set_identity(config, identity);
-    memcpy(facts->identity, duet_identity_public_key(identity), sizeof facts->identity);
-    duet_identity_free(identity);
+    result = duet_config_add(config, identity);
+    memcpy(facts->identity, duet_key_public_key(identity, 0), sizeof facts->identity);
+    duet_key_free(identity);
     where.reason[0] = 0;
     return result == DUET_OK ? EXIT_DONE
                              : keys_refuse(EXIT_KEY, path, DUET_KIND_IDENTITY, result, &where);
 }
 
+/** Load peers or a profile, add it, and keep it. */
 static int
-add_peers(duet_config *config, struct key_facts *facts, const char *path)
+add_public(duet_config *config, duet_key **key, enum duet_kind kind, const char *path)
 {
     duet_where where;
 
-    int result = duet_peers_load(&facts->peers, path, &where);
+    int result = duet_key_load(key, kind, path, &where);
     if (result == DUET_OK)
-        result = duet_config_set_peers(config, facts->peers);
-    return result == DUET_OK ? EXIT_DONE
-                             : keys_refuse(EXIT_USAGE, path, DUET_KIND_PEERS, result, &where);
+        result = duet_config_add(config, *key);
+    return result == DUET_OK ? EXIT_DONE : keys_refuse(EXIT_USAGE, path, kind, result, &where);
 }
 
 static int
 add_profile(duet_config *config, struct key_facts *facts, const char *path)
 {
-    duet_where where;
+    int code = add_public(config, &facts->profile, DUET_KIND_PROFILE, path);
 
-    int result = duet_profile_load(&facts->profile, path, &where);
-    if (result != DUET_OK)
-        return keys_refuse(EXIT_USAGE, path, DUET_KIND_PROFILE, result, &where);
-    if (duet_profile_number(facts->profile, DUET_PROFILE_UNSUPPORTED))
+    if (code == EXIT_DONE && duet_key_profile_number(facts->profile, DUET_PROFILE_UNSUPPORTED))
         log_warning("%s: Pad and Cover are not done yet; the rest of the profile is",
                     printable(path));
-    result = duet_config_set_profile(config, facts->profile);
-    return result == DUET_OK ? EXIT_DONE
-                             : keys_refuse(EXIT_USAGE, path, DUET_KIND_PROFILE, result, &where);
+    return code;
 }
 
 static int
@@ -325,7 +320,7 @@ fill_config(duet_config *config, struct key_facts *facts, const struct key_files
     if (files->identity != NULL)
         code = first_of(code, add_identity(config, facts, files->identity));
     if (files->peers != NULL)
-        code = first_of(code, add_peers(config, facts, files->peers));
+        code = first_of(code, add_public(config, &facts->peers, DUET_KIND_PEERS, files->peers));
     if (files->profile != NULL)
         code = first_of(code, add_profile(config, facts, files->profile));
     return code;

@@ -32,8 +32,8 @@ struct key_facts {
     uint8_t (*secrets)[DUET_SECRET_ID_SIZE]; /* owned: their ids */
     size_t secret_count;
     uint8_t identity[DUET_KEY_SIZE]; /* the public key; zeros: none */
-    duet_profile *profile;           /* owned; NULL: the default */
-    duet_peers *peers;               /* owned: who is trusted, for their names; NULL: no list */
+    duet_key *profile;               /* owned; NULL: the default */
+    duet_key *peers;                 /* owned: who is trusted, for their names; NULL: no list */
 };
 
 /** A file's text, to be released by text_free(), which wipes it. */

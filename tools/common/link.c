@@ -322,7 +322,7 @@ link_peer_name(const struct link *link, char room[DUET_KEY_TEXT_SIZE])
     if (!info.has_peer_key)
         return NULL;
     if (link->facts.peers != NULL)
-        name = duet_peers_find(link->facts.peers, info.peer_key);
+        name = duet_key_find(link->facts.peers, info.peer_key);
     if (name != NULL)
         return printable(name);
     duet_key_text(room, info.peer_key);

@@ -27,20 +27,20 @@ static int
 show_secret(const struct text *text, const char *path)
 {
     char id[2 * DUET_SECRET_ID_SIZE + 1];
-    duet_secret *secret;
+    duet_key *secret;
     duet_where where;
 
     /* The load makes the checks; an expired secret is shown too. */
-    int result = duet_secret_load(&secret, path, &where);
-    duet_secret_free(secret);
+    int result = duet_key_load(&secret, DUET_KIND_SECRET, path, &where);
+    duet_key_free(secret);
     if (result == DUET_OK || result == DUET_E_MISUSE)
-        result = duet_secret_parse(&secret, text->at, text->size, &where);
+        result = duet_key_parse(&secret, DUET_KIND_SECRET, text->at, text->size, &where);
     if (result != DUET_OK)
         return keys_refuse(EXIT_KEY, path, DUET_KIND_UNKNOWN, result, &where);
-    to_hex(id, duet_secret_id(secret), DUET_SECRET_ID_SIZE);
-    printf("kind: secret\nid: %s\nsize: %zu bytes\n", id, duet_secret_size(secret));
-    show_limit(duet_secret_not_after(secret));
-    duet_secret_free(secret);
+    to_hex(id, duet_key_id(secret), DUET_SECRET_ID_SIZE);
+    printf("kind: secret\nid: %s\nsize: %zu bytes\n", id, duet_key_size(secret));
+    show_limit(duet_key_not_after(secret));
+    duet_key_free(secret);
     return EXIT_DONE;
 }
 
@@ -48,14 +48,14 @@ static int
 show_identity(const char *path)
 {
     char key[DUET_KEY_TEXT_SIZE];
-    duet_identity *identity;
+    duet_key *identity;
     duet_where where;
 
-    int result = duet_identity_load(&identity, path, &where);
+    int result = duet_key_load(&identity, DUET_KIND_IDENTITY, path, &where);
     if (result != DUET_OK)
         return keys_refuse(EXIT_KEY, path, DUET_KIND_UNKNOWN, result, &where);
-    duet_key_text(key, duet_identity_public_key(identity));
-    duet_identity_free(identity);
+    duet_key_text(key, duet_key_public_key(identity, 0));
+    duet_key_free(identity);
     printf("kind: identity\npublic key: %s\n", key);
     return EXIT_DONE;
 }
@@ -64,18 +64,18 @@ static int
 show_peers(const struct text *text, const char *path)
 {
     char key[DUET_KEY_TEXT_SIZE];
-    duet_peers *peers;
+    duet_key *peers;
     duet_where where;
 
-    int result = duet_peers_parse(&peers, text->at, text->size, &where);
+    int result = duet_key_parse(&peers, DUET_KIND_PEERS, text->at, text->size, &where);
     if (result != DUET_OK)
         return keys_refuse(EXIT_USAGE, path, DUET_KIND_UNKNOWN, result, &where);
-    printf("kind: peers\ncount: %zu\n", duet_peers_count(peers));
-    for (size_t i = 0; i < duet_peers_count(peers); i++) {
-        duet_key_text(key, duet_peers_key(peers, i));
-        printf("%s  %s\n", key, printable(duet_peers_name(peers, i)));
+    printf("kind: peers\ncount: %zu\n", duet_key_count(peers));
+    for (size_t i = 0; i < duet_key_count(peers); i++) {
+        duet_key_text(key, duet_key_public_key(peers, i));
+        printf("%s  %s\n", key, printable(duet_key_name(peers, i)));
     }
-    duet_peers_free(peers);
+    duet_key_free(peers);
     return EXIT_DONE;
 }
 
@@ -83,23 +83,23 @@ static int
 show_profile(const struct text *text, const char *path)
 {
     size_t label, top, bottom;
-    duet_profile *profile;
+    duet_key *profile;
     duet_where where;
 
-    int result = duet_profile_parse(&profile, text->at, text->size, &where);
+    int result = duet_key_parse(&profile, DUET_KIND_PROFILE, text->at, text->size, &where);
     if (result != DUET_OK)
         return keys_refuse(EXIT_USAGE, path, DUET_KIND_UNKNOWN, result, &where);
-    duet_profile_text(profile, DUET_PROFILE_LABEL, &label);
-    duet_profile_text(profile, DUET_PROFILE_PRELUDE_TOP, &top);
-    duet_profile_text(profile, DUET_PROFILE_PRELUDE_BOTTOM, &bottom);
+    duet_key_profile_text(profile, DUET_PROFILE_LABEL, &label);
+    duet_key_profile_text(profile, DUET_PROFILE_PRELUDE_TOP, &top);
+    duet_key_profile_text(profile, DUET_PROFILE_PRELUDE_BOTTOM, &bottom);
     printf("kind: profile\nlabel: %zu bytes\npreludes: %zu and %zu bytes\n", label, top, bottom);
     printf("padding of HELLO: %u to %u bytes\n",
-           duet_profile_number(profile, DUET_PROFILE_HELLO_PAD_LEAST),
-           duet_profile_number(profile, DUET_PROFILE_HELLO_PAD_MOST));
+           duet_key_profile_number(profile, DUET_PROFILE_HELLO_PAD_LEAST),
+           duet_key_profile_number(profile, DUET_PROFILE_HELLO_PAD_MOST));
     printf("rotation: 2^%u frames or 2^%u blocks\n",
-           duet_profile_number(profile, DUET_PROFILE_ROTATE_FRAMES),
-           duet_profile_number(profile, DUET_PROFILE_ROTATE_BLOCKS));
-    duet_profile_free(profile);
+           duet_key_profile_number(profile, DUET_PROFILE_ROTATE_FRAMES),
+           duet_key_profile_number(profile, DUET_PROFILE_ROTATE_BLOCKS));
+    duet_key_free(profile);
     return EXIT_DONE;
 }
 
@@ -107,11 +107,11 @@ show_profile(const struct text *text, const char *path)
 static int
 show_bare(const struct text *text, const char *path)
 {
-    duet_identity *identity;
+    duet_key *identity;
     duet_where where;
 
-    int result = duet_identity_parse(&identity, text->at, text->size, &where);
-    duet_identity_free(identity);
+    int result = duet_key_parse(&identity, DUET_KIND_IDENTITY, text->at, text->size, &where);
+    duet_key_free(identity);
     if (result == DUET_OK && where.reason[0] == 0)
         return show_identity(path);
     if (result == DUET_OK) { /* not shown: it might still be private */

@@ -47,19 +47,12 @@ print_recipes(const char *path)
             name, path, path);
 }
 
-/** A new key: one of them is NULL. */
-struct new_key {
-    duet_secret *secret;
-    duet_identity *identity;
-};
-
 /** Write the key to its file. Returns an exit code. */
 static int
-save_key(const struct options *o, const struct new_key *key, const char *public_part)
+save_key(const struct options *o, const duet_key *key, const char *public_part)
 {
     duet_where where;
-    int result = key->secret != NULL ? duet_secret_save(key->secret, o->out, &where)
-                                     : duet_identity_save(key->identity, o->out, &where);
+    int result = duet_key_save(key, o->out, &where);
 
     if (result == DUET_E_MEMORY)
         return log_error(EXIT_LIMIT, "no memory");
@@ -67,26 +60,25 @@ save_key(const struct options *o, const struct new_key *key, const char *public_
         return log_error(EXIT_LOCAL, "%s: %s", printable(o->out), where.reason);
     puts(public_part);
     int code = finish_output(EXIT_DONE); /* before the recipes, which go to standard error */
-    if (log_level >= 0 && key->identity != NULL && o->peer == NULL)
+    if (log_level >= 0 && duet_key_kind(key) == DUET_KIND_IDENTITY && o->peer == NULL)
         fputs("This public key goes into the other end's peers file; --peer NAME prints it as "
               "the section for it.\n",
               stderr);
-    else if (log_level >= 0 && key->secret != NULL)
+    else if (log_level >= 0 && duet_key_kind(key) == DUET_KIND_SECRET)
         print_recipes(o->out);
     return code;
 }
 
 /** Write the key to standard output. Returns an exit code. */
 static int
-print_key(const struct new_key *key)
+print_key(const duet_key *key)
 {
     char *text = malloc(TEXT_MOST);
     size_t size = 0;
 
     if (text == NULL)
         return log_error(EXIT_LIMIT, "no memory");
-    int result = key->secret != NULL ? duet_secret_format(text, TEXT_MOST, &size, key->secret)
-                                     : duet_identity_format(text, TEXT_MOST, &size, key->identity);
+    int result = duet_key_format(key, text, TEXT_MOST, &size);
     int written = result == DUET_OK && write_all(1, text, size) == 0;
     int code = EXIT_DONE;
     if (result != DUET_OK)
@@ -102,7 +94,7 @@ print_key(const struct new_key *key)
 /** Write the key to its file or to standard output. public_part may be shown: it goes to standard
  * output if the key went to a file, else to standard error. Returns an exit code. */
 static int
-write_key(const struct options *o, const struct new_key *key, const char *public_part)
+write_key(const struct options *o, const duet_key *key, const char *public_part)
 {
     struct stat status;
 
@@ -126,15 +118,15 @@ write_key(const struct options *o, const struct new_key *key, const char *public
 static int
 write_section(char *out, size_t cap, const char *name, const char *key)
 {
-    duet_peers *peers;
+    duet_key *peers;
     duet_where where;
     int size = snprintf(out, cap, "[Peer %s]\nPublicKey = %s", name, key);
 
     if (size < 0 || (size_t)size >= cap ||
-        duet_peers_parse(&peers, out, (size_t)size, &where) != DUET_OK)
+        duet_key_parse(&peers, DUET_KIND_PEERS, out, (size_t)size, &where) != DUET_OK)
         return log_error(EXIT_USAGE, "--peer %s: is not a name for a peers file",
                          printable_word(name));
-    duet_peers_free(peers);
+    duet_key_free(peers);
     return EXIT_DONE;
 }
 
@@ -151,27 +143,27 @@ static int
 make_identity(const struct options *o)
 {
     char text[DUET_KEY_TEXT_SIZE], section[512];
-    struct new_key key = {0};
+    duet_key *key;
 
     if (o->size != 0)
         return log_error(EXIT_USAGE, "keygen: --size is for secrets; an identity has one size");
     if (o->not_after != NULL)
         return log_error(EXIT_USAGE, "keygen: --not-after is for secrets; to end an identity, "
                                      "remove it from the peers files");
-    int result = duet_identity_new(&key.identity, NULL);
+    int result = duet_key_new(&key, DUET_KIND_IDENTITY, NULL, 0, 0);
     if (result != DUET_OK)
         return not_made(result);
-    duet_key_text(text, duet_identity_public_key(key.identity));
+    duet_key_text(text, duet_key_public_key(key, 0));
     int code = o->peer != NULL ? write_section(section, sizeof section, o->peer, text) : EXIT_DONE;
     if (code == EXIT_DONE)
-        code = write_key(o, &key, o->peer != NULL ? section : text);
-    duet_identity_free(key.identity);
+        code = write_key(o, key, o->peer != NULL ? section : text);
+    duet_key_free(key);
     return code;
 }
 
 /** The end of a day, YYYY-MM-DD in UTC, which is yet to come. Returns an exit code. */
 static int
-parse_day(duet_secret *secret, const char *day)
+parse_day(int64_t *end_of_day, const char *day)
 {
     struct tm tm = {0}, same;
     const char *end = strptime(day, "%Y-%m-%d", &tm);
@@ -185,8 +177,7 @@ parse_day(duet_secret *secret, const char *day)
                          printable_word(day));
     if (at < time(NULL))
         return log_error(EXIT_USAGE, "--not-after %s: is in the past", day);
-    if (duet_secret_set_not_after(secret, at) != DUET_OK)
-        return log_error(EXIT_USAGE, "--not-after %s: is too far away", day);
+    *end_of_day = at;
     return EXIT_DONE;
 }
 
@@ -195,20 +186,24 @@ make_secret(const struct options *o)
 {
     size_t size = o->size != 0 ? o->size : DUET_SECRET_DEFAULT;
     char id[2 * DUET_SECRET_ID_SIZE + 1];
-    struct new_key key = {0};
+    int64_t not_after = 0;
+    duet_key *key;
 
     if (o->peer != NULL)
         return log_error(EXIT_USAGE, "keygen: --peer is for identities; add --identity");
     if (size % 2 != 0)
         return log_error(EXIT_USAGE, "--size %zu: must be even", size);
-    int result = duet_secret_new(&key.secret, NULL, size);
+    int code = o->not_after != NULL ? parse_day(&not_after, o->not_after) : EXIT_DONE;
+    if (code != EXIT_DONE)
+        return code;
+    int result = duet_key_new(&key, DUET_KIND_SECRET, NULL, size, not_after);
+    if (result == DUET_E_MISUSE)
+        return log_error(EXIT_USAGE, "--not-after %s: is too far away", o->not_after);
     if (result != DUET_OK)
         return not_made(result);
-    int code = o->not_after != NULL ? parse_day(key.secret, o->not_after) : EXIT_DONE;
-    to_hex(id, duet_secret_id(key.secret), DUET_SECRET_ID_SIZE);
-    if (code == EXIT_DONE)
-        code = write_key(o, &key, id);
-    duet_secret_free(key.secret);
+    to_hex(id, duet_key_id(key), DUET_SECRET_ID_SIZE);
+    code = write_key(o, key, id);
+    duet_key_free(key);
     return code;
 }
 

@@ -46,6 +46,21 @@ config_constructor(napi_env env, napi_callback_info info)
     return self;
 }
 
+/** Add a secret of these bytes. */
+static int
+add_bytes(duet_config *config, const struct view *bytes)
+{
+    static const uint8_t none[1]; /* an empty view may have no address: NULL would be drawn */
+    duet_key *key;
+    int result =
+        duet_key_new(&key, DUET_KIND_SECRET, bytes->size > 0 ? bytes->bytes : none, bytes->size, 0);
+
+    if (result == DUET_OK)
+        result = duet_config_add(config, key);
+    duet_key_free(key);
+    return result;
+}
+
 /** addSecret(bytes) */
 static napi_value
 config_add_secret(napi_env env, napi_callback_info info)
@@ -56,46 +71,22 @@ config_add_secret(napi_env env, napi_callback_info info)
 
     if (call_open(env, info, 1, &argument, &config) != 0 || read_view(env, argument, &bytes) != 0)
         return NULL;
-    int result = duet_config_add_secret(config, bytes.bytes, bytes.size);
+    int result = add_bytes(config, &bytes);
     if (result == DUET_E_LENGTH)
         return throw_result(env, result, "a secret has an even number of bytes, 64 to 65,536");
     return result == DUET_OK ? undefined(env) : throw_result(env, result, "");
 }
 
-/** Load a file of the named kind. Returns as duet_config_load(). */
+/** Load a file of a kind. Returns as duet_key_load() or duet_config_add(). */
 static int
 load_file(duet_config *config, int kind, const char *path, duet_where *where)
 {
-    duet_secret *secret = NULL;
-    duet_identity *identity = NULL;
-    duet_peers *peers = NULL;
-    duet_profile *profile = NULL;
-    int result = DUET_E_MISUSE;
+    duet_key *key;
+    int result = duet_key_load(&key, (enum duet_kind)kind, path, where);
 
-    switch (kind) {
-    case DUET_KIND_SECRET:
-        if ((result = duet_secret_load(&secret, path, where)) == DUET_OK)
-            result = duet_config_add(config, secret);
-        break;
-    case DUET_KIND_IDENTITY:
-        if ((result = duet_identity_load(&identity, path, where)) == DUET_OK)
-            result = duet_config_set_identity(config, identity);
-        break;
-    case DUET_KIND_PEERS:
-        if ((result = duet_peers_load(&peers, path, where)) == DUET_OK)
-            result = duet_config_set_peers(config, peers);
-        break;
-    case DUET_KIND_PROFILE:
-        if ((result = duet_profile_load(&profile, path, where)) == DUET_OK)
-            result = duet_config_set_profile(config, profile);
-        break;
-    default:
-        break;
-    }
-    duet_secret_free(secret);
-    duet_identity_free(identity);
-    duet_peers_free(peers);
-    duet_profile_free(profile);
+    if (result == DUET_OK)
+        result = duet_config_add(config, key);
+    duet_key_free(key);
     return result;
 }
 

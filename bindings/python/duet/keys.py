@@ -18,28 +18,31 @@ class _File(Private):
     _kind: ClassVar[str]
 
     def __init__(self, handle: Any) -> None:
-        self._handle = ffi.gc(handle, getattr(lib, f"duet_{self._kind}_free"))
+        self._handle = ffi.gc(handle, lib.duet_key_free)
 
     @classmethod
     def load(cls: Type[K], path: Path) -> K:
         """Read a file, with every check that the command `duet` makes: its mode, its owner and so
         on. The error says what is wrong with it."""
-        return cls._read(f"duet_{cls._kind}_load", os.fspath(path), os.fsencode(path))
+        return cls._read(lib.duet_key_load, os.fspath(path), os.fsencode(path))
 
     @classmethod
     def parse(cls: Type[K], text: Buffer) -> K:
         """Read a text in memory."""
         view = memoryview(text).cast("B")
-        return cls._read(f"duet_{cls._kind}_parse", f"this {cls._kind}", ffi.from_buffer(view),
-                         len(view))
+        return cls._read(lib.duet_key_parse, f"this {cls._kind}", ffi.from_buffer(view), len(view))
 
     @classmethod
-    def _read(cls: Type[K], function: str, source: str, *arguments: Any) -> K:
-        out, where = ffi.new(f"duet_{cls._kind} **"), ffi.new("duet_where *")
-        check_where(getattr(lib, function)(out, *arguments, where), where, source)
+    def _read(cls: Type[K], function: Any, source: str, *arguments: Any) -> K:
+        out, where = ffi.new("duet_key **"), ffi.new("duet_where *")
+        check_where(function(out, cls._number(), *arguments, where), where, source)
         self = cls.__new__(cls)
         _File.__init__(self, out[0])
         return self
+
+    @classmethod
+    def _number(cls) -> int:
+        return int(getattr(lib, f"DUET_KIND_{cls._kind.upper()}"))
 
     def __repr__(self) -> str:
         return f"<duet.{type(self).__name__}>"
@@ -48,18 +51,24 @@ class _File(Private):
 class _Private(_File):
     """What can be made, and saved in a file that its owner alone reads."""
 
+    def __init__(self, data: Optional[Buffer] = None) -> None:
+        out, size = ffi.new("duet_key **"), 0 if data is None else memoryview(data).nbytes
+        check(lib.duet_key_new(out, self._number(),
+                               ffi.NULL if data is None else ffi.from_buffer(data), size, 0))
+        super().__init__(out[0])
+
     def save(self, path: Path) -> None:
         """Write a new file with mode 0600. An existing one is never overwritten."""
         where = ffi.new("duet_where *")
-        check_where(getattr(lib, f"duet_{self._kind}_save")(self._handle, os.fsencode(path), where),
-                    where, os.fspath(path))
+        check_where(lib.duet_key_save(self._handle, os.fsencode(path), where), where,
+                    os.fspath(path))
 
     def format(self) -> bytearray:
         """Its text. It holds the secret: overwrite it when it is no longer needed."""
-        function, size = getattr(lib, f"duet_{self._kind}_format"), ffi.new("size_t *")
-        function(ffi.NULL, 0, size, self._handle)
+        size = ffi.new("size_t *")
+        lib.duet_key_format(self._handle, ffi.NULL, 0, size)
         text = bytearray(size[0])
-        check(function(ffi.from_buffer("char[]", text), len(text), size, self._handle))
+        check(lib.duet_key_format(self._handle, ffi.from_buffer("char[]", text), len(text), size))
         return text
 
 
@@ -68,21 +77,15 @@ class Secret(_Private):
 
     _kind = "secret"
 
-    def __init__(self, data: Optional[Buffer] = None) -> None:
-        out = ffi.new("duet_secret **")
-        size = lib.DUET_SECRET_DEFAULT if data is None else memoryview(data).nbytes
-        check(lib.duet_secret_new(out, ffi.NULL if data is None else ffi.from_buffer(data), size))
-        super().__init__(out[0])
-
     @property
     def id(self) -> str:
         """16 hex digits that name the secret and tell nothing about it."""
-        return bytes(ffi.buffer(lib.duet_secret_id(self._handle), lib.DUET_SECRET_ID_SIZE)).hex()
+        return bytes(ffi.buffer(lib.duet_key_id(self._handle), lib.DUET_SECRET_ID_SIZE)).hex()
 
     @property
     def not_after(self) -> Optional[date]:
         """The last day of its use (UTC); None: no limit."""
-        seconds = lib.duet_secret_not_after(self._handle)
+        seconds = lib.duet_key_not_after(self._handle)
         return datetime.fromtimestamp(seconds, timezone.utc).date() if seconds else None
 
     def __repr__(self) -> str:
@@ -95,17 +98,14 @@ class Identity(_Private):
     _kind = "identity"
 
     def __init__(self, private_key: Optional[Buffer] = None) -> None:
-        out = ffi.new("duet_identity **")
         if private_key is not None and memoryview(private_key).nbytes != lib.DUET_KEY_SIZE:
             raise ValueError(f"a private key has {lib.DUET_KEY_SIZE} bytes")
-        check(lib.duet_identity_new(
-            out, ffi.NULL if private_key is None else ffi.from_buffer(private_key)))
-        super().__init__(out[0])
+        super().__init__(private_key)
 
     @property
     def public_key(self) -> str:
         """The public key as base64: what the peer puts into its list of peers."""
-        return key_text(lib.duet_identity_public_key(self._handle))
+        return key_text(lib.duet_key_public_key(self._handle, 0))
 
     def __repr__(self) -> str:
         return f"<duet.Identity public_key={self.public_key}>"
@@ -117,12 +117,12 @@ class Peers(_File):
     _kind = "peers"
 
     def __len__(self) -> int:
-        return int(lib.duet_peers_count(self._handle))
+        return int(lib.duet_key_count(self._handle))
 
     def names(self) -> "dict[str, str]":
         """The name of each public key (base64)."""
-        return {key_text(lib.duet_peers_key(self._handle, i)):
-                ffi.string(lib.duet_peers_name(self._handle, i)).decode()
+        return {key_text(lib.duet_key_public_key(self._handle, i)):
+                ffi.string(lib.duet_key_name(self._handle, i)).decode()
                 for i in range(len(self))}
 
 
@@ -178,12 +178,9 @@ class Config(Private):
         for each in [secret] if one else secret:  # type: ignore[union-attr]
             self._add_secret(each)  # type: ignore[arg-type]
         kind: "Type[_File]"
-        for part, kind, function in ((identity, Identity, "duet_config_set_identity"),
-                                     (peers, Peers, "duet_config_set_peers"),
-                                     (profile, Profile, "duet_config_set_profile")):
+        for part, kind in ((identity, Identity), (peers, Peers), (profile, Profile)):
             if part is not None:
-                loaded = part if isinstance(part, _File) else kind.load(part)
-                check(getattr(lib, function)(self._handle, loaded._handle))
+                self._add(part if isinstance(part, _File) else kind.load(part))
         if hybrid is not None:
             self._set("hybrid", HYBRID.index(hybrid))
         self.max_skew_ms = max_skew_ms or 0
@@ -200,11 +197,11 @@ class Config(Private):
 
     def _add_secret(self, secret: AnySecret) -> None:
         if isinstance(secret, (bytes, bytearray, memoryview)):
-            size = memoryview(secret).nbytes
-            check(lib.duet_config_add_secret(self._handle, ffi.from_buffer(secret), size))
-        else:
-            loaded = secret if isinstance(secret, Secret) else Secret.load(secret)
-            check(lib.duet_config_add(self._handle, loaded._handle))
+            secret = Secret(secret)
+        self._add(secret if isinstance(secret, Secret) else Secret.load(secret))
+
+    def _add(self, key: _File) -> None:
+        check(lib.duet_config_add(self._handle, key._handle))
 
     def _set(self, name: str, value: int) -> None:
         check(lib.duet_config_set(self._handle, getattr(lib, f"DUET_SET_{name.upper()}"), value),

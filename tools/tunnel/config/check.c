@@ -154,22 +154,22 @@ settings_peer_name(const struct tunnel_settings *tunnel, const uint8_t *key)
 {
     if (key == NULL || tunnel->facts.peers == NULL)
         return NULL;
-    return duet_peers_find(tunnel->facts.peers, key);
+    return duet_key_find(tunnel->facts.peers, key);
 }
 
 /* ---- Which connections may stay after a reload ---- */
 
 /** A profile's bytes; none for the default, which is NULL. */
 static const uint8_t *
-profile_text(const duet_profile *profile, enum duet_profile_text which, size_t *size)
+profile_text(const duet_key *profile, enum duet_profile_text which, size_t *size)
 {
     *size = 0;
-    return profile != NULL ? duet_profile_text(profile, which, size) : NULL;
+    return profile != NULL ? duet_key_profile_text(profile, which, size) : NULL;
 }
 
 /** Do two profiles ask a peer for the same? */
 static int
-same_profile(const duet_profile *a, const duet_profile *b)
+same_profile(const duet_key *a, const duet_key *b)
 {
     static const enum duet_profile_text texts[] = {DUET_PROFILE_LABEL, DUET_PROFILE_PRELUDE_TOP,
                                                    DUET_PROFILE_PRELUDE_BOTTOM};
