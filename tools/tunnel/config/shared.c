@@ -135,11 +135,11 @@ common_secret(const struct key_facts *a, const struct key_facts *b)
 
 /** The name of a peer that both trust; NULL: none. */
 static const char *
-common_peer(const duet_peers *a, const duet_peers *b)
+common_peer(const duet_key *a, const duet_key *b)
 {
-    for (size_t i = 0; i < duet_peers_count(a); i++)
-        if (duet_peers_find(b, duet_peers_key(a, i)) != NULL)
-            return duet_peers_name(a, i);
+    for (size_t i = 0; i < duet_key_count(a); i++)
+        if (duet_key_find(b, duet_key_public_key(a, i)) != NULL)
+            return duet_key_name(a, i);
     return NULL;
 }
 
@@ -181,17 +181,17 @@ write_peers(const struct settings *settings, const struct tunnel_settings *first
     if (out == NULL)
         return NULL;
     for (size_t i = 0; i < settings->tunnel_count; i++) {
-        const duet_peers *peers = settings->tunnels[i].facts.peers;
+        const duet_key *peers = settings->tunnels[i].facts.peers;
         for (size_t j = 0;
-             settings_share(first, &settings->tunnels[i]) && j < duet_peers_count(peers); j++) {
+             settings_share(first, &settings->tunnels[i]) && j < duet_key_count(peers); j++) {
             size_t earlier = 0;
             while (earlier < i && !(settings_share(first, &settings->tunnels[earlier]) &&
-                                    duet_peers_find(settings->tunnels[earlier].facts.peers,
-                                                    duet_peers_key(peers, j)) != NULL))
+                                    duet_key_find(settings->tunnels[earlier].facts.peers,
+                                                  duet_key_public_key(peers, j)) != NULL))
                 earlier++;
             if (earlier < i)
                 continue; /* another tunnel's too */
-            duet_key_text(key, duet_peers_key(peers, j));
+            duet_key_text(key, duet_key_public_key(peers, j));
             fprintf(out, "[Peer %zu]\nPublicKey = %s\n", ++number, key);
         }
     }
@@ -207,16 +207,17 @@ merge_peers(duet_config *config, const struct settings *settings,
             const struct tunnel_settings *first)
 {
     duet_where where;
-    duet_peers *peers = NULL;
+    duet_key *peers = NULL;
     size_t size = 0;
 
     if (first->facts.peers == NULL)
         return EXIT_DONE;
     char *text = write_peers(settings, first, &size);
-    int result = text != NULL ? duet_peers_parse(&peers, text, size, &where) : (int)DUET_E_MEMORY;
+    int result = text != NULL ? duet_key_parse(&peers, DUET_KIND_PEERS, text, size, &where)
+                              : (int)DUET_E_MEMORY;
     if (result == DUET_OK)
-        result = duet_config_set_peers(config, peers);
-    duet_peers_free(peers);
+        result = duet_config_add(config, peers);
+    duet_key_free(peers);
     free(text);
     return result == DUET_OK ? EXIT_DONE
                              : log_error(EXIT_LIMIT,
