@@ -85,10 +85,21 @@ int
 gate_may_log(struct gate_log *log, uint64_t now_ms)
 {
     log->count++;
-    if (gate_is_flooded(log) && now_ms < log->last_ms + LOGGED_EVERY_MS)
+    if (gate_is_flooded(log) && now_ms < log->last_ms + LOGGED_EVERY_MS) {
+        log->left_out++;
         return 0;
+    }
     log->last_ms = now_ms;
     return 1;
+}
+
+unsigned
+gate_left_out(struct gate_log *log)
+{
+    unsigned count = log->left_out;
+
+    log->left_out = 0;
+    return count;
 }
 
 /* ---- Silence towards one peer, waiting ---- */

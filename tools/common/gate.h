@@ -41,12 +41,16 @@ const char *gate_reason(enum gate_end end);
 
 /** Of unauthenticated peers the first 20 are logged, then one a minute. All zero at first. */
 struct gate_log {
-    unsigned count; /* so far */
+    unsigned count;    /* so far */
+    unsigned left_out; /* of these since gate_left_out() */
     uint64_t last_ms;
 };
 
 /** Count one; 1 when it is to be logged. */
 int gate_may_log(struct gate_log *log, uint64_t now_ms);
+
+/** How many were left out of the log since this was last asked. */
+unsigned gate_left_out(struct gate_log *log);
 
 /** 1 when others are left out of the log. */
 int gate_is_flooded(const struct gate_log *log);

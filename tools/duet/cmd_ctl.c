@@ -161,7 +161,7 @@ read_health(const char *body, unsigned long *processes)
 {
     const char *count = strstr(body, " of "), *state = strstr(body, ": ");
 
-    if (count == NULL || state == NULL)
+    if (strncmp(body, "worker ", 7) != 0 || count == NULL || state == NULL)
         return body;
     *processes = strtoul(count + 4, NULL, 10);
     return state + 2;
@@ -172,10 +172,12 @@ static int
 show_health(const struct replies *replies)
 {
     unsigned long processes = 1, asked = replies->count + replies->missing;
+    static const char word[] = "serving\n"; /* limits that are reached may follow */
     unsigned serving = 0;
 
     for (unsigned i = 0; i < replies->count; i++)
-        serving += strcmp(read_health(replies->list[i].body, &processes), "serving\n") == 0;
+        serving +=
+            strncmp(read_health(replies->list[i].body, &processes), word, sizeof word - 1) == 0;
     show_as_it_came(replies);
     if (asked < processes)
         return log_error(EXIT_FAILED, "health: %lu of %lu workers have no control socket now",

@@ -120,11 +120,13 @@ make_room(struct tunnel *tunnel)
     struct service *service = tunnel->service;
 
     if (at_limit(tunnel)) {
+        limit_reached(tunnel, LIMIT_CONNECTIONS);
         pause_tunnel(tunnel);
         return 0;
     }
     if (tunnel->half_open_count >= tunnel->settings->most_half_open &&
         half_open_evict(tunnel) != 0) {
+        limit_reached(tunnel, LIMIT_HALF_OPEN);
         pause_tunnel(tunnel);
         start_retrying(service);
         return 0;
@@ -163,7 +165,8 @@ refuse_connection(struct tunnel *tunnel, int fd, const struct sockaddr_storage *
 
     tunnel->counters->refused++;
     close(fd);
-    record_write(&record);
+    if (limit_may_log(tunnel->service))
+        record_write(&record);
 }
 
 /** Begin a connection if its source may have one. A proxy's connections count for the sources that
@@ -183,6 +186,7 @@ admit_connection(struct tunnel *tunnel, int fd, const struct sockaddr_storage *f
     struct source_limit *sources = tunnel->is_shared ? &tunnel->undecided : &tunnel->sources;
     unsigned most = is_proxied || tunnel->is_shared ? 0 : settings->most_from_source;
     if (source_limit_take(sources, from, most) != 0) {
+        limit_reached(tunnel, LIMIT_SOURCE);
         refuse_connection(tunnel, fd, from, PROXY_SOURCE_FULL);
         return;
     }

@@ -252,7 +252,8 @@ connection_record(struct connection *c, enum record_outcome how, const char *rea
         return;
     c->is_recorded = 1;
     count_end(c->tunnel->counters, how);
-    if (how == END_UNAUTHENTICATED && !gate_may_log(&c->service->gate_log, now))
+    int proven = how != END_UNAUTHENTICATED && c->state > CONNECTION_UNAUTHENTICATED;
+    if (!proven && !limit_may_log(c->service))
         return;
     if (c->channel != NULL)
         duet_session_info(duet_channel_session(c->channel), &info);

@@ -14,6 +14,20 @@
 /** The configured tunnels, and as many that are no longer configured but have connections left. */
 enum { TUNNEL_ROWS = 2 * TUNNELS_MOST };
 
+/** The limits of a tunnel that are counted. */
+enum limit_kind { LIMIT_CONNECTIONS, LIMIT_SOURCE, LIMIT_HALF_OPEN, LIMITS };
+
+/** The setting's name. */
+static inline const char *
+counters_limit_name(enum limit_kind kind)
+{
+    static const char *const names[] = {[LIMIT_CONNECTIONS] = "max-connections",
+                                        [LIMIT_SOURCE] = "max-from-source",
+                                        [LIMIT_HALF_OPEN] = "max-half-open"};
+
+    return names[kind];
+}
+
 /** One tunnel in one worker. */
 struct counters {
     char name[TUNNEL_NAME_MOST + 1]; /* "": a free row */
@@ -27,6 +41,8 @@ struct counters {
     uint64_t dial_failures;          /* attempts at one address of a target */
     uint64_t bytes_in, bytes_out;    /* of the plain side: written to it, read from it */
     uint64_t open, half_open;        /* now */
+    uint64_t limit_reached[LIMITS];  /* how often */
+    uint64_t limit_unix_ms[LIMITS];  /* when it last was; 0: never */
 };
 
 /** One process. */

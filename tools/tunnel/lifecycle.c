@@ -59,6 +59,7 @@ header_event(struct connection *c)
         header_refused(c, why);
         break;
     case PROXY_HEADER_LIMIT:
+        limit_reached(c->tunnel, LIMIT_SOURCE);
         connection_end(c, END_REFUSED, why);
         break;
     case PROXY_HEADER_HEALTH_CHECK:
@@ -131,10 +132,14 @@ lifecycle_authenticated(struct connection *c)
     tunnel->counters->open = ++tunnel->open_count;
     if (why != NULL)
         connection_end(c, END_REFUSED, why);
-    else if (tunnel->open_count > c->settings->most_connections)
+    if (c->state == CONNECTION_ENDED)
+        return;
+    if (tunnel->open_count > c->settings->most_connections) {
+        limit_reached(tunnel, LIMIT_CONNECTIONS);
         connection_end(c, END_REFUSED, "max-connections is reached");
-    else
+    } else {
         connect_start(c);
+    }
 }
 
 /* ---- A client's peer is reached: its handshake ---- */

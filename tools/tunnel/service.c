@@ -80,6 +80,7 @@ service_finish(struct service *service)
     if (service->ended)
         return;
     service->ended = 1;
+    limit_log_rest(service);
     linger_end_all(service);
     tunnels_free(service);
     resolver_close(service->resolver);

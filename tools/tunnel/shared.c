@@ -63,10 +63,12 @@ shared_decide(struct connection *c, int *rejected)
     *rejected = to == NULL;
     if (to == NULL)
         return "its secret and its identity are not of the same tunnel";
-    if (source_limit_take(&to->sources, &c->from, to->settings->most_from_source) != 0)
+    if (source_limit_take(&to->sources, &c->from, to->settings->most_from_source) != 0) {
+        limit_reached(to, LIMIT_SOURCE);
         why = PROXY_SOURCE_FULL;
-    else
+    } else {
         source_limit_give(&to->sources, &c->from);
+    }
     if (count_elsewhere(c, to, 0) != 0) {
         *rejected = 1;
         return "no memory to count its source";

@@ -12,6 +12,7 @@
 #include "counters.h"
 #include "failures.h"
 #include "gate.h"
+#include "limits.h"
 #include "queue.h"
 #include "settings.h"
 #include "sockets.h"
@@ -48,6 +49,7 @@ struct tunnel {
     LIST_HEAD(ports, port) ports;
     struct counters *counters;
     struct source_limit sources;
+    struct limit_log limits[LIMITS];
     struct source_limit undecided; /* of connections that may be another's; see shared.c */
     uint32_t drain_ms;             /* how long unauthenticated peers are listened to: drawn once */
     struct connections half_open;  /* the oldest first */

@@ -16,6 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { LIMIT_SHOWN_MS = 60000 };
+
 /** What a request did: an exit code, and a reason unless it is EXIT_DONE. */
 struct outcome {
     int code;
@@ -64,6 +66,41 @@ process_state(const struct admin_view *view)
     return view->counted[view->worker].process.accept_paused ? "paused" : "serving";
 }
 
+/** What is counted for a tunnel in this process. */
+static const struct counters *
+counters_of(const struct admin_view *view, const struct tunnel_settings *t)
+{
+    static const struct counters none;
+    const struct counters *rows = view->counted[view->worker].tunnels;
+
+    for (size_t row = 0; row < TUNNEL_ROWS; row++)
+        if (strcmp(rows[row].name, t->name) == 0)
+            return &rows[row];
+    return &none;
+}
+
+/** 1 when a limit holds connections back now, or did in the last minute. */
+static int
+is_limited(const struct counters *c, const struct tunnel_settings *t, enum limit_kind kind)
+{
+    if (kind == LIMIT_CONNECTIONS)
+        return c->open > 0 && c->open >= t->most_connections;
+    return duet__os_unix_ms() < c->limit_unix_ms[kind] + LIMIT_SHOWN_MS;
+}
+
+/** The limits that hold connections back. */
+static json_t *
+json_limits(const struct counters *c, const struct tunnel_settings *t)
+{
+    json_t *list = json_array();
+
+    for (int kind = 0; kind < LIMITS; kind++)
+        if (is_limited(c, t, (enum limit_kind)kind))
+            (void)json_array_append_new(list,
+                                        json_string(counters_limit_name((enum limit_kind)kind)));
+    return list;
+}
+
 static void
 put_process(FILE *out, const struct admin_view *view)
 {
@@ -82,24 +119,21 @@ put_process(FILE *out, const struct admin_view *view)
 static void
 put_tunnel(FILE *out, const struct admin_view *view, const struct tunnel_settings *t)
 {
-    static const struct counters none;
-    const struct counters *c = &none, *rows = view->counted[view->worker].tunnels;
+    const struct counters *c = counters_of(view, t);
 
-    for (size_t row = 0; row < TUNNEL_ROWS; row++)
-        if (strcmp(rows[row].name, t->name) == 0)
-            c = &rows[row];
-    put_json(out,
-             json_pack("{ss, ss, so, so, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI}",
-                       "tunnel", t->name, "side", t->side == TUNNEL_CLIENT ? "client" : "server",
-                       "listen", json_words(&t->listen), "target", json_words(&t->targets), "open",
-                       (json_int_t)c->open, "half_open", (json_int_t)c->half_open, "accepted",
-                       (json_int_t)c->accepted, "handshakes", (json_int_t)c->handshakes, "finished",
-                       (json_int_t)c->finished, "failed", (json_int_t)c->failed, "refused",
-                       (json_int_t)c->refused, "unreached", (json_int_t)c->unreached, "strangers",
-                       (json_int_t)c->unauthenticated, "dial_failures",
-                       (json_int_t)c->dial_failures, "bytes_in", (json_int_t)c->bytes_in,
-                       "bytes_out", (json_int_t)c->bytes_out, "octets_in", (json_int_t)c->bytes_in,
-                       "octets_out", (json_int_t)c->bytes_out));
+    put_json(
+        out,
+        json_pack("{ss, ss, so, so, so, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI}",
+                  "tunnel", t->name, "side", t->side == TUNNEL_CLIENT ? "client" : "server",
+                  "listen", json_words(&t->listen), "target", json_words(&t->targets), "limited",
+                  json_limits(c, t), "open", (json_int_t)c->open, "half_open",
+                  (json_int_t)c->half_open, "accepted", (json_int_t)c->accepted, "handshakes",
+                  (json_int_t)c->handshakes, "finished", (json_int_t)c->finished, "failed",
+                  (json_int_t)c->failed, "refused", (json_int_t)c->refused, "unreached",
+                  (json_int_t)c->unreached, "strangers", (json_int_t)c->unauthenticated,
+                  "dial_failures", (json_int_t)c->dial_failures, "bytes_in",
+                  (json_int_t)c->bytes_in, "bytes_out", (json_int_t)c->bytes_out, "octets_in",
+                  (json_int_t)c->bytes_in, "octets_out", (json_int_t)c->bytes_out));
 }
 
 static struct outcome
@@ -112,13 +146,31 @@ answer_status(FILE *out, struct admin_view *view, uint64_t id)
     return done;
 }
 
+/** Begin a line of the health of this process. */
+static void
+put_worker(FILE *out, const struct admin_view *view)
+{
+    if (view->workers > 1)
+        fprintf(out, "worker %u of %u: ", view->worker, view->workers);
+}
+
+/** The state, and a line for each limit that holds connections back. */
 static struct outcome
 answer_health(FILE *out, struct admin_view *view, uint64_t id)
 {
     (void)id;
-    if (view->workers > 1)
-        fprintf(out, "worker %u of %u: ", view->worker, view->workers);
+    put_worker(out, view);
     fprintf(out, "%s\n", process_state(view));
+    for (size_t i = 0; i < view->settings->tunnel_count; i++) {
+        const struct tunnel_settings *t = &view->settings->tunnels[i];
+        for (int kind = 0; kind < LIMITS; kind++) {
+            if (!is_limited(counters_of(view, t), t, (enum limit_kind)kind))
+                continue;
+            put_worker(out, view);
+            fprintf(out, "limited: the tunnel %s has reached %s\n", t->name,
+                    counters_limit_name((enum limit_kind)kind));
+        }
+    }
     return done;
 }
 

@@ -43,7 +43,13 @@ static const struct metric of_tunnels[] = {
      ROW(bytes_in)},
     {"duet_plain_bytes_total", NULL, NULL, ",direction=\"out\"", ROW(bytes_out)},
     {"duet_connections_open", "gauge", "Connections now.", "", ROW(open)},
-    {"duet_connections_half_open", "gauge", "Half-open connections now.", "", ROW(half_open)}};
+    {"duet_connections_half_open", "gauge", "Half-open connections now.", "", ROW(half_open)},
+    {"duet_limit_reached_total", "counter", "How often a limit was reached.",
+     ",limit=\"max-connections\"", ROW(limit_reached[LIMIT_CONNECTIONS])},
+    {"duet_limit_reached_total", NULL, NULL, ",limit=\"max-from-source\"",
+     ROW(limit_reached[LIMIT_SOURCE])},
+    {"duet_limit_reached_total", NULL, NULL, ",limit=\"max-half-open\"",
+     ROW(limit_reached[LIMIT_HALF_OPEN])}};
 
 static const struct metric of_processes[] = {
     {"duet_reloads_total", "counter", "Configurations loaded by a reload.", "", OWN(reloads)},
