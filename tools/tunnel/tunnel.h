@@ -12,7 +12,7 @@
 #include "counters.h"
 #include "failures.h"
 #include "gate.h"
-#include "limits.h"
+#include "limit_log.h"
 #include "queue.h"
 #include "settings.h"
 #include "sockets.h"

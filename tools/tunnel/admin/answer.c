@@ -84,7 +84,7 @@ static int
 is_limited(const struct counters *c, const struct tunnel_settings *t, enum limit_kind kind)
 {
     if (kind == LIMIT_CONNECTIONS)
-        return c->open > 0 && c->open >= t->most_connections;
+        return t->most_connections > 0 && c->open >= t->most_connections;
     return duet__os_unix_ms() < c->limit_unix_ms[kind] + LIMIT_SHOWN_MS;
 }
 
@@ -123,17 +123,17 @@ put_tunnel(FILE *out, const struct admin_view *view, const struct tunnel_setting
 
     put_json(
         out,
-        json_pack("{ss, ss, so, so, so, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI}",
+        json_pack("{ss, ss, so, so, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, so}",
                   "tunnel", t->name, "side", t->side == TUNNEL_CLIENT ? "client" : "server",
-                  "listen", json_words(&t->listen), "target", json_words(&t->targets), "limited",
-                  json_limits(c, t), "open", (json_int_t)c->open, "half_open",
-                  (json_int_t)c->half_open, "accepted", (json_int_t)c->accepted, "handshakes",
-                  (json_int_t)c->handshakes, "finished", (json_int_t)c->finished, "failed",
-                  (json_int_t)c->failed, "refused", (json_int_t)c->refused, "unreached",
-                  (json_int_t)c->unreached, "strangers", (json_int_t)c->unauthenticated,
-                  "dial_failures", (json_int_t)c->dial_failures, "bytes_in",
-                  (json_int_t)c->bytes_in, "bytes_out", (json_int_t)c->bytes_out, "octets_in",
-                  (json_int_t)c->bytes_in, "octets_out", (json_int_t)c->bytes_out));
+                  "listen", json_words(&t->listen), "target", json_words(&t->targets), "open",
+                  (json_int_t)c->open, "half_open", (json_int_t)c->half_open, "accepted",
+                  (json_int_t)c->accepted, "handshakes", (json_int_t)c->handshakes, "finished",
+                  (json_int_t)c->finished, "failed", (json_int_t)c->failed, "refused",
+                  (json_int_t)c->refused, "unreached", (json_int_t)c->unreached, "strangers",
+                  (json_int_t)c->unauthenticated, "dial_failures", (json_int_t)c->dial_failures,
+                  "bytes_in", (json_int_t)c->bytes_in, "bytes_out", (json_int_t)c->bytes_out,
+                  "octets_in", (json_int_t)c->bytes_in, "octets_out", (json_int_t)c->bytes_out,
+                  "limited", json_limits(c, t)));
 }
 
 static struct outcome

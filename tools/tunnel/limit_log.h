@@ -2,8 +2,8 @@
  * Reports that a tunnel's limits are reached: a line in the log once a minute, with how often, and
  * numbers for the metrics and `duet ctl`.
  */
-#ifndef DUET_TUNNEL_LIMITS_H
-#define DUET_TUNNEL_LIMITS_H
+#ifndef DUET_TUNNEL_LIMIT_LOG_H
+#define DUET_TUNNEL_LIMIT_LOG_H
 
 #include "counters.h"
 

@@ -1,8 +1,8 @@
 /*
- * Limits that are reached, in the log and in numbers (see limits.h); and the rate limit of the log
- * itself for what peers that have not authenticated can cause.
+ * Limits that are reached, in the log and in numbers (see limit_log.h); and the rate limit of the
+ * log itself for what peers that have not authenticated can cause.
  */
-#include "limits.h"
+#include "limit_log.h"
 
 #include "tunnel.h"
 
