@@ -159,8 +159,8 @@ def command(folder, address, target):
     common = ["-k", f"{folder}/k", "--profile", f"{folder}/bare", "--drain-timeout", f"{DRAIN}-{DRAIN}",
             "--max-connections", "1000"]
     return [DUET, LISTENER, *common, *{
-        "pipe": ["-v", "-l", address],
-        "recv": ["-v", "-l", "-o", f"{folder}/taken", address],
+        "pipe": ["-v", "--max-skew", "never", "-l", address],  # it would not answer what is older than itself
+        "recv": ["-v", "--max-skew", "never", "-l", "-o", f"{folder}/taken", address],
         "server": ["-v", "--max-half-open", "1000", "--max-from-source", "0",
                    "--listen", address, "--target", target],
     }[LISTENER]]

@@ -1,6 +1,6 @@
 /*
- * The rules that options name, beside the files: the pattern, whether ML-KEM is used, and when a
- * refresh (DH ratchet) is asked for.
+ * The rules that options name, beside the files: the pattern, whether ML-KEM is used, when a
+ * refresh (DH ratchet) is asked for, and whether clocks are compared.
  */
 #include "keys.h"
 
@@ -77,5 +77,10 @@ keys_set_rules(duet_config *config, const struct key_files *files)
 
     if (code == EXIT_DONE)
         code = set_hybrid(config, files);
-    return code == EXIT_DONE ? set_refresh(config, files) : code;
+    if (code == EXIT_DONE)
+        code = set_refresh(config, files);
+    if (code == EXIT_DONE && files->skew_ms > 0 &&
+        duet_config_set(config, DUET_SET_MAX_SKEW_MS, (uint64_t)files->skew_ms) != DUET_OK)
+        code = log_error(EXIT_FAILED, "--max-skew: refused");
+    return code;
 }

@@ -24,6 +24,7 @@ struct key_files {
     char *profile;
     uint64_t refresh_bytes; /* of payload, after which a refresh is asked for; 0: never */
     int refresh_ms;         /* the same; -1: never */
+    int skew_ms; /* how far the peer's clock may be off; -1: not compared; 0: the default */
 };
 
 /** What decides which peers are accepted, to compare after a reload.
@@ -52,7 +53,8 @@ void text_free(struct text *text);
 int keys_refuse(int code, const char *path, enum duet_kind wanted, int result,
                 const duet_where *where);
 
-/** Set pattern, hybrid and when to refresh. Returns an exit code; its message is printed. */
+/** Set pattern, hybrid, when to refresh and whether clocks are compared. Returns an exit code; its
+ * message is printed. */
 int keys_set_rules(duet_config *config, const struct key_files *files);
 
 /** Make the configuration that the files hold. facts: out, to be released by key_facts_free() in

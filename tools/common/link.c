@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +30,9 @@
 enum { FRAME = 65536, PAYLOAD = 2 * FRAME };
 enum { FAILED_MS = 2000, REAP_MS = 3000, TERM_MS = 1000, STEP_MS = 20 };
 enum { PATIENCE_STEP_MS = 200, CONNECT_MS = 10000 };
+/* A listener for one peer has answered nothing when it starts: by the clocks it answers no flight
+ * that an earlier one has, or may have. */
+enum { LISTENER_SKEW_MS = 3600 * 1000, FLOOR_MS = 2 };
 
 /* ---- The way to the peer, and the role ---- */
 
@@ -282,6 +286,7 @@ open_listener(struct link *link, const struct options *o, const char *address)
                               .drain_ms = link->drain_ms,
                               .most = o->connections};
 
+    poll(NULL, 0, FLOOR_MS); /* the replay cache refuses what is as old as itself */
     int code = listener_open(&wait.listener, address, LISTEN_ALONE, NULL);
     if (code != EXIT_DONE)
         return code;
@@ -356,6 +361,9 @@ link_open(struct link *link, const struct options *o, const char *address)
     code = keys_config(&link->config, &link->facts, &o->files, link->role);
     if (code != EXIT_DONE)
         return code;
+    if (o->files.skew_ms == 0 && o->listen && link->role == DUET_BOTTOM &&
+        duet_config_set(link->config, DUET_SET_MAX_SKEW_MS, LISTENER_SKEW_MS) != DUET_OK)
+        return log_error(EXIT_FAILED, "the clock's rule is refused");
     if (duet_config_set(link->config, DUET_SET_FRAME_SIZE, FRAME) != DUET_OK ||
         duet_config_set(link->config, DUET_SET_MAX_PAYLOAD, PAYLOAD) != DUET_OK)
         return log_error(EXIT_FAILED, "frames of %d bytes are refused", FRAME);
@@ -364,7 +372,7 @@ link_open(struct link *link, const struct options *o, const char *address)
     code = gate_draw(&link->drain_ms, o->drain_least_ms, o->drain_most_ms);
     if (code != EXIT_DONE)
         return code;
-    link->replay = duet_replay_new(DUET_REPLAY_DEFAULT);
+    link->replay = duet_replay_new(o->replay_size);
     if (link->replay == NULL)
         return log_error(EXIT_LIMIT, "no memory for the replay cache");
     code = connect_wire(link, o, address);

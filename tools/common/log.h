@@ -11,8 +11,8 @@
 
 /** Why a peer may stay silent. */
 #define SILENCE_CAUSES                                                                             \
-    "another secret, another profile or pattern, an identity that the peer does not trust, or "    \
-    "not duet"
+    "another secret, another profile or pattern, an identity that the peer does not trust, a "     \
+    "clock that is off, or not duet"
 
 /** How much is printed: -1 quiet (errors only), 0, 1 and more with -v. */
 extern int log_level;

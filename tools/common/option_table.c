@@ -17,7 +17,8 @@ enum {
     WEEK_MS = 7 * DAY_MS,
     HANDSHAKE_MOST_MS = 29999, /* below what a listener gives to unauthenticated peers */
     CONNECTIONS_MOST = 1000000,
-    PINGS_MOST = 1000000
+    PINGS_MOST = 1000000,
+    REPLAY_MOST = 1 << 24 /* 2 GiB */
 };
 
 static const char *const sides[] = {[TUNNEL_NONE] = "", "client", "server", NULL};
@@ -72,6 +73,11 @@ network_fault(const char *text)
 #define PROCESS(field)                                                                             \
     {                                                                                              \
         [IN_PROCESS] = offsetof(struct settings, field)                                            \
+    }
+#define BOTH_OR_PROCESS(field)                                                                     \
+    {                                                                                              \
+        [IN_COMMAND] = offsetof(struct options, field), [IN_PROCESS] =                             \
+                                                            offsetof(struct settings, field)       \
     }
 #define BOTH(field)                                                                                \
     {                                                                                              \
@@ -207,6 +213,12 @@ const struct option option_table[] = {
     {"linger", 0, RANGE(DAY_MS), FOR_CHANNEL | FOR_TUNNEL, HEAD_CONNECTION, BOTH(linger_least_ms),
      "1-5", "MIN-MAX",
      "How long a peer that broke the protocol is read in silence, drawn anew each time"},
+    {"max-skew", 0, OPTION_SECONDS_OR_NEVER, 1000, WEEK_MS, NULL, NULL, FOR_CHANNEL | FOR_TUNNEL,
+     HEAD_CONNECTION, BOTH(files.skew_ms), NULL, "SECONDS|never",
+     "Refuse a peer whose clock is off by more, against replays; default never, with -l 60m"},
+    {"replay-size", 0, NUMBER(1, REPLAY_MOST), FOR_CHANNEL | FOR_TUNNEL, HEAD_CONNECTION,
+     BOTH_OR_PROCESS(replay_size), "65536", "N",
+     "First flights that are remembered, so that none is answered twice"},
     {"max-connections", 0, NUMBER(1, 100000), FOR_CHANNEL, HEAD_CONNECTION, COMMAND(connections),
      "256", "N", "Connections that a listener holds at a time"},
     {"max-connections", 0, NUMBER(1, CONNECTIONS_MOST), FOR_TUNNEL, HEAD_CONNECTION,

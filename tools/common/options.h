@@ -28,6 +28,7 @@ struct options {
     uint32_t drain_least_ms, drain_most_ms; /* adjacent, as OPTION_RANGE wants */
     uint32_t linger_least_ms, linger_most_ms;
     unsigned connections;
+    unsigned replay_size; /* nonces in the replay cache */
     /* output */
     unsigned json, progress; /* progress: enum progress_style */
     /* what one subcommand alone has */

@@ -16,7 +16,7 @@
 static int
 make_shared(struct service *service)
 {
-    service->replay = duet_replay_new(DUET_REPLAY_DEFAULT);
+    service->replay = duet_replay_new(service->view.settings->replay_size);
     service->counted = duet__os_shared_new(service->view.workers * sizeof *service->counted);
     service->view.counted = service->counted;
     if (service->replay == NULL || service->counted == NULL)

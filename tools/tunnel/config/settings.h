@@ -66,6 +66,7 @@ enum log_target { LOG_STDERR, LOG_SYSTEM };
 /** One configuration: what concerns the whole process, and its tunnels. */
 struct settings {
     char *file;                      /* where it came from; NULL: options */
+    unsigned replay_size;            /* nonces in the replay cache */
     unsigned workers;                /* processes; 1: no supervisor */
     char *user;                      /* NULL: stay who we are */
     unsigned user_line;              /* of the file; 0: options made it */
