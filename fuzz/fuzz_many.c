@@ -61,7 +61,7 @@ configure(void)
     need(config != NULL);
     need(duet_config_add_secret(config, secret, sizeof secret) == DUET_OK);
     need(duet_config_set(config, DUET_SET_PATTERNS, 1 << DUET_PATTERN_SECRET) == DUET_OK);
-    config->profile.hello_pad_most = 40;
+    config->profile.hello_least = config->profile.hello_most = 400;
     config->profile.rotate_frames = 3;
     config->profile.rotate_blocks = 9;
     for (size_t i = 0; i < SOURCE; i++) {

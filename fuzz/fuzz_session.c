@@ -49,7 +49,7 @@ configure(uint8_t seed, unsigned patterns)
     duet_key_free(identity);
     config->profile.rotate_frames = 2;
     config->profile.rotate_blocks = 6;
-    config->profile.hello_pad_most = 40;
+    config->profile.hello_least = config->profile.hello_most = 400;
     config->max_payload = 70000;
     return config;
 }

@@ -180,11 +180,16 @@ enum duet_profile_text {
 
 /** What a profile holds as numbers. */
 enum duet_profile_number {
-    DUET_PROFILE_HELLO_PAD_LEAST, /**< bytes */
-    DUET_PROFILE_HELLO_PAD_MOST,  /**< bytes, included */
-    DUET_PROFILE_ROTATE_FRAMES,   /**< exponent, 1 to 30 */
-    DUET_PROFILE_ROTATE_BLOCKS,   /**< exponent, 1 to 30 */
-    DUET_PROFILE_UNSUPPORTED      /**< 1: the text asks for Pad or Cover, which are ignored */
+    DUET_PROFILE_HELLO_LEAST,   /**< bytes of a HELLO's flight */
+    DUET_PROFILE_HELLO_MOST,    /**< the most, included */
+    DUET_PROFILE_ROTATE_FRAMES, /**< exponent, 1 to 30 */
+    DUET_PROFILE_ROTATE_BLOCKS, /**< exponent, 1 to 30 */
+    DUET_PROFILE_DIALECT,       /**< 1: `Dialect = secret` */
+    DUET_PROFILE_FIRST,         /**< writes that are filled */
+    DUET_PROFILE_FIRST_LEAST,   /**< bytes of each */
+    DUET_PROFILE_FIRST_MOST,    /**< the most, included */
+    DUET_PROFILE_HELLO_GIVEN,   /**< 1: the text has `HelloSize`; 0: a dialect's own is used */
+    DUET_PROFILE_FIRST_GIVEN    /**< 1: the text has `First`; 0: a dialect's own is used */
 };
 
 /** Bytes of a profile, *size of them (which may be 0); NULL: no such text.   Since 0.2. */

@@ -40,13 +40,14 @@ enum duet_pattern {
 };
 #undef DUET__PATTERN_ENUM
 
-#define DUET_RANDOM_SIZE  144u  /**< random bytes that a new session takes */
-#define DUET_FRESH_SIZE   96u   /**< random bytes that a refresh (DH ratchet) takes */
-#define DUET_NONCE_SIZE   32u   /**< bytes of a nonce, N_t or N_b */
-#define DUET_RECEIPT_SIZE 32u   /**< bytes of a receipt */
-#define DUET_PING_SIZE    8u    /**< bytes of a PING */
-#define DUET_EXPORT_MOST  8160u /**< bytes that one export gives at most */
-#define DUET_SECRETS_MOST 1024u /**< secrets in one configuration */
+#define DUET_RANDOM_SIZE  144u   /**< random bytes that a new session takes */
+#define DUET_FRESH_SIZE   96u    /**< random bytes that a refresh (DH ratchet) takes */
+#define DUET_NONCE_SIZE   32u    /**< bytes of a nonce, N_t or N_b */
+#define DUET_RECEIPT_SIZE 32u    /**< bytes of a receipt */
+#define DUET_PING_SIZE    8u     /**< bytes of a PING */
+#define DUET_EXPORT_MOST  8160u  /**< bytes that one export gives at most */
+#define DUET_FILL_MOST    16384u /**< bytes that duet_session_fill() writes at most */
+#define DUET_SECRETS_MOST 1024u  /**< secrets in one configuration */
 
 /* ---- Configuration: what many sessions share ---- */
 
@@ -78,11 +79,14 @@ enum duet_setting {
                              duet_channel_recv() */
     DUET_SET_HYBRID,      /**< an enum duet_hybrid; default OFFER where duet_has_hybrid(), else OFF.
                              REQUIRE is E_MISUSE where ML-KEM-768 is absent */
-    DUET_SET_REFRESH_BYTES,  /**< a channel asks for a refresh (DH ratchet) by itself after so many
+    DUET_SET_REFRESH_BYTES,   /**< a channel asks for a refresh (DH ratchet) by itself after so many
                                 bytes of payload, both directions together; default 2^30; 0: never.
                                 A preset channel does so only where this or the next is set */
-    DUET_SET_REFRESH_SECONDS /**< the same after so many seconds, at the next call; up to a year;
+    DUET_SET_REFRESH_SECONDS, /**< the same after so many seconds, at the next call; up to a year;
                                 default 3,600; 0: never */
+    DUET_SET_DIALECT /**< 1: the wire looks as the secret says (§6), at both ends, as under
+                             `Dialect = secret` of a profile; a profile set later replaces it.
+                             Default 0 */
 };
 
 /** Whether a session uses ML-KEM-768 beside X25519, so that who records it cannot decrypt it with a
@@ -274,6 +278,21 @@ DUET_API DUET_CHECKED int duet_session_end(duet_session *session);
  */
 DUET_API DUET_CHECKED int duet_session_send(duet_session *session, uint8_t *out, uint32_t code,
                                             const uint8_t *payload, size_t len);
+
+/**
+ * Fill a write with PAD frames, as the profile's `First` or `Dialect` says (§6). Call it once for
+ * each write that has frames of the application, after the last of them and before it goes out; what
+ * duet_session_flush() alone writes is filled already.
+ *
+ * out   out: behind the write's frames; cap bytes, DUET_FILL_MOST at least.
+ * used  bytes of the write so far. 0: nothing is done.
+ * put   out: bytes written; 0 where nothing is to be filled.
+ *
+ * Returns DUET_OK; DUET_E_ROOM with nothing changed; or a fatal result.
+ * Source: docs/protocol.md §6.   Since 0.2.
+ */
+DUET_API DUET_CHECKED int duet_session_fill(duet_session *session, uint8_t *out, size_t cap,
+                                            size_t used, size_t *put);
 
 /**
  * Begin a frame whose payload follows by duet_session_send_piece(). Nothing else is sealed before

@@ -286,6 +286,10 @@ int duet__send_step(duet_channel *channel, struct duet__tx *job);
 /** Bytes of payload in the next frame. */
 size_t duet__send_payload(const duet_channel *channel, const struct duet__tx *job);
 
+/** Fill a batch of *used bytes before it is written, where it is one of the first (§6). Returns
+ * DUET_OK, or what ended the channel. */
+int duet__send_fill(duet_channel *channel, uint8_t *batch, size_t *used);
+
 /** Write sealed bytes; what is not taken becomes `unsent`. job 1: some are the application's.
  * Returns DUET_OK, DUET_AGAIN, or a fatal result. */
 int duet__send_write(duet_channel *channel, const uint8_t *bytes, size_t size, int job);

@@ -80,7 +80,9 @@ tx_lane_sealed(struct tx_lane *lane, const struct duet__sealing *sealing)
     size_t next = duet__send_payload(channel, &lane->tx) + DUET_FRAME_OVERHEAD;
     if (lane->tx.due && next <= DUET__BATCH_SIZE - lane->used)
         return;
-    int result = duet__send_write(channel, lane->batch, lane->used, 1);
+    int result = duet__send_fill(channel, lane->batch, &lane->used);
+    if (result == DUET_OK)
+        result = duet__send_write(channel, lane->batch, lane->used, 1);
     lane->used = 0;
     if (result != DUET_OK || !lane->tx.due)
         tx_lane_end(lane, result, 0);

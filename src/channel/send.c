@@ -143,24 +143,40 @@ write_unsent(duet_channel *channel)
     return result;
 }
 
+int
+duet__send_fill(duet_channel *channel, uint8_t *batch, size_t *used)
+{
+    size_t put;
+    int result =
+        duet_session_fill(channel->session, batch + *used, DUET__BATCH_SIZE - *used, *used, &put);
+
+    *used += put;
+    return duet__channel_check(channel, result == DUET_E_ROOM ? DUET_OK : result);
+}
+
 /** Seal one batch, pending library frames first, and write it. */
 static int
 send_batch(duet_channel *channel, struct duet__tx *job)
 {
+    duet_session *session = channel->session;
     struct batch batch = {.bytes = duet__buffer_take()};
     int sealed = DUET_OK, written = DUET_OK;
+    int flight = session->tx_phase == DUET__TX_FLIGHT;
 
     if (batch.bytes == NULL)
         return DUET_E_MEMORY;
     duet__refresh_if_due(channel);
-    if (channel->send_phase != DUET__SEND_FRAME && !duet__session_quiet(channel->session))
-        sealed = duet_session_flush(channel->session, batch.bytes, DUET__BATCH_SIZE, &batch.used);
+    if (channel->send_phase != DUET__SEND_FRAME && !duet__session_quiet(session))
+        sealed = duet__session_flush(session, batch.bytes, DUET__BATCH_SIZE, &batch.used,
+                                     job != NULL && job->due);
     if (sealed != DUET_OK)
         sealed = duet__channel_check(channel, sealed);
     else if (job != NULL && job->kind == DUET__TX_FRAME)
         sealed = seal_piece(channel, job, &batch);
     else if (job != NULL)
         sealed = seal_frames(channel, job, &batch);
+    if (job != NULL && !flight && channel->result == DUET_OK)
+        (void)duet__send_fill(channel, batch.bytes, &batch.used);
     if (batch.used > 0 && channel->result == DUET_OK)
         written = duet__send_write(channel, batch.bytes, batch.used,
                                    job != NULL || channel->send_phase == DUET__SEND_CLOSING);

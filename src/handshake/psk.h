@@ -6,6 +6,7 @@
 #define DUET_HANDSHAKE_PSK_H
 
 #include "crypto/hkdf.h"
+#include "handshake/dialect.h"
 #include "secret/secret.h"
 #include "wire/wire.h"
 
@@ -16,6 +17,7 @@ struct duet__psk {
     int64_t not_after;             /* Unix seconds, as duet_secret_not_after() */
     struct duet__hmac_key half[2]; /* of start()'s inner Extract, [DUET_TOP] and [DUET_BOTTOM] */
     struct duet__hmac_key noise;   /* of the Extract that gives Noise's psk */
+    struct duet__dialect dialect;  /* §6; all zero: none */
 };
 
 /** Copy a secret and derive. Returns DUET_OK, DUET_E_LENGTH, DUET_E_MEMORY. */

@@ -1,7 +1,7 @@
 /*
  * Profiles: what both parties agree on beside the secret (docs/protocol.md §6).
  *
- * Pad and Cover are names of a later version: they are checked, and reported as unsupported.
+ * HelloPad, Pad and Cover are names of version 0.1: they are refused, with what to write instead.
  */
 #include "secret/secret.h"
 
@@ -11,14 +11,12 @@
 
 #include <string.h>
 
-enum { PAD_MOST = 65536 };                              /* bytes */
-enum { COVER_MS_LEAST = 10, COVER_MS_MOST = 86400000 }; /* 10 ms to a day */
-
 void
 duet__profile_init(struct duet__profile *profile)
 {
     memset(profile, 0, sizeof *profile);
-    profile->hello_pad_most = WIRE_HELLO_PAD;
+    profile->hello_least = WIRE_HELLO_SIZE_LEAST;
+    profile->hello_most = WIRE_HELLO_SIZE_MOST;
     profile->rotate_frames = WIRE_ROTATE_FRAMES;
     profile->rotate_blocks = WIRE_ROTATE_BLOCKS;
 }
@@ -105,69 +103,88 @@ read_prelude_bottom(void *into, struct duet__ini *ini, duet_where *where)
     return read_prelude(into, DUET_BOTTOM, ini, where);
 }
 
-/** Two numbers with blanks between them. Returns 0, or -1. */
+/** Exactly count numbers with blanks between them. Returns 0, or -1. */
 static int
-two_numbers(uint64_t out[2], struct duet__text text, uint64_t most)
+numbers(uint32_t *out, size_t count, struct duet__text text)
 {
-    size_t i = 0, j;
+    const char *at = text.at, *end = text.at + text.size;
 
-    while (i < text.size && text.at[i] != ' ' && text.at[i] != '\t')
-        i++;
-    for (j = i; j < text.size && (text.at[j] == ' ' || text.at[j] == '\t');)
-        j++;
-    if (duet__text_number(&out[0], (struct duet__text){text.at, i}, most) != 0)
-        return -1;
-    return duet__text_number(&out[1], (struct duet__text){text.at + j, text.size - j}, most);
+    for (size_t i = 0; i < count; i++) {
+        const char *from = at;
+        uint64_t number;
+        while (at < end && *at != ' ' && *at != '\t')
+            at++;
+        struct duet__text word = {from, (size_t)(at - from)};
+        if (duet__text_number(&number, word, WIRE_FLIGHT_MOST) != 0)
+            return -1;
+        out[i] = (uint32_t)number;
+        while (at < end && (*at == ' ' || *at == '\t'))
+            at++;
+    }
+    return at == end ? 0 : -1;
 }
 
 static int
-read_hello_pad(void *into, struct duet__ini *ini, duet_where *where)
+read_hello_size(void *into, struct duet__ini *ini, duet_where *where)
 {
     struct duet__profile *profile = into;
-    uint64_t bounds[2];
+    uint32_t size[2];
 
-    if (two_numbers(bounds, ini->value, WIRE_HELLO_PAD_MOST) != 0 || bounds[0] > bounds[1])
-        return duet__ini_refuse(ini, where, "HelloPad is not two numbers up to %d, the least first",
-                                WIRE_HELLO_PAD_MOST);
-    profile->hello_pad_least = (uint32_t)bounds[0];
-    profile->hello_pad_most = (uint32_t)bounds[1];
+    if (numbers(size, 2, ini->value) != 0 || size[0] > size[1])
+        return duet__ini_refuse(
+            ini, where, "HelloSize is not two numbers up to %d, the least first", WIRE_FLIGHT_MOST);
+    profile->hello_least = size[0];
+    profile->hello_most = size[1];
+    profile->hello_given = 1;
     return DUET_OK;
 }
 
 static int
-read_pad(void *into, struct duet__ini *ini, duet_where *where)
+read_dialect(void *into, struct duet__ini *ini, duet_where *where)
 {
     struct duet__profile *profile = into;
-    uint64_t block = 1;
 
-    profile->unsupported |= !duet__text_is(ini->value, "none");
-    if (duet__text_is(ini->value, "none") || duet__text_is(ini->value, "power2"))
+    profile->dialect = duet__text_is(ini->value, "secret");
+    if (profile->dialect || duet__text_is(ini->value, "none"))
         return DUET_OK;
-    /* public: a profile's word */
-    if (ini->value.size <= 6 || memcmp(ini->value.at, "block:", 6) != 0 ||
-        duet__text_number(&block, (struct duet__text){ini->value.at + 6, ini->value.size - 6},
-                          PAD_MOST) != 0 ||
-        block < 1)
-        return duet__ini_refuse(ini, where, "Pad is not none, power2, or block:N with N up to %d",
-                                PAD_MOST);
+    return duet__ini_refuse(ini, where, "Dialect is not none or secret");
+}
+
+static int
+read_first(void *into, struct duet__ini *ini, duet_where *where)
+{
+    struct duet__profile *profile = into;
+    uint32_t first[3] = {0};
+
+    if (!duet__text_is(ini->value, "none") &&
+        (numbers(first, 3, ini->value) != 0 || first[0] > WIRE_FIRST_MOST || first[1] > first[2]))
+        return duet__ini_refuse(ini, where,
+                                "First is not none, or a number of writes up to %d and two sizes "
+                                "up to %d, the least first",
+                                WIRE_FIRST_MOST, WIRE_FLIGHT_MOST);
+    profile->first = first[0];
+    profile->first_least = first[1];
+    profile->first_most = first[2];
+    profile->first_given = 1;
     return DUET_OK;
 }
 
 static int
-read_cover(void *into, struct duet__ini *ini, duet_where *where)
+refuse_hello_pad(void *into, struct duet__ini *ini, duet_where *where)
 {
-    struct duet__profile *profile = into;
-    uint64_t numbers[2];
-
-    if (duet__text_is(ini->value, "off"))
-        return DUET_OK;
-    profile->unsupported = 1;
-    if (two_numbers(numbers, ini->value, COVER_MS_MOST) == 0 && numbers[0] >= COVER_MS_LEAST &&
-        numbers[1] <= PAD_MOST)
-        return DUET_OK;
+    (void)into;
     return duet__ini_refuse(ini, where,
-                            "Cover is not off, or milliseconds from %d and bytes up to %d",
-                            COVER_MS_LEAST, PAD_MOST);
+                            "HelloPad is no longer known: write HelloSize, which counts "
+                            "the bytes of the whole flight");
+}
+
+static int
+refuse_padding(void *into, struct duet__ini *ini, duet_where *where)
+{
+    (void)into;
+    return duet__ini_refuse(ini, where,
+                            "%.*s is no longer known, and never had an effect: remove it",
+                            (int)ini->name.size, ini->name.at);
 }
 
 static int
@@ -201,11 +218,14 @@ read_rotate_blocks(void *into, struct duet__ini *ini, duet_where *where)
 static const struct duet__ini_field fields[] = {{"Label", 0, read_label},
                                                 {"PreludeTop", 0, read_prelude_top},
                                                 {"PreludeBottom", 0, read_prelude_bottom},
-                                                {"HelloPad", 0, read_hello_pad},
-                                                {"Pad", 0, read_pad},
-                                                {"Cover", 0, read_cover},
+                                                {"HelloSize", 0, read_hello_size},
+                                                {"Dialect", 0, read_dialect},
+                                                {"First", 0, read_first},
                                                 {"RotateFrames", 0, read_rotate_frames},
                                                 {"RotateBlocks", 0, read_rotate_blocks},
+                                                {"HelloPad", 0, refuse_hello_pad},
+                                                {"Pad", 0, refuse_padding},
+                                                {"Cover", 0, refuse_padding},
                                                 {NULL, 0, NULL}};
 
 int
@@ -243,20 +263,20 @@ uint32_t
 duet_key_profile_number(const duet_key *key, enum duet_profile_number which)
 {
     const struct duet__profile *profile = &key->profile;
+    const uint32_t numbers_of[] = {
+        [DUET_PROFILE_HELLO_LEAST] = profile->hello_least,
+        [DUET_PROFILE_HELLO_MOST] = profile->hello_most,
+        [DUET_PROFILE_ROTATE_FRAMES] = profile->rotate_frames,
+        [DUET_PROFILE_ROTATE_BLOCKS] = profile->rotate_blocks,
+        [DUET_PROFILE_DIALECT] = (uint32_t)profile->dialect,
+        [DUET_PROFILE_FIRST] = profile->first,
+        [DUET_PROFILE_FIRST_LEAST] = profile->first_least,
+        [DUET_PROFILE_FIRST_MOST] = profile->first_most,
+        [DUET_PROFILE_HELLO_GIVEN] = (uint32_t)profile->hello_given,
+        [DUET_PROFILE_FIRST_GIVEN] = (uint32_t)profile->first_given,
+    };
 
     if (key->kind != DUET_KIND_PROFILE)
         return 0;
-    switch (which) {
-    case DUET_PROFILE_HELLO_PAD_LEAST:
-        return profile->hello_pad_least;
-    case DUET_PROFILE_HELLO_PAD_MOST:
-        return profile->hello_pad_most;
-    case DUET_PROFILE_ROTATE_FRAMES:
-        return profile->rotate_frames;
-    case DUET_PROFILE_ROTATE_BLOCKS:
-        return profile->rotate_blocks;
-    case DUET_PROFILE_UNSUPPORTED:
-        return (uint32_t)profile->unsupported;
-    }
-    return 0;
+    return (unsigned)which < sizeof numbers_of / sizeof *numbers_of ? numbers_of[which] : 0;
 }

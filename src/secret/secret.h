@@ -36,9 +36,13 @@ struct duet__profile {
     size_t label_size;
     uint8_t prelude[2][DUET_PRELUDE_MOST]; /* [DUET_TOP], [DUET_BOTTOM] */
     size_t prelude_size[2];
-    uint32_t hello_pad_least, hello_pad_most; /* bytes, both included, 16,000 at most */
-    uint32_t rotate_frames, rotate_blocks;    /* exponents, 1 to 30 */
-    int unsupported; /* 1: the text asks for Pad or Cover, which this version ignores */
+    uint32_t hello_least, hello_most;      /* bytes of a HELLO's flight, 16,000 at most */
+    int hello_given;                       /* 1: these hold under a dialect too */
+    int dialect;                           /* 1: derived from the secret */
+    uint32_t first;                        /* writes that are filled, 16 at most */
+    uint32_t first_least, first_most;      /* bytes of each, 16,000 at most */
+    int first_given;                       /* 1: these hold under a dialect too */
+    uint32_t rotate_frames, rotate_blocks; /* exponents, 1 to 30 */
 };
 
 struct duet_key {

@@ -33,6 +33,23 @@ hash_label(struct duet_config *config)
     duet__sha256(config->label, config->profile.label, config->profile.label_size);
 }
 
+/** Derive the dialect of a secret, or none, as the profile says. */
+static void
+derive_dialect(const struct duet_config *config, struct duet__psk *psk)
+{
+    memset(&psk->dialect, 0, sizeof psk->dialect);
+    if (config->profile.dialect)
+        duet__dialect_derive(&psk->dialect, (struct duet__bytes){psk->secret, psk->size},
+                             config->label);
+}
+
+static void
+derive_dialects(struct duet_config *config)
+{
+    for (size_t i = 0; i < config->count; i++)
+        derive_dialect(config, &config->psks[i]);
+}
+
 duet_config *
 duet_config_new(void)
 {
@@ -129,7 +146,8 @@ duet__config_add_secret(struct duet_config *config, const uint8_t *bytes, size_t
     int result = duet__psk_init(&psks[config->count], bytes, size);
     if (result != DUET_OK)
         return result;
-    psks[config->count++].not_after = not_after;
+    psks[config->count].not_after = not_after;
+    derive_dialect(config, &psks[config->count++]);
     return DUET_OK;
 }
 
@@ -167,6 +185,12 @@ duet__config_set_peers(struct duet_config *config, const struct duet__peers *pee
 }
 
 static int
+is_size_range(uint32_t least, uint32_t most)
+{
+    return least <= most && most <= WIRE_FLIGHT_MOST;
+}
+
+static int
 is_rotate_exponent(uint32_t exponent)
 {
     return exponent >= WIRE_ROTATE_LEAST && exponent <= WIRE_ROTATE_MOST;
@@ -178,13 +202,22 @@ duet__config_set_profile(struct duet_config *config, const struct duet__profile 
     if (config->frozen || profile->label_size > DUET_LABEL_MOST ||
         profile->prelude_size[DUET_TOP] > DUET_PRELUDE_MOST ||
         profile->prelude_size[DUET_BOTTOM] > DUET_PRELUDE_MOST ||
-        profile->hello_pad_most > WIRE_HELLO_PAD_MOST ||
-        profile->hello_pad_least > profile->hello_pad_most ||
+        !is_size_range(profile->hello_least, profile->hello_most) ||
+        profile->first > WIRE_FIRST_MOST ||
+        !is_size_range(profile->first_least, profile->first_most) ||
         !is_rotate_exponent(profile->rotate_frames) || !is_rotate_exponent(profile->rotate_blocks))
         return DUET_E_MISUSE;
     config->profile = *profile;
     hash_label(config);
+    derive_dialects(config);
     return DUET_OK;
+}
+
+static void
+set_dialect(struct duet_config *config, int used)
+{
+    config->profile.dialect = used;
+    derive_dialects(config);
 }
 
 int
@@ -202,6 +235,7 @@ duet_config_set(duet_config *config, enum duet_setting setting, uint64_t value)
         [DUET_SET_HYBRID] = {DUET_HYBRID_OFF, DUET_HYBRID_REQUIRE},
         [DUET_SET_REFRESH_BYTES] = {0, UINT64_MAX},
         [DUET_SET_REFRESH_SECONDS] = {0, YEAR_S},
+        [DUET_SET_DIALECT] = {0, 1},
     };
 
     if (config->frozen || (unsigned)setting >= sizeof range / sizeof *range ||
@@ -225,8 +259,10 @@ duet_config_set(duet_config *config, enum duet_setting setting, uint64_t value)
         config->hybrid = (enum duet_hybrid)value;
     else if (setting == DUET_SET_REFRESH_BYTES)
         config->refresh_bytes = value;
-    else
+    else if (setting == DUET_SET_REFRESH_SECONDS)
         config->refresh_seconds = (uint32_t)value;
+    else
+        set_dialect(config, (int)value);
     if (setting == DUET_SET_REFRESH_BYTES || setting == DUET_SET_REFRESH_SECONDS)
         config->refresh_set = 1;
     return DUET_OK;

@@ -1,5 +1,5 @@
 /*
- * What the session itself sends: its flight (prelude, nonce, HELLO), READY, and the library frames
+ * What the session itself sends: its flight (prelude, opening, nonce, HELLO), READY, and the library frames
  * that are pending (docs/protocol.md §1, §3, §4). Nothing is emitted before duet_session_flush() is
  * called. The application's frames are in send.c; library.c is the receiving side of this table.
  */
@@ -85,8 +85,9 @@ may_emit(const struct duet_session *s)
     return s->ready || s->config->speak_first;
 }
 
-size_t
-duet__pending_size(const struct duet_session *s)
+/** Bytes that a flush writes, but for PAD frames. */
+static size_t
+unfilled_size(const struct duet_session *s)
 {
     size_t ready = s->rx_phase >= DUET__RX_READY ? DUET_FRAME_OVERHEAD : 0;
     size_t size = 0;
@@ -94,7 +95,8 @@ duet__pending_size(const struct duet_session *s)
     if (s->tx_phase == DUET__TX_FLIGHT && s->own != NULL)
         size = s->own->pending + ready;
     else if (s->tx_phase == DUET__TX_FLIGHT)
-        size = s->config->profile.prelude_size[s->role] + WIRE_NONCE + hello_frame_size(s) + ready;
+        size = s->config->profile.prelude_size[s->role] + s->psk->dialect.size[s->role] +
+               WIRE_NONCE + hello_frame_size(s) + ready;
     else if (s->tx_phase == DUET__TX_THIRD)
         size = hello_frame_size(s) + ready;
     else if (s->tx_phase == DUET__TX_READY)
@@ -107,21 +109,22 @@ duet__pending_size(const struct duet_session *s)
     return size;
 }
 
-/* ---- Emitting it ---- */
-
-/** Seal a frame whose n bytes of payload are in place. Returns DUET_OK, DUET_E_CRYPTO. */
+/** 1 when a flush fills its write: not the one that has our nonce, nor what is after our CLOSE. */
 static int
-seal_in_place(struct duet_session *s, uint8_t *frame, uint32_t code, size_t n)
+may_fill(const struct duet_session *s)
 {
-    size_t put;
-    uint8_t *payload = frame + DUET_HEADER_SIZE;
-    int result = duet__cipher_seal_begin(&s->tx, frame, code, (uint32_t)n);
-
-    if (result == DUET_OK)
-        result = duet__cipher_seal_piece(&s->tx, payload, &put, payload, n);
-    s->tx_frames++;
-    return result;
+    return s->tx_phase != DUET__TX_FLIGHT && s->tx_phase != DUET__TX_CLOSED;
 }
+
+size_t
+duet__pending_size(const struct duet_session *s)
+{
+    size_t size = unfilled_size(s);
+
+    return may_fill(s) ? size + duet__session_fill_size(s, size) : size;
+}
+
+/* ---- Emitting it ---- */
 
 /** A HELLO with the message that is due, and padding. */
 static int
@@ -136,11 +139,25 @@ emit_hello(struct duet_session *s, struct duet__writer *to)
     memset(payload + messages->message_size, 0, padding.size);
     if (padding.data != NULL)
         memcpy(payload + messages->message_size, padding.data, padding.size);
-    int result = seal_in_place(s, frame, WIRE_HELLO, messages->message_size + padding.size);
+    int result = duet__session_seal(s, frame, WIRE_HELLO, messages->message_size + padding.size);
     return result == DUET_OK ? duet__session_hello_sent(s) : result;
 }
 
-/** What the handshake has us send: prelude and nonce (§4), HELLO, READY. */
+/** The opening of our dialect (§6). */
+static void
+emit_opening(const struct duet_session *s, struct duet__writer *to)
+{
+    const struct duet__dialect *dialect = &s->psk->dialect;
+    const struct duet__session_handshake *hs = s->handshake;
+    enum duet_role role = (enum duet_role)s->role;
+    uint8_t *opening = duet__room(to, dialect->size[role]);
+
+    duet__dialect_opening(dialect, role, opening, hs->letters);
+    if (hs->opening.data != NULL)
+        memcpy(opening, hs->opening.data, duet__min(hs->opening.size, dialect->size[role]));
+}
+
+/** What the handshake has us send: prelude, opening and nonce (§4), HELLO, READY. */
 static int
 emit_handshake(struct duet_session *s, struct duet__writer *to)
 {
@@ -152,13 +169,14 @@ emit_handshake(struct duet_session *s, struct duet__writer *to)
     } else if (s->tx_phase == DUET__TX_FLIGHT) {
         size_t nonce = s->role == DUET_TOP ? 0 : WIRE_NONCE;
         duet__write(to, profile->prelude[s->role], profile->prelude_size[s->role]);
+        emit_opening(s, to);
         duet__write(to, s->handshake->messages.nonces + nonce, WIRE_NONCE);
     }
     if (s->tx_phase == DUET__TX_FLIGHT || s->tx_phase == DUET__TX_THIRD)
         result = emit_hello(s, to);
     if (result != DUET_OK || s->tx_phase != DUET__TX_READY)
         return result;
-    result = seal_in_place(s, duet__room(to, DUET_FRAME_OVERHEAD), WIRE_READY, 0);
+    result = duet__session_seal(s, duet__room(to, DUET_FRAME_OVERHEAD), WIRE_READY, 0);
     if (result != DUET_OK)
         return result;
     s->tx_phase = DUET__TX_ESTABLISHED;
@@ -166,18 +184,25 @@ emit_handshake(struct duet_session *s, struct duet__writer *to)
     return DUET_OK;
 }
 
+/** The pending frames, and PAD frames where the write has `fill` bytes else: after all but CLOSE. */
 static int
-emit_pending(struct duet_session *s, struct duet__writer *to)
+emit_pending(struct duet_session *s, struct duet__writer *to, size_t fill)
 {
     for (size_t i = 0; i < PENDING_FRAMES && may_emit(s); i++) {
         const struct pending_frame *row = &pending_frames[i];
         if (!(s->pending & row->what))
             continue;
+        if (row->what == DUET__PENDING_CLOSE && fill > 0) {
+            int filled = duet__session_fill(s, to, fill);
+            if (filled != DUET_OK)
+                return filled;
+            fill = 0;
+        }
         size_t size = pending_frame_size(s, row);
         uint8_t *frame = duet__room(to, DUET_FRAME_OVERHEAD + size);
         if (row->fill != NULL)
             row->fill(s, row->what, frame + DUET_HEADER_SIZE);
-        int result = seal_in_place(s, frame, row->code, size);
+        int result = duet__session_seal(s, frame, row->code, size);
         if (result != DUET_OK)
             return result;
         s->pending &= (uint8_t)~row->what;
@@ -186,11 +211,11 @@ emit_pending(struct duet_session *s, struct duet__writer *to)
         if (row->counted)
             duet__session_rotate_if_due(s, &s->tx);
     }
-    return DUET_OK;
+    return fill > 0 ? duet__session_fill(s, to, fill) : DUET_OK;
 }
 
 int
-duet_session_flush(duet_session *s, uint8_t *out, size_t cap, size_t *put)
+duet__session_flush(duet_session *s, uint8_t *out, size_t cap, size_t *put, int more)
 {
     struct duet__writer to = duet__writer(out, cap);
 
@@ -211,11 +236,18 @@ duet_session_flush(duet_session *s, uint8_t *out, size_t cap, size_t *put)
     }
     if (cap < size)
         return DUET_E_ROOM;
+    size_t fill = may_fill(s) && !more ? unfilled_size(s) : 0;
     int result = emit_handshake(s, &to);
     if (result == DUET_OK)
-        result = emit_pending(s, &to);
+        result = emit_pending(s, &to, fill);
     if (result != DUET_OK)
         return duet__session_fail(s, result, NULL);
     *put = to.used;
     return DUET_OK;
+}
+
+int
+duet_session_flush(duet_session *s, uint8_t *out, size_t cap, size_t *put)
+{
+    return duet__session_flush(s, out, cap, put, 0);
 }

@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+enum { DRAW_SEED = 16 }; /* random bytes that draw what shows of our flights */
+
 /* ---- Its beginning ---- */
 
 /** Start a direction under the keys of §4: the sender's half, "hello", and the nonces known.
@@ -31,6 +33,41 @@ start_hello(struct duet_session *s, struct duet__cipher *c, enum duet_role sende
         return duet__session_schedule_failed(s, result);
     c->limit = WIRE_HELLO_MOST;
     return DUET_OK;
+}
+
+/** The smallest size of a peer's opening, `least` at least, among the secrets of this listener; 0:
+ * none, or no opening. */
+static size_t
+next_opening(const struct duet_session *s, size_t least)
+{
+    size_t next = 0;
+
+    for (size_t i = 0; i < s->config->count; i++) {
+        size_t size = s->config->psks[i].dialect.size[DUET_TOP];
+        if (size >= least && (next == 0 || size < next))
+            next = size;
+    }
+    return next;
+}
+
+/** Draw what shows of our flights: openings and sizes (§6). */
+static void
+draw_sizes(struct duet_session *s, const uint8_t seed[DRAW_SEED])
+{
+    static const char what[] = WIRE_VERSION_TEXT " draws";
+    struct duet__session_handshake *hs = s->handshake;
+    uint8_t prk[WIRE_DIGEST], drawn[sizeof s->first_draw + sizeof hs->draws + sizeof hs->letters];
+    struct duet__reader from = duet__reader(drawn, sizeof drawn);
+
+    duet__hkdf_extract(prk, DUET__NO_BYTES, (struct duet__bytes){seed, DRAW_SEED});
+    duet__hkdf_expand(prk, (struct duet__bytes){what, sizeof what - 1}, DUET__NO_BYTES, drawn,
+                      sizeof drawn);
+    s->first_draw = duet__read64(&from);
+    hs->draws[0] = duet__read64(&from);
+    hs->draws[1] = duet__read64(&from);
+    memcpy(hs->letters, duet__read(&from, sizeof hs->letters), sizeof hs->letters);
+    duet_wipe(prk, sizeof prk);
+    duet_wipe(drawn, sizeof drawn);
 }
 
 int
@@ -58,14 +95,16 @@ duet__session_begin_handshake(struct duet_session *s, const uint8_t random[DUET_
     uint8_t *nonce = messages->nonces + (s->role == DUET_TOP ? 0 : WIRE_NONCE);
     memcpy(nonce, duet__read(&from, WIRE_NONCE), WIRE_NONCE);
     memcpy(messages->noise.e, duet__read(&from, WIRE_KEY), WIRE_KEY);
-    hs->draws[0] = duet__read64(&from);
-    hs->draws[1] = duet__read64(&from);
+    draw_sizes(s, duet__read(&from, DRAW_SEED));
     memcpy(messages->hybrid.draw, duet__read(&from, DUET__MLKEM_SEED), DUET__MLKEM_SEED);
-    if (s->role == DUET_BOTTOM)
+    if (s->role == DUET_BOTTOM) {
+        hs->opening_size = next_opening(s, 0);
         return DUET_OK;
-
+    }
     enum duet_pattern pattern = duet__config_offer(config);
     s->psk = messages->psk = duet__config_first(config, now_ms);
+    hs->opening_size = s->psk->dialect.size[DUET_BOTTOM];
+    duet__session_begin_first(s);
     s->pattern = (int8_t)pattern;
     s->tx_phase = DUET__TX_FLIGHT;
     int result = start_hello(s, &s->tx, DUET_TOP, s->psk);
@@ -113,41 +152,69 @@ try_header(struct duet_session *s, const struct duet__psk *psk,
     return result == DUET_OK && s->rx.code == WIRE_HELLO ? DUET_OK : 1;
 }
 
+/** Which secrets a first header is tried with: those whose opening (§6) has the size that has
+ * arrived, or a larger one. */
+enum trial { TRIAL_DUE, TRIAL_LATER };
+
+/** Try secrets on the peer's first header, from a place that this side's nonce draws: how long it
+ * takes must not show which one fits. Returns DUET_OK with the match, if any, or what ended the
+ * session. */
+static int
+try_secrets(struct duet_session *s, const uint8_t header[DUET_HEADER_SIZE], enum trial which,
+            const struct duet__psk **match)
+{
+    struct duet__session_handshake *hs = s->handshake;
+    const struct duet__psk *first = s->role == DUET_TOP ? s->psk : s->config->psks;
+    size_t count = s->role == DUET_TOP ? 1 : s->config->count;
+    size_t start = 0;
+
+    if (s->role == DUET_BOTTOM)
+        start = duet__load32(hs->messages.nonces + WIRE_NONCE) % count;
+    for (size_t i = 0; i < count; i++) {
+        const struct duet__psk *psk = &first[(start + i) % count];
+        size_t size = psk->dialect.size[duet__peer_role(s)];
+        int due = which == TRIAL_DUE ? size == hs->opening_size : size > hs->opening_size;
+        if (!due || !duet__psk_valid(psk, hs->now_ms))
+            continue;
+        hs->tried++;
+        int result = try_header(s, psk, header);
+        if (result < 0)
+            return result;
+        if (result == DUET_OK && *match == NULL && which == TRIAL_DUE &&
+            duet__dialect_fits(&psk->dialect, duet__peer_role(s), hs->arrived))
+            *match = psk;
+    }
+    return DUET_OK;
+}
+
 /* §4 "Several secrets": TOP has one, a listener tries all of its secrets but those that have
  * expired, and does not stop at a match. */
 int
-duet__session_first_header(struct duet_session *s, const uint8_t header[DUET_HEADER_SIZE])
+duet__session_first_header(struct duet_session *s)
 {
-    const duet_config *config = s->config;
-    const struct duet__psk *first = s->role == DUET_TOP ? s->psk : config->psks;
-    size_t count = s->role == DUET_TOP ? 1 : config->count;
-    size_t tried = 0, start = 0;
+    struct duet__session_handshake *hs = s->handshake;
+    struct duet__handshake *messages = &hs->messages;
+    const uint8_t *nonce = hs->arrived + hs->opening_size;
     const struct duet__psk *match = NULL;
-    struct duet__handshake *messages = &s->handshake->messages;
 
-    memcpy(messages->nonces + (s->role == DUET_TOP ? WIRE_NONCE : 0), s->handshake->opening,
-           WIRE_NONCE);
-    /* All are tried, from a place that this side's nonce draws: how long it takes must not show
-     * which one fits. */
-    if (s->role == DUET_BOTTOM)
-        start = duet__load32(messages->nonces + WIRE_NONCE) % count;
-    for (size_t i = 0; i < count; i++) {
-        const struct duet__psk *psk = &first[(start + i) % count];
-        if (!duet__psk_valid(psk, s->handshake->now_ms))
-            continue;
-        tried++;
-        int result = try_header(s, psk, header);
-        if (result == DUET_OK && match == NULL)
-            match = psk;
-        if (result < 0)
-            return result;
+    memcpy(messages->nonces + (s->role == DUET_TOP ? WIRE_NONCE : 0), nonce, WIRE_NONCE);
+    int result = try_secrets(s, nonce + WIRE_NONCE, TRIAL_DUE, &match);
+    if (result == DUET_OK && match == NULL) {
+        size_t next = s->role == DUET_TOP ? 0 : next_opening(s, hs->opening_size + 1);
+        if (next == 0)
+            return refuse_header(s, hs->tried);
+        hs->opening_size = next;
+        return DUET_OK;
     }
-    if (match == NULL)
-        return refuse_header(s, tried);
-    int result = tried > 1 ? try_header(s, match, header) : DUET_OK;
+    if (result == DUET_OK) /* for their time alone */
+        result = try_secrets(s, nonce + WIRE_NONCE, TRIAL_LATER, &match);
+    if (result == DUET_OK && hs->tried > 1)
+        result = try_header(s, match, nonce + WIRE_NONCE);
     if (result < 0)
         return result;
     s->psk = messages->psk = match;
+    if (s->role == DUET_BOTTOM)
+        duet__session_begin_first(s);
     s->rx_phase = DUET__RX_HELLO;
     return DUET_OK;
 }
@@ -217,17 +284,24 @@ duet__session_hello_sent(struct duet_session *s)
     return DUET_OK;
 }
 
-/* §6 hello_pad: between least and most, both included, drawn anew for each HELLO */
+/* §6 hello_size: what is missing of a size that is drawn anew for each HELLO */
 struct duet__bytes
 duet__session_hello_padding(const struct duet_session *s)
 {
     const struct duet__profile *profile = &s->config->profile;
     const struct duet__session_handshake *hs = s->handshake;
-    uint64_t span = (uint64_t)profile->hello_pad_most - profile->hello_pad_least + 1;
+    struct duet__range range = {profile->hello_least, profile->hello_most};
     struct duet__bytes padding = hs->padding[hs->hellos];
 
-    if (padding.data == NULL)
-        padding.size = (size_t)(profile->hello_pad_least + hs->draws[hs->hellos] % span);
+    if (padding.data != NULL)
+        return padding;
+    if (s->psk->dialect.used && !profile->hello_given)
+        range = s->psk->dialect.hello_size;
+    size_t size = duet__range_draw(range, hs->draws[hs->hellos]);
+    size_t flight = DUET_FRAME_OVERHEAD + hs->messages.message_size;
+    if (hs->hellos == 0)
+        flight += WIRE_NONCE;
+    padding.size = size > flight ? size - flight : 0;
     return padding;
 }
 

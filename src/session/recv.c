@@ -1,6 +1,6 @@
 /*
- * Receiving: bytes as they arrive, taken apart into prelude, nonce and frames, one event at a time
- * (docs/protocol.md §1 "A receiver", §4). What a frame of the library's leads to is in library.c.
+ * Receiving: bytes as they arrive, taken apart into prelude, opening, nonce and frames, one event
+ * at a time (docs/protocol.md §1 "A receiver", §4). What a frame of the library's leads to is in library.c.
  */
 #include "session/session.h"
 
@@ -10,7 +10,8 @@
 /*
  *   what is awaited          taken by        kept in                       then
  *   -----------------------  --------------  ----------------------------  -----------------------
- *   prelude, nonce           take_opening()  the handshake's `opening`     header
+ *   prelude, opening, nonce, take_opening()  the handshake's `arrived`     HELLO, when a secret
+ *   first header                                                           opened the header
  *   header                   take_header()   `held`, only while partial    BEGIN, or a body below
  *   application's payload,   take_payload()  the caller's step->out        FRAME
  *   MAC
@@ -39,16 +40,18 @@ awaits_answer(const struct duet_session *s)
     return s->rx_phase == DUET__RX_ASKED || s->refresh_phase == DUET__REFRESH_RANDOM_WANTED;
 }
 
-/** Bytes of prelude and nonce that are still to come. */
+/** Bytes of prelude, opening, nonce and first header that are still to come before secrets are
+ * tried. */
 static inline size_t
 opening_left(const struct duet_session *s)
 {
-    if (s->rx_phase != DUET__RX_START)
-        return 0;
-    return s->config->profile.prelude_size[duet__peer_role(s)] + WIRE_NONCE - s->handshake->opened;
+    const struct duet__session_handshake *hs = s->handshake;
+
+    return s->config->profile.prelude_size[duet__peer_role(s)] + hs->opening_size + WIRE_NONCE +
+           DUET_HEADER_SIZE - hs->opened;
 }
 
-/** Take prelude (§6) and nonce, as far as they are here. */
+/** Take prelude and opening (§6), nonce and first header, as far as they are here. */
 static int
 take_opening(struct duet_session *s, struct duet_step *step)
 {
@@ -56,6 +59,7 @@ take_opening(struct duet_session *s, struct duet_step *step)
     const struct duet__profile *profile = &s->config->profile;
     enum duet_role peer = duet__peer_role(s);
     size_t prelude = profile->prelude_size[peer];
+    int result = DUET_OK;
 
     if (hs->opened < prelude) {
         size_t n = duet__min(step_left(step), prelude - hs->opened);
@@ -66,15 +70,15 @@ take_opening(struct duet_session *s, struct duet_step *step)
         hs->opened += n;
         step->used += n;
     }
-    if (hs->opened >= prelude) {
-        size_t at = hs->opened - prelude;
-        size_t n = duet__min(step_left(step), WIRE_NONCE - at);
-        if (n > 0)
-            memcpy(hs->opening + at, step->in + step->used, n);
+    while (result == DUET_OK && s->rx_phase == DUET__RX_START && step_left(step) > 0) {
+        size_t n = duet__min(step_left(step), opening_left(s));
+        memcpy(hs->arrived + hs->opened - prelude, step->in + step->used, n);
         hs->opened += n;
         step->used += n;
+        if (opening_left(s) == 0)
+            result = duet__session_first_header(s);
     }
-    return DUET_OK;
+    return result;
 }
 
 /** Gather a header; open it when it is whole. */
@@ -95,8 +99,6 @@ take_header(struct duet_session *s, struct duet_step *step)
         header = s->held;
     }
     s->held_size = 0;
-    if (s->rx_phase == DUET__RX_START)
-        return duet__session_first_header(s, header);
     int result = duet__cipher_open_header(&s->rx, header);
     if (result != DUET_OK)
         return duet__session_fail(s, result, NULL);
@@ -210,7 +212,9 @@ bytes_needed(const struct duet_session *s)
         return s->own->need - s->own->got;
     if (s->rx.state == DUET__CIPHER_IN_FRAME)
         return (size_t)duet__cipher_left(&s->rx);
-    return opening_left(s) + DUET_HEADER_SIZE - s->held_size;
+    if (s->rx_phase == DUET__RX_START)
+        return opening_left(s);
+    return DUET_HEADER_SIZE - (size_t)s->held_size;
 }
 
 /** A handshake of the application's own (§6) takes its bytes. */
@@ -245,7 +249,7 @@ duet_session_recv(duet_session *s, duet_step *step)
         return take_own(s, step);
     if (s->rx_phase == DUET__RX_START)
         result = take_opening(s, step);
-    if (result == DUET_OK && opening_left(s) == 0 && s->rx.state != DUET__CIPHER_IN_FRAME)
+    if (result == DUET_OK && s->rx_phase != DUET__RX_START && s->rx.state != DUET__CIPHER_IN_FRAME)
         result = take_header(s, step);
     if (result == DUET_OK && step->event == DUET_EVENT_NONE &&
         s->rx.state == DUET__CIPHER_IN_FRAME) {

@@ -59,8 +59,8 @@
  * An own handshake (§6) goes from START, WAIT to READY, READY: rx is ASKED while EVENT_NONCE waits,
  * tx is FLIGHT while what the turns wrote is pending, at either end and any number of times.
  *
- * Files, each using only those before it: session.c, own.c, handshake.c and refresh.c, library.c
- * and emit.c, send.c and recv.c, many.c, api.c.
+ * Files, each using only those before it: session.c, fill.c and own.c, handshake.c and refresh.c,
+ * library.c and emit.c, send.c and recv.c, many.c, api.c.
  */
 
 /** The peer's direction. */
@@ -125,14 +125,19 @@ struct duet__refresh {
 /** A handshake under way. */
 struct duet__session_handshake {
     struct duet__handshake messages; /* m1, m2, m3 and S */
-    uint8_t opening[WIRE_NONCE];     /* the peer's nonce, as it arrives */
-    size_t opened;                   /* bytes of prelude and nonce that have arrived */
-    uint8_t *hello;                  /* the HELLO that is arriving; NULL: none */
-    size_t hello_size;               /* bytes */
-    uint64_t now_ms;                 /* when the connection began; 0: no clock */
-    uint64_t draws[2];               /* random: the number of padding bytes in each HELLO of ours */
-    struct duet__bytes padding[2];   /* for tests: their content and size; data NULL: by draws */
-    unsigned hellos;                 /* HELLOs of ours that are sealed */
+    /* What follows the peer's prelude, as it arrives: opening, nonce, first header. */
+    uint8_t arrived[WIRE_OPENING + WIRE_NONCE + DUET_HEADER_SIZE];
+    size_t opened;                     /* bytes of prelude and of that which have arrived */
+    size_t opening_size;               /* bytes of opening with which secrets are tried next */
+    size_t tried;                      /* secrets so far */
+    uint8_t *hello;                    /* the HELLO that is arriving; NULL: none */
+    size_t hello_size;                 /* bytes */
+    uint64_t now_ms;                   /* when the connection began; 0: no clock */
+    uint64_t draws[2];                 /* random: the sizes of our HELLOs */
+    uint8_t letters[2 * WIRE_OPENING]; /* random: our opening */
+    struct duet__bytes opening;        /* for tests: our opening; data NULL: by letters */
+    struct duet__bytes padding[2];     /* for tests: content and size; data NULL: by draws */
+    unsigned hellos;                   /* HELLOs of ours that are sealed */
 };
 
 /** A handshake of the application's own under way (§6). */
@@ -172,7 +177,9 @@ struct duet_session {
     uint32_t refreshes; /* whose keys we send under */
     uint32_t tx_limit, rx_limit;
     uint8_t receipt[2][DUET_RECEIPT_SIZE];
-    uint8_t exporter[WIRE_DIGEST]; /* X */
+    uint64_t first_draw;              /* random: the sizes of the first writes (§6) */
+    uint16_t first_least, first_most; /* bytes of each */
+    uint8_t exporter[WIRE_DIGEST];    /* X */
     uint8_t peer_key[DUET_KEY_SIZE];
     uint8_t ping[DUET_PING_SIZE]; /* ours: pending, or sent and unanswered */
     uint8_t pong[DUET_PING_SIZE]; /* pending, to the peer */
@@ -185,6 +192,7 @@ struct duet_session {
     uint8_t rx_phase;             /* enum duet__rx_phase */
     uint8_t refresh_phase;        /* enum duet__refresh_phase */
     uint8_t pending;              /* set of enum duet__pending */
+    uint8_t first_left;           /* writes that are still filled */
     unsigned preset : 1;          /* never changes */
     unsigned raw : 1;          /* never changes: keys of the application's, which do not rotate */
     unsigned hybrid : 1;       /* ML-KEM was agreed on; set with S */
@@ -196,7 +204,7 @@ struct duet_session {
     unsigned receipts : 2;     /* set of 1 << role, of the directions that are closed */
 };
 
-_Static_assert(sizeof(struct duet_session) <= 1200, "an established session is small");
+_Static_assert(sizeof(struct duet_session) <= 1248, "an established session is small");
 
 static inline enum duet_role
 duet__peer_role(const struct duet_session *s)
@@ -276,8 +284,9 @@ void duet__session_wipe(struct duet_session *s);
 int duet__session_begin_handshake(struct duet_session *s, const uint8_t random[DUET_RANDOM_SIZE],
                                   uint64_t now_ms);
 
-/** The peer's nonce and first header are here: open it. Returns DUET_OK or a fatal result. */
-int duet__session_first_header(struct duet_session *s, const uint8_t header[DUET_HEADER_SIZE]);
+/** The bytes are here with which secrets are tried next: try them. Returns DUET_OK, then rx is
+ * HELLO, or still START where other secrets take more bytes; or a fatal result. */
+int duet__session_first_header(struct duet_session *s);
 
 /** A HELLO is verified: act on its message. Returns DUET_OK or a fatal result. */
 int duet__session_hello_received(struct duet_session *s);
@@ -335,9 +344,29 @@ int duet__library_received(struct duet_session *s, enum duet_event *event);
 int duet__session_new_raw(duet_session **session, const duet_config *config, duet_cipher *tx,
                           duet_cipher *rx);
 
+/* ---- fill.c ---- */
+
+/** Our secret is known, and with it the dialect: how our first writes are filled (§6). */
+void duet__session_begin_first(struct duet_session *s);
+
+/** Bytes of the PAD frames that fill our next write, of `used` bytes so far; 0: it is not filled,
+ * or long enough. */
+size_t duet__session_fill_size(const struct duet_session *s, size_t used);
+
+/** Seal those frames; the write is counted. Returns DUET_OK, DUET_E_CRYPTO. */
+int duet__session_fill(struct duet_session *s, struct duet__writer *to, size_t used);
+
 /* ---- emit.c ---- */
 
 /** Bytes that duet_session_flush() would write. */
 size_t duet__pending_size(const struct duet_session *s);
+
+/** As duet_session_flush(). more 1: the application's frames follow in the same write, which is
+ * filled after them. */
+int duet__session_flush(duet_session *s, uint8_t *out, size_t cap, size_t *put, int more);
+
+/** Seal a frame of the library's, with n bytes of payload in place. Returns DUET_OK,
+ * DUET_E_CRYPTO. */
+int duet__session_seal(struct duet_session *s, uint8_t *frame, uint32_t code, size_t n);
 
 #endif

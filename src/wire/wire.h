@@ -37,14 +37,22 @@ enum { WIRE_ROTATE_LEAST = 1, WIRE_ROTATE_MOST = 30 };     /* exponents */
 enum { WIRE_ROTATE_FRAMES = 16, WIRE_ROTATE_BLOCKS = 22 }; /* by default */
 enum { WIRE_SALT_LEAST = 16, WIRE_SALT_MOST = 1024 };      /* bytes of a preset salt */
 
+/* §6 profiles */
+enum {
+    WIRE_HELLO_SIZE_LEAST = 1536, /* bytes of a HELLO's flight by default */
+    WIRE_HELLO_SIZE_MOST = 3072,
+    WIRE_FLIGHT_MOST = 16000, /* bytes to which a flight or a write can be filled */
+    WIRE_FIRST_MOST = 16,     /* writes that can be filled */
+    WIRE_OPENING_FIELDS = 6,  /* of an opening, at most */
+    WIRE_OPENING = 96         /* bytes of an opening, at most */
+};
+
 /* §4 the handshake */
 enum {
     WIRE_NONCE = DUET_NONCE_SIZE,
-    WIRE_HELLO_MOST = 16384, /* bytes of a HELLO's payload */
-    WIRE_HELLO_HEAD = 3,     /* pattern(1), length(2) */
-    WIRE_PARAMS = 16,        /* bytes before the extensions */
-    WIRE_HELLO_PAD = 1000,   /* §6, bytes: the most by default, and the most of all */
-    WIRE_HELLO_PAD_MOST = 16000,
+    WIRE_HELLO_MOST = 16384,       /* bytes of a HELLO's payload */
+    WIRE_HELLO_HEAD = 3,           /* pattern(1), length(2) */
+    WIRE_PARAMS = 16,              /* bytes before the extensions */
     WIRE_EXTENSION_KEM = 1,        /* the type of extension `kem` */
     WIRE_KEM_MLKEM768 = 1,         /* its suite */
     WIRE_KEM_PAYLOAD_LEAST = 2048, /* a max_payload under which there is no hybrid session */
@@ -53,7 +61,7 @@ enum {
     WIRE_MAX_PAYLOAD_LEAST = 256,
     WIRE_OPENING_MOST = 65536, /* bytes of prelude, nonce, HELLOs and READY of one direction */
     /* what is left of that for READY after the longest of the others */
-    WIRE_READY_MOST = WIRE_OPENING_MOST - (int)DUET_PRELUDE_MOST - WIRE_NONCE -
+    WIRE_READY_MOST = WIRE_OPENING_MOST - (int)DUET_PRELUDE_MOST - WIRE_OPENING - WIRE_NONCE -
                       2 * (WIRE_HELLO_MOST + (int)DUET_FRAME_OVERHEAD) - (int)DUET_FRAME_OVERHEAD
 };
 

@@ -18,9 +18,10 @@ size_t starts[FRAMES + 1];
 unsigned bits = 1;
 unsigned long cases;
 
-const struct pair_options patterns[PATTERNS] = {{.pattern = DUET_PATTERN_SECRET, .hello_pad = 5},
-                                                {.pattern = DUET_PATTERN_EPHEMERAL, .hello_pad = 0},
-                                                {.pattern = DUET_PATTERN_IDENTITY, .hello_pad = 9}};
+const struct pair_options patterns[PATTERNS] = {
+    {.pattern = DUET_PATTERN_SECRET, .hello_size = 205},
+    {.pattern = DUET_PATTERN_EPHEMERAL, .hello_size = 0},
+    {.pattern = DUET_PATTERN_IDENTITY, .hello_size = 209}};
 
 struct pair_end *
 end_of(unsigned role)

@@ -139,18 +139,26 @@ printf '[Peer alice]\nPublicKey = %s\n' "$public" >peers
 expect 0 "" duet key show peers
 says "$public  alice" out
 printf '[Peer alice]\nPublicKey = x\n' >bad.peers
-printf '[Profile]\nLabel = acme\nHelloPad = 0 100\n' >profile
-printf '[Profile]\nLabel = acme\nHelloPad = 100 0\n' >bad.profile
+printf '[Profile]\nLabel = acme\nHelloSize = 0 100\n' >profile
+printf '[Profile]\nLabel = acme\nHelloSize = 100 0\n' >bad.profile
+printf '[Profile]\nHelloPad = 0 100\n' >old.profile
+printf '[Profile]\nDialect = secret\nFirst = 2 500 600\n' >dialect.profile
 : >empty.profile
 expect 0 "" duet key show profile
 says "kind: profile" out
+says "flight of a HELLO: 0 to 100 bytes" out
+expect 0 "" duet key show dialect.profile
+says "dialect: secret" out
+says "flight of a HELLO: as the dialect says" out
+says "first writes: 2, filled to 500 to 600 bytes" out
 cp peers open.peers && chmod 666 open.peers
 expect 2 "open.peers: everybody can write it" duet pipe -k secret.key -i my.id --peers open.peers 127.0.0.1:1
 expect 2 "bad.peers:2: PublicKey" duet pipe -k secret.key -i my.id --peers bad.peers 127.0.0.1:1
 expect 2 "No such file" duet pipe -k secret.key -i my.id --peers missing 127.0.0.1:1
 expect 2 "is a profile; give it with --profile" duet pipe -k secret.key -i my.id --peers profile 127.0.0.1:1
 expect 2 "needs -i" duet pipe -k secret.key --peers peers 127.0.0.1:1
-expect 2 "bad.profile:3: HelloPad" duet pipe -k secret.key --profile bad.profile 127.0.0.1:1
+expect 2 "bad.profile:3: HelloSize" duet pipe -k secret.key --profile bad.profile 127.0.0.1:1
+expect 2 "old.profile:2: HelloPad is no longer known: write HelloSize" duet pipe -k secret.key --profile old.profile 127.0.0.1:1
 expect 2 "is empty" duet pipe -k secret.key --profile empty.profile 127.0.0.1:1
 expect 2 "is a folder" duet pipe -k secret.key --profile folder 127.0.0.1:1
 expect 2 "is a peers file; give it with --peers" duet pipe -k secret.key --profile peers 127.0.0.1:1

@@ -65,7 +65,7 @@ session(enum duet_pattern pattern)
     static struct pair pair;
     const struct pair_options options = {
         .pattern = pattern,
-        .hello_pad = 90,
+        .hello_size = 290,
         .rotate_frames = 2,
         .rotate_blocks = 20,
         .no_hybrid = 1, /* ML-KEM is libcrypto's, and branches on a public matrix of the seed's */

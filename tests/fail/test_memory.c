@@ -51,7 +51,7 @@ static struct pair_end *const bottom = &pair.end[DUET_BOTTOM];
 static int
 session_with(long n, enum duet_pattern pattern)
 {
-    const struct pair_options options = {.pattern = pattern, .hello_pad = 100};
+    const struct pair_options options = {.pattern = pattern, .hello_size = 300};
     static const uint8_t draw[DUET_FRESH_SIZE] = {3};
     int unused;
 

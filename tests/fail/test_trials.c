@@ -33,7 +33,7 @@ static unsigned
 count_headers(unsigned place)
 {
     static struct pair pair;
-    static const struct pair_options plain = {.pattern = DUET_PATTERN_EPHEMERAL, .hello_pad = 40};
+    static const struct pair_options plain = {.pattern = DUET_PATTERN_EPHEMERAL, .hello_size = 240};
     struct pair_end *top = &pair.end[DUET_TOP], *bottom = &pair.end[DUET_BOTTOM];
     uint8_t secret[64];
 

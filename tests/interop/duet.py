@@ -6,6 +6,7 @@ the document.
 """
 
 import os
+import secrets
 import struct
 
 import mlkem
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from dialect import Dialect
 from frames import (BOTTOM, CLOSE, HELLO, MORE, PAD, PING, PONG, READY,  # noqa: F401
                     REFRESH, RESERVED, ROTATE, TOP, Direction, Violation, bytes_of, expand, extract,
                     sha256)
@@ -137,10 +139,16 @@ class Session:
 
     def __init__(self, role, secret, pattern=EPHEMERAL, label=b"", preludes=(b"", b""), padding=0,
                  static=None, rotate=(16, 22), max_payload=1 << 20, nonce=None, ephemeral=None,
-                 extensions=b"", time=0, hybrid="off", kem_random=None, extensions_after=b""):
+                 extensions=b"", time=0, hybrid="off", kem_random=None, extensions_after=b"",
+                 dialect=False, opening=None):
         self.role, self.secret, self.pattern, self.label = role, secret, pattern, label
         self.peer = BOTTOM if role == TOP else TOP
         self.prelude = dict(zip((TOP, BOTTOM), preludes))
+        self.dialect = Dialect(secret, label) if dialect else None
+        self.opening = b"" # ours
+        if dialect:
+            self.opening = self.dialect.opening(role) if opening is None else opening
+        # bytes of padding, their number, or the least and most bytes of a HELLO's flight
         self.padding, self.static, self.ephemeral = padding, static, ephemeral
         self.params = struct.pack(">BBBBIQ", 1, 0, *rotate, max_payload, time)
         self.extensions = [extensions, extensions_after]
@@ -161,7 +169,7 @@ class Session:
             if self.noise and self.kem != "off":
                 self.kem_out, self.kem_dk = mlkem.keygen(self.kem_random)
             self.tx = Direction(TOP, "hello", self._half(TOP), self.nonces[TOP], label)
-            self.out += self.prelude[TOP] + self.nonces[TOP] + self._hello()
+            self.out += self.prelude[TOP] + self.opening + self.nonces[TOP] + self._hello()
 
     def _half(self, role, whole=None):
         whole = whole or self.secret
@@ -185,8 +193,16 @@ class Session:
         message = struct.pack(">BH", self.pattern, len(body)) + body
         self.messages += message
         self.hellos += 1
-        padding = self.padding if isinstance(self.padding, bytes) else os.urandom(self.padding)
-        return self.tx.seal(HELLO, message + padding)
+        return self.tx.seal(HELLO, message + self._hello_padding(len(message), third))
+
+    def _hello_padding(self, length, third):
+        if isinstance(self.padding, bytes):
+            return self.padding
+        if isinstance(self.padding, int):
+            return os.urandom(self.padding)
+        least, most = self.padding
+        size = least + secrets.randbelow(most - least + 1)
+        return os.urandom(max(0, size - (24 if third else 56) - length))
 
     def _params(self):
         kem = b""
@@ -221,10 +237,13 @@ class Session:
 
     def _step_opening(self):
         prelude = self.prelude[self.peer]
-        if len(self.buffer) < len(prelude) + 32:
+        opening = self.dialect.size(self.peer) if self.dialect else 0
+        if len(self.buffer) < len(prelude) + opening + 32:
             return False
         if self._take(len(prelude)) != prelude:
             raise Violation("prelude")
+        if self.dialect and not self.dialect.fits(self.peer, self._take(opening)):
+            raise Violation("opening")
         self.nonces[self.peer] = self._take(32)
         salt = self.nonces[TOP] if self.peer == TOP else self.nonces[TOP] + self.nonces[BOTTOM]
         self.rx = Direction(self.peer, "hello", self._half(self.peer), salt, self.label)
@@ -326,7 +345,7 @@ class Session:
             self.nonces.setdefault(BOTTOM, os.urandom(32))
             salt = self.nonces[TOP] + self.nonces[BOTTOM]
             self.tx = Direction(BOTTOM, "hello", self._half(BOTTOM), salt, self.label)
-            self.out += self.prelude[BOTTOM] + self.nonces[BOTTOM] + self._hello()
+            self.out += self.prelude[BOTTOM] + self.opening + self.nonces[BOTTOM] + self._hello()
             if self.pattern == IDENTITY:
                 self.phase = "third"
                 return

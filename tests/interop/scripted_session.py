@@ -42,6 +42,7 @@ def make(case, role):
         kem_random=hexed("kem_seed" if role == TOP else "kem_m") or None,
         nonce=bytes.fromhex(case["N_t" if role == TOP else "N_b"]),
         ephemeral=hexed("ephemeral") or None,
+        dialect=case.get("dialect") == "secret", opening=hexed("opening"),
         static=X25519PrivateKey.from_private_bytes(static) if static else None)
 
 

@@ -16,6 +16,7 @@ import unittest
 import duet
 import mlkem
 import scripted_session
+from dialect import Dialect
 from scripted_session import payload
 from duet import BOTTOM, CLOSE, EPHEMERAL, IDENTITY, PAD, READY, ROTATE, SECRET, TOP, Session
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -49,6 +50,14 @@ class Vectors(unittest.TestCase):
         for number, case in enumerate(vectors("handshake.json")["cases"]):
             with self.subTest(case=number):
                 self.check_case(case)
+
+    def test_dialect(self):
+        for number, case in enumerate(vectors("dialect.json")["cases"]):
+            with self.subTest(case=number):
+                self.check_case(case)
+                dialect = Dialect(bytes.fromhex(case["W"]), case["label"].encode())
+                self.assertEqual(dialect.g.hex(), case["G"])
+                self.assertEqual(list(dialect.first_size), case["first_size"])
 
     def test_hybrid(self):
         for case in vectors("hybrid.json")["cases"]:
@@ -214,8 +223,9 @@ def write_files(work):
         "theirs": base64.b64encode(b"\x09" * 32).decode() + "\n",
         "peers": f"[Peer us]\nPublicKey = {base64.b64encode(duet.public(identity)).decode()}\n",
         "profile": "[Profile]\nLabel = acme ✓\nPreludeTop = GET / HTTP/1.1\\x0d\\x0a\n"
-                   "PreludeBottom = HTTP/1.1 200\\x00\nHelloPad = 1000 16000\nRotateFrames = 1\n"
+                   "PreludeBottom = HTTP/1.1 200\\x00\nHelloSize = 1000 16000\nRotateFrames = 1\n"
                    "RotateBlocks = 3\n",
+        "dialect": "[Profile]\nLabel = acme\nDialect = secret\n",
     }
     for name, text in files.items():
         with open(os.open(f"{work}/{name}", os.O_CREAT | os.O_WRONLY, 0o600), "w",
@@ -225,6 +235,9 @@ def write_files(work):
 
 PROFILE = {"label": "acme ✓".encode(), "padding": 777, "rotate": (2, 4),
            "preludes": (b"GET / HTTP/1.1\r\n", b"HTTP/1.1 200\0")}
+
+
+DIALECT = {"label": b"acme", "dialect": True, "padding": (1400, 2000)}
 
 
 class WithPipe(unittest.TestCase):
@@ -238,12 +251,12 @@ class WithPipe(unittest.TestCase):
     def tearDownClass(cls):
         cls.folder.cleanup()
 
-    def talk(self, role, pattern, piece=None, profile=False, count=20, hybrid="off"):
+    def talk(self, role, pattern, piece=None, profile=None, count=20, hybrid="off"):
         """A whole session: data both ways, PAD, PING, ROTATE, refresh from our side, CLOSE."""
         data = payload(50000)
-        options = PROFILE if profile else {}
-        pipe = Pipe(self.work, role, pattern, f"{self.work}/profile" if profile else None, data, hybrid,
-                    **options)
+        options = {None: {}, "profile": PROFILE, "dialect": DIALECT}[profile]
+        pipe = Pipe(self.work, role, pattern, f"{self.work}/{profile}" if profile else None, data,
+                    hybrid, **options)
         pipe.piece = piece
         self.assertTrue(pipe.until(lambda s: s.ready))
         sent = b""
@@ -270,7 +283,8 @@ class WithPipe(unittest.TestCase):
         return pipe.session
 
     def test_all_patterns_both_roles(self):
-        for pattern, role, profile in itertools.product(NAMES, (TOP, BOTTOM), (False, True)):
+        profiles = (None, "profile", "dialect")
+        for pattern, role, profile in itertools.product(NAMES, (TOP, BOTTOM), profiles):
             with self.subTest(pattern=pattern, role=role, profile=profile):
                 self.talk(role, pattern, profile=profile)
 

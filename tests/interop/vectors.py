@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Known answers that the second implementation draws anew, replayed by the first.
 
-    vectors.py [--count N] [--seed N] [-o FOLDER] [PROGRAM...]
+    vectors.py [--count N] [--seed N] [--only KIND] [-o FOLDER] [PROGRAM...]
 
-Writes frames.json, negative.json and handshake.json as the public vectors are, of N cases each: raw
-directions with frames of any code and length, frames that are altered, and whole sessions in all
-patterns. Then runs the programs of tests/vectors on them. The same seed gives the same cases.
+Writes frames.json, negative.json, handshake.json and dialect.json as the public vectors are, of N
+cases each: raw directions with frames of any code and length, frames that are altered, and whole
+sessions in all patterns, without and with a dialect (tests/vectors/dialect.json is
+`--count 6 --seed 2 --only dialect`). Then runs the programs of tests/vectors on them. The same seed gives the same cases.
 """
 
 import argparse
@@ -26,6 +27,7 @@ except ImportError:
 
 import duet
 import scripted_session
+from dialect import Dialect
 from duet import BOTTOM, IDENTITY, SECRET, TOP, Direction, Violation
 
 CODES = (0, 1, 255, 0xDEADBEEF, 0xFFFFFEFF, *range(0xFFFFFF00, 0xFFFFFF0A))
@@ -122,6 +124,11 @@ def handshake_case(draw):
             static = draw.randbytes(32)
             case[f"static_{role}"] = static.hex()
             case[f"static_{role}_public"] = duet.public(X25519PrivateKey.from_private_bytes(static)).hex()
+    return play(case)
+
+
+def play(case):
+    """The case with what both parties send and get."""
     top, bottom = scripted_session.run_case(case)
     return case | {"top_sends": top.out.hex(), "bottom_sends": bottom.out.hex(),
                    "session_secret": top.session_secret.hex(),
@@ -129,13 +136,27 @@ def handshake_case(draw):
                    "receipt_top": top.receipts[TOP].hex(), "receipt_bottom": top.receipts[BOTTOM].hex()}
 
 
-KINDS = {"frames": frames_case, "negative": negative_case, "handshake": handshake_case}
+def dialect_case(draw):
+    """A whole session with a dialect, and all numbers of it."""
+    case = handshake_case(draw)
+    dialect = Dialect(bytes.fromhex(case["W"]), case["label"].encode())
+    case |= {"dialect": "secret", "G": dialect.g.hex(), "hello_size": dialect.hello_size,
+             "first_size": dialect.first_size, "silence_ms": dialect.silence_ms,
+             "linger_ms": dialect.linger_ms}
+    for role in (TOP, BOTTOM):
+        case |= {f"fields_{role}": dialect.fields[role], f"first_{role}": dialect.first[role],
+                 f"opening_{role}": dialect.opening(role, draw.choice).hex()}
+    return play(case)
 
 
-def write(folder, count, seed):
+KINDS = {"frames": frames_case, "negative": negative_case, "handshake": handshake_case,
+         "dialect": dialect_case}
+
+
+def write(folder, count, seed, kinds):
     draw = random.Random(seed)
-    for name, make in KINDS.items():
-        cases = [make(draw) for _ in range(count)]
+    for name in kinds:
+        cases = [KINDS[name](draw) for _ in range(count)]
         text = json.dumps({"about": f"drawn by {os.path.basename(__file__)}, seed {seed}", "cases": cases})
         (folder / f"{name}.json").write_text(text, encoding="utf-8")
 
@@ -144,12 +165,13 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", choices=KINDS, help="cases of this kind alone")
     parser.add_argument("-o", type=pathlib.Path)
     parser.add_argument("programs", nargs="*")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.o or pathlib.Path(temporary)
-        write(folder, chosen.count, chosen.seed)
+        write(folder, chosen.count, chosen.seed, [chosen.only] if chosen.only else KINDS)
         codes = [subprocess.run([program, str(folder)], check=False).returncode
                  for program in chosen.programs]
     print(f"{chosen.count} cases of each kind, seed {chosen.seed}")

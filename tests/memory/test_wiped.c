@@ -35,7 +35,7 @@ add_keys(const char *name, const struct duet__cipher *d)
 static void
 open_both(void)
 {
-    pair_open(&pair, &(struct pair_options){.pattern = pattern, .hello_pad = 40});
+    pair_open(&pair, &(struct pair_options){.pattern = pattern, .hello_size = 240});
     for (int i = 0; i < 2; i++) {
         const struct duet_config *config = pair.end[i].config;
         const struct duet__psk *psk = &config->psks[0];

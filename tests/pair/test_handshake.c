@@ -17,7 +17,7 @@
 static struct pair pair;
 static struct pair_end *const top = &pair.end[DUET_TOP];
 static struct pair_end *const bottom = &pair.end[DUET_BOTTOM];
-static const struct pair_options plain = {.pattern = DUET_PATTERN_EPHEMERAL, .hello_pad = 40};
+static const struct pair_options plain = {.pattern = DUET_PATTERN_EPHEMERAL, .hello_size = 240};
 static const struct pair_options identity = {.pattern = DUET_PATTERN_IDENTITY};
 
 static void
@@ -114,7 +114,7 @@ another_profile(void **state)
     assert_int_equal(pair_sessions(&pair), DUET_OK);
     pair_handshake(&pair);
     pair_thaw(&pair);
-    profile.hello_pad_most = 16001;
+    profile.hello_most = 16001;
     assert_int_equal(duet__config_set_profile(top->config, &profile), DUET_E_MISUSE);
     pair_close(&pair);
 }
@@ -195,7 +195,7 @@ skew(void **state)
 static int
 with_byte(size_t at, uint8_t value)
 {
-    pair_open(&pair, &(struct pair_options){.pattern = DUET_PATTERN_SECRET, .hello_pad = 2});
+    pair_open(&pair, &(struct pair_options){.pattern = DUET_PATTERN_SECRET, .hello_size = 77});
     top->session->handshake->messages.message[at] = value;
     assert_int_equal(pair_flush(top), DUET_OK);
     int result = pair_carry(top, bottom);

@@ -46,7 +46,7 @@ configure(struct pair_end *end, const struct pair_options *options, uint8_t seed
     struct duet__identity identity;
 
     memset(&profile, 0, sizeof profile);
-    profile.hello_pad_least = profile.hello_pad_most = options->hello_pad;
+    profile.hello_least = profile.hello_most = options->hello_size;
     profile.rotate_frames = options->rotate_frames != 0 ? options->rotate_frames : 16;
     profile.rotate_blocks = options->rotate_blocks != 0 ? options->rotate_blocks : 22;
     memset(secret, 0x5a, sizeof secret);

@@ -40,7 +40,7 @@ struct pair {
 /** What both configurations have in common. */
 struct pair_options {
     enum duet_pattern pattern;
-    uint32_t hello_pad;                    /* bytes, exactly */
+    uint32_t hello_size;                   /* bytes of a HELLO's flight, where it is shorter */
     unsigned rotate_frames, rotate_blocks; /* 0: the defaults */
     int speak_first;
     int no_hybrid; /* 1: DUET_HYBRID_OFF; 0: the default */

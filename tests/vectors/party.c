@@ -21,6 +21,7 @@ const struct names party_top = {
     .private_key = "static_top",
     .public_key = "static_top_public",
     .padding = "hello_padding_top",
+    .opening = "opening_top",
     .refresh = "refresh_private_top",
     .kem = "kem_top",
     .kem_random = "kem_seed_top",
@@ -34,6 +35,7 @@ const struct names party_bottom = {
     .private_key = "static_bottom",
     .public_key = "static_bottom_public",
     .padding = "hello_padding_bottom",
+    .opening = "opening_bottom",
     .refresh = "refresh_private_bottom",
     .kem = "kem_bottom",
     .kem_random = "kem_m_bottom",
@@ -49,7 +51,7 @@ set_profile(struct party *party, const json_t *one, const uint8_t *params)
     const char *label = json_string_value(json_object_get(one, "label"));
 
     duet__profile_init(&profile);
-    profile.hello_pad_most = 0;
+    profile.hello_least = profile.hello_most = 0;
     profile.label_size = label != NULL ? strlen(label) : 0;
     if (profile.label_size > 0)
         memcpy(profile.label, label, profile.label_size);
@@ -58,6 +60,10 @@ set_profile(struct party *party, const json_t *one, const uint8_t *params)
             memcpy(profile.prelude[i], preludes[i].data, preludes[i].size);
         profile.prelude_size[i] = preludes[i].size;
         bytes_free(&preludes[i]);
+    }
+    if (json_object_get(one, "dialect") != NULL) {
+        profile.dialect = 1;
+        profile.first_given = 1; /* none: cases hold no filled writes */
     }
     if (params != NULL) {
         profile.rotate_frames = params[2];
@@ -179,6 +185,10 @@ party_make(struct party *party, const json_t *one, const struct names *names)
                                       params.size > 0 ? duet__load64(params.data + 8) : 0),
                      DUET_OK);
     party->padding = bytes_of(one, names->padding);
+    party->opening = bytes_of(one, names->opening);
+    if (party->opening.size > 0)
+        party->session->handshake->opening =
+            (struct duet__bytes){party->opening.data, party->opening.size};
     party_fresh(party->fresh, one, names->refresh, "");
     for (int i = 0; i < 2; i++)
         party->session->handshake->padding[i] =
@@ -194,6 +204,7 @@ party_unmake(struct party *party)
     bytes_free(&party->extensions[0]);
     bytes_free(&party->extensions[1]);
     bytes_free(&party->padding);
+    bytes_free(&party->opening);
 }
 
 /* ---- Carrying bytes ---- */

@@ -14,7 +14,7 @@ enum { WIRE_MOST = 65536 };
 struct party {
     duet_config *config;
     duet_session *session;
-    struct bytes extensions[2], padding;
+    struct bytes extensions[2], padding, opening;
     uint8_t fresh[DUET_FRESH_SIZE]; /* what answers EVENT_RANDOM */
     uint8_t sent[WIRE_MOST];        /* all that it put on the wire */
     size_t sent_size, carried;
@@ -26,8 +26,8 @@ struct party {
 /** The members of a case that belong to one party. */
 struct names {
     enum duet_role role;
-    const char *params, *nonce, *ephemeral, *private_key, *public_key, *padding, *refresh, *kem,
-        *kem_random;
+    const char *params, *nonce, *ephemeral, *private_key, *public_key, *padding, *opening, *refresh,
+        *kem, *kem_random;
 };
 
 /** The names in both files. */

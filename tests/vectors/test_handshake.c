@@ -1,5 +1,5 @@
 /*
- * handshake.json: whole sessions in both roles, every byte that each party puts on the wire, with
+ * handshake.json, dialect.json: whole sessions in both roles, every byte that each party puts on the wire, with
  * refresh, exporter and receipts (docs/protocol.md §4, §5).
  */
 #include "vectors/party.h"
@@ -104,30 +104,97 @@ check_case(struct pair *pair)
 }
 
 static void
-sessions(void **state)
+check_file(const char *name, void (*check)(struct pair *pair))
 {
     static struct pair pair;
-    json_t *root = vectors_load("handshake.json");
+    json_t *root = vectors_load(name);
     const json_t *cases = json_object_get(root, "cases");
     size_t i;
 
-    (void)state;
     assert_true(json_array_size(cases) > 0);
     json_array_foreach(cases, i, pair.one)
     {
         party_make(&pair.top, pair.one, &party_top);
         party_make(&pair.bottom, pair.one, &party_bottom);
-        check_case(&pair);
+        check(&pair);
         party_unmake(&pair.top);
         party_unmake(&pair.bottom);
     }
     json_decref(root);
 }
 
+static void
+sessions(void **state)
+{
+    (void)state;
+    check_file("handshake.json", check_case);
+}
+
+/* ---- Dialects (§6) ---- */
+
+static void
+assert_range(const json_t *one, const char *member, struct duet__range range)
+{
+    const json_t *both = json_object_get(one, member);
+
+    assert_int_equal(json_array_size(both), 2);
+    assert_int_equal(range.least, json_integer_value(json_array_get(both, 0)));
+    assert_int_equal(range.most, json_integer_value(json_array_get(both, 1)));
+}
+
+static void
+assert_opening(const json_t *one, const struct duet__dialect *dialect, enum duet_role role,
+               const char *fields, const char *opening)
+{
+    const json_t *list = json_object_get(one, fields), *field;
+    struct bytes bytes = bytes_of(one, opening);
+    size_t i;
+
+    assert_int_equal(json_array_size(list), dialect->count[role]);
+    json_array_foreach(list, i, field)
+    {
+        const struct duet__dialect_field *mine = &dialect->fields[role][i];
+        assert_int_equal(mine->length, json_integer_value(json_array_get(field, 0)));
+        assert_int_equal(mine->alphabet, json_integer_value(json_array_get(field, 1)));
+    }
+    assert_int_equal(bytes.size, dialect->size[role]);
+    assert_true(duet__dialect_fits(dialect, role, bytes.data));
+    bytes.data[bytes.size - 1] = ' '; /* of no alphabet */
+    assert_false(duet__dialect_fits(dialect, role, bytes.data));
+    bytes_free(&bytes);
+}
+
+static void
+check_dialect(struct pair *pair)
+{
+    const json_t *one = pair->one;
+    const struct duet__dialect *dialect = &pair->top.config->psks[0].dialect;
+
+    assert_opening(one, dialect, DUET_TOP, "fields_top", "opening_top");
+    assert_opening(one, dialect, DUET_BOTTOM, "fields_bottom", "opening_bottom");
+    assert_range(one, "hello_size", dialect->hello_size);
+    assert_range(one, "first_size", dialect->first_size);
+    assert_range(one, "silence_ms", dialect->silence_ms);
+    assert_range(one, "linger_ms", dialect->linger_ms);
+    assert_int_equal(dialect->first[DUET_TOP], number_of(one, "first_top"));
+    assert_int_equal(dialect->first[DUET_BOTTOM], number_of(one, "first_bottom"));
+    check_case(pair);
+}
+
+static void
+dialects(void **state)
+{
+    (void)state;
+    check_file("dialect.json", check_dialect);
+}
+
 int
 main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(sessions)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sessions),
+        cmocka_unit_test(dialects),
+    };
 
     if (argc > 1)
         vectors_folder = argv[1];

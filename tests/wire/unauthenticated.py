@@ -213,7 +213,7 @@ def main():
         subprocess.run([DUET, "keygen", "-q", "-o", f"{folder}/k"], check=True,
                        stdout=subprocess.DEVNULL)
         with open(f"{folder}/bare", "w", encoding="utf-8") as profile:
-            profile.write("[Profile]\nHelloPad = 0 0\n")
+            profile.write("[Profile]\nHelloSize = 0 0\n")
         openings = Openings(record_flight(folder))
         if not asyncio.run(control(openings)):
             sys.exit("unauthenticated: the control, which closes at once, was not distinguished")

@@ -302,12 +302,7 @@ add_public(duet_config *config, duet_key **key, enum duet_kind kind, const char 
 static int
 add_profile(duet_config *config, struct key_facts *facts, const char *path)
 {
-    int code = add_public(config, &facts->profile, DUET_KIND_PROFILE, path);
-
-    if (code == EXIT_DONE && duet_key_profile_number(facts->profile, DUET_PROFILE_UNSUPPORTED))
-        log_warning("%s: Pad and Cover are not done yet; the rest of the profile is",
-                    printable(path));
-    return code;
+    return add_public(config, &facts->profile, DUET_KIND_PROFILE, path);
 }
 
 static int

@@ -79,6 +79,29 @@ show_peers(const struct text *text, const char *path)
     return EXIT_DONE;
 }
 
+/** Show what a profile says of sizes on the wire. */
+static void
+show_sizes(const duet_key *profile)
+{
+    int dialect = duet_key_profile_number(profile, DUET_PROFILE_DIALECT) != 0;
+
+    printf("dialect: %s\nflight of a HELLO: ", dialect ? "secret" : "none");
+    if (dialect && !duet_key_profile_number(profile, DUET_PROFILE_HELLO_GIVEN))
+        puts("as the dialect says");
+    else
+        printf("%u to %u bytes\n", duet_key_profile_number(profile, DUET_PROFILE_HELLO_LEAST),
+               duet_key_profile_number(profile, DUET_PROFILE_HELLO_MOST));
+    if (dialect && !duet_key_profile_number(profile, DUET_PROFILE_FIRST_GIVEN))
+        puts("first writes: filled as the dialect says");
+    else if (duet_key_profile_number(profile, DUET_PROFILE_FIRST) == 0)
+        puts("first writes: not filled");
+    else
+        printf("first writes: %u, filled to %u to %u bytes\n",
+               duet_key_profile_number(profile, DUET_PROFILE_FIRST),
+               duet_key_profile_number(profile, DUET_PROFILE_FIRST_LEAST),
+               duet_key_profile_number(profile, DUET_PROFILE_FIRST_MOST));
+}
+
 static int
 show_profile(const struct text *text, const char *path)
 {
@@ -93,9 +116,7 @@ show_profile(const struct text *text, const char *path)
     duet_key_profile_text(profile, DUET_PROFILE_PRELUDE_TOP, &top);
     duet_key_profile_text(profile, DUET_PROFILE_PRELUDE_BOTTOM, &bottom);
     printf("kind: profile\nlabel: %zu bytes\npreludes: %zu and %zu bytes\n", label, top, bottom);
-    printf("padding of HELLO: %u to %u bytes\n",
-           duet_key_profile_number(profile, DUET_PROFILE_HELLO_PAD_LEAST),
-           duet_key_profile_number(profile, DUET_PROFILE_HELLO_PAD_MOST));
+    show_sizes(profile);
     printf("rotation: 2^%u frames or 2^%u blocks\n",
            duet_key_profile_number(profile, DUET_PROFILE_ROTATE_FRAMES),
            duet_key_profile_number(profile, DUET_PROFILE_ROTATE_BLOCKS));
