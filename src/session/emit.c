@@ -184,7 +184,8 @@ emit_handshake(struct duet_session *s, struct duet__writer *to)
     return DUET_OK;
 }
 
-/** The pending frames, and PAD frames where the write has `fill` bytes else: after all but CLOSE. */
+/** The pending frames; where fill is not 0, the write has so many bytes and is filled, after all
+ * frames but CLOSE. */
 static int
 emit_pending(struct duet_session *s, struct duet__writer *to, size_t fill)
 {

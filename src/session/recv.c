@@ -1,6 +1,7 @@
 /*
  * Receiving: bytes as they arrive, taken apart into prelude, opening, nonce and frames, one event
- * at a time (docs/protocol.md §1 "A receiver", §4). What a frame of the library's leads to is in library.c.
+ * at a time (docs/protocol.md §1 "A receiver", §4). What a frame of the library's leads to is in
+ * library.c.
  */
 #include "session/session.h"
 
