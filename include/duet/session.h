@@ -281,8 +281,8 @@ DUET_API DUET_CHECKED int duet_session_send(duet_session *session, uint8_t *out,
 
 /**
  * Fill a write with PAD frames, as the profile's `First` or `Dialect` says (§6). Call it once for
- * each write that has frames of the application, after the last of them and before it goes out; what
- * duet_session_flush() alone writes is filled already.
+ * each write that has frames of the application, after the last of them. What duet_session_flush()
+ * alone writes is filled already.
  *
  * out   out: behind the write's frames; cap bytes, DUET_FILL_MOST at least.
  * used  bytes of the write so far. 0: nothing is done.
