@@ -1,7 +1,8 @@
 /*
  * What the session itself sends: its flight (prelude, opening, nonce, HELLO), READY, and the
- * library frames that are pending (docs/protocol.md §1, §3, §4). Nothing is emitted before duet_session_flush() is
- * called. The application's frames are in send.c; library.c is the receiving side of this table.
+ * library frames that are pending (docs/protocol.md §1, §3, §4). Nothing is emitted before
+ * duet_session_flush() is called. The application's frames are in send.c; library.c is the
+ * receiving side of this table.
  */
 #include "session/session.h"
 
