@@ -59,6 +59,15 @@ read_unix(struct address *out, const char *path)
     if (path[0] == 0 || strlen(path) >= sizeof out->un.sun_path)
         return "the path is empty or too long; it takes 1 to 107 bytes";
     memcpy(out->un.sun_path, path, strlen(path));
+    out->un_size = sizeof out->un;
+    if (path[0] != '@')
+        return NULL;
+    if (path[1] == 0)
+        return "no name after the @; an abstract socket is unix:@name, a file of that name "
+               "unix:./@";
+    /* As systemd, ssh and socat write it: a name of Linux's own, which is no file. */
+    out->un.sun_path[0] = 0;
+    out->un_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
     return NULL;
 }
 

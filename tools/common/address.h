@@ -1,6 +1,6 @@
 /*
- * Addresses as text: host:port, [v6]:port, :port, unix:/path, fd:N and systemd:NAME. dial.h
- * connects to them, listen.h listens on them.
+ * Addresses as text: host:port, [v6]:port, :port, unix:/path, unix:@name (abstract), fd:N and
+ * systemd:NAME. dial.h connects to them, listen.h listens on them.
  */
 #ifndef DUET_TOOL_ADDRESS_H
 #define DUET_TOOL_ADDRESS_H
@@ -17,6 +17,7 @@ struct address {
     char host[256]; /* of TCP; "" for any */
     char port[32];
     struct sockaddr_un un;
+    socklen_t un_size; /* of un: a name that is abstract has no end mark */
     int fd;
     const char *name; /* of systemd's; within the text that was parsed */
 };

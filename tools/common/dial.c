@@ -275,6 +275,6 @@ dial_address(struct dialled *dialled, const char *address, int timeout_ms)
         return dial_tcp(dialled, &where, address, timeout_ms);
     dialled->fd = where.fd;
     if (where.kind == ADDRESS_UNIX)
-        dialled->fd = dial_once((struct sockaddr *)&where.un, sizeof where.un, timeout_ms);
+        dialled->fd = dial_once((struct sockaddr *)&where.un, where.un_size, timeout_ms);
     return dialled->fd >= 0 ? EXIT_DONE : dial_failed(address);
 }

@@ -40,17 +40,38 @@ remove_stale(const struct sockaddr_un *un)
         close(fd);
 }
 
-static int
-listen_unix(struct listener *listener, const struct sockaddr_un *un, const char *address)
+/** What helps where a Unix socket could not be made. */
+static const char *
+unix_advice(int error, int is_abstract)
 {
-    remove_stale(un);
+    switch (error) {
+    case EADDRINUSE:
+        return is_abstract ? "another program has this name, choose another"
+                           : "a file or another program has it, choose another path";
+    case ENOENT:
+        return "make its folder first";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+        return "this user may not make files in its folder";
+    default:
+        return "choose another path";
+    }
+}
+
+static int
+listen_unix(struct listener *listener, const struct address *where, const char *address)
+{
+    const struct sockaddr_un *un = &where->un;
+    int is_abstract = un->sun_path[0] == 0;
+
+    if (!is_abstract)
+        remove_stale(un);
     int fd = duet__os_socket(AF_UNIX, SOCK_STREAM, DUET__OS_NO_WAITS);
-    if (fd < 0 || bind(fd, (const struct sockaddr *)un, sizeof *un) != 0 ||
+    if (fd < 0 || bind(fd, (const struct sockaddr *)un, where->un_size) != 0 ||
         listen(fd, BACKLOG) != 0) {
-        int code =
-            log_error(EXIT_CONNECT, "cannot listen on %s: %s; %s", printable(address), errno_text(),
-                      errno == EADDRINUSE ? "a file or another program has it, choose another path"
-                                          : "choose another path");
+        int code = log_error(EXIT_CONNECT, "cannot listen on %s: %s; %s", printable(address),
+                             errno_text(), unix_advice(errno, is_abstract));
         if (fd >= 0)
             close(fd);
         return code;
@@ -188,14 +209,32 @@ choose_port(struct sockaddr *at, const struct listener *listener)
         in->sin_port = port_of(&first);
 }
 
+/** What helps where a port could not be bound. */
+static const char *
+port_advice(int error)
+{
+    switch (error) {
+    case EADDRINUSE:
+        return "another program has the port, choose another";
+    case EACCES:
+    case EPERM:
+        return "ports below 1024 are root's: choose another, start as root with --user, or let "
+               "systemd pass the socket";
+    case EADDRNOTAVAIL:
+        return "this machine does not have the address, or not yet; ip address shows those it has";
+    case EAFNOSUPPORT:
+        return "this machine has no such kind of address";
+    default:
+        return "choose an address of this machine and a port it may have";
+    }
+}
+
 static int
 cannot_listen(struct listener *listener, const char *address, int error)
 {
     errno = error;
-    int code =
-        log_error(EXIT_CONNECT, "cannot listen on %s: %s; %s", printable(address), errno_text(),
-                  error == EADDRINUSE ? "another program has the port, choose another"
-                                      : "choose an address of this machine and a port it may have");
+    int code = log_error(EXIT_CONNECT, "cannot listen on %s: %s; %s", printable(address),
+                         errno_text(), port_advice(error));
     listener_close(listener);
     return code;
 }
@@ -340,7 +379,7 @@ listener_open(struct listener *listener, const char *address, enum listen_mode m
     if (where.kind == ADDRESS_TCP)
         return listen_tcp(listener, &where, address, mode, held);
     if (where.kind == ADDRESS_UNIX)
-        return listen_unix(listener, &where.un, address);
+        return listen_unix(listener, &where, address);
     return take_passed(listener, &where, address, held);
 }
 

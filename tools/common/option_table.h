@@ -65,7 +65,7 @@ struct option {
     const char *about;    /* NULL: an old name, which help does not show */
 };
 
-enum { OPTIONS_MOST = 100, OPTION_WHY = 200 }; /* rows; bytes of a reason */
+enum { OPTIONS_MOST = 160, OPTION_WHY = 200 }; /* rows; bytes of a reason */
 
 extern const struct option option_table[];
 extern const size_t option_count;

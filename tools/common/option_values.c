@@ -149,6 +149,20 @@ make_path(char *out, size_t cap, const char *folder, const char *value, char why
     return n >= 0 && (size_t)n < cap ? 0 : value_refuse(why, "the path is too long");
 }
 
+/** A Unix socket's path that is relative begins at the file's folder too. Returns 0, or -1. */
+static int
+make_address(char *out, size_t cap, const char *folder, const char *value, char why[OPTION_WHY])
+{
+    static const char prefix[] = "unix:";
+    const char *path = value + sizeof prefix - 1;
+    int is_relative = strncmp(value, prefix, sizeof prefix - 1) == 0 && path[0] != '/' &&
+                      path[0] != '@' && path[0] != 0;
+
+    int n = is_relative ? snprintf(out, cap, "%s%s%s", prefix, folder, path)
+                        : snprintf(out, cap, "%s", value);
+    return n >= 0 && (size_t)n < cap ? 0 : value_refuse(why, "the address is too long");
+}
+
 static int
 set_list(const struct option *o, struct strlist *list, const char *value, char why[OPTION_WHY])
 {
@@ -170,6 +184,11 @@ option_set(const struct option *o, enum option_owner owner, void *base, const ch
         return value_refuse(why, "has no value");
     if (o->kind == OPTION_PATH || o->kind == OPTION_PATHS) {
         if (make_path(path, sizeof path, folder, value, why) != 0)
+            return -1;
+        value = path;
+    }
+    if (o->kind == OPTION_LIST) {
+        if (make_address(path, sizeof path, folder, value, why) != 0)
             return -1;
         value = path;
     }

@@ -68,16 +68,21 @@ show_tunnels(json_t *tunnels)
     const char *name;
     json_t *t;
 
-    printf("%-16s %-6s %9s %9s %9s %9s %9s %9s %15s %14s %14s\n", "TUNNEL", "SIDE", "OPEN",
+    printf("%-16s %-6s %9s %9s %9s %9s %9s %9s %15s %14s %14s %s\n", "TUNNEL", "SIDE", "OPEN",
            "HALF-OPEN", "ACCEPTED", "FAILED", "REFUSED", "UNREACHED", "UNAUTHENTICATED", "BYTES-IN",
-           "BYTES-OUT");
+           "BYTES-OUT", "LISTENS-ON");
     json_object_foreach(tunnels, name, t)
     {
-        printf("%-16s %-6s %9llu %9llu %9llu %9llu %9llu %9llu %15llu %14llu %14llu\n",
+        printf("%-16s %-6s %9llu %9llu %9llu %9llu %9llu %9llu %15llu %14llu %14llu ",
                printable(name), text_of(t, "side"), number_of(t, "open"), number_of(t, "half_open"),
                number_of(t, "accepted"), number_of(t, "failed"), number_of(t, "refused"),
                number_of(t, "unreached"), number_of(t, "strangers"), number_of(t, "bytes_in"),
                number_of(t, "bytes_out"));
+        json_t *bound = json_object_get(t, "bound");
+        for (size_t i = 0; i < json_array_size(bound); i++)
+            printf("%s%s", i > 0 ? "," : "",
+                   printable(json_string_value(json_array_get(bound, i))));
+        putchar('\n');
     }
 }
 

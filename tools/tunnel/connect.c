@@ -122,7 +122,7 @@ try_target(struct connection *c)
     if (address_parse(&where, current_target(c), 0) != EXIT_DONE || where.kind == ADDRESS_FD)
         return attempt_failed(c, "is not an address that can be dialled");
     if (where.kind == ADDRESS_UNIX) {
-        result = race_prepare_one(c, (const struct sockaddr *)&where.un, sizeof where.un);
+        result = race_prepare_one(c, (const struct sockaddr *)&where.un, where.un_size);
     } else if (getaddrinfo(where.host, where.port, &digits, &list) == 0) {
         result = race_prepare(c, list);
         freeaddrinfo(list);

@@ -43,6 +43,28 @@ service_each_session(void *context, session_printer *print, void *out)
     }
 }
 
+static void
+service_each_bound(void *context, const struct tunnel_settings *tunnel, bound_printer *print,
+                   void *out)
+{
+    const struct service *service = context;
+    char room[RECORD_ADDRESS];
+
+    for (size_t i = 0; i < service->sockets.count; i++) {
+        const struct socket_entry *entry = &service->sockets.entries[i];
+        int is_its = 0;
+        for (size_t j = 0; j < tunnel->listen.count; j++)
+            is_its |= strcmp(tunnel->listen.at[j], entry->address) == 0;
+        for (unsigned j = 0; j < entry->listener.count && is_its; j++) {
+            struct sockaddr_storage at = {0};
+            socklen_t size = sizeof at;
+            int is_ip = getsockname(entry->listener.fds[j], (struct sockaddr *)&at, &size) == 0 &&
+                        at.ss_family != AF_UNIX;
+            print(is_ip ? record_address(room, &at) : entry->address, out);
+        }
+    }
+}
+
 static int
 service_kill(void *context, uint64_t id)
 {
@@ -219,6 +241,7 @@ prepare_service(struct service *service)
     service->view.service = service;
     service->view.each_session = service_each_session;
     service->view.kill = service_kill;
+    service->view.each_bound = service_each_bound;
     service->view.reload = service_reload;
     TAILQ_INIT(&service->tunnels);
     TAILQ_INIT(&service->connections);

@@ -7,10 +7,13 @@
 #include "endpoint.h"
 #include "log.h"
 #include "network.h"
+#include "socket_rights.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 /** The sockets of an address; NULL: none. */
 static const struct listener *
@@ -82,17 +85,45 @@ list_held(int **fds, struct listen_held *held, const struct sockets *sockets)
     return 0;
 }
 
+/** Give a Unix socket's file its owner and mode. */
 static int
-open_new_listener(struct listener *listener, const char *address, enum listen_mode mode,
-                  const struct sockets *held_by)
+set_rights(const struct socket_rights *rights, const struct listener *listener, const char *address)
 {
+    if (listener->path[0] == 0 || socket_rights_set(rights, listener->path) == 0)
+        return EXIT_DONE;
+    return log_error(EXIT_CONNECT,
+                     "%s: its owner or mode could not be set: %s; only root may give a socket to "
+                     "others, and groups are those of this user",
+                     printable(address), errno_text());
+}
+
+/** What a tunnel's settings ask for; these were checked when they were read. */
+static struct socket_rights
+rights_of(const struct tunnel_settings *tunnel)
+{
+    struct socket_rights rights;
+    char room[256];
+
+    (void)socket_rights_find(&rights, tunnel, room);
+    return rights;
+}
+
+static int
+open_new_listener(struct listener *listener, const struct tunnel_settings *tunnel,
+                  const char *address, enum listen_mode mode, const struct sockets *held_by)
+{
+    const struct socket_rights rights = rights_of(tunnel);
     struct listen_held held;
     int *fds;
 
     if (list_held(&fds, &held, held_by) != 0)
         return log_error(EXIT_LIMIT, "no memory");
+    mode_t before = socket_rights_mask(&rights);
     int code = listener_open(listener, address, mode, &held);
+    (void)umask(before);
     free(fds);
+    if (code == EXIT_DONE)
+        code = set_rights(&rights, listener, address);
     return code;
 }
 
@@ -107,7 +138,7 @@ open_entry(struct socket_entry *entry, const struct tunnel_settings *tunnel, con
 
     memset(entry, 0, sizeof *entry);
     if (other == NULL) {
-        code = open_new_listener(&entry->listener, address, mode, held_by);
+        code = open_new_listener(&entry->listener, tunnel, address, mode, held_by);
     } else if (is_shareable(address)) {
         code = listener_join(&entry->listener, other, address);
     } else {
@@ -141,8 +172,11 @@ add_entry(struct sockets *sockets, const struct tunnel_settings *tunnel, const c
           enum listen_mode mode, const struct sockets *first)
 {
     const struct listener *had = find_listener(sockets, address);
-    if (had != NULL)
-        return check_exposure(had, tunnel, address);
+    if (had != NULL) {
+        const struct socket_rights rights = rights_of(tunnel);
+        int code = check_exposure(had, tunnel, address);
+        return code == EXIT_DONE ? set_rights(&rights, had, address) : code;
+    }
     struct socket_entry *more =
         realloc(sockets->entries, (sockets->count + 1) * sizeof *sockets->entries);
     if (more == NULL)

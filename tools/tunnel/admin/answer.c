@@ -79,6 +79,23 @@ counters_of(const struct admin_view *view, const struct tunnel_settings *t)
     return &none;
 }
 
+static void
+add_bound(const char *address, void *list)
+{
+    (void)json_array_append_new(list, json_text(address));
+}
+
+/** Where a tunnel listens, with the ports that the system chose. */
+static json_t *
+json_bound(const struct admin_view *view, const struct tunnel_settings *t)
+{
+    json_t *list = json_array();
+
+    if (view->each_bound != NULL)
+        view->each_bound(view->service, t, add_bound, list);
+    return list;
+}
+
 /** 1 when a limit holds connections back now, or did in the last minute. */
 static int
 is_limited(const struct counters *c, const struct tunnel_settings *t, enum limit_kind kind)
@@ -121,19 +138,19 @@ put_tunnel(FILE *out, const struct admin_view *view, const struct tunnel_setting
 {
     const struct counters *c = counters_of(view, t);
 
-    put_json(
-        out,
-        json_pack("{ss, ss, so, so, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, so}",
-                  "tunnel", t->name, "side", t->side == TUNNEL_CLIENT ? "client" : "server",
-                  "listen", json_words(&t->listen), "target", json_words(&t->targets), "open",
-                  (json_int_t)c->open, "half_open", (json_int_t)c->half_open, "accepted",
-                  (json_int_t)c->accepted, "handshakes", (json_int_t)c->handshakes, "finished",
-                  (json_int_t)c->finished, "failed", (json_int_t)c->failed, "refused",
-                  (json_int_t)c->refused, "unreached", (json_int_t)c->unreached, "strangers",
-                  (json_int_t)c->unauthenticated, "dial_failures", (json_int_t)c->dial_failures,
-                  "bytes_in", (json_int_t)c->bytes_in, "bytes_out", (json_int_t)c->bytes_out,
-                  "octets_in", (json_int_t)c->bytes_in, "octets_out", (json_int_t)c->bytes_out,
-                  "limited", json_limits(c, t)));
+    put_json(out,
+             json_pack(
+                 "{ss, ss, so, so, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, so, so}",
+                 "tunnel", t->name, "side", t->side == TUNNEL_CLIENT ? "client" : "server",
+                 "listen", json_words(&t->listen), "target", json_words(&t->targets), "open",
+                 (json_int_t)c->open, "half_open", (json_int_t)c->half_open, "accepted",
+                 (json_int_t)c->accepted, "handshakes", (json_int_t)c->handshakes, "finished",
+                 (json_int_t)c->finished, "failed", (json_int_t)c->failed, "refused",
+                 (json_int_t)c->refused, "unreached", (json_int_t)c->unreached, "strangers",
+                 (json_int_t)c->unauthenticated, "dial_failures", (json_int_t)c->dial_failures,
+                 "bytes_in", (json_int_t)c->bytes_in, "bytes_out", (json_int_t)c->bytes_out,
+                 "octets_in", (json_int_t)c->bytes_in, "octets_out", (json_int_t)c->bytes_out,
+                 "limited", json_limits(c, t), "bound", json_bound(view, t)));
 }
 
 static struct outcome

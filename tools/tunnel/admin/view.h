@@ -30,6 +30,8 @@ struct session_row {
 
 typedef void session_printer(const struct session_row *row, void *out);
 
+typedef void bound_printer(const char *address, void *out);
+
 struct admin_view {
     uv_loop_t *loop;
     const struct settings *settings;       /* current */
@@ -42,6 +44,9 @@ struct admin_view {
     void (*each_session)(void *service, session_printer *print, void *out);
     int (*kill)(void *service, uint64_t id); /* 0, or -1: no such connection */
     int (*reload)(void *service);            /* an exit code, the cause logged */
+    /* Call print for each address that a tunnel listens on, as it is bound; NULL: none is known. */
+    void (*each_bound)(void *service, const struct tunnel_settings *tunnel, bound_printer *print,
+                       void *out);
 };
 
 #endif

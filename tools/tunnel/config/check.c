@@ -7,6 +7,7 @@
 #include "address.h"
 #include "log.h"
 #include "network.h"
+#include "socket_rights.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -69,6 +70,30 @@ check_together(const struct settings *settings, const struct tunnel_settings *t,
         settings_fault(faults,
                        "%stunnel %s: %sunsafe-target is for a server, whose target is "
                        "plain; a client may dial anywhere",
+                       at, t->name, dashes);
+}
+
+/** Is what it says of Unix sockets right? */
+static void
+check_rights(const struct settings *settings, const struct tunnel_settings *t,
+             struct faults *faults)
+{
+    char place[512], room[256];
+    struct socket_rights rights;
+    const char *at = settings_place(place, settings, t),
+               *dashes = settings->file != NULL ? "" : "--",
+               *fault = socket_rights_find(&rights, t, room);
+    int is_unix = 0;
+
+    for (size_t i = 0; i < t->listen.count; i++)
+        is_unix |= strncmp(t->listen.at[i], "unix:", 5) == 0 && t->listen.at[i][5] != '@';
+    if (fault != NULL)
+        settings_fault(faults, "%stunnel %s: %s%s", at, t->name, dashes, fault);
+    else if (!is_unix &&
+             (t->socket_mode != NULL || t->socket_owner != NULL || t->socket_group != NULL))
+        settings_fault(faults,
+                       "%stunnel %s: %ssocket-mode, -owner and -group are for a Unix socket with a "
+                       "path, and it listens on none",
                        at, t->name, dashes);
 }
 
@@ -141,6 +166,7 @@ settings_check(const struct settings *settings, struct faults *faults)
         check_there(settings, t, faults);
         check_together(settings, t, faults);
         check_targets(settings, t, faults);
+        check_rights(settings, t, faults);
         for (size_t j = 0; j < t->listen.count; j++)
             check_listen(settings, i, j, faults);
     }

@@ -6,9 +6,8 @@
 
 #include "log.h"
 #include "options.h"
+#include "user.h"
 
-#include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,11 +42,13 @@ static int
 check_user(const struct settings *settings)
 {
     char place[512] = "";
+    struct user_ids ids;
+    const char *why = settings->user != NULL ? user_find(&ids, settings->user) : NULL;
 
-    errno = 0;
-    if (settings->user == NULL || getpwnam(settings->user) != NULL)
+    if (why == NULL && settings->user != NULL && !ids.has_group)
+        why = "this user has no group here; write USER:GROUP, such as 1000:1000";
+    if (why == NULL)
         return EXIT_DONE;
-    const char *why = errno != 0 ? errno_text() : "there is no such user";
     if (settings->file != NULL)
         snprintf(place, sizeof place, "%s:%u: ", printable(settings->file), settings->user_line);
     return log_error(EXIT_USAGE, "%suser %s: %s; name one that this machine has", place,

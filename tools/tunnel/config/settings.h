@@ -36,15 +36,17 @@ enum proxy_use {
 
 /** One tunnel. */
 struct tunnel_settings {
-    char *name;             /* "client" or "server" where options made it */
-    unsigned line;          /* of its section; 0: options made it */
-    unsigned side;          /* enum tunnel_side */
-    struct strlist listen;  /* addresses, one at least */
-    struct strlist targets; /* addresses, tried in order, one at least */
-    struct key_files files; /* what config was made of */
-    struct key_facts facts; /* owned; of config */
-    duet_config *config;    /* owned; NULL until the keys are read */
-    int connect_ms;         /* to dial a target, resolving included */
+    char *name;            /* "client" or "server" where options made it */
+    unsigned line;         /* of its section; 0: options made it */
+    unsigned side;         /* enum tunnel_side */
+    struct strlist listen; /* addresses, one at least */
+    char *socket_mode;     /* of the files of Unix sockets, in octal; NULL: by the umask */
+    char *socket_owner, *socket_group; /* names or numbers; NULL: who starts the service */
+    struct strlist targets;            /* addresses, tried in order, one at least */
+    struct key_files files;            /* what config was made of */
+    struct key_facts facts;            /* owned; of config */
+    duet_config *config;               /* owned; NULL until the keys are read */
+    int connect_ms;                    /* to dial a target, resolving included */
     int handshake_ms;
     int idle_ms; /* a connection on which nothing moves ends; -1: never */
     int ping_ms; /* silence after which the peer is asked; -1: never */
