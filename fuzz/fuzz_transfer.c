@@ -126,8 +126,37 @@ link_fail(struct link *link, int result)
 }
 
 void
+link_fail_beside(const struct link *link, int result)
+{
+    (void)link;
+    (void)result;
+}
+
+/** Further streams find no peer; ranges travel on the first one. */
+int
+link_open_beside(struct link *link, const struct link *first, const struct options *o,
+                 int timeout_ms)
+{
+    (void)first;
+    (void)o;
+    (void)timeout_ms;
+    memset(link, 0, sizeof *link);
+    link->beside = 1;
+    link->rfd = link->wfd = -1;
+    return EXIT_CONNECT;
+}
+
+void
+link_stop_listening(struct link *link)
+{
+    (void)link;
+}
+
+void
 link_close(struct link *link)
 {
+    if (link->beside)
+        return;
     duet_channel_free(link->channel);
     duet_session_free(peer.session);
     duet_config_free(link->config);
@@ -159,6 +188,18 @@ int
 interrupt_fd(void)
 {
     return -1;
+}
+
+void
+interrupt_by(int fd)
+{
+    (void)fd;
+}
+
+void
+interrupt_wait(int ms)
+{
+    (void)ms;
 }
 
 /* ---- The two commands ---- */

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A transfer whose ends are killed at any moment, again and again, until it is through.
 
-    kills.py [--rounds N] [--seed N]
+    kills.py [--rounds N] [--seed N] [--streams N]
 
 DUET names the command. In each round one end is killed (SIGKILL) at a moment drawn from the time
 that the transfer takes, once to four times, and then it runs undisturbed. At every moment: a
@@ -20,16 +20,17 @@ import time
 
 from command import KNOWN, Failure, Run, need
 
+STREAMS = 1
 SIZES = {"a": 3000000, "b": 200000, "c": 9000000, "d": 0}  # bytes
 QUIET = ["-k", "key", "--progress", "none", "--handshake-timeout", "29", "--idle-timeout", "100", "--drain-timeout", "0.2-0.2", "--linger", "0.1-0.3"]
 
 
 def begin():
-    """Both ends, under way: receiver and sender."""
+    """Both ends, under way: receiver and sender. STREAMS: how many the sender uses."""
     pathlib.Path("socket").unlink(missing_ok=True)
     receiver = Run("receiver", ["recv", "-v", *QUIET, "-o", "in", "-l", "unix:socket"])
     need(receiver.listening(), "does not listen:", receiver.said())
-    return receiver, Run("sender", ["send", *QUIET, "out", "unix:socket"])
+    return receiver, Run("sender", ["send", *QUIET, "--streams", str(STREAMS), "out", "unix:socket"])
 
 
 def check_files(done):
@@ -79,7 +80,10 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--streams", type=int, default=1)
     chosen = parser.parse_args()
+    global STREAMS
+    STREAMS = chosen.streams
     draw = random.Random(chosen.seed)
     kills = failures = 0
     before = os.getcwd()

@@ -109,7 +109,7 @@ poll_entries(struct pollfd *fds, const struct half_open *entries, unsigned count
     }
 }
 
-/** The thread that keeps silent towards the others once the peer is found. It sees no secret. */
+/** The thread that keeps silent towards the others once the peers are there. It sees no secret. */
 static void *
 silence_others(void *argument)
 {
@@ -252,54 +252,55 @@ poll_once(struct await_peer *wait, struct pollfd *fds, int ms)
     return -1;
 }
 
-static int
-poll_until_peer(struct await_peer *wait, struct pollfd *fds, int timeout_ms, int *peer)
+int
+await_begin(struct await_peer *wait)
 {
-    uint64_t begin = duet__os_now_ms();
-
-    for (*peer = -1; *peer < 0;) {
-        int ms = close_over(wait->entries, &wait->count, wait->drain_ms);
-        if (timeout_ms >= 0) {
-            uint64_t spent = duet__os_now_ms() - begin;
-            if (spent >= (uint64_t)timeout_ms)
-                return log_error(EXIT_SLOW, "no peer connected within the timeout; start the peer, "
-                                            "or give a longer --timeout");
-            int left = timeout_ms - (int)spent;
-            ms = ms < 0 || left < ms ? left : ms;
-        }
-        *peer = poll_once(wait, fds, ms);
-        if (*peer < 0 && interrupted())
-            return EXIT_INTERRUPTED;
-    }
+    wait->count = 0;
+    wait->fds = calloc(wait->most + LISTENERS_MOST + 1, sizeof *wait->fds);
+    wait->entries = calloc(wait->most, sizeof *wait->entries);
+    if (wait->fds == NULL || wait->entries == NULL)
+        return log_error(EXIT_LIMIT, "no memory");
     return EXIT_DONE;
 }
 
 int
-await_peer(struct await_peer *wait, duet_channel **channel, int *fd, int timeout_ms)
+await_next(struct await_peer *wait, duet_channel **channel, int *fd, int timeout_ms)
 {
-    struct pollfd *fds = calloc(wait->most + LISTENERS_MOST + 1, sizeof *fds);
+    uint64_t begin = duet__os_now_ms();
     int peer = -1;
 
-    wait->entries = calloc(wait->most, sizeof *wait->entries);
-    if (fds == NULL || wait->entries == NULL) {
-        free(fds);
-        free(wait->entries);
-        listener_close(&wait->listener);
-        return log_error(EXIT_LIMIT, "no memory");
+    while (peer < 0) {
+        int ms = close_over(wait->entries, &wait->count, wait->drain_ms);
+        if (timeout_ms >= 0) {
+            uint64_t spent = duet__os_now_ms() - begin;
+            if (spent >= (uint64_t)timeout_ms)
+                return EXIT_SLOW;
+            int left = timeout_ms - (int)spent;
+            ms = ms < 0 || left < ms ? left : ms;
+        }
+        peer = poll_once(wait, wait->fds, ms);
+        if (peer < 0 && interrupted())
+            return EXIT_INTERRUPTED;
     }
-    int code = poll_until_peer(wait, fds, timeout_ms, &peer);
-    if (code == EXIT_DONE) {
-        *channel = wait->entries[peer].channel;
-        *fd = wait->entries[peer].fd;
-        wait->entries[peer] = wait->entries[--wait->count];
+    *channel = wait->entries[peer].channel;
+    *fd = wait->entries[peer].fd;
+    wait->entries[peer] = wait->entries[--wait->count];
+    return EXIT_DONE;
+}
+
+void
+await_end(struct await_peer *wait, int silence)
+{
+    if (silence && wait->entries != NULL)
         hand_over(wait);
-    }
-    for (unsigned i = 0; code != EXIT_DONE && i < wait->count; i++) { /* their keys are wiped */
+    for (unsigned i = 0; wait->entries != NULL && i < wait->count; i++) { /* their keys are wiped */
         duet_channel_free(wait->entries[i].channel);
         close(wait->entries[i].fd);
     }
-    free(fds);
+    free(wait->fds);
     free(wait->entries); /* NULL where the thread has them */
+    wait->fds = NULL;
+    wait->entries = NULL;
+    wait->count = 0;
     listener_close(&wait->listener);
-    return code;
 }

@@ -1,5 +1,5 @@
 /*
- * Listening for one peer: every connection is half-open until one of them has authenticated; the
+ * Listening for one peer, or a few: every connection is half-open until it has authenticated; the
  * others get the silence of gate.h. This is the listener of pipe and recv, which waits by poll(2);
  * the tunnel's is tunnel/accept.c.
  */
@@ -9,6 +9,7 @@
 #include "listen.h"
 
 #include <duet/duet.h>
+#include <poll.h>
 #include <stdint.h>
 
 struct await_peer {
@@ -18,13 +19,21 @@ struct await_peer {
     enum duet_role role;
     uint32_t drain_ms;         /* drawn once by gate_draw() */
     unsigned most;             /* half-open connections at a time */
-    struct half_open *entries; /* await_peer()'s own, as the count */
+    struct half_open *entries; /* these functions' own, as count and fds */
     unsigned count;
+    struct pollfd *fds;
 };
 
+/** Begin, with an open listener; await_end() in any case. Returns an exit code. */
+int await_begin(struct await_peer *wait);
+
 /** Wait until a peer has authenticated, timeout_ms at most (negative: no limit). The channel and
- * its descriptor are the caller's then; a thread goes on with the silence towards the others.
- * Closes the listener. Returns an exit code. */
-int await_peer(struct await_peer *wait, duet_channel **channel, int *fd, int timeout_ms);
+ * its descriptor are the caller's then. May be called again for another peer. Returns an exit code;
+ * EXIT_SLOW, and no message, when the time is over. */
+int await_next(struct await_peer *wait, duet_channel **channel, int *fd, int timeout_ms);
+
+/** No further peer: closes the listener. silence 1: a thread goes on with the silence towards those
+ * that are half-open; else they are closed. */
+void await_end(struct await_peer *wait, int silence);
 
 #endif

@@ -7,12 +7,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t came;
+static atomic_int came; /* lock-free, as a signal handler wants */
 static int ends[2] = {-1, -1};
+static _Thread_local int thread_fd = -1; /* what stands for the signals in this thread */
 
 static void
 on_signal(int number)
@@ -41,11 +44,27 @@ interrupt_catch(void)
 int
 interrupted(void)
 {
-    return came;
+    struct pollfd fd = {.fd = thread_fd, .events = POLLIN};
+
+    return came != 0 || thread_fd < 0 ? came : poll(&fd, 1, 0) > 0;
 }
 
 int
 interrupt_fd(void)
 {
-    return ends[0];
+    return thread_fd >= 0 ? thread_fd : ends[0];
+}
+
+void
+interrupt_by(int fd)
+{
+    thread_fd = fd;
+}
+
+void
+interrupt_wait(int ms)
+{
+    struct pollfd fd = {.fd = interrupt_fd(), .events = POLLIN};
+
+    (void)poll(&fd, 1, ms);
 }

@@ -15,4 +15,11 @@ int interrupted(void);
  * look at the mark and poll() would be slept over. -1: none. */
 int interrupt_fd(void);
 
+/** In the calling thread fd stands for the signals, which another thread takes: interrupted() is
+ * not 0 once it can be read, and interrupt_fd() is fd. */
+void interrupt_by(int fd);
+
+/** Wait for ms, or until interrupted() is not 0. */
+void interrupt_wait(int ms);
+
 #endif

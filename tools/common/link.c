@@ -5,7 +5,6 @@
  */
 #include "link.h"
 
-#include "await_peer.h"
 #include "gate.h"
 #include "interrupt.h"
 #include "keys.h"
@@ -18,6 +17,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -189,6 +189,16 @@ link_fail(struct link *link, int result)
     return code;
 }
 
+void
+link_fail_beside(const struct link *link, int result)
+{
+    const char *detail = channel_error(link->channel);
+
+    log_verbose("a stream ended: %s", *detail != 0 ? detail : duet_explain(result)->sentence);
+    if (is_violation(result))
+        link_linger(link);
+}
+
 /** Report at once that the handshake failed, then be silent until a time that does not depend on
  * what came. BOTTOM waits for all of it, unless the wire is a pipe whose other end is gone; TOP
  * until its peer closes. */
@@ -248,8 +258,8 @@ check_stream(int fd, int write)
         fd == 0 || fd == 1 ? names[fd] : number, write ? "writing" : "reading");
 }
 
-static int
-open_direct(struct link *link, const struct options *o)
+int
+link_open_direct(struct link *link, const struct options *o)
 {
     int is_top = link->role == DUET_TOP;
     int patience =
@@ -280,20 +290,30 @@ open_direct(struct link *link, const struct options *o)
 static int
 open_listener(struct link *link, const struct options *o, const char *address)
 {
-    struct await_peer wait = {.config = link->config,
-                              .replay = link->replay,
-                              .role = link->role,
-                              .drain_ms = link->drain_ms,
-                              .most = o->connections};
+    struct await_peer *wait = link->wait = malloc(sizeof *wait);
 
+    if (wait == NULL)
+        return log_error(EXIT_LIMIT, "no memory");
+    *wait = (struct await_peer){.config = link->config,
+                                .replay = link->replay,
+                                .role = link->role,
+                                .drain_ms = link->drain_ms,
+                                .most = o->connections};
     poll(NULL, 0, FLOOR_MS); /* the replay cache refuses what is as old as itself */
-    int code = listener_open(&wait.listener, address, LISTEN_ALONE, NULL);
+    int code = listener_open(&wait->listener, address, LISTEN_ALONE, NULL);
+    if (code == EXIT_DONE)
+        code = await_begin(wait);
     if (code != EXIT_DONE)
         return code;
     if (o->progress != PROGRESS_JSON || log_level > 0) /* programs read JSON alone there */
         log_info("listening on %s", printable(address));
-    code = await_peer(&wait, &link->channel, &link->rfd, o->timeout_ms != 0 ? o->timeout_ms : -1);
+    code = await_next(wait, &link->channel, &link->rfd, o->timeout_ms != 0 ? o->timeout_ms : -1);
     link->wfd = link->rfd;
+    if (code == EXIT_SLOW)
+        log_error(code, "no peer connected within the timeout; start the peer, or give a longer "
+                        "--timeout");
+    if (code == EXIT_DONE && o->streams < 2)
+        link_stop_listening(link);
     return code;
 }
 
@@ -314,7 +334,7 @@ connect_wire(struct link *link, const struct options *o, const char *address)
             dial_address(&link->dialled, address, o->timeout_ms != 0 ? o->timeout_ms : CONNECT_MS);
         link->rfd = link->wfd = link->dialled.fd;
     }
-    return code == EXIT_DONE ? open_direct(link, o) : code;
+    return code == EXIT_DONE ? link_open_direct(link, o) : code;
 }
 
 const char *
@@ -383,6 +403,22 @@ link_open(struct link *link, const struct options *o, const char *address)
 
 /* ---- Closing ---- */
 
+/** End the wait for peers; silence as await_end(). */
+static void
+end_wait(struct link *link, int silence)
+{
+    if (link->wait != NULL)
+        await_end(link->wait, silence);
+    free(link->wait);
+    link->wait = NULL;
+}
+
+void
+link_stop_listening(struct link *link)
+{
+    end_wait(link, 1);
+}
+
 void
 link_receipt(const struct link *link, char out[2 * DUET_RECEIPT_SIZE + 1], enum duet_role role)
 {
@@ -431,10 +467,13 @@ end_command(struct link *link)
 void
 link_close(struct link *link)
 {
+    end_wait(link, link->channel != NULL);
     duet_channel_free(link->channel);
-    duet_replay_free(link->replay);
-    duet_config_free(link->config);
-    key_facts_free(&link->facts);
+    if (!link->beside) {
+        duet_replay_free(link->replay);
+        duet_config_free(link->config);
+        key_facts_free(&link->facts);
+    }
     if (link->rfd >= 0)
         close(link->rfd);
     if (link->wfd >= 0 && link->wfd != link->rfd)

@@ -18,6 +18,7 @@ enum {
     HANDSHAKE_MOST_MS = 29999, /* below what a listener gives to unauthenticated peers */
     CONNECTIONS_MOST = 1000000,
     PINGS_MOST = 1000000,
+    STREAMS_MOST = 16,    /* as TRANSFER_STREAMS_MOST */
     REPLAY_MOST = 1 << 24 /* 2 GiB */
 };
 
@@ -122,6 +123,8 @@ const struct option option_table[] = {
      "Print what would be sent, and send nothing"},
     {"limit", 0, SIZE(1024), FOR_SEND, HEAD_OWN, COMMAND(limit), NULL, "RATE",
      "Send no more bytes a second, such as 500k or 2M"},
+    {"streams", 0, NUMBER(1, STREAMS_MOST), FOR_SEND | FOR_RECV, HEAD_OWN, COMMAND(streams), NULL,
+     "N", "Connections that carry large files; default 1. The receiver accepts up to N; default 8"},
     {"checksum", 0, FLAG, FOR_SEND | FOR_RECV, HEAD_OWN, COMMAND(checksum), NULL, NULL,
      "Compare files that are there by their content, not by size and time"},
     {"no-perms", 0, FLAG, FOR_SEND | FOR_RECV, HEAD_OWN, COMMAND(no_perms), NULL, NULL,

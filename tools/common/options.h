@@ -40,6 +40,7 @@ struct options {
     struct strlist excludes, includes, exclude_files; /* in their order by options_given() */
     unsigned list, follow, no_perms, checksum, retry, keep, update, keep_both, hidden;
     unsigned dry_run, owner, xattrs;
+    unsigned streams; /* 0: the subcommand's default */
     char *files_from, *chmod;
     uint64_t limit, most_bytes, most_files;
     char *config, *control;

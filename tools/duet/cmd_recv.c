@@ -18,8 +18,7 @@ recv_once(void *context, const char *address)
     const struct options *o = r->carrier.options;
 
     memset(r, 0, sizeof *r);
-    for (size_t i = 0; i < RECEIVER_WINDOW; i++)
-        r->items[i].fd = -1;
+    r->most_streams = o->streams;
     r->carrier = (struct carrier){.options = o, .work = receiver_work, .context = r};
     r->store = (struct store){.force = o->force,
                               .update = o->update,
@@ -34,10 +33,12 @@ recv_once(void *context, const char *address)
                               .most_open = open_files_most(),
                               .on_settled = receiver_on_settled,
                               .context = r};
+    if (receiver_init(r) != 0)
+        return log_error(EXIT_LIMIT, "no memory");
     int code = store_open(&r->store, o->out != NULL ? o->out : ".");
     if (code == EXIT_DONE)
         code = carrier_run(&r->carrier, address);
-    if (!r->carrier.left_behind) /* else the program ends now */
+    if (!r->carrier.left_behind && !r->streams.left_behind) /* else the program ends now */
         receiver_free(r);
     return code;
 }
@@ -53,6 +54,10 @@ recv_run(struct options *o)
         return log_error(EXIT_USAGE, "--force, --update and --keep-both exclude each other");
     if (o->keep && !o->listen)
         return log_error(EXIT_USAGE, "--keep goes with -l");
+    if (o->streams > 1 && (o->stdio || o->exec != NULL))
+        return log_error(EXIT_USAGE, "--streams needs an address: each stream is a connection");
+    if (o->streams == 0)
+        o->streams = o->stdio || o->exec != NULL ? 1 : STREAMS_ACCEPTED;
     receiver.carrier.options = o;
     return retry_run(o, recv_once, &receiver, o->operand_count > 0 ? o->operands[0] : NULL);
 }

@@ -249,6 +249,8 @@ send_all(void *context)
         code = walk_sources(c, s->carrier.options, 1);
     if (code == EXIT_DONE)
         code = sender_end(s);
+    range_plan_end(&s->plan);
+    streams_stop(&s->streams);
     if (code != EXIT_DONE)
         return code;
     if (s->left_out > 0)
@@ -268,10 +270,10 @@ send_once(void *context, const char *address)
     struct sender *s = &c->sender;
 
     memset(s, 0, sizeof *s);
-    for (size_t i = 0; i < TRANSFER_WINDOW; i++)
-        s->window[i].fd = -1;
+    if (sender_init(s, o->limit) != 0)
+        return log_error(EXIT_LIMIT, "no memory");
     s->most_open = open_files_most();
-    s->limit = o->limit;
+    s->most_streams = o->streams;
     s->keeps_modes = !o->no_perms;
     s->checks = (int)o->checksum;
     s->owner = (int)o->owner;
@@ -286,7 +288,7 @@ send_once(void *context, const char *address)
     if (s->consumed && code != EXIT_DONE && o->retry > 0 && !interrupted())
         code = log_error(EXIT_FAILED, "a stream was read in part and cannot be read again: start "
                                       "this command anew, with the stream from its beginning");
-    if (!s->carrier.left_behind) /* else the program ends now */
+    if (!s->carrier.left_behind && !s->streams.left_behind) /* else the program ends now */
         sender_free(s);
     return code;
 }
@@ -440,6 +442,10 @@ send_run(struct options *o)
     if (count == 0 && o->files_from == NULL)
         return log_error(EXIT_USAGE,
                          "send: nothing to send, or no peer; give PATH... and then HOST:PORT");
+    if (o->streams > 1 && (o->exec != NULL || o->stdio))
+        return log_error(EXIT_USAGE, "--streams needs an address: each stream is a connection");
+    if (o->streams == 0)
+        o->streams = 1;
     c->lists = (int)o->list;
     c->sender.carrier.options = o;
     int code = prepare_send(c, o, count);

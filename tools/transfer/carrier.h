@@ -39,7 +39,8 @@ struct carrier_queue {
 
 struct carrier {
     const struct options *options;
-    int sends; /* 1: this end sends the files */
+    int sends;  /* 1: this end sends the files */
+    int beside; /* 1: a further stream of a transfer, which reports nothing by itself */
     /** The work, in a thread of its own. Returns an exit code. */
     int (*work)(void *context);
     /** NULL, or what takes messages while carrier_put() waits for room. It puts nothing. */
@@ -77,6 +78,9 @@ struct carrier {
 /** Reach the peer, run the work, and print the outcome. address: NULL where the options name
  * another way. Returns an exit code. */
 int carrier_run(struct carrier *carrier, const char *address);
+
+/** The same on a link that is open: run the work until it ends. */
+int carrier_carry(struct carrier *carrier);
 
 /* ---- For the worker ---- */
 

@@ -413,6 +413,11 @@ carrier_release(struct carrier *carrier)
 static int
 report_cut(struct carrier *carrier, int code)
 {
+    if (carrier->beside) {
+        if (carrier->result != DUET_OK)
+            link_fail_beside(&carrier->link, carrier->result);
+        return code;
+    }
     progress_break(&carrier->progress);
     if (carrier->result != DUET_OK)
         return link_fail(&carrier->link, carrier->result);
@@ -422,9 +427,8 @@ report_cut(struct carrier *carrier, int code)
     return code == EXIT_INTERRUPTED ? log_error(code, "interrupted; " TRANSFER_RESUME) : code;
 }
 
-/** The transfer on a channel that is established. Returns an exit code. */
-static int
-carrier_converse(struct carrier *carrier)
+int
+carrier_carry(struct carrier *carrier)
 {
     pthread_t thread = 0;
     int code = carrier_prepare(carrier);
@@ -457,7 +461,7 @@ carrier_run(struct carrier *carrier, const char *address)
     int code = link_open(&carrier->link, carrier->options, address);
     carrier->link.resumable = 1;
     if (code == EXIT_DONE)
-        code = carrier_converse(carrier);
+        code = carrier_carry(carrier);
     link_close(&carrier->link);
     return code;
 }

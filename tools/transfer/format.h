@@ -22,6 +22,7 @@ enum transfer_code {
     TRANSFER_TICK = 7,  /* empty: a sign of life, from either end */
     TRANSFER_CHECK = 8, /* index(4) ‖ offset(8) ‖ SHA-256(32) of the sender's first offset bytes */
     TRANSFER_TOTAL = 9, /* files(8) ‖ bytes(8) that will be offered, for the progress */
+    TRANSFER_RANGE = 10, /* start(4) ‖ offset(8) ‖ size(4): where the DATA that follows belongs */
     /* from the receiver */
     TRANSFER_WANT = 16,    /* index(4) ‖ offset(8): bytes that are there; 0: send it all */
     TRANSFER_ACK = 17,     /* bytes(8) of content that are written, of all files */
@@ -29,11 +30,17 @@ enum transfer_code {
     TRANSFER_REFUSED = 19, /* index(4) ‖ why, as text */
     TRANSFER_GO = 20,      /* index(4): what is there equals the CHECK; START at its offset */
     TRANSFER_RECEIPT = 21, /* the receipt of the sender's direction, as 64 hex digits */
-    /* the first message of either end */
-    TRANSFER_BEGIN = 32 /* version(2) ‖ flags(2): enum begin_flag; a receiver's are 0 */
+    TRANSFER_WRITTEN = 22, /* start(4) ‖ offset(8) ‖ status(1): a range; 0 written, 1 dropped */
+    /* the first message of either end, on the first stream and on a further one */
+    TRANSFER_BEGIN = 32, /* version(2) ‖ flags(2): enum begin_flag; with BEGIN_STREAMS streams(1) ‖
+                            the sender's token(32) */
+    TRANSFER_JOIN = 33 /* number(1) ‖ proof(32) */
 };
 
-enum begin_flag { BEGIN_DRY = 1 }; /* a dry run: nothing is stored or changed */
+enum begin_flag {
+    BEGIN_DRY = 1,    /* a dry run: nothing is stored or changed; the sender's alone */
+    BEGIN_STREAMS = 2 /* further streams are offered, or accepted */
+};
 
 enum done_status { DONE_WHOLE, DONE_FAILED, DONE_CHANGED };
 enum stored_how {
@@ -51,8 +58,14 @@ enum {
     TRANSFER_OWNER_MOST = 255,        /* bytes of a user's name */
     TRANSFER_ATTRIBUTES_MOST = 32768, /* bytes of extended attributes */
     TRANSFER_HASH = 32,
-    TRANSFER_WINDOW = 4096,  /* offers that are not settled yet, at most */
-    TRANSFER_MESSAGE = 49152 /* bytes: the longest message that is not DATA */
+    TRANSFER_TOKEN = 32,
+    TRANSFER_STREAMS_MOST = 16,    /* the first one included */
+    TRANSFER_RANGE_SIZE = 1 << 20, /* bytes */
+    TRANSFER_RANGES_AHEAD = 64,    /* ranges from the first unwritten one on that may be sent */
+    TRANSFER_RANGES_LEAST = 4,     /* ranges: a smaller file goes on the first stream as one */
+    TRANSFER_CHECKS_MOST = 3,      /* of one file */
+    TRANSFER_WINDOW = 4096,        /* offers that are not settled yet, at most */
+    TRANSFER_MESSAGE = 49152       /* bytes: the longest message that is not DATA */
 };
 
 /** What to do after a cut. */

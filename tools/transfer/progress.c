@@ -37,6 +37,14 @@ progress_begin(struct progress *p, const struct options *o)
         p->style = PROGRESS_NONE;
 }
 
+void
+progress_silent(struct progress *p)
+{
+    memset(p, 0, sizeof *p);
+    pthread_mutex_init(&p->lock, NULL);
+    p->style = PROGRESS_NONE;
+}
+
 /** Bytes in the unit that a reader likes. */
 static const char *
 size_text(char out[32], double bytes)
@@ -184,10 +192,20 @@ void
 progress_moved(struct progress *p, uint64_t running)
 {
     pthread_mutex_lock(&p->lock);
-    if (running > p->running) {
-        p->running = running;
+    if (running + p->beside > p->running) {
+        p->running = running + p->beside;
         p->moved_ms = duet__os_now_ms();
     }
+    pthread_mutex_unlock(&p->lock);
+}
+
+void
+progress_beside(struct progress *p, uint64_t bytes)
+{
+    pthread_mutex_lock(&p->lock);
+    p->beside += bytes;
+    p->running += bytes;
+    p->moved_ms = duet__os_now_ms();
     pthread_mutex_unlock(&p->lock);
 }
 

@@ -14,6 +14,7 @@ struct progress {
     char name[64];                     /* of the file under way, made harmless */
     uint64_t total_files, total_bytes; /* of the whole transfer; 0: not known */
     uint64_t running;                  /* bytes that moved, those of files under way included */
+    uint64_t beside;                   /* of these, in ranges */
     uint64_t files;                    /* that are stored */
     uint64_t bytes;                    /* of these that moved in this transfer */
     uint64_t there;                    /* of these that were there already and are equal */
@@ -33,7 +34,13 @@ void progress_total(struct progress *progress, uint64_t files, uint64_t bytes);
 /** The file under way. */
 void progress_name(struct progress *progress, const char *name);
 
-/** Bytes that moved so far, of all files. */
+/** Make one that shows nothing. */
+void progress_silent(struct progress *progress);
+
+/** More bytes of ranges moved, on any stream. */
+void progress_beside(struct progress *progress, uint64_t bytes);
+
+/** Bytes that moved so far, of all files, outside of ranges. */
 void progress_moved(struct progress *progress, uint64_t running);
 
 /** A file is stored: bytes that moved, and bytes that were there. */

@@ -71,6 +71,8 @@ answer_refused(struct receiver *r, struct store_item *item)
     put_field(message, item->index, 4);
     memcpy(message + 4, r->store.why, size);
     put_answer(r, TRANSFER_REFUSED, message, 4 + size);
+    if (item == r->current)
+        (void)range_map_close(&r->map); /* further streams may be writing to it */
     store_drop(&r->store, item, 0);
     if (item == r->current)
         item->state = ITEM_DROPPED;
@@ -165,7 +167,6 @@ static int
 on_begin(struct receiver *r, const duet_message *message)
 {
     struct fields fields = {message->data, message->size, 0};
-    uint8_t begin[4] = {0};
     uint64_t version = field(&fields, 2);
 
     if (message->code != TRANSFER_BEGIN || fields.bad)
@@ -178,10 +179,9 @@ on_begin(struct receiver *r, const duet_message *message)
     if (version == 0)
         return -1;
     r->begun = 1;
-    r->store.dry = (field(&fields, 2) & BEGIN_DRY) != 0;
-    put_field(begin, TRANSFER_VERSION, 2);
-    put_answer(r, TRANSFER_BEGIN, begin, sizeof begin);
-    return 0;
+    uint64_t flags = field(&fields, 2);
+    r->store.dry = (flags & BEGIN_DRY) != 0;
+    return receiver_answer_begin(r, &fields, (flags & BEGIN_STREAMS) != 0);
 }
 
 static int
@@ -265,8 +265,10 @@ on_start(struct receiver *r, struct fields *fields)
     if (item == NULL || r->current != NULL || fields->bad)
         return -1;
     r->current = item;
+    r->range.active = 0;
     if (item->state == ITEM_SETTLED) {
         item->state = ITEM_DROPPED; /* refused before */
+        range_map_open(&r->map, r->starts++, -1, 0, 0);
         return 0;
     }
     if (item->state != ITEM_WANTED || offset != item->there || item->compares ||
@@ -274,7 +276,11 @@ on_start(struct receiver *r, struct fields *fields)
         return -1;
     item->state = ITEM_CONTENT;
     progress_name(&r->carrier.progress, item->name);
-    if (store_start(&r->store, item, offset) != 0)
+    int bad = store_start(&r->store, item, offset) != 0;
+    int ranges = !bad && r->streams.count > 1 && item->size != TRANSFER_UNKNOWN;
+    range_map_open(&r->map, r->starts++, ranges ? item->fd : -1, offset,
+                   ranges ? item->size : offset);
+    if (bad)
         answer_refused(r, item);
     return 0;
 }
@@ -289,8 +295,12 @@ on_content(struct receiver *r, const duet_message *message)
 
     if (item == NULL || fields.bad)
         return -1;
+    if (r->range.active)
+        return receiver_range_content(r, hole ? NULL : message->data, hole ? zeros : message->size);
     if (item->state == ITEM_DROPPED)
         return 0;
+    if (range_map_is_used(&r->map))
+        return -1; /* all of it comes in ranges, or nothing */
     int result = hole ? store_hole(&r->store, item, zeros)
                       : store_data(&r->store, item, message->data, message->size);
     r->moved += hole || result != 0 ? 0 : message->size;
@@ -308,16 +318,21 @@ on_done(struct receiver *r, struct fields *fields)
 
     if (item == NULL || item != r->current || fields->bad || status > DONE_CHANGED)
         return -1;
+    r->range.active = 0;
     if (item->state == ITEM_DROPPED) {
         r->current = NULL;
         release_item(item);
         return 0;
     }
-    int result = -1;
-    if (status == DONE_FAILED)
-        store_refuse(&r->store, item, "the other end could not read all of it");
+    int result = receiver_end_ranges(r, item);
+    if (result != 0)
+        result = -1;
+    else if (status == DONE_FAILED)
+        result = store_refuse(&r->store, item, "the other end could not read all of it");
     else if (status == DONE_WHOLE)
         result = store_done(&r->store, item);
+    else
+        result = -1;
     r->current = NULL;
     if (status == DONE_CHANGED) {
         store_drop(&r->store, item, 1);
@@ -339,6 +354,24 @@ on_total(struct receiver *r, struct fields *fields)
     return fields->bad ? -1 : 0;
 }
 
+/** All is sent. The message names the further streams that have a part in the receipt. */
+static int
+on_end(struct receiver *r, const duet_message *message)
+{
+    uint8_t whole[TRANSFER_STREAMS_MOST];
+
+    if (r->current != NULL || r->ended || message->size > sizeof r->whole ||
+        (message->size > 0 && r->streams.count < 2))
+        return -1;
+    r->whole_count = (unsigned)message->size;
+    if (message->size > 0)
+        memcpy(r->whole, message->data, message->size);
+    streams_keep(&r->streams, r->whole, r->whole_count);
+    (void)streams_end(&r->streams, whole);
+    r->ended = 1;
+    return 0;
+}
+
 static int
 on_message(struct receiver *r, const duet_message *message)
 {
@@ -358,13 +391,12 @@ on_message(struct receiver *r, const duet_message *message)
         return on_content(r, message);
     case TRANSFER_DONE:
         return on_done(r, &fields);
+    case TRANSFER_RANGE:
+        return receiver_range(r, &fields);
     case TRANSFER_TOTAL:
         return on_total(r, &fields);
     case TRANSFER_END:
-        if (r->current != NULL || r->ended || message->size != 0)
-            return -1;
-        r->ended = 1;
-        return 0;
+        return on_end(r, message);
     default:
         return -1;
     }
@@ -410,6 +442,9 @@ close_transfer(struct receiver *r)
         return log_error(EXIT_TRUNCATED,
                          "the peer closed before it had sent all; " TRANSFER_RESUME);
     store_sync_names(&r->store);
+    if (streams_receipt(&r->streams, r->whole, r->whole_count) != 0)
+        return log_error(EXIT_FAILED, "a further stream has not ended in order: nothing says that "
+                                      "both ends hold the same; " TRANSFER_RESUME);
     pthread_mutex_lock(&r->carrier.lock);
     memcpy(receipt, r->carrier.receipt, sizeof receipt);
     pthread_mutex_unlock(&r->carrier.lock);
@@ -431,6 +466,7 @@ receiver_work(void *context)
     if (r->store.group_count > 0)
         store_group_settle(&r->store);
     take_turns(r);
+    streams_stop(&r->streams);
     if (code != EXIT_DONE || r->stopped || carrier_stopped(&r->carrier))
         return code != EXIT_DONE ? code : EXIT_FAILED;
     return close_transfer(r);
@@ -439,6 +475,8 @@ receiver_work(void *context)
 void
 receiver_free(struct receiver *r)
 {
+    streams_free(&r->streams);
+    range_map_free(&r->map);
     for (size_t i = 0; i < RECEIVER_WINDOW; i++) {
         store_drop(&r->store, &r->items[i], 0);
         release_item(&r->items[i]);

@@ -271,17 +271,23 @@ sender_offer_stream(struct sender *s, int fd, const char *name)
 int
 sender_begin(struct sender *s, uint64_t files, uint64_t bytes)
 {
-    uint8_t begin[4] = {0}, total[16];
+    uint8_t begin[5 + TRANSFER_TOKEN] = {0}, total[16];
+    int streams = s->most_streams > 1 && !s->dry_run;
+    size_t size = streams ? sizeof begin : 4;
 
     put_field(begin, TRANSFER_VERSION, 2);
-    put_field(begin + 2, s->dry_run ? BEGIN_DRY : 0, 2);
+    put_field(begin + 2, (s->dry_run ? BEGIN_DRY : 0) | (streams ? BEGIN_STREAMS : 0), 2);
+    if (streams && streams_draw(&s->streams) != 0)
+        return log_error(EXIT_FAILED, "no randomness for a token");
+    begin[4] = (uint8_t)s->most_streams;
+    memcpy(begin + 5, s->streams.token, TRANSFER_TOKEN);
     put_field(total, files, 8);
     put_field(total + 8, bytes, 8);
     progress_total(&s->carrier.progress, files, bytes);
-    if (carrier_put(&s->carrier, TRANSFER_BEGIN, begin, sizeof begin) != 0 ||
-        carrier_put(&s->carrier, TRANSFER_TOTAL, total, sizeof total) != 0)
-        return EXIT_FAILED;
-    return EXIT_DONE;
+    int bad = carrier_put(&s->carrier, TRANSFER_BEGIN, begin, size) != 0 ||
+              carrier_put(&s->carrier, TRANSFER_TOTAL, total, sizeof total) != 0;
+    duet_wipe(begin, sizeof begin);
+    return bad ? EXIT_FAILED : EXIT_DONE;
 }
 
 int
@@ -289,8 +295,12 @@ sender_end(struct sender *s)
 {
     int code = sender_settle(s, 0);
 
-    if (code == EXIT_DONE && carrier_put(&s->carrier, TRANSFER_END, NULL, 0) != 0)
-        code = EXIT_FAILED;
+    range_plan_end(&s->plan);
+    if (code == EXIT_DONE) {
+        s->whole_count = streams_end(&s->streams, s->whole);
+        if (carrier_put(&s->carrier, TRANSFER_END, s->whole, s->whole_count) != 0)
+            code = EXIT_FAILED;
+    }
     if (code != EXIT_DONE)
         return code;
     s->ended = 1;
@@ -306,9 +316,23 @@ sender_end(struct sender *s)
     return EXIT_DONE;
 }
 
+int
+sender_init(struct sender *s, uint64_t limit)
+{
+    for (size_t i = 0; i < TRANSFER_WINDOW; i++)
+        s->window[i].fd = -1;
+    int bad = limiter_init(&s->limiter, limit) != 0 || range_plan_init(&s->plan) != 0 ||
+              streams_init(&s->streams, &s->carrier, sender_stream_work, s) != 0;
+    s->streams.on_lost = sender_stream_lost;
+    return bad ? -1 : 0;
+}
+
 void
 sender_free(struct sender *s)
 {
+    streams_free(&s->streams);
+    range_plan_free(&s->plan);
+    limiter_free(&s->limiter);
     for (size_t i = 0; i < TRANSFER_WINDOW; i++)
         sent_release(s, &s->window[i]);
     while (s->changed != NULL) {

@@ -6,6 +6,9 @@
 #define DUET_TOOL_SENDER_H
 
 #include "carrier.h"
+#include "limiter.h"
+#include "range_plan.h"
+#include "streams.h"
 #include "walk.h"
 
 enum sent_state {
@@ -27,6 +30,7 @@ struct sent {
     int changed;     /* 1: DONE said that it changed while it was read */
     int refused;     /* 1: refused while its content is sent */
     unsigned tries;  /* how often its content changed while it was read */
+    unsigned checks; /* how often the peer asked for a CHECK */
     char *name;      /* as it was offered */
     uint64_t offset; /* from where it is wanted, or what is to be checked */
     uint64_t moved;  /* bytes of content that were sent */
@@ -59,7 +63,11 @@ struct sender {
     uint64_t running;           /* bytes of content that were sent, those of refused files too */
     uint64_t acknowledged;      /* bytes that the peer has written */
     unsigned open, most_open;   /* files of the window that are open */
-    uint64_t limit, limited_ms; /* --limit: bytes a second; when it began */
+    struct limiter limiter;     /* --limit */
+    struct streams streams;     /* the further ones */
+    unsigned most_streams;      /* --streams */
+    struct range_plan plan;
+    uint32_t starts;            /* START messages that were sent */
     int keeps_modes, checks;    /* not --no-perms; --checksum */
     int owner, xattrs, dry_run; /* as the options */
     int file_mode, folder_mode; /* --chmod; -1: as they are */
@@ -72,6 +80,8 @@ struct sender {
     int nonsense;                 /* 1: the peer's message makes no sense */
     int old_format;               /* the peer's format where it is another one; else 0 */
     int same_receipt;
+    uint8_t whole[TRANSFER_STREAMS_MOST]; /* further streams that have a part in the receipt */
+    unsigned whole_count;
     int consumed; /* 1: bytes of a stream were read that cannot be read again */
 };
 
@@ -91,6 +101,9 @@ int sender_end(struct sender *s);
 
 /** Note a source that is left out. Returns 0. */
 int sender_leave_out(struct sender *s, int code);
+
+/** Make it ready. It is all zeros but for what the options say. Returns 0, or -1. */
+int sender_init(struct sender *s, uint64_t limit);
 
 /** Release all of it. */
 void sender_free(struct sender *s);
@@ -115,6 +128,12 @@ int sender_look(struct sender *s);
 
 /** No message comes any more, though outcomes are due. Returns an exit code. */
 int sender_cut(struct sender *s);
+
+/* ---- sender_stream.c ---- */
+
+/** The worker of a further stream, whose streams' context is the sender. */
+int sender_stream_work(void *context);
+void sender_stream_lost(struct stream *stream);
 
 /* ---- sender_content.c ---- */
 

@@ -101,8 +101,9 @@ on_want(struct sender *s, uint32_t index, uint64_t offset)
 
     if (s->dry_run || (sent->state != SENT_OFFERED && sent->state != SENT_CHECKED) ||
         sent->fd < 0 ||
-        (offset > 0 &&
-         (sent->state == SENT_CHECKED || sent->stream || offset > (uint64_t)sent->status.st_size)))
+        (offset > 0 && (sent->stream || offset > (uint64_t)sent->status.st_size ||
+                        ++sent->checks > TRANSFER_CHECKS_MOST ||
+                        (sent->state == SENT_CHECKED && offset >= sent->offset))))
         return -1;
     sent->offset = offset;
     sent->kind = OFFER_FILE; /* also where it was offered as a hard link */
@@ -142,19 +143,39 @@ on_begin(struct sender *s, uint32_t code, struct fields *fields)
         return -1;
     s->begun = 1;
     s->old_format = version == TRANSFER_VERSION ? 0 : (int)version;
-    return version == TRANSFER_VERSION ? 0 : -1;
+    if (version != TRANSFER_VERSION)
+        return -1;
+    uint64_t count = (field(fields, 2) & BEGIN_STREAMS) != 0 ? field(fields, 1) : 1;
+    if (fields->bad || count == 0 || count > s->most_streams || (count > 1 && s->dry_run))
+        return -1;
+    streams_start(&s->streams, (unsigned)count);
+    if (count < s->most_streams && !s->dry_run)
+        log_info("the peer takes part in %u of %u streams", (unsigned)count, s->most_streams);
+    return 0;
 }
 
 static int
 on_receipt(struct sender *s, const struct fields *fields)
 {
-    if (!s->ended || fields->left != 2 * (size_t)DUET_RECEIPT_SIZE)
+    if (!s->ended || s->same_receipt || fields->left != 2 * (size_t)DUET_RECEIPT_SIZE ||
+        streams_receipt(&s->streams, s->whole, s->whole_count) != 0)
         return -1;
     pthread_mutex_lock(&s->carrier.lock);
     s->same_receipt =
         memcmp(s->carrier.receipt, fields->at, fields->left) == 0; /* public: both print it */
     pthread_mutex_unlock(&s->carrier.lock);
     return 0;
+}
+
+/** A range that the first stream carried is written. Returns 0, or -1. */
+static int
+on_written(struct sender *s, struct fields *fields)
+{
+    uint64_t size;
+    int bad = range_plan_written(&s->plan, 0, fields, &size);
+
+    progress_beside(&s->carrier.progress, size);
+    return bad;
 }
 
 void
@@ -170,6 +191,8 @@ sender_on_message(void *context, const duet_message *message)
         s->acknowledged = field(&fields, 8);
         bad = fields.bad || s->acknowledged > s->running ? -1 : 0;
         progress_moved(&s->carrier.progress, s->acknowledged);
+    } else if (message->code == TRANSFER_WRITTEN) {
+        bad = on_written(s, &fields);
     } else if (message->code == TRANSFER_RECEIPT) {
         bad = on_receipt(s, &fields);
     } else if (message->code >= TRANSFER_WANT && message->code <= TRANSFER_GO) {

@@ -3,6 +3,7 @@
  * them, holes are named and not sent, and a file that changed while it was read is sent again.
  */
 #include "content_hash.h"
+#include "file_data.h"
 #include "sender.h"
 
 #include "log.h"
@@ -25,24 +26,6 @@ source_failed(struct sender *s, const struct sent *sent, const char *why)
     return DONE_FAILED;
 }
 
-/** Wait as --limit wants. Returns 0, or -1: the worker has to end. */
-static int
-keep_limit(struct sender *s)
-{
-    if (s->limit == 0)
-        return 0;
-    if (s->limited_ms == 0)
-        s->limited_ms = duet__os_now_ms();
-    for (;;) {
-        uint64_t due = s->limited_ms + s->running * 1000 / s->limit, now = duet__os_now_ms();
-        if (now >= due)
-            return 0;
-        carrier_push(&s->carrier);
-        if (carrier_wait(&s->carrier, -1, due - now < PAUSE_MS ? (int)(due - now) : PAUSE_MS) < 0)
-            return -1;
-    }
-}
-
 /** Send a stream to its end. Returns a status of DONE, or -1: the worker has to end. */
 static int
 send_stream(struct sender *s, struct sent *sent)
@@ -50,7 +33,7 @@ send_stream(struct sender *s, struct sent *sent)
     while (!sent->refused) {
         carrier_push(&s->carrier);
         int ready = carrier_wait(&s->carrier, sent->fd, PAUSE_MS);
-        if (ready < 0 || keep_limit(s) != 0 || sender_look(s) != EXIT_DONE)
+        if (ready < 0 || limiter_keep(&s->limiter, &s->carrier) != 0 || sender_look(s) != EXIT_DONE)
             return -1;
         uint8_t *room = ready ? carrier_room(&s->carrier) : NULL;
         if (room == NULL && ready)
@@ -66,31 +49,10 @@ send_stream(struct sender *s, struct sent *sent)
         carrier_add(&s->carrier, TRANSFER_DATA, (size_t)n);
         s->consumed |= !S_ISREG(sent->status.st_mode); /* another try could send the rest alone */
         s->running += (uint64_t)n;
+        limiter_count(&s->limiter, (uint64_t)n);
         sent->moved += (uint64_t)n;
     }
     return DONE_FAILED;
-}
-
-/** Where a file has data from `at` on, up to *end; both may be at its size. */
-static uint64_t
-next_data(const struct sent *sent, uint64_t at, uint64_t *end)
-{
-    uint64_t size = (uint64_t)sent->status.st_size;
-
-    *end = size;
-#ifdef SEEK_HOLE
-    if ((uint64_t)sent->status.st_blocks * 512 >= size)
-        return at;
-    off_t data = lseek(sent->fd, (off_t)at, SEEK_DATA);
-    if (data < 0)
-        return errno == ENXIO ? size : at;
-    off_t hole = lseek(sent->fd, data, SEEK_HOLE);
-    if (hole > data && (uint64_t)hole < size)
-        *end = (uint64_t)hole;
-    return (uint64_t)data < size ? (uint64_t)data : size;
-#else
-    return at;
-#endif
 }
 
 /** Send the bytes from at to end. Returns a status of DONE, or -1. */
@@ -98,7 +60,7 @@ static int
 send_range(struct sender *s, struct sent *sent, uint64_t at, uint64_t end)
 {
     while (at < end && !sent->refused) {
-        if (keep_limit(s) != 0)
+        if (limiter_keep(&s->limiter, &s->carrier) != 0)
             return -1;
         uint8_t *room = carrier_room(&s->carrier);
         if (room == NULL)
@@ -115,6 +77,7 @@ send_range(struct sender *s, struct sent *sent, uint64_t at, uint64_t end)
         carrier_add(&s->carrier, TRANSFER_DATA, (size_t)n);
         at += (uint64_t)n;
         s->running += (uint64_t)n;
+        limiter_count(&s->limiter, (uint64_t)n);
         sent->moved += (uint64_t)n;
     }
     return sent->refused ? DONE_FAILED : DONE_WHOLE;
@@ -125,11 +88,15 @@ static int
 send_content(struct sender *s, struct sent *sent, uint64_t at)
 {
     uint64_t size = (uint64_t)sent->status.st_size, end;
-    int status = DONE_WHOLE;
+    int status = DONE_WHOLE, sparse = file_has_holes(&sent->status);
     uint8_t message[8];
 
     while (at < size && status == DONE_WHOLE) {
-        uint64_t data = next_data(sent, at, &end);
+        uint64_t data = at;
+        if (sparse)
+            data = file_next_data(sent->fd, size, at, &end);
+        else
+            end = size;
         if (data > at) {
             put_field(message, data - at, 8);
             if (carrier_put(&s->carrier, TRANSFER_HOLE, message, sizeof message) != 0)
@@ -141,6 +108,47 @@ send_content(struct sender *s, struct sent *sent, uint64_t at)
         at = end;
     }
     return status;
+}
+
+/** Send a file's content in ranges, beside the further streams. Returns as send_content(). */
+static int
+send_ranges(struct sender *s, struct sent *sent)
+{
+    struct range_plan *plan = &s->plan;
+    struct range range;
+    int code = EXIT_DONE;
+
+    carrier_push(&s->carrier); /* other streams may take all ranges, and theirs wait for START */
+    range_plan_begin(plan, s->starts - 1, sent->fd, &sent->status, sent->offset);
+    while (code == EXIT_DONE && !range_plan_is_over(plan)) {
+        if (sent->refused)
+            range_plan_cancel(plan, DONE_FAILED, 0);
+        if (range_plan_take(plan, 0, &range) == 1)
+            code = range_plan_send(plan, &s->carrier, &s->limiter, &range) == 0 ? EXIT_DONE : -1;
+        else if (range_plan_waits(plan, 0))
+            code = sender_take(s, -1) == EXIT_DONE ? EXIT_DONE : -1;
+        else
+            range_plan_wait(plan);
+        if (code == EXIT_DONE)
+            code = sender_look(s);
+    }
+    sent->moved = range_plan_finish(plan);
+    if (code != EXIT_DONE)
+        return -1;
+    if (sent->refused)
+        return DONE_FAILED;
+    if (plan->error != 0)
+        return source_failed(s, sent, strerror(plan->error));
+    return plan->status;
+}
+
+/** 1 when a file is large enough to go in ranges, and further streams are there to carry them. */
+static int
+goes_in_ranges(struct sender *s, const struct sent *sent)
+{
+    return !sent->stream && streams_are_there(&s->streams) &&
+           (uint64_t)sent->status.st_size - sent->offset >=
+               (uint64_t)TRANSFER_RANGES_LEAST * TRANSFER_RANGE_SIZE;
 }
 
 /** 1 when a file is still what it was when it was offered. */
@@ -193,7 +201,12 @@ serve_content(struct sender *s, struct sent *sent, uint32_t index)
     put_field(message + 4, sent->offset, 8);
     if (carrier_put(&s->carrier, TRANSFER_START, message, sizeof message) != 0)
         return EXIT_FAILED;
-    int status = sent->stream ? send_stream(s, sent) : send_content(s, sent, sent->offset);
+    s->starts++;
+    int status;
+    if (goes_in_ranges(s, sent))
+        status = send_ranges(s, sent);
+    else
+        status = sent->stream ? send_stream(s, sent) : send_content(s, sent, sent->offset);
     if (status == DONE_WHOLE && !is_unchanged(sent))
         status = DONE_CHANGED;
     if (status < 0)

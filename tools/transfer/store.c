@@ -256,6 +256,23 @@ check_whole(struct store *store, struct store_item *item, int folder, const char
     return STORE_IS_SAME;
 }
 
+/** How much of an unfinished file to ask about next, as the last bytes are not right: it came in
+ * ranges, of which those before may be missing, or power was cut. 0: nothing. */
+static uint64_t
+less_of(struct store_item *item)
+{
+    static const uint64_t steps[TRANSFER_CHECKS_MOST - 1] = {
+        (uint64_t)TRANSFER_RANGE_SIZE * TRANSFER_RANGES_AHEAD / 8,
+        (uint64_t)TRANSFER_RANGE_SIZE * TRANSFER_RANGES_AHEAD * 7 / 8};
+
+    while (item->checks < TRANSFER_CHECKS_MOST - 1) {
+        uint64_t step = steps[item->checks++];
+        if (item->there > step)
+            return item->there - step;
+    }
+    return 0;
+}
+
 enum store_answer
 store_check(struct store *store, struct store_item *item, uint64_t offset,
             const uint8_t hash[TRANSFER_HASH])
@@ -276,6 +293,6 @@ store_check(struct store *store, struct store_item *item, uint64_t offset,
     item->ino = status.st_ino;
     if (item->verified)
         return STORE_IN_TURN;
-    item->there = 0;
+    item->there = less_of(item);
     return STORE_WANT;
 }

@@ -55,12 +55,13 @@ struct store_item {
     char *owner_name, *group_name;
     uint8_t *attributes;
     size_t attributes_size;
-    char *as;       /* the name of a file that is kept beside another; NULL: the last of name */
-    uint64_t there; /* bytes that were there already */
-    uint64_t moved; /* bytes of DATA that came */
-    uint64_t at;    /* bytes that are there now */
-    int compares;   /* 1: `there` is of a whole file of that name, not of an unfinished one */
-    int verified;   /* 1: a CHECK has shown that `there` is the beginning of the file */
+    char *as;        /* the name of a file that is kept beside another; NULL: the last of name */
+    uint64_t there;  /* bytes that were there already */
+    uint64_t moved;  /* bytes of DATA that came */
+    uint64_t at;     /* bytes that are there now */
+    int compares;    /* 1: `there` is of a whole file of that name, not of an unfinished one */
+    int verified;    /* 1: a CHECK has shown that `there` is the beginning of the file */
+    unsigned checks; /* of an unfinished file that did not agree */
     struct timespec changed; /* and when that was last changed */
     int replaces;            /* 1: it may take the place of another file */
     int fd;                  /* unfinished; -1 */
@@ -123,8 +124,8 @@ enum store_answer store_look(struct store *store, struct store_item *item);
 /** Look at a hard link as if it were offered as a file. */
 enum store_answer store_look_again(struct store *store, struct store_item *item);
 
-/** Compare what is there with a CHECK. Returns STORE_IN_TURN: GO; STORE_WANT: all of it is wanted;
- * or as store_look(). */
+/** Compare what is there with a CHECK. Returns STORE_IN_TURN: GO; STORE_WANT: all of it is wanted,
+ * or a CHECK of less where item->there is not 0; or as store_look(). */
 enum store_answer store_check(struct store *store, struct store_item *item, uint64_t offset,
                               const uint8_t hash[TRANSFER_HASH]);
 

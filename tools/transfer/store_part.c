@@ -174,6 +174,11 @@ store_done(struct store *store, struct store_item *item)
 {
     if (item->size != TRANSFER_UNKNOWN && item->at != item->size)
         return store_refuse(store, item, "less came than was offered");
+    /* What came in ranges may end with a hole. */
+    struct stat status;
+    if (!store->stream && fstat(item->fd, &status) == 0 && (uint64_t)status.st_size < item->at &&
+        ftruncate(item->fd, (off_t)item->at) != 0)
+        return store_fail(store, item);
     if (!store->stream)
         store_dress(store, item, item->fd);
     item->size = item->at;
