@@ -50,6 +50,8 @@ configure(struct pair_end *end, const struct pair_options *options, uint8_t seed
     profile.rotate_frames = options->rotate_frames != 0 ? options->rotate_frames : 16;
     profile.rotate_blocks = options->rotate_blocks != 0 ? options->rotate_blocks : 22;
     memset(secret, 0x5a, sizeof secret);
+    if (options->secret != NULL)
+        memcpy(secret, options->secret, sizeof secret);
     hide(secret, sizeof secret);
     end->config = duet_config_new();
     assert_non_null(end->config);
@@ -60,6 +62,8 @@ configure(struct pair_end *end, const struct pair_options *options, uint8_t seed
     assert_int_equal(
         duet_config_set(end->config, DUET_SET_SPEAK_FIRST, (uint64_t)options->speak_first),
         DUET_OK);
+    assert_int_equal(duet_config_set(end->config, DUET_SET_DIALECT, (uint64_t)options->dialect),
+                     DUET_OK);
     if (options->no_hybrid)
         assert_int_equal(duet_config_set(end->config, DUET_SET_HYBRID, DUET_HYBRID_OFF), DUET_OK);
     if (options->pattern != DUET_PATTERN_IDENTITY)

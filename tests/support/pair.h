@@ -43,7 +43,9 @@ struct pair_options {
     uint32_t hello_size;                   /* bytes of a HELLO's flight, where it is shorter */
     unsigned rotate_frames, rotate_blocks; /* 0: the defaults */
     int speak_first;
-    int no_hybrid; /* 1: DUET_HYBRID_OFF; 0: the default */
+    int no_hybrid;         /* 1: DUET_HYBRID_OFF; 0: the default */
+    int dialect;           /* 1: DUET_SET_DIALECT */
+    const uint8_t *secret; /* 64 bytes; NULL: the same for all pairs */
 };
 
 /** Configurations and sessions, before any byte; fails the test when they can't be had. */
