@@ -135,7 +135,7 @@ test_answers(void **state)
     expect(REQUEST_STATUS, 0, 0, "\"worker\":1,\"workers\":2,\"pid\":11,\"state\":\"serving\"");
     expect(REQUEST_STATUS, 0, 0,
            "\n{\"tunnel\":\"web\",\"side\":\"server\",\"listen\":[\"127.0.0.1:1\"],\"target\":["
-           "\"127.0.0.1:1\"],\"open\":1,\"half_open\":0,\"accepted\":4,");
+           "\"127.0.0.1:1\"],\"open\":1,\"half_open\":0,\"waiting\":0,\"accepted\":4,");
     expect(REQUEST_SESSIONS, 0, 0,
            "{\"id\":281474976710663,\"tunnel\":\"web\",\"state\":\"open\",\"from\":\"unix\","
            "\"target\":\"\\\\x1b\\\"host\\\":1\",\"secret\":\"ab00000000000000\",\"identity\":null,"

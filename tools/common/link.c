@@ -9,6 +9,8 @@
 #include "interrupt.h"
 #include "keys.h"
 #include "log.h"
+#include "proxy_route.h"
+
 #include "os/os.h"
 #include "os/socket.h"
 
@@ -46,6 +48,8 @@ check_ways(const struct options *o, const char *address)
                          "no peer: give HOST:PORT, -l [ADDR]:PORT, --exec CMD or --stdio");
     if (ways > 1)
         return log_error(EXIT_USAGE, "an address, --exec and --stdio exclude each other");
+    if (o->proxy_url != NULL && (address == NULL || o->listen))
+        return log_error(EXIT_USAGE, "--proxy is for an end that dials HOST:PORT");
     if (o->listen && address == NULL)
         return log_error(EXIT_USAGE, "-l needs an address such as :4000");
     if (o->top && o->bottom)
@@ -317,6 +321,24 @@ open_listener(struct link *link, const struct options *o, const char *address)
     return code;
 }
 
+/** Dial the peer, or the proxy that leads to it. */
+static int
+dial_peer(struct link *link, const struct options *o, const char *address)
+{
+    int timeout_ms = o->timeout_ms != 0 ? o->timeout_ms : CONNECT_MS;
+    struct proxy_route route;
+
+    int code = route_load(&route, o->proxy_url, o->proxy_auth);
+    if (code == EXIT_DONE)
+        code = dial_address(&link->dialled, route.kind != ROUTE_DIRECT ? route.address : address,
+                            timeout_ms);
+    link->rfd = link->wfd = link->dialled.fd;
+    if (code == EXIT_DONE && route.kind != ROUTE_DIRECT)
+        code = route_wait(&route, address, link->rfd, timeout_ms);
+    route_wipe(&route);
+    return code;
+}
+
 static int
 connect_wire(struct link *link, const struct options *o, const char *address)
 {
@@ -330,9 +352,7 @@ connect_wire(struct link *link, const struct options *o, const char *address)
         link->rfd = 0;
         link->wfd = 1;
     } else {
-        code =
-            dial_address(&link->dialled, address, o->timeout_ms != 0 ? o->timeout_ms : CONNECT_MS);
-        link->rfd = link->wfd = link->dialled.fd;
+        code = dial_peer(link, o, address);
     }
     return code == EXIT_DONE ? link_open_direct(link, o) : code;
 }

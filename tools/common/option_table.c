@@ -7,6 +7,7 @@
 #include "address.h"
 #include "network.h"
 #include "options.h"
+#include "proxy_route.h"
 #include "settings.h"
 
 #include <stdlib.h>
@@ -18,8 +19,9 @@ enum {
     HANDSHAKE_MOST_MS = 29999, /* below what a listener gives to unauthenticated peers */
     CONNECTIONS_MOST = 1000000,
     PINGS_MOST = 1000000,
-    STREAMS_MOST = 16,    /* as TRANSFER_STREAMS_MOST */
-    REPLAY_MOST = 1 << 24 /* 2 GiB */
+    STREAMS_MOST = 16,     /* as TRANSFER_STREAMS_MOST */
+    REPLAY_MOST = 1 << 24, /* 2 GiB */
+    POOL_MOST = 10000
 };
 
 static const char *const sides[] = {[TUNNEL_NONE] = "", "client", "server", NULL};
@@ -62,6 +64,7 @@ network_fault(const char *text)
 #define RANGE(most)          OPTION_RANGE, 0, most, NULL, NULL
 #define CHOICE(choices)      OPTION_CHOICE, 0, 0, choices, NULL
 #define NAMED(choices)       OPTION_TEXT, 0, 0, choices, NULL
+#define CHECKED(fault)       OPTION_TEXT, 0, 0, NULL, fault
 /* The structs that hold it. */
 #define COMMAND(field)                                                                             \
     {                                                                                              \
@@ -173,6 +176,15 @@ const struct option option_table[] = {
     {"target", 0, LIST(target_fault), FOR_TUNNEL, HEAD_OWN, TUNNEL(targets), NULL, "ADDRESS",
      "Forward connections to here; repeated: the next one is tried when one fails"},
 
+    {"dial", 0, LIST(target_fault), FOR_SERVER, HEAD_OWN, TUNNEL(dial), NULL, "ADDRESS",
+     "Do not listen but dial here, where a client has --await; repeated: dial all of them"},
+    {"await", 0, LIST(listen_fault), FOR_CLIENT, HEAD_OWN, TUNNEL(await), NULL, "ADDRESS",
+     "Do not dial a --target but let servers with --dial come in here; may be repeated"},
+    {"pool-min", 0, NUMBER(1, POOL_MOST), FOR_SERVER, HEAD_OWN, TUNNEL(pool_least), "2", "N",
+     "With --dial: connections that wait at each address while little is asked for"},
+    {"pool-max", 0, NUMBER(1, POOL_MOST), FOR_SERVER, HEAD_OWN, TUNNEL(pool_most), "64", "N",
+     "With --dial: connections that wait at each address at most"},
+
     {"key", 'k', PATHS, FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.keys), NULL, "FILE",
      "The file with the shared secret; a listener takes several, or folders of them"},
     {"identity", 'i', PATH, FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.identity), NULL, "FILE",
@@ -199,6 +211,14 @@ const struct option option_table[] = {
      "Listen at [ADDR]:PORT, and accept the first peer that authenticates"},
     {"exec", 0, TEXT, FOR_CHANNEL, HEAD_CONNECTION, COMMAND(exec), NULL, "CMD",
      "Run a command, and use its standard input and output as the connection"},
+    {"exec", 0, TEXT, FOR_CLIENT, HEAD_CONNECTION, TUNNEL(exec), NULL, "CMD",
+     "Run a command for each connection in the place of a --target: its standard input and output "
+     "lead to the server"},
+    {"proxy", 0, CHECKED(route_fault), FOR_CHANNEL | FOR_TUNNEL, HEAD_CONNECTION, BOTH(proxy_url),
+     NULL, "socks5://HOST:PORT|http://HOST:PORT",
+     "Reach the peer through this proxy, which resolves its name"},
+    {"proxy-auth", 0, PATH, FOR_CHANNEL | FOR_TUNNEL, HEAD_CONNECTION, BOTH(proxy_auth), NULL,
+     "FILE", "The file with the proxy's user and password, a line each"},
     {"stdio", 0, FLAG, FOR_CHANNEL, HEAD_CONNECTION, COMMAND(stdio), NULL, NULL,
      "Use standard input and output as the connection"},
     {"top", 0, FLAG, FOR_CHANNEL, HEAD_CONNECTION, COMMAND(top), NULL, NULL,

@@ -121,6 +121,10 @@ set_text(const struct option *o, char **out, const char *value, char why[OPTION_
 {
     unsigned place;
 
+    const char *fault = o->fault != NULL ? o->fault(value) : NULL;
+
+    if (fault != NULL)
+        return value_refuse(why, "%s", fault);
     if (o->choices != NULL && find_choice(&place, o->choices, value, why) != 0)
         return -1;
     free(*out);

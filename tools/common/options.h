@@ -21,8 +21,9 @@ struct options {
     struct key_files files;
     unsigned listen, stdio, top, bottom; /* flags */
     char *exec;
-    char *in, *out; /* --in, --out; -o of keygen and recv */
-    int timeout_ms; /* 0: the default of connecting or of listening */
+    char *proxy_url, *proxy_auth; /* --proxy, --proxy-auth */
+    char *in, *out;               /* --in, --out; -o of keygen and recv */
+    int timeout_ms;               /* 0: the default of connecting or of listening */
     int handshake_ms;
     int idle_ms;                            /* -1: never */
     uint32_t drain_least_ms, drain_most_ms; /* adjacent, as OPTION_RANGE wants */

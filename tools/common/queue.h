@@ -81,6 +81,17 @@
         (head)->last = &(element)->field.next;                                                     \
     } while (0)
 
+#define TAILQ_INSERT_HEAD(head, element, field)                                                    \
+    do {                                                                                           \
+        (element)->field.next = (head)->first;                                                     \
+        (element)->field.before = &(head)->first;                                                  \
+        if ((head)->first != NULL)                                                                 \
+            (head)->first->field.before = &(element)->field.next;                                  \
+        else                                                                                       \
+            (head)->last = &(element)->field.next;                                                 \
+        (head)->first = (element);                                                                 \
+    } while (0)
+
 #define TAILQ_REMOVE(head, element, field)                                                         \
     do {                                                                                           \
         if ((element)->field.next != NULL)                                                         \

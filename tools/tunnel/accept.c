@@ -42,11 +42,13 @@ accept_descriptor_limit(void)
 /* ---- Pausing ---- */
 
 /** A tunnel that accepts for others too goes on: a peer of one that is full is refused once it has
- * authenticated. */
+ * authenticated. So does a reversed client, whose peers must come in: it refuses plain connections.
+ */
 static int
 at_limit(const struct tunnel *tunnel)
 {
-    return !tunnel->is_shared && tunnel->open_count >= tunnel->settings->most_connections;
+    return !tunnel->is_shared && tunnel->settings->await.count == 0 &&
+           tunnel->open_count >= tunnel->settings->most_connections;
 }
 
 static int
@@ -172,10 +174,11 @@ refuse_connection(struct tunnel *tunnel, int fd, const struct sockaddr_storage *
 /** Begin a connection if its source may have one. A proxy's connections count for the sources that
  * its headers name. */
 static void
-admit_connection(struct tunnel *tunnel, int fd, const struct sockaddr_storage *from)
+admit_connection(const struct port *port, int fd, const struct sockaddr_storage *from)
 {
+    struct tunnel *tunnel = port->tunnel;
     const struct tunnel_settings *settings = tunnel->settings;
-    int is_proxied = settings->proxy & PROXY_IN;
+    int is_proxied = (settings->proxy & PROXY_IN) && (port->is_plain || settings->await.count == 0);
 
     tunnel->counters->accepted++;
     if (is_proxied && !proxy_trusted(&settings->trusted, from)) {
@@ -190,7 +193,7 @@ admit_connection(struct tunnel *tunnel, int fd, const struct sockaddr_storage *f
         refuse_connection(tunnel, fd, from, PROXY_SOURCE_FULL);
         return;
     }
-    if (lifecycle_accept(tunnel, fd, from) == 0)
+    if (lifecycle_accept(port, fd, from) == 0)
         return;
     source_limit_give(sources, from);
     pause_all(tunnel->service, "out of memory");
@@ -209,7 +212,7 @@ accept_one(struct port *port)
     int fd = duet__os_accept(port->fd, (struct sockaddr *)&from, &size);
     if (fd < 0)
         return may_try_again(tunnel);
-    admit_connection(tunnel, fd, &from);
+    admit_connection(port, fd, &from);
     return 1;
 }
 

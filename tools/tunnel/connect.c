@@ -119,7 +119,10 @@ try_target(struct connection *c)
     int result;
 
     race_free(c);
-    if (address_parse(&where, current_target(c), 0) != EXIT_DONE || where.kind == ADDRESS_FD)
+    if (way_is_command(c))
+        return way_run_command(c) == 0 ? RACE_WON : attempt_failed(c, "the command cannot be run");
+    if (address_parse(&where, way_address(c, current_target(c)), 0) != EXIT_DONE ||
+        where.kind == ADDRESS_FD)
         return attempt_failed(c, "is not an address that can be dialled");
     if (where.kind == ADDRESS_UNIX) {
         result = race_prepare_one(c, (const struct sockaddr *)&where.un, where.un_size);

@@ -38,12 +38,33 @@ connection_is_retired(const struct connection *c)
     return c->tunnel->retired;
 }
 
+static int
+admits(const struct tunnel *tunnel, const struct connection *c, const duet_info *info)
+{
+    return !tunnel->retired && settings_admit(tunnel->settings, c->settings, info);
+}
+
+struct tunnel *
+connection_find_tunnel(const struct connection *c)
+{
+    struct tunnel *tunnel;
+    duet_info info;
+
+    duet_session_info(duet_channel_session(c->channel), &info);
+    if (admits(c->tunnel, c, &info))
+        return c->tunnel;
+    TAILQ_FOREACH (tunnel, &c->service->tunnels, entry)
+        if (settings_share(c->tunnel->settings, tunnel->settings) && admits(tunnel, c, &info))
+            return tunnel;
+    return NULL;
+}
+
 int
 connection_is_withdrawn(const struct connection *c)
 {
     if (connection_is_retired(c))
         return 1;
-    return c->generation != c->tunnel->generation && shared_find(c) == NULL;
+    return c->generation != c->tunnel->generation && connection_find_tunnel(c) == NULL;
 }
 
 void
@@ -65,11 +86,14 @@ connection_adopt(struct connection *c, int keys)
 /* ---- Making ---- */
 
 struct connection *
-connection_new(struct tunnel *tunnel, const struct sockaddr_storage *from)
+connection_new(struct tunnel *tunnel, enum connection_kind kind,
+               const struct sockaddr_storage *from)
 {
     struct service *service = tunnel->service;
     struct connection *c = calloc(1, sizeof *c);
-    int has_header = (tunnel->settings->proxy & PROXY_IN) != 0;
+    int is_client = tunnel->settings->side == TUNNEL_CLIENT;
+    int has_header = (tunnel->settings->proxy & PROXY_IN) &&
+                     kind == (is_client ? CONNECTION_PLAIN_CAME : CONNECTION_PEER_CAME);
 
     if (c != NULL && has_header)
         c->header = proxy_header_new();
@@ -83,7 +107,8 @@ connection_new(struct tunnel *tunnel, const struct sockaddr_storage *from)
     c->generation->holders += 2;
     c->settings = tunnel->settings;
     c->is_undecided = tunnel->is_shared != 0;
-    c->dials_plain = c->settings->side == TUNNEL_SERVER;
+    c->took_peer = kind == CONNECTION_PEER_CAME;
+    c->dials_plain = c->took_peer && !is_client;
     c->from = *from;
     c->since_ms = c->moved_ms = c->heard_ms = uv_now(&service->loop);
     c->id = ((uint64_t)service->view.worker << 48) | ++service->last_id;
@@ -110,7 +135,7 @@ connection_attach(struct connection *c, int fd, int is_plain)
 int
 connection_make_channel(struct connection *c)
 {
-    enum duet_role role = c->settings->side == TUNNEL_CLIENT ? DUET_TOP : DUET_BOTTOM;
+    enum duet_role role = c->took_peer ? DUET_BOTTOM : DUET_TOP;
 
     return duet_channel_open(&c->channel, c->settings->config, c->service->replay, role,
                              c->duet->fd, c->duet->fd);
@@ -162,6 +187,10 @@ connection_state_name(const struct connection *c)
                                         [CONNECTION_RESOLVING] = "dialling",
                                         [CONNECTION_CONNECTING] = "dialling",
                                         [CONNECTION_RETRY_PAUSE] = "dialling",
+                                        [CONNECTION_QUEUED] = "queued",
+                                        [CONNECTION_WAITING] = "waiting",
+                                        [CONNECTION_STARTING] = "queued",
+                                        [CONNECTION_ROUTING] = "dialling",
                                         [CONNECTION_PEER_HANDSHAKE] = "greeting",
                                         [CONNECTION_UNCONFIRMED] = "open",
                                         [CONNECTION_OPEN] = "open",
@@ -202,7 +231,7 @@ connection_unready(struct connection *c)
 int
 connection_is_half_open(const struct connection *c)
 {
-    return c->settings->side == TUNNEL_SERVER && c->state <= CONNECTION_UNAUTHENTICATED;
+    return c->took_peer && c->state <= CONNECTION_UNAUTHENTICATED;
 }
 
 void
@@ -217,6 +246,20 @@ connection_not_half_open(struct connection *c)
 {
     TAILQ_REMOVE(&c->tunnel->half_open, c, half_open);
     c->tunnel->counters->half_open = --c->tunnel->half_open_count;
+}
+
+void
+connection_unlist(struct connection *c)
+{
+    struct tunnel *tunnel = c->tunnel;
+
+    if (c->state == CONNECTION_QUEUED)
+        TAILQ_REMOVE(&tunnel->queued, c, half_open);
+    if (c->state != CONNECTION_WAITING || !c->took_peer || !c->is_confirmed)
+        return;
+    TAILQ_REMOVE(&tunnel->waiting, c, half_open);
+    tunnel->counters->waiting--;
+    c->is_confirmed = 0;
 }
 
 /* ---- Ending ---- */
@@ -251,6 +294,10 @@ connection_record(struct connection *c, enum record_outcome how, const char *rea
     if (c->is_recorded)
         return;
     c->is_recorded = 1;
+    if (c->is_pooled) {
+        c->service->hooks->on_unused(c, reason);
+        return;
+    }
     count_end(c->tunnel->counters, how);
     int proven = how != END_UNAUTHENTICATED && c->state > CONNECTION_UNAUTHENTICATED;
     if (!proven && !limit_may_log(c->service))
@@ -281,6 +328,7 @@ connection_free_dial(struct connection *c)
     lookup_cancel(c->dial->lookup);
     race_free(c);
     free(c->dial->tried);
+    route_free(c->dial->route);
     free(c->dial);
     c->dial = NULL;
 }
@@ -315,8 +363,11 @@ connection_end(struct connection *c, enum record_outcome how, const char *reason
 {
     connection_record(c, how, reason);
     connection_unready(c);
+    connection_unlist(c);
     if (connection_is_half_open(c))
         connection_not_half_open(c);
+    else if (c->is_pooled)
+        c->tunnel->pooled_count--;
     else
         c->tunnel->counters->open = --c->tunnel->open_count;
     source_limit_give(connection_sources(c), &c->from);

@@ -31,7 +31,11 @@
  *   UNAUTHENTICATED  s     -      s     -        gate                         half_open
  *   RESOLVING        c s   c      s     s        a share of connect timeout   connect
  *   CONNECTING       c s   c      s     s        next address, or its share   connect
+ *   QUEUED           c     c      -     -        connect timeout              reverse
+ *   WAITING          c s   -      c s   c s      PING                         reverse, pool
+ *   STARTING         c     c      c     c        time of an answer            reverse
  *   RETRY_PAUSE      c     c      -     -        until the next round         connect
+ *   ROUTING          c s   c      c s   -        handshake timeout            through
  *   PEER_HANDSHAKE   c     c      c     c        handshake timeout            lifecycle
  *   UNCONFIRMED      c s   c s    c s   c s      handshake timeout            timers
  *   OPEN             c s   c s    c s   c s      idle timeout, PING           timers
@@ -43,6 +47,11 @@
  *   client: [PROXY_*] → RESOLVING ⇄ CONNECTING → PEER_HANDSHAKE → UNCONFIRMED → OPEN → ENDED
  *                            ↑ RETRY_PAUSE ↲        ↲ failed: next address
  *   UNCONFIRMED, OPEN → VIOLATION → ENDED; any state → ENDED.
+ *
+ *   reversed (the server dials, the client's plain side and peers both come in; see reverse.c):
+ *   server: RESOLVING ⇄ CONNECTING → PEER_HANDSHAKE → WAITING → RESOLVING ⇄ CONNECTING → …
+ *   client's peer: ACCEPTED → HANDSHAKE → WAITING → becomes a part of a plain connection, which is
+ *   [PROXY_*] → QUEUED → STARTING → UNCONFIRMED …   (STARTING failed: QUEUED again)
  *
  * A server's connection in its first five states is half-open: it stands in its tunnel's list of
  * those and is not counted as open.
@@ -78,6 +87,10 @@ enum connection_state {
     CONNECTION_RESOLVING,
     CONNECTION_CONNECTING,
     CONNECTION_RETRY_PAUSE,
+    CONNECTION_QUEUED,   /* for a peer that waits */
+    CONNECTION_WAITING,  /* to be used */
+    CONNECTION_STARTING, /* its peer was asked to begin */
+    CONNECTION_ROUTING,  /* a proxy is asked to lead to the peer */
     CONNECTION_PEER_HANDSHAKE,
     CONNECTION_UNCONFIRMED, /* open, but the peer's READY has not come */
     CONNECTION_OPEN,
@@ -99,15 +112,16 @@ struct dial {
     struct lookup *lookup; /* of the target's name, under way; NULL: none */
     struct racer *racers;  /* the target's addresses */
     unsigned racer_count;
-    uint64_t won;           /* the hash of the address that answered */
-    size_t target;          /* the number of the current target in the settings */
-    uint8_t *tried;         /* by target: 1 in this round */
-    unsigned rounds;        /* how often all targets were tried */
-    uint64_t last_ms;       /* no round begins after this */
-    uint64_t end_ms;        /* when this round's time is over; handshakes do not count */
-    uint64_t target_end_ms; /* when the current target's share of it is over */
-    uint64_t handshake_ms;  /* when the current target answered */
-    char cause[256];        /* why the last attempt failed */
+    uint64_t won;                 /* the hash of the address that answered */
+    size_t target;                /* the number of the current target in the settings */
+    uint8_t *tried;               /* by target: 1 in this round */
+    unsigned rounds;              /* how often all targets were tried */
+    uint64_t last_ms;             /* no round begins after this */
+    uint64_t end_ms;              /* when this round's time is over; handshakes do not count */
+    uint64_t target_end_ms;       /* when the current target's share of it is over */
+    uint64_t handshake_ms;        /* when the current target answered */
+    char cause[256];              /* why the last attempt failed */
+    struct route_dialogue *route; /* with a proxy; NULL: none */
 };
 
 struct connection {
@@ -123,15 +137,21 @@ struct connection {
     uv_timer_t timer;    /* of the state */
     uint64_t id, since_ms, setup_ms;
     uint64_t silence_ms;         /* PEER_HANDSHAKE: when a peer that fails is closed */
+    uint64_t queue_ms;           /* QUEUED, STARTING: when it gives up */
+    struct pool *pool;           /* of pool.c; NULL: it is in none */
     uint64_t moved_ms, heard_ms; /* when bytes last moved; when the peer last sent anything */
-    TAILQ_ENTRY(connection) entry, half_open, ready;
-    const char *target; /* the address that was reached, in the settings */
+    TAILQ_ENTRY(connection) entry, ready;
+    TAILQ_ENTRY(connection) half_open; /* in its tunnel's half_open, waiting or queued */
+    const char *target;                /* the address that was reached, in the settings */
     struct sockaddr_storage from;
     struct proxy_header *header; /* NULL: none is read */
     uint8_t state;               /* enum connection_state */
     uint8_t can;                 /* set of enum relay_can */
     int8_t result;               /* what killed the channel; DUET_OK: nothing */
+    unsigned took_peer : 1;      /* its peer came in; else it is dialled */
     unsigned dials_plain : 1;    /* it dials its plain side, not its peer */
+    unsigned is_confirmed : 1;   /* WAITING: the peer's READY has come */
+    unsigned is_pooled : 1;      /* it serves nobody yet: a pool's, or a peer that waits */
     unsigned is_undecided : 1;   /* it came where several tunnels listen; see shared.c */
     unsigned is_ready : 1;       /* in the service's ready list */
     unsigned is_recorded : 1;
@@ -150,7 +170,7 @@ struct connection {
 static inline struct endpoint *
 connection_accepted(const struct connection *c)
 {
-    return c->dials_plain ? c->duet : c->plain;
+    return c->dials_plain || c->took_peer ? c->duet : c->plain;
 }
 
 /** The side that is dialled. */
@@ -164,7 +184,7 @@ connection_dialled(struct connection *c)
 static inline const struct strlist *
 connection_targets(const struct connection *c)
 {
-    return &c->settings->targets;
+    return c->pool != NULL ? &c->pool->address : &c->settings->targets;
 }
 
 /** Where its source is counted. */
@@ -180,13 +200,24 @@ struct connection_hooks {
     void (*on_timer)(struct connection *connection);
     void (*on_authenticated)(struct connection *connection); /* a server's peer */
     void (*on_dialled)(struct connection *connection);
-    void (*on_left)(struct tunnel *tunnel); /* a connection of it has ended */
+    void (*on_reached)(struct connection *connection); /* a proxy leads to the peer now */
+    void (*on_left)(struct tunnel *tunnel);            /* a connection of it has ended */
+    /* a connection of a pool, or that waits, will end; instead of a line in the access log */
+    void (*on_unused)(struct connection *connection, const char *reason);
 };
 
 /* ---- connection.c ---- */
 
+/** What a new connection begins with. */
+enum connection_kind {
+    CONNECTION_PLAIN_CAME, /* an accepted plain connection */
+    CONNECTION_PEER_CAME,  /* an accepted peer */
+    CONNECTION_DIALS_PEER  /* nothing: a pool's, which dials its peer */
+};
+
 /** A new connection, in no list but the service's. NULL: no memory. */
-struct connection *connection_new(struct tunnel *tunnel, const struct sockaddr_storage *from);
+struct connection *connection_new(struct tunnel *tunnel, enum connection_kind kind,
+                                  const struct sockaddr_storage *from);
 
 /** Put a descriptor (owned) on the loop as one of its sides. Returns 0, or -1: no memory. */
 int connection_attach(struct connection *connection, int fd, int is_plain);
@@ -221,6 +252,9 @@ void connection_free_dial(struct connection *connection);
 void connection_make_ready(struct connection *connection);
 void connection_unready(struct connection *connection);
 
+/** Take it out of its tunnel's list of those that wait, if it is there. */
+void connection_unlist(struct connection *connection);
+
 /** Put it in its tunnel's list of half-open connections, or take it out. */
 void connection_half_open(struct connection *connection);
 void connection_not_half_open(struct connection *connection);
@@ -228,6 +262,10 @@ int connection_is_half_open(const struct connection *connection);
 
 /** 1 when a reload withdrew the tunnel. */
 int connection_is_retired(const struct connection *connection);
+
+/** The tunnel that lets in a peer which has authenticated, or has begun to: the connection's own,
+ * or one that listens where that one does (see shared.c). NULL: none. */
+struct tunnel *connection_find_tunnel(const struct connection *connection);
 
 /** 1 when a reload withdrew the tunnel, or what a server's peer authenticates with, as far as that
  * is known. */
@@ -245,16 +283,76 @@ void generation_release(struct generation *generation); /**< NULL is fine */
 
 /* ---- shared.c: several tunnels at one address ---- */
 
-/** The tunnel that lets in a peer which has authenticated, or has begun to: the connection's own,
- * or one that listens where that one does. NULL: none. */
-struct tunnel *shared_find(const struct connection *connection);
-
 /** Its peer has authenticated: from now on it is a connection of its peer's tunnel. Returns NULL,
  * or why it cannot be: a sentence; *rejected 1: no tunnel lets the peer in. */
 const char *shared_decide(struct connection *connection, int *rejected);
 
 /** A reload: let a half-open connection go on with the tunnel that accepts where it came now. */
 void shared_follow(struct connection *connection);
+
+/* ---- reverse.c: a client whose peers come in ---- */
+
+enum { REVERSE_BYTE = 1 }; /* what a client sends first to a peer that waits, and its answer */
+
+/** Send that byte. Returns a result. */
+int reverse_send_byte(struct connection *connection);
+
+/** Receive it. Returns DUET_OK, DUET_AGAIN, or what is wrong. */
+int reverse_recv_byte(struct connection *connection);
+
+/** WAITING: write what the channel has pending. */
+void reverse_flush(struct connection *connection);
+
+/** WAITING, STARTING: watch the peer's side. */
+void reverse_watch(struct connection *connection);
+
+/** What the channel of one that waits has come to, other than DUET_OK and DUET_AGAIN. */
+void reverse_fail(struct connection *connection, int result);
+
+/** An authenticated peer of a client: let it wait. May end the connection. */
+void reverse_wait(struct connection *connection);
+
+/** A plain connection: give it a peer, now or once there is one. May end the connection. */
+void reverse_queue(struct connection *connection);
+
+/** Events and timers of QUEUED, WAITING (of a client) and STARTING. Each may end the connection. */
+void reverse_event(struct connection *connection);
+void reverse_timeout(struct connection *connection);
+
+/* ---- pool.c: a server that dials ---- */
+
+/** A pool's connection is authenticated: let it wait. May end the connection. */
+void pool_wait(struct connection *connection);
+
+/** Events and timers of WAITING (of a server). Each may end the connection. */
+void pool_event(struct connection *connection);
+void pool_timeout(struct connection *connection);
+
+/** A pool's connection will end unused. */
+void pool_lost(struct connection *connection, const char *reason);
+
+/** A reload: end what waits, or is dialled, and may not any more. */
+void pool_reload(struct connection *connection);
+
+/* ---- way.c: what is dialled for a peer ---- */
+
+/** The address to dial for a target: the proxy's, or its own. */
+const char *way_address(const struct connection *connection, const char *target);
+
+/** Is a command to be run in the place of dialling? */
+int way_is_command(const struct connection *connection);
+
+/** Run it, and attach its end. Returns 0, or -1. */
+int way_run_command(struct connection *connection);
+
+/* ---- through.c: a peer that is reached through a proxy ---- */
+
+/** The proxy is reached: ask it to lead to the peer. May end the connection. */
+void through_start(struct connection *connection);
+
+/** Events and the timer of ROUTING. Each may end the connection. */
+void through_event(struct connection *connection);
+void through_timeout(struct connection *connection);
 
 /* ---- half_open.c ---- */
 
@@ -349,12 +447,13 @@ void timers_open(struct connection *connection);
 /* ---- lifecycle.c ---- */
 
 /** Take an accepted descriptor (owned). Returns 0, or -1: no memory. */
-int lifecycle_accept(struct tunnel *tunnel, int fd, const struct sockaddr_storage *from);
+int lifecycle_accept(const struct port *port, int fd, const struct sockaddr_storage *from);
 
 void lifecycle_event(struct connection *connection, int is_plain, int events);
 void lifecycle_timer(struct connection *connection);
 void lifecycle_authenticated(struct connection *connection);
 void lifecycle_dialled(struct connection *connection);
+void lifecycle_reached(struct connection *connection);
 
 /** Bring a connection that is not open under the settings of a reload. */
 void lifecycle_reload(struct connection *connection);

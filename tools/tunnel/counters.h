@@ -43,6 +43,7 @@ struct counters {
     uint64_t open, half_open;        /* now */
     uint64_t limit_reached[LIMITS];  /* how often */
     uint64_t limit_unix_ms[LIMITS];  /* when it last was; 0: never */
+    uint64_t waiting;                /* now: those of a reversed tunnel that wait to be used */
 };
 
 /** One process. */

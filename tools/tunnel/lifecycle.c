@@ -19,14 +19,24 @@ is_client(const struct connection *c)
     return c->settings->side == TUNNEL_CLIENT;
 }
 
+/** The peer of a plain connection: dial it, or take one that waits. */
+static void
+reach_peer(struct connection *c)
+{
+    if (c->settings->await.count > 0)
+        reverse_queue(c);
+    else
+        connect_start(c);
+}
+
 /* ---- PROXY header: first where the tunnel asks for one ---- */
 
 static void
 header_done(struct connection *c)
 {
-    if (is_client(c)) {
+    if (!c->took_peer) {
         endpoint_watch(c->plain, 0); /* what follows waits until the peer is reached */
-        connect_start(c);
+        reach_peer(c);
     } else {
         half_open_handshake(c);
     }
@@ -35,7 +45,7 @@ header_done(struct connection *c)
 static void
 header_refused(struct connection *c, const char *why)
 {
-    if (is_client(c))
+    if (!c->took_peer)
         connection_end(c, END_REFUSED, why);
     else
         half_open_reject(c, why);
@@ -53,7 +63,7 @@ header_event(struct connection *c)
         header_done(c);
         break;
     case PROXY_HEADER_LOCAL:
-        connection_enter(c, CONNECTION_PROXY_LOCAL, is_client(c) ? PROXY_LOCAL_MS : KEEP_TIMER);
+        connection_enter(c, CONNECTION_PROXY_LOCAL, !c->took_peer ? PROXY_LOCAL_MS : KEEP_TIMER);
         break;
     case PROXY_HEADER_BAD:
         header_refused(c, why);
@@ -79,8 +89,12 @@ accept_plain(struct connection *c, int fd)
     if (connection_attach(c, fd, 1) != 0)
         return -1;
     c->tunnel->counters->open = ++c->tunnel->open_count;
+    if (c->tunnel->open_count > c->settings->most_connections) {
+        connection_end(c, END_REFUSED, "max-connections is reached");
+        return 0;
+    }
     if (c->header == NULL) {
-        connect_start(c);
+        reach_peer(c);
         return 0;
     }
     connection_enter(c, CONNECTION_PROXY_HEADER, c->settings->handshake_ms);
@@ -100,15 +114,16 @@ accept_peer(struct connection *c, int fd)
 }
 
 int
-lifecycle_accept(struct tunnel *tunnel, int fd, const struct sockaddr_storage *from)
+lifecycle_accept(const struct port *port, int fd, const struct sockaddr_storage *from)
 {
-    struct connection *c = connection_new(tunnel, from);
+    enum connection_kind kind = port->is_plain ? CONNECTION_PLAIN_CAME : CONNECTION_PEER_CAME;
+    struct connection *c = connection_new(port->tunnel, kind, from);
 
     if (c == NULL) {
         close(fd);
         return -1;
     }
-    if ((is_client(c) ? accept_plain(c, fd) : accept_peer(c, fd)) == 0)
+    if ((port->is_plain ? accept_plain(c, fd) : accept_peer(c, fd)) == 0)
         return 0;
     connection_discard(c);
     return -1;
@@ -127,8 +142,14 @@ lifecycle_authenticated(struct connection *c)
     struct tunnel *tunnel = c->tunnel;
     connection_adopt(c, 0);
     connection_not_half_open(c);
-    connection_enter(c, CONNECTION_RESOLVING, NO_TIMER);
     tunnel->counters->handshakes++;
+    if (is_client(c)) {
+        c->is_pooled = 1;
+        tunnel->pooled_count++;
+        reverse_wait(c);
+        return;
+    }
+    connection_enter(c, CONNECTION_RESOLVING, NO_TIMER);
     tunnel->counters->open = ++tunnel->open_count;
     if (why != NULL)
         connection_end(c, END_REFUSED, why);
@@ -154,7 +175,10 @@ peer_handshake(struct connection *c)
         connection_watch_handshake(c);
     } else if (result == DUET_OK) {
         c->tunnel->counters->handshakes++;
-        relay_start(c);
+        if (c->is_pooled)
+            pool_wait(c);
+        else
+            relay_start(c);
     } else if (result == DUET_E_UNTRUSTED) {
         connection_record(c, END_REFUSED, channel_error(c->channel));
         connect_leave(c);
@@ -167,10 +191,17 @@ peer_handshake(struct connection *c)
 void
 lifecycle_dialled(struct connection *c)
 {
-    if (!is_client(c)) {
+    if (c->dials_plain)
         relay_start(c);
-        return;
-    }
+    else if (c->settings->route.kind != ROUTE_DIRECT)
+        through_start(c);
+    else
+        lifecycle_reached(c);
+}
+
+void
+lifecycle_reached(struct connection *c)
+{
     int result = connection_make_channel(c);
     if (result != DUET_OK) {
         connection_end(c, END_REFUSED, duet_explain(result)->sentence);
@@ -184,6 +215,36 @@ lifecycle_dialled(struct connection *c)
 }
 
 /* ---- Events and timers, by state ---- */
+
+/** Of a connection that waits to be used, or whose peer is asked to begin. */
+static void
+waiting_event(struct connection *c, int is_plain)
+{
+    if (is_plain)
+        endpoint_watch(c->plain, 0);
+    else if (c->pool != NULL)
+        pool_event(c);
+    else
+        reverse_event(c);
+}
+
+static void
+routing_event(struct connection *c, int is_plain)
+{
+    if (is_plain)
+        endpoint_watch(c->plain, 0);
+    else
+        through_event(c);
+}
+
+static void
+waiting_timeout(struct connection *c)
+{
+    if (c->pool != NULL)
+        pool_timeout(c);
+    else
+        reverse_timeout(c);
+}
 
 void
 lifecycle_event(struct connection *c, int is_plain, int events)
@@ -205,8 +266,16 @@ lifecycle_event(struct connection *c, int is_plain, int events)
     case CONNECTION_CONNECTING:
     case CONNECTION_RESOLVING:
     case CONNECTION_RETRY_PAUSE:
+    case CONNECTION_QUEUED:
         endpoint_watch(endpoint,
                        0); /* backpressure: what comes while dialling waits in the kernel */
+        break;
+    case CONNECTION_WAITING:
+    case CONNECTION_STARTING:
+        waiting_event(c, is_plain);
+        break;
+    case CONNECTION_ROUTING:
+        routing_event(c, is_plain);
         break;
     case CONNECTION_PEER_HANDSHAKE:
         peer_handshake(c);
@@ -229,7 +298,7 @@ lifecycle_timer(struct connection *c)
     switch ((enum connection_state)c->state) {
     case CONNECTION_PROXY_HEADER:
     case CONNECTION_PROXY_LOCAL:
-        if (!is_client(c))
+        if (c->took_peer)
             half_open_timeout(c);
         else if (c->state == CONNECTION_PROXY_LOCAL)
             header_done(c);
@@ -245,6 +314,14 @@ lifecycle_timer(struct connection *c)
     case CONNECTION_CONNECTING:
     case CONNECTION_RETRY_PAUSE:
         connect_timeout(c);
+        break;
+    case CONNECTION_QUEUED:
+    case CONNECTION_WAITING:
+    case CONNECTION_STARTING:
+        waiting_timeout(c);
+        break;
+    case CONNECTION_ROUTING:
+        through_timeout(c);
         break;
     case CONNECTION_PEER_HANDSHAKE:
         connect_next(c, "the peer stayed silent: " SILENCE_CAUSES);
@@ -295,20 +372,36 @@ reload_client(struct connection *c)
     connection_adopt(c, 1);
     if (c->state <= CONNECTION_PROXY_LOCAL)
         return;
+    connection_unlist(c);
     connection_free_dial(c);
     duet_channel_free(c->channel);
     c->channel = NULL;
     endpoint_close(c->duet, 0);
     c->duet = NULL;
     c->target = NULL;
-    connect_start(c);
+    reach_peer(c);
+}
+
+/** A peer that waits at a client for a use: its tunnel, its secret and its identity must be there
+ * still. */
+static void
+reload_waiting(struct connection *c)
+{
+    if (connection_is_withdrawn(c))
+        connection_end(c, END_REFUSED, "a reload withdrew its secret, its identity or the tunnel");
+    else
+        connection_adopt(c, 0);
 }
 
 void
 lifecycle_reload(struct connection *c)
 {
-    if (is_client(c) && c->state <= CONNECTION_PEER_HANDSHAKE)
-        reload_client(c);
-    else if (!is_client(c) && c->state <= CONNECTION_HANDSHAKE)
+    if (c->is_pooled && c->took_peer && c->state == CONNECTION_WAITING)
+        reload_waiting(c);
+    else if (c->is_pooled && !c->took_peer)
+        pool_reload(c);
+    else if (c->took_peer && c->state <= CONNECTION_HANDSHAKE)
         reload_half_open(c);
+    else if (!c->took_peer && !c->dials_plain && c->state <= CONNECTION_PEER_HANDSHAKE)
+        reload_client(c);
 }

@@ -26,10 +26,11 @@ service_each_session(void *context, session_printer *print, void *out)
         duet_info info = {0};
         if (c->channel != NULL)
             duet_session_info(duet_channel_session(c->channel), &info);
+        int is_from_nowhere = c->pool != NULL; /* it is dialled, for nobody yet */
         const struct session_row row = {.id = c->id,
                                         .tunnel = c->settings->name,
                                         .state = connection_state_name(c),
-                                        .from = &c->from,
+                                        .from = is_from_nowhere ? NULL : &c->from,
                                         .target = c->target,
                                         .secret_id = info.ready ? info.secret_id : NULL,
                                         .peer_key = info.has_peer_key ? info.peer_key : NULL,
@@ -129,6 +130,30 @@ service_on_left(struct tunnel *tunnel)
     finish_if_drained(service);
 }
 
+/** A connection that served nobody will end. */
+static void
+service_on_unused(struct connection *c, const char *reason)
+{
+    if (c->pool != NULL)
+        pool_lost(c, reason);
+    else if (reason[0] != 0 && !c->service->view.draining)
+        record_note(RECORD_INFO, "%s: a connection that waited has ended: %s", c->settings->name,
+                    reason);
+}
+
+/** The service ends: nobody will use what waits. */
+static void
+end_unused(struct service *service)
+{
+    struct connection *c, *next;
+
+    for (c = TAILQ_FIRST(&service->connections); c != NULL; c = next) {
+        next = TAILQ_NEXT(c, entry);
+        if (c->is_pooled)
+            connection_end(c, END_DONE, "");
+    }
+}
+
 static void
 end_all(struct service *service, const char *why)
 {
@@ -159,6 +184,7 @@ service_drain(struct service *service)
     systemd_notify("STOPPING=1");
     tunnels_close_ports(service);
     sockets_close(&service->sockets, service->view.workers == 1);
+    end_unused(service);
     uv_timer_start(&service->limit, drain_is_over, (uint64_t)service->view.settings->drain_ms, 0);
     finish_if_drained(service);
 }
@@ -234,7 +260,9 @@ prepare_service(struct service *service)
                                                   .on_timer = lifecycle_timer,
                                                   .on_authenticated = lifecycle_authenticated,
                                                   .on_dialled = lifecycle_dialled,
-                                                  .on_left = service_on_left};
+                                                  .on_reached = lifecycle_reached,
+                                                  .on_left = service_on_left,
+                                                  .on_unused = service_on_unused};
 
     service->hooks = &hooks;
     service->view.loop = &service->loop;

@@ -8,27 +8,6 @@
  */
 #include "connection.h"
 
-static int
-admits(const struct tunnel *tunnel, const struct connection *c, const duet_info *info)
-{
-    return !tunnel->retired && settings_admit(tunnel->settings, c->settings, info);
-}
-
-struct tunnel *
-shared_find(const struct connection *c)
-{
-    struct tunnel *tunnel;
-    duet_info info;
-
-    duet_session_info(duet_channel_session(c->channel), &info);
-    if (admits(c->tunnel, c, &info))
-        return c->tunnel;
-    TAILQ_FOREACH (tunnel, &c->service->tunnels, entry)
-        if (settings_share(c->tunnel->settings, tunnel->settings) && admits(tunnel, c, &info))
-            return tunnel;
-    return NULL;
-}
-
 /** Count its source in another place. Returns 0, or -1: there is no memory. */
 static int
 count_elsewhere(struct connection *c, struct tunnel *tunnel, unsigned is_undecided)
@@ -59,7 +38,7 @@ shared_decide(struct connection *c, int *rejected)
     *rejected = 0;
     if (!c->is_undecided)
         return NULL;
-    struct tunnel *to = shared_find(c);
+    struct tunnel *to = connection_find_tunnel(c);
     *rejected = to == NULL;
     if (to == NULL)
         return "its secret and its identity are not of the same tunnel";
@@ -89,9 +68,11 @@ shared_follow(struct connection *c)
 
     if (!c->is_undecided || number == settings->tunnel_count)
         return;
-    struct tunnel *to = tunnel_find(c->service, &settings->tunnels[number]);
+    struct tunnel *to = TAILQ_FIRST(&c->service->tunnels);
+    while (to != NULL && to->settings != &settings->tunnels[number])
+        to = TAILQ_NEXT(to, entry);
     if (to == NULL || to == from || count_elsewhere(c, to, 1) != 0)
         return;
     change_tunnel(c, to);
-    tunnel_release_unused(from);
+    c->service->hooks->on_left(from);
 }

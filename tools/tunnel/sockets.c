@@ -25,14 +25,6 @@ find_listener(const struct sockets *sockets, const char *address)
     return NULL;
 }
 
-/** May it listen beyond this machine? A client's listening side is plain: anyone who can reach it
- * can use the tunnel (see --unsafe-listen). */
-static int
-may_be_exposed(const struct tunnel_settings *tunnel)
-{
-    return tunnel->side != TUNNEL_CLIENT || tunnel->unsafe_listen;
-}
-
 static int
 check_exposure(const struct listener *listener, const struct tunnel_settings *tunnel,
                const char *address)
@@ -40,7 +32,7 @@ check_exposure(const struct listener *listener, const struct tunnel_settings *tu
     for (unsigned i = 0; i < listener->count; i++) {
         struct sockaddr_storage at = {0};
         socklen_t size = sizeof at;
-        if (may_be_exposed(tunnel) ||
+        if (settings_may_be_exposed(tunnel, address) ||
             getsockname(listener->fds[i], (struct sockaddr *)&at, &size) != 0 ||
             network_is_loopback(&at))
             continue;
@@ -199,8 +191,8 @@ sockets_open(struct sockets *sockets, const struct settings *settings, enum list
 
     for (size_t i = 0; i < settings->tunnel_count && code == EXIT_DONE; i++) {
         const struct tunnel_settings *tunnel = &settings->tunnels[i];
-        for (size_t j = 0; j < tunnel->listen.count && code == EXIT_DONE; j++)
-            code = add_entry(sockets, tunnel, tunnel->listen.at[j], mode, first);
+        for (size_t j = 0; j < settings_address_count(tunnel) && code == EXIT_DONE; j++)
+            code = add_entry(sockets, tunnel, settings_address(tunnel, j), mode, first);
     }
     while (code != EXIT_DONE && sockets->count > before)
         close_entry(&sockets->entries[--sockets->count], 1);
@@ -212,8 +204,8 @@ static const struct tunnel_settings *
 find_tunnel_of(const struct settings *settings, const char *address)
 {
     for (size_t i = 0; i < settings->tunnel_count; i++)
-        for (size_t j = 0; j < settings->tunnels[i].listen.count; j++)
-            if (strcmp(settings->tunnels[i].listen.at[j], address) == 0)
+        for (size_t j = 0; j < settings_address_count(&settings->tunnels[i]); j++)
+            if (strcmp(settings_address(&settings->tunnels[i], j), address) == 0)
                 return &settings->tunnels[i];
     return NULL;
 }
@@ -225,8 +217,8 @@ has_port_of(const struct settings *settings, const char *address)
     const char *port = strrchr(address, ':');
 
     for (size_t i = 0; i < settings->tunnel_count; i++)
-        for (size_t j = 0; j < settings->tunnels[i].listen.count; j++) {
-            const char *other = settings->tunnels[i].listen.at[j];
+        for (size_t j = 0; j < settings_address_count(&settings->tunnels[i]); j++) {
+            const char *other = settings_address(&settings->tunnels[i], j);
             if (port != NULL && is_shareable(other) && strrchr(other, ':') != NULL &&
                 strcmp(strrchr(other, ':'), port) == 0)
                 return 1;
@@ -254,9 +246,11 @@ check_address(const struct tunnel_settings *tunnel, const char *address, const s
 
 /** 1 when a tunnel may keep the address that another had: its rules are no stricter. */
 static int
-may_keep(const struct tunnel_settings *tunnel, const struct tunnel_settings *last)
+may_keep(const struct tunnel_settings *tunnel, const struct tunnel_settings *last,
+         const char *address)
 {
-    return last != NULL && (may_be_exposed(tunnel) || !may_be_exposed(last));
+    return last != NULL &&
+           (settings_may_be_exposed(tunnel, address) || !settings_may_be_exposed(last, address));
 }
 
 int
@@ -266,9 +260,11 @@ sockets_check(const struct settings *settings, const struct settings *old)
 
     for (size_t i = 0; i < settings->tunnel_count && code == EXIT_DONE; i++) {
         const struct tunnel_settings *tunnel = &settings->tunnels[i];
-        for (size_t j = 0; j < tunnel->listen.count && code == EXIT_DONE; j++)
-            if (!may_keep(tunnel, find_tunnel_of(old, tunnel->listen.at[j])))
-                code = check_address(tunnel, tunnel->listen.at[j], old);
+        for (size_t j = 0; j < settings_address_count(tunnel) && code == EXIT_DONE; j++) {
+            const char *address = settings_address(tunnel, j);
+            if (!may_keep(tunnel, find_tunnel_of(old, address), address))
+                code = check_address(tunnel, address, old);
+        }
     }
     return code;
 }

@@ -43,7 +43,7 @@ close_ports(struct tunnel *tunnel)
 }
 
 static int
-add_port(struct tunnel *tunnel, int fd)
+add_port(struct tunnel *tunnel, int fd, int is_plain)
 {
     struct port *port = calloc(1, sizeof *port);
 
@@ -54,6 +54,7 @@ add_port(struct tunnel *tunnel, int fd)
     port->poll.data = port;
     port->tunnel = tunnel;
     port->fd = fd;
+    port->is_plain = is_plain;
     LIST_INSERT_HEAD(&tunnel->ports, port, entry);
     return EXIT_DONE;
 }
@@ -93,23 +94,27 @@ find_acceptor(const struct tunnel *tunnel)
 static int
 add_ports(struct tunnel *tunnel)
 {
-    const struct strlist *addresses = &tunnel->settings->listen;
+    const struct tunnel_settings *settings = tunnel->settings;
 
-    if (find_acceptor(tunnel) != tunnel->settings) {
+    if (settings->dial.count > 0)
+        return pools_renew(tunnel) == 0 ? EXIT_DONE
+                                        : log_error(EXIT_LIMIT, "%s: no memory", settings->name);
+    if (find_acceptor(tunnel) != settings) {
         if (tunnel->service->view.worker == 0)
-            record_note(RECORD_INFO, "%s: listening on %s, with %s", tunnel->settings->name,
-                        printable(addresses->at[0]), find_acceptor(tunnel)->name);
+            record_note(RECORD_INFO, "%s: listening on %s, with %s", settings->name,
+                        printable(settings->listen.at[0]), find_acceptor(tunnel)->name);
         return EXIT_DONE;
     }
-    for (size_t i = 0; i < addresses->count; i++) {
-        const struct listener *listener =
-            sockets_for(&tunnel->service->sockets, tunnel->settings, addresses->at[i]);
+    for (size_t i = 0; i < settings_address_count(settings); i++) {
+        const char *address = settings_address(settings, i);
+        int is_plain = settings->side == TUNNEL_CLIENT && i < settings->listen.count;
+        const struct listener *listener = sockets_for(&tunnel->service->sockets, settings, address);
         if (listener == NULL)
             continue; /* why was logged */
         for (unsigned j = 0; j < listener->count; j++)
-            if (add_port(tunnel, listener->fds[j]) != EXIT_DONE)
+            if (add_port(tunnel, listener->fds[j], is_plain) != EXIT_DONE)
                 return EXIT_LIMIT;
-        log_listening(tunnel, addresses->at[i], listener);
+        log_listening(tunnel, address, listener);
     }
     accept_watch(tunnel);
     return EXIT_DONE;
@@ -150,6 +155,9 @@ new_tunnel(struct service *service, struct generation *generation,
     tunnel->counters = find_counters(service, settings->name);
     LIST_INIT(&tunnel->ports);
     TAILQ_INIT(&tunnel->half_open);
+    TAILQ_INIT(&tunnel->waiting);
+    TAILQ_INIT(&tunnel->queued);
+    LIST_INIT(&tunnel->pools);
     if (tunnel->counters == NULL || gate_draw(&tunnel->drain_ms, settings->drain_least_ms,
                                               settings->drain_most_ms) != EXIT_DONE) {
         free(tunnel);
@@ -161,8 +169,8 @@ new_tunnel(struct service *service, struct generation *generation,
     return tunnel;
 }
 
-struct tunnel *
-tunnel_find(struct service *service, const struct tunnel_settings *settings)
+static struct tunnel *
+find_tunnel(struct service *service, const struct tunnel_settings *settings)
 {
     struct tunnel *tunnel;
 
@@ -190,6 +198,7 @@ release_tunnel(struct tunnel *tunnel)
 {
     TAILQ_REMOVE(&tunnel->service->tunnels, tunnel, entry);
     close_ports(tunnel);
+    pools_stop(tunnel);
     free_counters(tunnel->service, tunnel->counters);
     generation_release(tunnel->generation);
     source_limit_free(&tunnel->sources);
@@ -200,7 +209,8 @@ release_tunnel(struct tunnel *tunnel)
 void
 tunnel_release_unused(struct tunnel *tunnel)
 {
-    if (tunnel->retired && tunnel->open_count == 0 && tunnel->half_open_count == 0)
+    if (tunnel->retired && tunnel->open_count == 0 && tunnel->half_open_count == 0 &&
+        tunnel->pooled_count == 0)
         release_tunnel(tunnel);
 }
 
@@ -224,7 +234,7 @@ tunnels_make(struct service *service, struct generation *generation)
 
     for (size_t i = 0; i < settings->tunnel_count; i++) {
         const struct tunnel_settings *t = &settings->tunnels[i];
-        if (tunnel_find(service, t) != NULL || new_tunnel(service, generation, t) != NULL)
+        if (find_tunnel(service, t) != NULL || new_tunnel(service, generation, t) != NULL)
             continue;
         release_all_unused(service);
         return log_error(EXIT_LIMIT,
@@ -245,9 +255,10 @@ tunnels_renew(struct service *service)
     TAILQ_FOREACH (tunnel, &service->tunnels, entry) {
         tunnel->retired = 1;
         close_ports(tunnel);
+        pools_stop(tunnel);
     }
     for (size_t i = 0; i < settings->tunnel_count; i++) {
-        tunnel = tunnel_find(service, &settings->tunnels[i]);
+        tunnel = find_tunnel(service, &settings->tunnels[i]);
         set_generation(tunnel, service->generation, &settings->tunnels[i]);
         if (add_ports(tunnel) != EXIT_DONE)
             code = EXIT_LIMIT;
@@ -261,8 +272,10 @@ tunnels_close_ports(struct service *service)
 {
     struct tunnel *tunnel;
 
-    TAILQ_FOREACH (tunnel, &service->tunnels, entry)
+    TAILQ_FOREACH (tunnel, &service->tunnels, entry) {
         close_ports(tunnel);
+        pools_stop(tunnel);
+    }
 }
 
 void

@@ -38,8 +38,23 @@ struct generation {
 struct port {
     uv_poll_t poll;
     struct tunnel *tunnel; /* NULL once it is closed */
+    int is_plain;          /* 1: what comes in is plain, not a peer */
     int fd;                /* owned by the service's sockets */
     LIST_ENTRY(port) entry;
+};
+
+/** A server's connections at one address that it dials; see pool.c. */
+struct pool {
+    struct tunnel *tunnel;  /* NULL: it dials no more */
+    struct strlist address; /* the one address */
+    uv_timer_t timer;
+    unsigned holders;    /* its connections, and the loop */
+    unsigned wanted;     /* how many should wait */
+    unsigned pause_ms;   /* before the next attempt; 0: the last one succeeded */
+    uint64_t next_ms;    /* when that may be */
+    uint64_t failing_ms; /* since when none succeeds */
+    uint64_t used_ms;    /* when one was last used, or the number wanted last shrank */
+    LIST_ENTRY(pool) entry;
 };
 
 struct tunnel {
@@ -47,6 +62,9 @@ struct tunnel {
     const struct tunnel_settings *settings; /* of the current generation */
     struct generation *generation;
     LIST_HEAD(ports, port) ports;
+    LIST_HEAD(pools, pool) pools; /* of pool.c: one for each address that a server dials */
+    struct connections waiting;   /* peers that came to a reversed client, the best first */
+    struct connections queued;    /* plain connections for which none waits */
     struct counters *counters;
     struct source_limit sources;
     struct limit_log limits[LIMITS];
@@ -54,9 +72,10 @@ struct tunnel {
     uint32_t drain_ms;             /* how long unauthenticated peers are listened to: drawn once */
     struct connections half_open;  /* the oldest first */
     unsigned half_open_count, open_count;
-    int paused;    /* 1: it accepts nothing for now */
-    int retired;   /* 1: no longer configured */
-    int is_shared; /* 1: others listen where it does */
+    unsigned pooled_count; /* connections of the pools, or that wait */
+    int paused;            /* 1: it accepts nothing for now */
+    int retired;           /* 1: no longer configured */
+    int is_shared;         /* 1: others listen where it does */
     TAILQ_ENTRY(tunnel) entry;
 };
 
@@ -113,9 +132,6 @@ int tunnels_make(struct service *service, struct generation *generation);
  * Returns an exit code: without memory some do not accept on all. */
 int tunnels_renew(struct service *service);
 
-/** The tunnel of a configuration's settings; NULL: none runs. */
-struct tunnel *tunnel_find(struct service *service, const struct tunnel_settings *settings);
-
 /** Accept nothing more, on any tunnel. */
 void tunnels_close_ports(struct service *service);
 
@@ -124,6 +140,14 @@ void tunnel_release_unused(struct tunnel *tunnel);
 
 /** Release all; no connection is left. */
 void tunnels_free(struct service *service);
+
+/* ---- pool.c: a server that dials ---- */
+
+/** Dial where the tunnel's settings say, and nowhere else. Returns 0, or -1: no memory. */
+int pools_renew(struct tunnel *tunnel);
+
+/** Dial no more. What is dialled or waits is pool_reload()'s to end. */
+void pools_stop(struct tunnel *tunnel);
 
 /* ---- accept.c ---- */
 

@@ -101,7 +101,7 @@ reset_counters(const struct settings *settings, struct worker_counters *counted)
     for (size_t row = 0; row < TUNNEL_ROWS; row++) {
         struct counters *c = &counted->tunnels[row];
         size_t i = 0;
-        c->open = c->half_open = 0;
+        c->open = c->half_open = c->waiting = 0;
         while (i < settings->tunnel_count && strcmp(settings->tunnels[i].name, c->name) != 0)
             i++;
         if (i == settings->tunnel_count)

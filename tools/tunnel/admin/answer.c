@@ -138,19 +138,20 @@ put_tunnel(FILE *out, const struct admin_view *view, const struct tunnel_setting
 {
     const struct counters *c = counters_of(view, t);
 
-    put_json(out,
-             json_pack(
-                 "{ss, ss, so, so, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, so, so}",
-                 "tunnel", t->name, "side", t->side == TUNNEL_CLIENT ? "client" : "server",
-                 "listen", json_words(&t->listen), "target", json_words(&t->targets), "open",
-                 (json_int_t)c->open, "half_open", (json_int_t)c->half_open, "accepted",
-                 (json_int_t)c->accepted, "handshakes", (json_int_t)c->handshakes, "finished",
-                 (json_int_t)c->finished, "failed", (json_int_t)c->failed, "refused",
-                 (json_int_t)c->refused, "unreached", (json_int_t)c->unreached, "strangers",
-                 (json_int_t)c->unauthenticated, "dial_failures", (json_int_t)c->dial_failures,
-                 "bytes_in", (json_int_t)c->bytes_in, "bytes_out", (json_int_t)c->bytes_out,
-                 "octets_in", (json_int_t)c->bytes_in, "octets_out", (json_int_t)c->bytes_out,
-                 "limited", json_limits(c, t), "bound", json_bound(view, t)));
+    put_json(
+        out,
+        json_pack(
+            "{ss, ss, so, so, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, so, so}",
+            "tunnel", t->name, "side", t->side == TUNNEL_CLIENT ? "client" : "server", "listen",
+            json_words(&t->listen), "target", json_words(&t->targets), "open", (json_int_t)c->open,
+            "half_open", (json_int_t)c->half_open, "waiting", (json_int_t)c->waiting, "accepted",
+            (json_int_t)c->accepted, "handshakes", (json_int_t)c->handshakes, "finished",
+            (json_int_t)c->finished, "failed", (json_int_t)c->failed, "refused",
+            (json_int_t)c->refused, "unreached", (json_int_t)c->unreached, "strangers",
+            (json_int_t)c->unauthenticated, "dial_failures", (json_int_t)c->dial_failures,
+            "bytes_in", (json_int_t)c->bytes_in, "bytes_out", (json_int_t)c->bytes_out, "octets_in",
+            (json_int_t)c->bytes_in, "octets_out", (json_int_t)c->bytes_out, "limited",
+            json_limits(c, t), "bound", json_bound(view, t)));
 }
 
 static struct outcome

@@ -44,6 +44,8 @@ static const struct metric of_tunnels[] = {
     {"duet_plain_bytes_total", NULL, NULL, ",direction=\"out\"", ROW(bytes_out)},
     {"duet_connections_open", "gauge", "Connections now.", "", ROW(open)},
     {"duet_connections_half_open", "gauge", "Half-open connections now.", "", ROW(half_open)},
+    {"duet_connections_waiting", "gauge", "Connections of a reversed tunnel that wait to be used.",
+     "", ROW(waiting)},
     {"duet_limit_reached_total", "counter", "How often a limit was reached.",
      ",limit=\"max-connections\"", ROW(limit_reached[LIMIT_CONNECTIONS])},
     {"duet_limit_reached_total", NULL, NULL, ",limit=\"max-from-source\"",

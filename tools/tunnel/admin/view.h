@@ -17,13 +17,13 @@
 struct session_row {
     uint64_t id;
     const char *tunnel;
-    const char *state; /* connection_state_name() */
-    const struct sockaddr_storage *from;
-    const char *target;       /* NULL: not chosen yet */
-    const uint8_t *secret_id; /* DUET_SECRET_ID_SIZE bytes; NULL: not known yet */
-    const uint8_t *peer_key;  /* DUET_KEY_SIZE bytes; NULL: none */
-    int is_hybrid;            /* 1: ML-KEM-768 beside X25519 */
-    uint64_t refreshes;       /* DH ratchet steps so far */
+    const char *state;                   /* connection_state_name() */
+    const struct sockaddr_storage *from; /* NULL: this end dialled, for nobody yet */
+    const char *target;                  /* NULL: not chosen yet */
+    const uint8_t *secret_id;            /* DUET_SECRET_ID_SIZE bytes; NULL: not known yet */
+    const uint8_t *peer_key;             /* DUET_KEY_SIZE bytes; NULL: none */
+    int is_hybrid;                       /* 1: ML-KEM-768 beside X25519 */
+    uint64_t refreshes;                  /* DH ratchet steps so far */
     uint64_t bytes_in, bytes_out;
     uint64_t age_ms, idle_ms;
 };

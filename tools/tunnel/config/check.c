@@ -29,11 +29,13 @@ check_there(const struct settings *settings, const struct tunnel_settings *t, st
                        "%stunnel %s: no side; side = client accepts plaintext "
                        "connections, side = server those of duet clients",
                        at, t->name);
-    if (t->listen.count == 0 && !settings_refused(t, "listen"))
+    if (t->listen.count == 0 && t->dial.count == 0 && !settings_refused(t, "listen") &&
+        !settings_refused(t, "dial"))
         settings_fault(faults,
                        "%stunnel %s: no %slisten; give the address where it accepts connections",
                        at, t->name, dashes);
-    if (t->targets.count == 0 && !settings_refused(t, "target"))
+    if (t->targets.count == 0 && t->await.count == 0 && t->exec == NULL &&
+        !settings_refused(t, "target") && !settings_refused(t, "await"))
         settings_fault(faults,
                        "%stunnel %s: no %starget; give the address to which it forwards them", at,
                        t->name, dashes);
@@ -52,9 +54,11 @@ check_together(const struct settings *settings, const struct tunnel_settings *t,
     const char *at = settings_place(place, settings, t),
                *dashes = settings->file != NULL ? "" : "--";
 
-    if (t->side == TUNNEL_CLIENT && t->files.keys.count > 1)
-        settings_fault(faults, "%stunnel %s: more than one %skey; only a server takes several", at,
-                       t->name, dashes);
+    if (t->side != TUNNEL_NONE && settings_role(t) == DUET_TOP && t->files.keys.count > 1)
+        settings_fault(faults,
+                       "%stunnel %s: more than one %skey; only the end that listens for the other "
+                       "takes several",
+                       at, t->name, dashes);
     if (t->trusted.count > 0 && (t->proxy & PROXY_IN) == 0 &&
         !settings_refused(t, "proxy-protocol"))
         settings_fault(faults,
@@ -137,15 +141,15 @@ static void
 check_listen(const struct settings *settings, size_t which, size_t word, struct faults *faults)
 {
     const struct tunnel_settings *t = &settings->tunnels[which];
-    const char *address = t->listen.at[word];
+    const char *address = settings_address(t, word);
     char place[512];
 
     for (size_t i = 0; i <= which; i++) {
         const struct tunnel_settings *other = &settings->tunnels[i];
-        for (size_t j = 0; j < other->listen.count; j++) {
+        for (size_t j = 0; j < settings_address_count(other); j++) {
             if (i == which && j >= word)
                 return;
-            if (strcmp(other->listen.at[j], address) != 0)
+            if (strcmp(settings_address(other, j), address) != 0)
                 continue;
             if (i == which || t->side != TUNNEL_SERVER || other->side != TUNNEL_SERVER)
                 settings_fault(faults, "%stunnel %s: listens on %s, as %s does; choose another",
@@ -158,6 +162,87 @@ check_listen(const struct settings *settings, size_t which, size_t word, struct 
     }
 }
 
+/** May a peer's address be given to a proxy? */
+static int
+is_for_proxies(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+
+    return strncmp(address, "unix:", 5) != 0 && colon != NULL && colon[1] >= '0' && colon[1] <= '9';
+}
+
+/** The settings of how a peer is dialled. */
+static void
+check_way(const struct settings *settings, const struct tunnel_settings *t, struct faults *faults)
+{
+    const struct strlist *peers = t->side == TUNNEL_SERVER ? &t->dial : &t->targets;
+    char place[512];
+    const char *at = settings_place(place, settings, t),
+               *dashes = settings->file != NULL ? "" : "--";
+
+    if (t->exec != NULL && (t->side == TUNNEL_SERVER || t->targets.count > 0 ||
+                            t->await.count > 0 || t->proxy_url != NULL))
+        settings_fault(faults,
+                       "%stunnel %s: %sexec is for a client, in the place of %starget, %sawait and "
+                       "%sproxy",
+                       at, t->name, dashes, dashes, dashes, dashes);
+    if (t->proxy_url == NULL)
+        return;
+    if (t->side == TUNNEL_SERVER ? t->dial.count == 0 : t->await.count > 0)
+        settings_fault(faults,
+                       "%stunnel %s: %sproxy is for an end that dials the other, and this one "
+                       "waits for it",
+                       at, t->name, dashes);
+    for (size_t i = 0; i < peers->count; i++)
+        if (!is_for_proxies(peers->at[i]))
+            settings_fault(faults,
+                           "%stunnel %s: %s cannot be reached through a proxy; give HOST:PORT, the "
+                           "port as a number",
+                           at, t->name, printable_word(peers->at[i]));
+}
+
+/** The settings of a tunnel whose server dials. */
+static void
+check_reverse(const struct settings *settings, const struct tunnel_settings *t,
+              struct faults *faults)
+{
+    char place[512];
+    const char *at = settings_place(place, settings, t),
+               *dashes = settings->file != NULL ? "" : "--";
+
+    if (t->dial.count > 0 && t->side == TUNNEL_CLIENT)
+        settings_fault(faults,
+                       "%stunnel %s: %sdial is for a server; a client dials its %starget, or waits "
+                       "at %sawait",
+                       at, t->name, dashes, dashes, dashes);
+    if (t->await.count > 0 && t->side == TUNNEL_SERVER)
+        settings_fault(faults, "%stunnel %s: %sawait is for a client; a server has %slisten", at,
+                       t->name, dashes, dashes);
+    if (t->dial.count > 0 && t->listen.count > 0)
+        settings_fault(faults,
+                       "%stunnel %s: %sdial and %slisten; a server dials or listens, and a second "
+                       "tunnel can do the other",
+                       at, t->name, dashes, dashes);
+    if (t->await.count > 0 && t->targets.count > 0)
+        settings_fault(faults,
+                       "%stunnel %s: %sawait and %starget; a client waits or dials, and a second "
+                       "tunnel can do the other",
+                       at, t->name, dashes, dashes);
+    if (t->dial.count > 0 && (t->proxy & PROXY_IN))
+        settings_fault(faults,
+                       "%stunnel %s: %sproxy-protocol in is for what is accepted, and %sdial "
+                       "accepts nothing",
+                       at, t->name, dashes, dashes);
+    if (t->pool_least > t->pool_most)
+        settings_fault(faults, "%stunnel %s: %spool-min is above %spool-max", at, t->name, dashes,
+                       dashes);
+    if (t->await.count > 0 && settings->workers > 1)
+        settings_fault(faults,
+                       "%stunnel %s: %sawait takes one worker, as a client and the connection that "
+                       "waits for it must meet in one process",
+                       at, t->name, dashes);
+}
+
 void
 settings_check(const struct settings *settings, struct faults *faults)
 {
@@ -167,7 +252,9 @@ settings_check(const struct settings *settings, struct faults *faults)
         check_together(settings, t, faults);
         check_targets(settings, t, faults);
         check_rights(settings, t, faults);
-        for (size_t j = 0; j < t->listen.count; j++)
+        check_reverse(settings, t, faults);
+        check_way(settings, t, faults);
+        for (size_t j = 0; j < settings_address_count(t); j++)
             check_listen(settings, i, j, faults);
     }
     if (settings->control != NULL && strlen(settings->control) > CONTROL_MOST)

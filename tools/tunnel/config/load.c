@@ -32,8 +32,11 @@ read_tunnel_keys(const struct settings *settings, struct tunnel_settings *t)
         return EXIT_DONE; /* reported already */
     snprintf(whole, sizeof whole, "%stunnel %s: ", settings_place(place, settings, t), t->name);
     log_place = settings->file != NULL ? whole : NULL;
-    int code = keys_config(&t->config, &t->facts, &t->files,
-                           t->side == TUNNEL_CLIENT ? DUET_TOP : DUET_BOTTOM);
+    int code = keys_config(&t->config, &t->facts, &t->files, settings_role(t));
+    int next = route_load(&t->route, t->proxy_url, t->proxy_auth);
+    code = code == EXIT_DONE ? next : code;
+    if (t->exec != NULL && t->targets.count == 0 && strlist_add(&t->targets, "exec") != 0)
+        code = log_error(EXIT_LIMIT, "no memory");
     log_place = NULL;
     return code;
 }

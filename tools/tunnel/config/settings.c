@@ -50,6 +50,7 @@ free_tunnel(struct tunnel_settings *tunnel)
 {
     duet_config_free(tunnel->config);
     key_facts_free(&tunnel->facts);
+    route_wipe(&tunnel->route);
     option_free(IN_TUNNEL, tunnel);
     free(tunnel->name);
 }

@@ -10,11 +10,13 @@
 
 #include "keys.h"
 #include "option_table.h"
+#include "proxy_route.h"
 #include "strlist.h"
 
 #include <duet/duet.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum {
     TUNNELS_MOST = 64,     /* in one file */
@@ -43,6 +45,12 @@ struct tunnel_settings {
     char *socket_mode;     /* of the files of Unix sockets, in octal; NULL: by the umask */
     char *socket_owner, *socket_group; /* names or numbers; NULL: who starts the service */
     struct strlist targets;            /* addresses, tried in order, one at least */
+    struct strlist dial;               /* a server that is reversed: where it dials */
+    struct strlist await;              /* a client that is reversed: where such servers come in */
+    char *exec;                        /* a command that leads to the server; NULL: none */
+    char *proxy_url, *proxy_auth;      /* what route is made of */
+    struct proxy_route route;          /* the proxy through which a peer is dialled */
+    unsigned pool_least, pool_most;    /* connections that wait at each address of dial */
     struct key_files files;            /* what config was made of */
     struct key_facts facts;            /* owned; of config */
     duet_config *config;               /* owned; NULL until the keys are read */
@@ -81,6 +89,42 @@ struct settings {
     struct tunnel_settings *tunnels; /* owned */
     size_t tunnel_count;
 };
+
+/** The addresses that a tunnel listens on, those of its peers among them. */
+static inline size_t
+settings_address_count(const struct tunnel_settings *tunnel)
+{
+    return tunnel->listen.count + tunnel->await.count;
+}
+
+static inline const char *
+settings_address(const struct tunnel_settings *tunnel, size_t number)
+{
+    size_t plain = tunnel->listen.count;
+
+    return number < plain ? tunnel->listen.at[number] : tunnel->await.at[number - plain];
+}
+
+/** May the address be reached from other machines? A client's listening side is plain: anyone who
+ * can reach it can use the tunnel (see --unsafe-listen). */
+static inline int
+settings_may_be_exposed(const struct tunnel_settings *tunnel, const char *address)
+{
+    size_t i = 0;
+
+    while (i < tunnel->listen.count && strcmp(tunnel->listen.at[i], address) != 0)
+        i++;
+    return i == tunnel->listen.count || tunnel->side != TUNNEL_CLIENT || tunnel->unsafe_listen;
+}
+
+/** Which role this end's handshake has: the end that dials is TOP. */
+static inline enum duet_role
+settings_role(const struct tunnel_settings *tunnel)
+{
+    return (tunnel->side == TUNNEL_CLIENT) == (tunnel->await.count == 0 && tunnel->dial.count == 0)
+               ? DUET_TOP
+               : DUET_BOTTOM;
+}
 
 /** Where faults go: each is a sentence with its place, cause and cure. */
 struct faults {
