@@ -177,9 +177,9 @@ const struct option option_table[] = {
      "Forward connections to here; repeated: the next one is tried when one fails"},
 
     {"dial", 0, LIST(target_fault), FOR_SERVER, HEAD_OWN, TUNNEL(dial), NULL, "ADDRESS",
-     "Do not listen but dial here, where a client has --await; repeated: dial all of them"},
+     "Do not listen but dial here, where a client awaits that; repeated: dial all of them"},
     {"await", 0, LIST(listen_fault), FOR_CLIENT, HEAD_OWN, TUNNEL(await), NULL, "ADDRESS",
-     "Do not dial a --target but let servers with --dial come in here; may be repeated"},
+     "Do not dial a --target but let servers that dial come in here; may be repeated"},
     {"pool-min", 0, NUMBER(1, POOL_MOST), FOR_SERVER, HEAD_OWN, TUNNEL(pool_least), "2", "N",
      "With --dial: connections that wait at each address while little is asked for"},
     {"pool-max", 0, NUMBER(1, POOL_MOST), FOR_SERVER, HEAD_OWN, TUNNEL(pool_most), "64", "N",

@@ -1,8 +1,8 @@
 /*
  * Dialogues with proxies (see proxy_route.h).
  *
- * A reply is read byte by byte where its size is not known yet, so that nothing of what follows it is
- * taken. Credentials are held only until they are sent, and wiped.
+ * A reply is read byte by byte where its size is not known yet, so that nothing of what follows it
+ * is taken. Credentials are held only until they are sent, and wiped.
  */
 #include "proxy_route.h"
 
@@ -11,7 +11,6 @@
 #include "keys.h"
 #include "log.h"
 #include "os/os.h"
-#include "secret/base64.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -205,20 +204,37 @@ write_request(struct route_dialogue *d)
     put_byte(d, port & 255);
 }
 
+/** A digit of base64, without a branch or an index that depends on it. */
+static int
+base64_digit(int value)
+{
+    int digit = value + 'A';
+
+    digit += ((25 - value) >> 8) & 6; /* beyond Z */
+    digit -= ((51 - value) >> 8) & 75;
+    digit -= ((61 - value) >> 8) & 15;
+    digit += ((62 - value) >> 8) & 3;
+    return digit;
+}
+
 /** Basic authentication (RFC 7617). */
 static void
 write_basic(struct route_dialogue *d)
 {
-    char pair[2 * ROUTE_WORD], digits[DUET__BASE64_SIZE(2 * ROUTE_WORD)];
-    int size = snprintf(pair, sizeof pair, "%s:%s", d->route->user, d->route->password);
     static const char name[] = "Proxy-Authorization: Basic ";
+    char pair[2 * ROUTE_WORD + 2] = {0};
+    size_t size = (size_t)snprintf(pair, sizeof pair, "%s:%s", d->route->user, d->route->password);
 
-    duet__base64_encode(digits, (const uint8_t *)pair, (size_t)size);
     put_bytes(d, name, sizeof name - 1);
-    put_bytes(d, digits, DUET__BASE64_SIZE((size_t)size));
+    for (size_t i = 0; i < size; i += 3) {
+        const uint8_t *three = (const uint8_t *)pair + i;
+        unsigned bits = (unsigned)three[0] << 16 | (unsigned)three[1] << 8 | three[2];
+        for (size_t digit = 0; digit < 4; digit++)
+            put_byte(d, i + digit > size ? '='
+                                         : (unsigned)base64_digit(bits >> (18 - 6 * digit) & 63));
+    }
     put_bytes(d, "\r\n", 2);
     duet_wipe(pair, sizeof pair);
-    duet_wipe(digits, sizeof digits);
 }
 
 static void
@@ -307,28 +323,43 @@ head_read(struct route_dialogue *d)
     return route_go(d, READS_REST, (kind == IP4 ? 4 : kind == IP6 ? 16 : name) - 1 + 2);
 }
 
+/** The status of "HTTP/1.1 200 Words", and where its words begin. Returns 0, or -1: it is no such
+ * line. */
+static int
+read_status(const char *line, unsigned *status, const char **words)
+{
+    static const char shape[] = "HTTP/d.d ddd";
+
+    for (size_t i = 0; shape[i] != 0; i++)
+        if (shape[i] == 'd' ? !isdigit((unsigned char)line[i]) : line[i] != shape[i])
+            return -1;
+    *status = (unsigned)strtoul(line + sizeof "HTTP/d.d", NULL, 10);
+    *words = line + sizeof shape - 1;
+    return 0;
+}
+
 /** Does the reply end here? It is read one byte at a time. */
 static enum route_result
 http_read(struct route_dialogue *d)
 {
+    const char *text = (const char *)d->in, *words;
     char word[64];
-    int major, status, at = 0;
+    unsigned status;
 
-    if (d->in_size < 4 || memcmp(d->in + d->in_size - 4, "\r\n\r\n", 4) != 0) {
+    if (d->in_size < 4 || strncmp(text + d->in_size - 4, "\r\n\r\n", 4) != 0) {
         d->in_wanted = d->in_size + 1;
         return d->in_size < REPLY_MOST ? ROUTE_READS
                                        : route_failed(d, "the proxy's answer is too long");
     }
     d->in[d->in_size - 1] = 0;
-    if (sscanf((const char *)d->in, "HTTP/%d.%*d %d%n", &major, &status, &at) != 2 || at == 0)
+    if (read_status(text, &status, &words) != 0)
         return route_failed(d, "the proxy does not speak HTTP; is it a SOCKS proxy?");
     if (status >= 200 && status < 300) {
         d->step = AT_END;
         return ROUTE_DONE;
     }
-    snprintf(word, sizeof word, "%.*s", (int)strcspn((const char *)d->in + at, "\r\n"),
-             (const char *)d->in + at);
-    return route_failed(d, "the proxy answers %d%s%s", status, printable(word),
+    snprintf(word, sizeof word, "%.*s", (int)strcspn(words, "\r\n"), words);
+    return route_failed(d, "the proxy answers %u%s%s", status, printable(word),
                         status == 407 ? "; name its file with proxy-auth" : "");
 }
 

@@ -33,8 +33,8 @@ void route_wipe(struct proxy_route *route);
 /** A dialogue with a proxy. */
 struct route_dialogue;
 
-/** Begin one, to reach a peer, "host:port". Returns NULL without memory, or where the peer's address
- * is none for a proxy. */
+/** Begin one, to reach a peer, "host:port". Returns NULL without memory, or where the peer's
+ * address is none for a proxy. */
 struct route_dialogue *route_begin(const struct proxy_route *route, const char *peer);
 void route_free(struct route_dialogue *dialogue); /**< wipes; NULL is fine */
 

@@ -54,8 +54,8 @@ service_each_bound(void *context, const struct tunnel_settings *tunnel, bound_pr
     for (size_t i = 0; i < service->sockets.count; i++) {
         const struct socket_entry *entry = &service->sockets.entries[i];
         int is_its = 0;
-        for (size_t j = 0; j < tunnel->listen.count; j++)
-            is_its |= strcmp(tunnel->listen.at[j], entry->address) == 0;
+        for (size_t j = 0; j < settings_address_count(tunnel); j++)
+            is_its |= strcmp(settings_address(tunnel, j), entry->address) == 0;
         for (unsigned j = 0; j < entry->listener.count && is_its; j++) {
             struct sockaddr_storage at = {0};
             socklen_t size = sizeof at;
