@@ -31,17 +31,17 @@ static int
 open_channel(duet_channel **channel, const duet_config *config, enum duet_role role, int fd)
 {
     unsigned char salt[2 * HALF];
-    duet_session *session;
+    duet_opening opening = {.size = sizeof opening, .rfd = fd, .wfd = fd};
     int result;
 
     if (!agree_on_salt(fd, role, salt))
         return DUET_E_IO;
-    result = duet_session_new_preset(&session, config, role, salt, sizeof salt);
+    result = duet_session_new_preset(&opening.session, config, role, salt, sizeof salt);
     if (result != DUET_OK)
         return result;
-    result = duet_channel_open_preset(channel, session, NULL, fd, fd);
+    result = duet_channel_open_with(channel, &opening);
     if (result != DUET_OK)
-        duet_session_free(session);
+        duet_session_free(opening.session);
     return result; /* on success the channel owns the session */
 }
 

@@ -79,7 +79,7 @@ end_answer(struct end *end)
     int result = DUET_E_IO;
 
     if (getrandom(random, sizeof random, 0) == sizeof random)
-        result = duet_session_answer(end->session, random);
+        result = duet_session_refresh(end->session, random);
     duet_wipe(random, sizeof random);
     return result;
 }

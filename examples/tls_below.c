@@ -105,16 +105,17 @@ run(const duet_config *config, SSL_CTX *context, char **words)
 {
     struct tls tls = {NULL, -1, POLLIN, POLLOUT};
     const duet_stream stream = {&tls, tls_read, tls_write, tls_wait};
+    duet_opening opening = {.size = sizeof opening, .config = config, .stream = &stream};
     duet_replay *replay = duet_replay_new(DUET_REPLAY_DEFAULT);
     duet_channel *channel = NULL;
-    enum duet_role role;
     int result = DUET_E_IO;
 
-    tls.fd = tcp_from_words(words, &role);
-    if (tls.fd >= 0 && tls_open(&tls, context, role))
-        result = duet_channel_open_stream(&channel, config, replay, role, &stream);
+    tls.fd = tcp_from_words(words, &opening.role);
+    opening.replay = replay;
+    if (tls.fd >= 0 && tls_open(&tls, context, opening.role))
+        result = duet_channel_open_with(&channel, &opening);
     if (result == DUET_OK)
-        result = greet(channel, role == DUET_TOP ? "hello from TOP" : "hello from BOTTOM");
+        result = greet(channel, opening.role == DUET_TOP ? "hello from TOP" : "hello from BOTTOM");
     if (result != DUET_OK)
         fprintf(stderr, "tls_below: %s. %s\n", duet_explain(result)->sentence,
                 channel != NULL ? duet_channel_detail(channel) : "");

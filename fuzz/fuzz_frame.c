@@ -136,7 +136,7 @@ open_noise(const uint8_t setup[80], const uint8_t *data, size_t size)
         return;
     need(duet_cipher_init(&rx, setup, setup + 32, setup + 48, 1, MOST) == DUET_OK);
     need(open_frame(&rx, out, &code, data, size) != DUET_OK);
-    duet_cipher_wipe(&rx);
+    duet_wipe(&rx, sizeof rx);
 }
 
 int
@@ -161,7 +161,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned n = 0; input_instruction(&in, &i); n++)
         if (!send_frame(&tx, &rx, &i, n == alter % 4u ? alter : 0))
             break;
-    duet_cipher_wipe(&tx);
-    duet_cipher_wipe(&rx);
+    duet_wipe(&tx, sizeof tx);
+    duet_wipe(&rx, sizeof rx);
     return 0;
 }

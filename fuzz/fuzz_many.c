@@ -24,8 +24,8 @@ enum {
 
 /** What an instruction does; op % OPS. Its payload is a list; a number is two bytes. */
 enum op {
-    OP_SEND_MANY, /* each (end, size): a job of duet_channel_send_many() */
-    OP_RECV_MANY, /* each (end, size): a job of duet_channel_recv_many() */
+    OP_SEND_MANY, /* each (end, size): a job of duet_channel_many() */
+    OP_RECV_MANY, /* each (end, size): a job of duet_channel_many() */
     OP_MESSAGES,  /* end arg: each (code, size): a message of duet_channel_send_messages() */
     OP_INBOX,     /* end arg: (room, size) of duet_channel_recv_messages() */
     OP_SEND,      /* end arg: size of duet_channel_send() */
@@ -152,7 +152,7 @@ take_end(struct input *in, unsigned *seen, unsigned *n)
 static void
 send_many(struct input *in)
 {
-    duet_send_job jobs[ENDS];
+    duet_job jobs[ENDS];
     unsigned of[ENDS], seen = 0;
     size_t count = 0;
 
@@ -162,12 +162,12 @@ send_many(struct input *in)
         if (!has)
             continue;
         const uint8_t *data = take_source(&size);
-        jobs[count] = (duet_send_job){ends[of[count]].channel, data, size, 1, 1};
+        jobs[count] = (duet_job){.channel = ends[of[count]].channel, .data = data, .size = size};
         count++;
     }
-    duet_channel_send_many(jobs, count);
+    duet_channel_many(jobs, count);
     for (size_t i = 0; i < count; i++) {
-        judge_send(of[i], jobs[i].result, jobs[i].sent, jobs[i].size);
+        judge_send(of[i], jobs[i].send_result, jobs[i].sent, jobs[i].size);
         note_stream(of[i], jobs[i].data, jobs[i].sent);
     }
 }
@@ -232,7 +232,7 @@ arm(void)
 static void
 recv_many(struct input *in, unsigned slot)
 {
-    duet_recv_job jobs[ENDS];
+    duet_job jobs[ENDS];
     unsigned of[ENDS], seen = 0;
     size_t count = 0;
 
@@ -241,16 +241,16 @@ recv_many(struct input *in, unsigned slot)
         size_t size = number(in) % ROOM;
         if (!has)
             continue;
-        jobs[count] = (duet_recv_job){ends[of[count]].channel, lend(slot++), size, 1, 1};
-        count++;
+        duet_channel *channel = ends[of[count]].channel;
+        jobs[count++] = (duet_job){.channel = channel, .buffer = lend(slot++), .room = size};
     }
     arm();
-    duet_channel_recv_many(jobs, count);
+    duet_channel_many(jobs, count);
     for (size_t i = 0; i < count; i++) {
         const uint8_t *buffer = jobs[i].buffer;
         int some = delivered_stream(of[i], buffer, jobs[i].got);
-        check_rest(buffer, jobs[i].got, jobs[i].size);
-        judge_recv(of[i], jobs[i].result, some, jobs[i].size);
+        check_rest(buffer, jobs[i].got, jobs[i].room);
+        judge_recv(of[i], jobs[i].recv_result, some, jobs[i].room);
     }
 }
 
@@ -362,7 +362,7 @@ ask(unsigned n, unsigned what)
         }
         end->closing = end->channel->send_phase == DUET__SEND_CLOSING;
     } else {
-        duet_session_ask(end->channel->session, requests[what % 4], bytes);
+        (void)!duet_session_ask(end->channel->session, requests[what % 4], bytes);
         result = duet_channel_flush(end->channel, 0);
     }
     judge_flush(n, result);

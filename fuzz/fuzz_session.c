@@ -92,7 +92,7 @@ answer(duet_session *session, enum duet_event event)
     if (event == DUET_EVENT_NONCE)
         return duet_session_accept(session, 0);
     if (event == DUET_EVENT_RANDOM)
-        return duet_session_answer(session, random);
+        return duet_session_refresh(session, random);
     return DUET_OK;
 }
 

@@ -36,8 +36,7 @@ make_config(void)
     duet_schedule_ops schedule = px_schedule();
     duet_config *config = duet_config_new();
 
-    if (config != NULL && duet_config_set_handshake(config, &handshake) == DUET_OK &&
-        duet_config_set_schedule(config, &schedule) == DUET_OK)
+    if (config != NULL && duet_config_set_own(config, &handshake, &schedule) == DUET_OK)
         return config;
     duet_config_free(config);
     return NULL;

@@ -81,64 +81,52 @@ DUET_API DUET_CHECKED int duet_channel_open(duet_channel **channel, const duet_c
                                             duet_replay *replay, enum duet_role role, int rfd,
                                             int wfd);
 
-/**
- * Make a channel on a stream of the caller's.
- *
- * stream    in: copied; what its context points to must outlive the channel.
- *
- * The other parameters as duet_channel_open().
- *
- * Returns as duet_channel_open(); DUET_E_MISUSE also where the stream lacks a function.
- * Source: docs/protocol.md §4.   Since 0.1.
- */
-DUET_API DUET_CHECKED int duet_channel_open_stream(duet_channel **channel,
-                                                   const duet_config *config, duet_replay *replay,
-                                                   enum duet_role role, const duet_stream *stream);
+/** What duet_channel_open_with() makes a channel of: of tx and rx, else of session, else by a
+ * handshake. It grows at its end in later versions. */
+typedef struct duet_opening {
+    size_t size; /**< sizeof(duet_opening) */
+    /** The shared configuration, frozen from now on; see duet_config. With tx and rx only
+     * DUET_SET_FRAME_SIZE and DUET_SET_BUFFERED apply, and NULL has the defaults. With session not
+     * used: the session's own applies. */
+    const duet_config *config;
+    duet_replay *replay; /**< as duet_channel_open(); not used with session, tx and rx */
+    enum duet_role role; /**< the same */
+    /** Of duet_session_new_preset(), so that there is no handshake. On success the channel owns and
+     * frees it; on failure it stays the caller's. */
+    duet_session *session;
+    /** Two raw directions: the caller's keys, for a peer with a key schedule of its own. tx is what
+     * the peer opens with, rx what it seals with: both of duet_cipher_init(), no frame begun. On
+     * success they are moved into the channel and wiped in place: with a second copy the keystream
+     * would repeat. The limit of tx is what the peer accepts, at least 1: sending splits to it. The
+     * limit of rx is what this side accepts.
+     *
+     * Nothing but frames is on the wire then, from the first byte on. Nothing is rekeyed: not by a
+     * count, not by a request; ROTATE and REFRESH from the peer are protocol errors
+     * (DUET_E_PROTOCOL), and asking for them is DUET_E_MISUSE. One pair of keys should not protect
+     * more than 2^32 frames or 2^40 bytes: make a new channel under new keys before. There is no
+     * export. The role in duet_info is DUET_TOP at both ends: the receipt of DUET_TOP is that of
+     * this side's sending direction, of DUET_BOTTOM the peer's. All else is as in a preset
+     * session. */
+    duet_cipher *tx, *rx;
+    /** A stream of the caller's, copied; what its context points to must outlive the channel. NULL:
+     * the channel is on rfd and wfd. */
+    const duet_stream *stream;
+    int rfd, wfd; /**< as duet_channel_open(); with session or tx and rx regular files too */
+} duet_opening;
 
 /**
- * Make a channel of a preset session, which has no handshake.
+ * Make a channel on a stream of the caller's, of a preset session, or on two raw directions.
  *
  * channel   out: the channel; NULL on failure.
- * session   of duet_session_new_preset(); DUET_SET_FRAME_SIZE of its configuration applies. On
- *           success the channel owns and frees it; on failure it stays the caller's.
- * stream    in: as duet_channel_open_stream(); NULL: the channel is on rfd and wfd.
- * rfd, wfd  as duet_channel_open(), or a regular file; ignored where there is a stream.
+ * opening   in: what it is made of.
  *
- * Returns DUET_OK; DUET_E_MISUSE (a stream without its functions, not a descriptor),
- * DUET_E_MEMORY.   Source: docs/protocol.md §3 "Preset sessions".   Since 0.1.
+ * Returns as duet_channel_open(); DUET_E_MISUSE also where size is another one, the stream lacks a
+ * function, one of tx and rx is missing, not started or within a frame, both have one key and the
+ * same counter blocks, or the limit of tx is 0.
+ * Source: docs/protocol.md §3 "The raw cipher", "Preset sessions", §4.   Since 0.2.
  */
-DUET_API DUET_CHECKED int duet_channel_open_preset(duet_channel **channel, duet_session *session,
-                                                   const duet_stream *stream, int rfd, int wfd);
-
-/**
- * Make a channel on two raw directions: the caller's keys, for a peer with a key schedule of its
- * own.
- *
- * channel   out: the channel; NULL on failure.
- * config    DUET_SET_FRAME_SIZE and DUET_SET_BUFFERED apply; frozen from now on; NULL: defaults.
- * ciphers   in: [0] tx, which the peer opens with, and [1] rx, which it seals with: both of
- *           duet_cipher_init(), no frame begun. On success they are moved into the channel and
- *           wiped in place: with a second copy the keystream would repeat. The limit of tx is what
- *           the peer accepts, at least 1: sending splits to it. The limit of rx is what this side
- *           accepts.
- * stream    in: as duet_channel_open_stream(); NULL: the channel is on rfd and wfd.
- * rfd, wfd  as duet_channel_open(); ignored where there is a stream.
- *
- * Nothing but frames is on the wire, from the first byte on. Nothing is rekeyed: not by a count,
- * not by a request; ROTATE and REFRESH from the peer are protocol errors (DUET_E_PROTOCOL), and
- * asking for them is DUET_E_MISUSE. One pair of keys should not protect more than 2^32 frames or
- * 2^40 bytes: make a new channel under new keys before. There is no export. The role in duet_info
- * is DUET_TOP at both ends: for a receipt DUET_TOP is this side's sending direction, DUET_BOTTOM
- * the peer's. All else is as in a preset session.
- *
- * Returns DUET_OK; DUET_E_MISUSE (a cipher that is not started or within a frame, tx and rx with
- * one key and the same counter blocks, a limit of 0 in tx, a stream without its functions, not a
- * descriptor), DUET_E_MEMORY: the ciphers stay the caller's.
- * Source: docs/protocol.md §3 "The raw cipher".   Since 0.2.
- */
-DUET_API DUET_CHECKED int duet_channel_open_raw(duet_channel **channel, const duet_config *config,
-                                                duet_cipher *const ciphers[2],
-                                                const duet_stream *stream, int rfd, int wfd);
+DUET_API DUET_CHECKED int duet_channel_open_with(duet_channel **channel,
+                                                 const duet_opening *opening);
 
 /** Wipe and release. Sends nothing: call duet_channel_close() first. The descriptors stay open.
  * NULL is fine.   Since 0.1. */
@@ -363,43 +351,30 @@ typedef struct duet_exchange_io {
 DUET_API DUET_CHECKED int duet_channel_exchange(duet_channel *channel, duet_exchange_io *io,
                                                 int timeout_ms);
 
-/** One channel's part in duet_channel_send_many(). */
-typedef struct duet_send_job {
+/** One channel's part in duet_channel_many(): something to send, a buffer to receive into, or
+ * both. */
+typedef struct duet_job {
     duet_channel *channel; /**< in: in one job of a call at most */
-    const void *data;      /**< in: bytes of the stream */
-    size_t size;           /**< in */
+    const void *data;      /**< in: bytes of the stream; NULL: nothing is to be sent */
+    size_t size;           /**< in: bytes of data */
     size_t sent;           /**< out: as duet_channel_send() */
-    int result;            /**< out: as duet_channel_send() with a timeout of 0 */
-} duet_send_job;
-
-/**
- * Send on several channels, without waiting: each job is one duet_channel_send(), but payload of
- * different channels is sealed together, which is faster than one after the other.
- *
- * jobs   count of them; each gets its own sent and result.
- *
- * Since 0.1.
- */
-DUET_API void duet_channel_send_many(duet_send_job *jobs, size_t count);
-
-/** One channel's part in duet_channel_recv_many(). */
-typedef struct duet_recv_job {
-    duet_channel *channel; /**< in: in one job of a call at most */
-    void *buffer;          /**< in: where to receive */
-    size_t size;           /**< in: bytes of it */
+    void *buffer;          /**< in: where to receive; NULL: nothing is to be received */
+    size_t room;           /**< in: bytes of buffer */
     size_t got;            /**< out: as duet_channel_recv() */
-    int result;            /**< out: as duet_channel_recv() with least 1 and a timeout of 0 */
-} duet_recv_job;
+    int send_result;       /**< out: as duet_channel_send() with a timeout of 0 */
+    int recv_result;       /**< out: as duet_channel_recv() with least 1 and a timeout of 0 */
+} duet_job;
 
 /**
- * Receive on several channels, without waiting: each job is one duet_channel_recv(), but payload of
- * different channels is opened together.
+ * Send and receive on several channels, without waiting: each job is one duet_channel_send(), then
+ * one duet_channel_recv(), but payload of different channels is sealed and opened together, which
+ * is faster than one after the other.
  *
- * jobs   count of them; each gets its own got and result.
+ * jobs   count of them; each gets its own counts and results.
  *
- * Since 0.1.
+ * Since 0.2.
  */
-DUET_API void duet_channel_recv_many(duet_recv_job *jobs, size_t count);
+DUET_API void duet_channel_many(duet_job *jobs, size_t count);
 
 /** Write what is unsent and the library frames that are pending. Returns DUET_OK, DUET_AGAIN,
  * DUET_SLOW, or as duet_channel_send() what ended sending.   Since 0.1. */
@@ -462,13 +437,6 @@ DUET_API DUET_CHECKED int duet_channel_refresh(duet_channel *channel);
  * done.   Source: docs/protocol.md §4 "Exporter".   Since 0.2. */
 DUET_API DUET_CHECKED int duet_channel_export(const duet_channel *channel, uint8_t *out, size_t n,
                                               const uint8_t *label, size_t label_size);
-
-/** Give the receipt of a direction, a digest of all that was sent in it, with the parameters as
- * duet_session_receipt(). Returns as duet_session_receipt().
- * Source: docs/protocol.md §4 "receipt".   Since 0.2. */
-DUET_API DUET_CHECKED int duet_channel_receipt(const duet_channel *channel,
-                                               uint8_t receipt[DUET_RECEIPT_SIZE],
-                                               enum duet_role role);
 
 /**
  * End waiting on a channel, from another thread or from a signal handler (it is async-signal-safe).

@@ -18,10 +18,6 @@
 #include <duet/secret.h>
 #include <duet/session.h>
 
-#ifndef DUET_NO_OLD_NAMES
-#include <duet/names.h>
-#endif
-
 #define DUET_VERSION_MAJOR 0
 #define DUET_VERSION_MINOR 2
 #define DUET_VERSION_PATCH 0
@@ -30,14 +26,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/**
- * Set up the library, once: choose the CPU kernel, fetch libcrypto's objects. duet_config_new() and
- * duet_cipher_init() call it. May be called by any thread at any time.
- *
- * Returns DUET_OK, DUET_E_CRYPTO.   Since 0.1.
- */
-DUET_API DUET_CHECKED int duet_init(void);
 
 /** A constant or an enumerator of the headers. */
 typedef struct duet_constant {
@@ -56,11 +44,16 @@ DUET_API int duet_has_hybrid(void);
 /** The library's version, DUET_VERSION when it was built.   Since 0.1. */
 DUET_API const char *duet_version(void);
 
-/** The name of the CPU kernel in use, such as "portable"; after duet_init().   Since 0.1. */
+/** The name of the CPU kernel in use, such as "portable". "none": libcrypto lacks AES-256-CTR,
+ * AES-256-GCM or X25519, and nothing works.   Since 0.1. */
 DUET_API const char *duet_kernel_name(void);
 
 #ifdef __cplusplus
 }
+#endif
+
+#ifndef DUET_NO_OLD_NAMES
+#include <duet/names.h>
 #endif
 
 #endif

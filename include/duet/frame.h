@@ -33,7 +33,8 @@ extern "C" {
 
 /** The cipher of one direction, in the caller's memory, aligned to 16 bytes. What is inside is
  * private and may change. One thread at a time. NEVER SEAL WITH A COPY OF IT, nor on both sides of
- * a fork: the keystream would repeat. */
+ * a fork: the keystream would repeat. At its end duet_wipe() it, sizeof(duet_cipher) bytes: then
+ * every call on it returns DUET_E_MISUSE. */
 typedef struct duet_cipher {
     DUET_ALIGNED uint64_t opaque[64];
 } duet_cipher;
@@ -73,10 +74,6 @@ DUET_API DUET_CHECKED int duet_cipher_init(duet_cipher *cipher, const uint8_t ke
  */
 DUET_API DUET_CHECKED int duet_cipher_rekey(duet_cipher *cipher, const uint8_t key[32],
                                             const uint8_t block[16], const uint8_t *material);
-
-/** Wipe a cipher; NULL, or one that was never started, is accepted. Afterwards every call on it
- * returns DUET_E_MISUSE.   Since 0.1. */
-DUET_API void duet_cipher_wipe(duet_cipher *cipher);
 
 /**
  * Seal one frame.

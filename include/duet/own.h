@@ -2,10 +2,10 @@
  * An application's own handshake and key schedule, in place of the standard ones.
  *
  * Two parts of the protocol can be replaced, each alone or both: how two parties come to hold a
- * shared secret (duet_config_set_handshake()), and how each key epoch follows from the one before
- * (duet_config_set_schedule()). The third part, what the bytes of the wire look like as a whole, is
- * a duet_stream (channel.h). Frames, MAC, chain, sequence, READY and CLOSE stay as they are. Both
- * ends need the same functions: a party that has them cannot talk with one that does not.
+ * shared secret, and how each key epoch follows from the one before. duet_config_set_own() takes
+ * both. The third part, what the bytes of the wire look like as a whole, is a duet_stream
+ * (channel.h). Frames, MAC, chain, sequence, READY and CLOSE stay as they are. Both ends need the
+ * same functions: a party that has them cannot talk with one that does not.
  *
  * Source: docs/protocol.md §6 "An application's own".
  */
@@ -165,20 +165,6 @@ typedef struct duet_handshake_ops {
     void (*end)(void *context, void *state);
 } duet_handshake_ops;
 
-/**
- * Use a handshake of the application's own for sessions that begin with one.
- *
- * ops   in: copied; NULL: the standard handshake again. Secrets, patterns and identity of the
- *       configuration are not used then (none need be there), nor are prelude and HELLO sizes of
- *       the profile; trusted peers, label, limits and rotation numbers are.
- *
- * Preset sessions have no handshake and ignore it. Returns DUET_OK; DUET_E_MISUSE with nothing
- * changed (a size out of range, begin or turn missing; in use).
- * Source: docs/protocol.md §6 "An application's own".   Since 0.2.
- */
-DUET_API DUET_CHECKED int duet_config_set_handshake(duet_config *config,
-                                                    const duet_handshake_ops *ops);
-
 /* ---- Schedule: the keys of each epoch ---- */
 
 /** Why an epoch begins, and what is fresh in it. All pointers are valid during the call only. */
@@ -250,17 +236,22 @@ typedef struct duet_schedule_ops {
 } duet_schedule_ops;
 
 /**
- * Use a key schedule of the application's own, in every session of a configuration, preset ones and
- * those of an own handshake included.
+ * Use a handshake or a key schedule of the application's own, or both.
  *
- * ops   in: copied; NULL: the standard schedule again. When to rekey is decided as ever: by the
- *       rotation numbers, by a rekey that is asked for, by a refresh.
+ * handshake   in: copied; NULL: as it is. For sessions that begin with a handshake: preset ones
+ *             have none and ignore it. Secrets, patterns and identity of the configuration are not
+ *             used then (none need be there), nor are prelude and HELLO sizes of the profile;
+ *             trusted peers, label, limits and rotation numbers are.
+ * schedule    in: copied; NULL: as it is. For every session, preset ones and those of an own
+ *             handshake included. When to rekey is decided as ever: by the rotation numbers, by a
+ *             rekey that is asked for, by a refresh.
  *
  * Returns DUET_OK; DUET_E_MISUSE with nothing changed (a size out of range, a function missing; in
  * use).   Source: docs/protocol.md §6 "An application's own".   Since 0.2.
  */
-DUET_API DUET_CHECKED int duet_config_set_schedule(duet_config *config,
-                                                   const duet_schedule_ops *ops);
+DUET_API DUET_CHECKED int duet_config_set_own(duet_config *config,
+                                              const duet_handshake_ops *handshake,
+                                              const duet_schedule_ops *schedule);
 
 #ifdef __cplusplus
 }

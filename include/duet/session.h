@@ -154,14 +154,14 @@ typedef struct duet_session duet_session;
 enum duet_event {
     DUET_EVENT_NONE,    /**< more bytes are needed: step->need of them, or room in step->out */
     DUET_EVENT_NONCE,   /**< BOTTOM: duet_replay_check() looks the nonce up and answers; with a
-                           cache of your own: duet_session_accept() or duet_session_refuse() */
+                           cache of your own: duet_session_accept(), or duet_session_end() */
     DUET_EVENT_READY,   /**< the peer is authenticated */
     DUET_EVENT_BEGIN,   /**< the header of an application frame; code and length are not yet
                            authenticated */
     DUET_EVENT_FRAME,   /**< that frame is verified, with all payload put since BEGIN */
     DUET_EVENT_LIBRARY, /**< a frame of the library's own was handled; an answer may be pending */
     DUET_EVENT_PONG,    /**< the answer to this side's PING */
-    DUET_EVENT_RANDOM,  /**< the peer asks for a refresh. Answer by duet_session_answer() */
+    DUET_EVENT_RANDOM,  /**< the peer asks for a refresh. Answer by duet_session_refresh() */
     DUET_EVENT_CLOSE    /**< the peer has closed its direction */
 };
 
@@ -201,6 +201,11 @@ typedef struct duet_info {
     uint8_t peer_key[DUET_KEY_SIZE];        /**< the peer's identity; trusted only once ready */
     int hybrid;         /**< 1: ML-KEM-768 is used beside X25519; see DUET_SET_HYBRID */
     uint64_t refreshes; /**< refreshes so far, by either end: whose keys this side sends under */
+    unsigned receipts;  /**< a set of 1 << role: the directions that have closed, whose receipt is
+                          known; a session that has ended keeps it */
+    uint8_t receipt[2][DUET_RECEIPT_SIZE]; /**< by role: a digest of every frame's content and order
+                                              that it sent, the same at both ends (docs/protocol.md,
+                                              §4 "receipt") */
 } duet_info;
 
 /**
@@ -337,7 +342,8 @@ DUET_API DUET_CHECKED int duet_session_flush(duet_session *session, uint8_t *out
 
 /**
  * Answer EVENT_NONCE without duet_replay_check(), by a replay cache of your own: the nonce was not
- * known, and is stored now. The handshake goes on; the flight becomes pending.
+ * known, and is stored now. The handshake goes on; the flight becomes pending. Where it was known
+ * this is a replay: call duet_session_end() instead.
  *
  * now_ms   Unix milliseconds of now, to compare with the peer's clock where DUET_SET_MAX_SKEW_MS is
  *          set; 0: the time that duet_session_new() got.
@@ -348,11 +354,6 @@ DUET_API DUET_CHECKED int duet_session_flush(duet_session *session, uint8_t *out
  * Since 0.2.
  */
 DUET_API DUET_CHECKED int duet_session_accept(duet_session *session, uint64_t now_ms);
-
-/** Answer EVENT_NONCE: the nonce was known, so this is a replay. Returns DUET_E_UNAUTHENTICATED,
- * and the session has ended; DUET_E_MISUSE with nothing changed (no EVENT_NONCE waits); or what
- * ended the session before.   Source: docs/protocol.md §4 "Replay".   Since 0.2. */
-DUET_API DUET_CHECKED int duet_session_refuse(duet_session *session);
 
 /** Make CLOSE pending: after it this side sends nothing more, and its keys are wiped. Returns
  * DUET_OK, also while one is pending; DUET_E_MISUSE with nothing changed (closed; inside a message
@@ -371,24 +372,18 @@ DUET_API DUET_CHECKED int duet_session_ping(duet_session *session,
                                             const uint8_t bytes[DUET_PING_SIZE]);
 
 /**
- * Make a refresh (a DH ratchet step) pending: both directions get keys that later loss of the
- * present ones does not give away.
+ * Make a refresh (a DH ratchet step) pending, or answer EVENT_RANDOM, the peer's: both directions
+ * get keys that later loss of the present ones does not give away.
  *
  * random   in: DUET_FRESH_SIZE random bytes, never used for anything else; the caller wipes them.
  *
  * Returns DUET_OK; with nothing changed DUET_E_MISUSE (not ready, a direction is closed, a refresh
- * is under way) or DUET_E_MEMORY; DUET_E_CRYPTO (fatal), or what ended the session.
+ * is under way and does not wait for this) or DUET_E_MEMORY; DUET_E_PROTOCOL (fatal: the peer's key
+ * is not valid), DUET_E_CRYPTO (fatal), or what ended the session.
  * Source: docs/protocol.md §5.   Since 0.2.
  */
 DUET_API DUET_CHECKED int duet_session_refresh(duet_session *session,
                                                const uint8_t random[DUET_FRESH_SIZE]);
-
-/** Answer EVENT_RANDOM. random: as duet_session_refresh(). Returns DUET_OK; with nothing changed
- * DUET_E_MISUSE (no EVENT_RANDOM waits) or DUET_E_MEMORY; DUET_E_PROTOCOL (fatal: the peer's key is
- * not valid), DUET_E_CRYPTO (fatal), or what ended the session.   Source: docs/protocol.md §5.
- * Since 0.2. */
-DUET_API DUET_CHECKED int duet_session_answer(duet_session *session,
-                                              const uint8_t random[DUET_FRESH_SIZE]);
 
 /** Describe a session; works on one that has ended too. info: out; size: sizeof *info, which grows
  * in later versions: members that this library does not know are zeroed. Programs in C call
@@ -411,20 +406,6 @@ DUET_API const char *duet_session_detail(const duet_session *session);
  */
 DUET_API DUET_CHECKED int duet_session_export(const duet_session *session, uint8_t *out, size_t n,
                                               const uint8_t *label, size_t label_size);
-
-/**
- * Give the receipt of a direction: a digest of every frame's content and order, the same at both
- * ends.
- *
- * receipt   out: DUET_RECEIPT_SIZE bytes.
- * role      whose sending direction.
- *
- * Returns DUET_OK; DUET_E_MISUSE (that direction has not closed). A session that has ended keeps
- * the receipts it had.   Source: docs/protocol.md §4 "receipt".   Since 0.1.
- */
-DUET_API DUET_CHECKED int duet_session_receipt(const duet_session *session,
-                                               uint8_t receipt[DUET_RECEIPT_SIZE],
-                                               enum duet_role role);
 
 #ifdef __cplusplus
 }

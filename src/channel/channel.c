@@ -179,35 +179,27 @@ duet_channel_open(duet_channel **channel, const duet_config *config, duet_replay
     return result == DUET_OK ? channel_complete(channel, config, replay, role) : result;
 }
 
-int
-duet_channel_open_stream(duet_channel **channel, const duet_config *config, duet_replay *replay,
-                         enum duet_role role, const duet_stream *stream)
+static int
+open_preset(duet_channel **channel, const duet_opening *opening)
 {
-    int result = channel_construct(channel, stream, -1, -1, 0);
-    return result == DUET_OK ? channel_complete(channel, config, replay, role) : result;
+    int result = channel_construct(channel, opening->stream, opening->rfd, opening->wfd, 1);
+
+    if (result == DUET_OK)
+        channel_establish(*channel, opening->session);
+    return result;
 }
 
-int
-duet_channel_open_preset(duet_channel **channel, duet_session *session, const duet_stream *stream,
-                         int rfd, int wfd)
-{
-    int result = channel_construct(channel, stream, rfd, wfd, 1);
-    if (result != DUET_OK)
-        return result;
-    channel_establish(*channel, session);
-    return DUET_OK;
-}
-
-int
-duet_channel_open_raw(duet_channel **channel, const duet_config *config,
-                      duet_cipher *const ciphers[2], const duet_stream *stream, int rfd, int wfd)
+static int
+open_raw(duet_channel **channel, const duet_opening *opening)
 {
     duet_session *session;
-    int result = channel_construct(channel, stream, rfd, wfd, 1);
 
+    if (opening->tx == NULL || opening->rx == NULL)
+        return DUET_E_MISUSE;
+    int result = channel_construct(channel, opening->stream, opening->rfd, opening->wfd, 1);
     if (result != DUET_OK)
         return result;
-    result = duet__session_new_raw(&session, config, ciphers[0], ciphers[1]);
+    result = duet__session_new_raw(&session, opening->config, opening->tx, opening->rx);
     if (result != DUET_OK) {
         duet_channel_free(*channel);
         *channel = NULL;
@@ -215,6 +207,24 @@ duet_channel_open_raw(duet_channel **channel, const duet_config *config,
     }
     channel_establish(*channel, session);
     return DUET_OK;
+}
+
+int
+duet_channel_open_with(duet_channel **channel, const duet_opening *opening)
+{
+    *channel = NULL;
+    if (opening->size != sizeof *opening)
+        return DUET_E_MISUSE;
+    if (opening->tx != NULL || opening->rx != NULL)
+        return open_raw(channel, opening);
+    if (opening->session != NULL)
+        return open_preset(channel, opening);
+    if (opening->config == NULL)
+        return DUET_E_MISUSE;
+    int result = channel_construct(channel, opening->stream, opening->rfd, opening->wfd, 0);
+    if (result != DUET_OK)
+        return result;
+    return channel_complete(channel, opening->config, opening->replay, opening->role);
 }
 
 void

@@ -1,6 +1,6 @@
 /*
- * duet_channel_send_many() and duet_channel_recv_many(): several channels by one call that never
- * waits.
+ * duet_channel_many(): several channels by one call that never waits. What is to be sent comes
+ * first, then what is to be received.
  *
  * Jobs run in two lanes. While both lanes have a frame to seal or to open, the two go through the
  * kernel together (session/many.h); a lane that is done takes the next job. All else is done as in
@@ -15,7 +15,7 @@ enum { LANES = 2 };
 /* ---- Sending ---- */
 
 struct tx_lane {
-    duet_send_job *job; /* NULL: none */
+    duet_job *job; /* NULL: none */
     struct duet__tx tx;
     size_t used;    /* bytes of the batch */
     uint8_t *batch; /* room for DUET__BATCH_SIZE; NULL until the lane first seals */
@@ -30,22 +30,25 @@ tx_lane_end(struct tx_lane *lane, int result, unsigned want)
     if (want == 0)
         want = result == DUET_AGAIN ? DUET_WANT_WRITE : 0;
     lane->job->sent = lane->tx.sent;
-    lane->job->result = duet__send_reported(lane->job->channel, result);
+    lane->job->send_result = duet__send_reported(lane->job->channel, result);
     lane->job->channel->want_tx = (uint8_t)want;
     lane->job = NULL;
 }
 
 /** Begin a job: unsent bytes and pending library frames go first. */
 static void
-tx_lane_begin(struct tx_lane *lane, duet_send_job *job)
+tx_lane_begin(struct tx_lane *lane, duet_job *job)
 {
     struct duet__deadline deadline = {.timeout_ms = 0};
     duet_channel *channel = job->channel;
     unsigned want = 0;
 
+    job->sent = 0;
+    job->send_result = DUET_OK;
+    if (job->data == NULL)
+        return;
     if (channel->send_phase != DUET__SEND_IDLE) { /* want_tx is that of the call under way */
-        job->sent = 0;
-        job->result = duet__channel_misuse(channel);
+        job->send_result = duet__channel_misuse(channel);
         return;
     }
     lane->job = job;
@@ -88,8 +91,8 @@ tx_lane_sealed(struct tx_lane *lane, const struct duet__sealing *sealing)
         tx_lane_end(lane, result, 0);
 }
 
-void
-duet_channel_send_many(duet_send_job *jobs, size_t count)
+static void
+send_jobs(duet_job *jobs, size_t count)
 {
     struct tx_lane lanes[LANES] = {{.job = NULL}}, *active[LANES];
     struct duet__sealing sealings[LANES];
@@ -121,7 +124,7 @@ duet_channel_send_many(duet_send_job *jobs, size_t count)
 /* ---- Receiving ---- */
 
 struct rx_lane {
-    duet_recv_job *job; /* NULL: none */
+    duet_job *job; /* NULL: none */
     struct duet__rx rx;
     struct duet_step step;
     struct duet__peek peek;
@@ -147,7 +150,7 @@ rx_lane_end(struct rx_lane *lane, int result)
     if (result == DUET__RECV_STOP)
         result = DUET_OK;
     lane->job->got = lane->rx.got;
-    lane->job->result = result == DUET_OK ? channel->result : result;
+    lane->job->recv_result = result == DUET_OK ? channel->result : result;
     lane->job = NULL;
 }
 
@@ -163,14 +166,18 @@ rx_lane_advance(struct rx_lane *lane, int result)
 
 /** Begin a job: peek at what its channel's socket holds, where that can be done. */
 static void
-rx_lane_begin(struct rx_lane *lane, duet_recv_job *job)
+rx_lane_begin(struct rx_lane *lane, duet_job *job)
 {
     duet_channel *channel = job->channel;
-    size_t least = job->size > 0;
+    size_t least = job->room > 0;
 
+    job->got = 0;
+    job->recv_result = DUET_OK;
+    if (job->buffer == NULL)
+        return;
     lane->job = job;
     lane->rx = (struct duet__rx){.kind = DUET__RX_STREAM, .buffer = job->buffer, .least = least};
-    lane->rx.size = job->size;
+    lane->rx.size = job->room;
     lane->rx.polled = 1;
     lane->peek = (struct duet__peek){.wire = NULL};
     duet__gather_end(channel);
@@ -189,8 +196,8 @@ rx_lane_begin(struct rx_lane *lane, duet_recv_job *job)
     rx_lane_end(lane, DUET_OK);
 }
 
-void
-duet_channel_recv_many(duet_recv_job *jobs, size_t count)
+static void
+recv_jobs(duet_job *jobs, size_t count)
 {
     struct rx_lane lanes[LANES], *active[LANES];
     struct duet__opening openings[LANES];
@@ -216,4 +223,11 @@ duet_channel_recv_many(duet_recv_job *jobs, size_t count)
                                                          &active[i]->peek, &openings[i].step,
                                                          openings[i].result));
     } while (n > 0);
+}
+
+void
+duet_channel_many(duet_job *jobs, size_t count)
+{
+    send_jobs(jobs, count);
+    recv_jobs(jobs, count);
 }

@@ -29,7 +29,7 @@ answer_random(duet_channel *channel)
 
     if (duet__os_random(fresh, sizeof fresh) != 0)
         return duet__channel_fail(channel, DUET_E_IO, "no randomness", 0);
-    int result = duet_session_answer(channel->session, fresh);
+    int result = duet_session_refresh(channel->session, fresh);
     duet_wipe(fresh, sizeof fresh);
     return result;
 }

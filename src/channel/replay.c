@@ -309,7 +309,7 @@ answer_nonce(duet_replay *replay, duet_session *session, uint64_t now_ms)
         hs == NULL && session->own->nonce_stored; /* there was no memory for the turn */
     if (replay == NULL ||
         (!was_stored && duet__replay_take(replay, nonce, duet__os_now_ms(), keep_ms)))
-        return duet_session_refuse(session);
+        return duet__session_refuse(session);
     if (hs == NULL)
         session->own->nonce_stored = 1;
     int result = duet_session_accept(session, now_ms);

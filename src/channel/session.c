@@ -24,14 +24,6 @@ duet_channel_export(const duet_channel *channel, uint8_t *out, size_t n, const u
     return duet_session_export(channel->session, out, n, label, label_size);
 }
 
-/* A channel that has ended keeps the receipts that it had. */
-int
-duet_channel_receipt(const duet_channel *channel, uint8_t receipt[DUET_RECEIPT_SIZE],
-                     enum duet_role role)
-{
-    return duet_session_receipt(channel->session, receipt, role);
-}
-
 int
 duet_channel_rekey(duet_channel *channel)
 {

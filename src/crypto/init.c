@@ -1,6 +1,8 @@
 /*
- * duet_init(): sets the two things that a process has once, the kernel and libcrypto's objects.
+ * duet__init(): sets the two things that a process has once, the kernel and libcrypto's objects.
  */
+#include "crypto/init.h"
+
 #include "crypto/aead.h"
 #include "crypto/mlkem.h"
 #include "crypto/x25519.h"
@@ -24,7 +26,7 @@ init_once(void)
 }
 
 int
-duet_init(void)
+duet__init(void)
 {
     pthread_once(&once, init_once);
     return outcome;
@@ -33,13 +35,13 @@ duet_init(void)
 const char *
 duet_kernel_name(void)
 {
-    return duet_init() == DUET_OK ? duet__kernel()->name : "none";
+    return duet__init() == DUET_OK ? duet__kernel()->name : "none";
 }
 
 int
 duet_has_hybrid(void)
 {
-    return duet_init() == DUET_OK && duet__mlkem_available();
+    return duet__init() == DUET_OK && duet__mlkem_available();
 }
 
 const char *

@@ -2,7 +2,7 @@
  * SHA-256 (FIPS 180-4) and HMAC (RFC 2104) on the kernel's compression.
  *
  * Libcrypto's own interface costs more for each call than a whole derivation does here, and cannot
- * start a hash from a chain. None of these can fail; duet_init() must have succeeded.
+ * start a hash from a chain. None of these can fail; duet__init() must have succeeded.
  */
 #ifndef DUET_CRYPTO_SHA256_H
 #define DUET_CRYPTO_SHA256_H

@@ -19,7 +19,7 @@
 
 enum { KEY = 32 };
 
-/* Objects for peers' public keys, a pool that duet_init() fills. Making one
+/* Objects for peers' public keys, a pool that duet__init() fills. Making one
  * costs a fifteenth of the exchange, putting other bytes into one nothing. */
 static struct duet__pool peers;
 

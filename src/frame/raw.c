@@ -4,6 +4,8 @@
  */
 #include "frame/cipher.h"
 
+#include "crypto/init.h"
+
 #include <duet/duet.h>
 #include <string.h>
 
@@ -14,7 +16,7 @@ duet_cipher_init(duet_cipher *cipher, const uint8_t key[32], const uint8_t block
     struct duet__cipher *c = (struct duet__cipher *)cipher;
 
     memset(cipher, 0, sizeof *cipher);
-    if (duet_init() != DUET_OK)
+    if (duet__init() != DUET_OK)
         return DUET_E_CRYPTO;
     duet__kernel()->set_key(&c->key, key);
     memcpy(c->block, block, WIRE_BLOCK);
@@ -47,13 +49,6 @@ duet_cipher_rekey(duet_cipher *cipher, const uint8_t key[32], const uint8_t bloc
     duet__sha256_update(&hash, material, DUET_MATERIAL_SIZE);
     duet__sha256_end(&hash, c->chain);
     return DUET_OK;
-}
-
-void
-duet_cipher_wipe(duet_cipher *cipher)
-{
-    if (cipher != NULL)
-        duet_wipe(cipher, sizeof *cipher);
 }
 
 int

@@ -100,13 +100,13 @@ const struct duet__kernel *duet__kernel_at(size_t i);
 int duet__kernel_portable_init(void);
 
 /** Choose a kernel. Returns 0, or -1 when not even the portable one works. Called once, by
- * duet_init(). */
+ * duet__init(). */
 int duet__kernel_choose(void);
 
 /** Set once by duet__kernel_choose(), then only read: use duet__kernel(). */
 extern const struct duet__kernel *duet__kernel_chosen;
 
-/** The chosen kernel; NULL before duet_init(). */
+/** The chosen kernel; NULL before duet__init(). */
 static inline const struct duet__kernel *
 duet__kernel(void)
 {

@@ -11,6 +11,7 @@
 #include "base/equal.h"
 #include "base/ini.h"
 #include "base/public.h"
+#include "crypto/init.h"
 #include "crypto/x25519.h"
 
 #include <duet/duet.h>
@@ -49,7 +50,7 @@ read_public_key(uint8_t key[DUET_KEY_SIZE], const struct duet__ini *ini, duet_wh
 static int
 complete_identity(struct duet__identity *identity)
 {
-    int result = duet_init();
+    int result = duet__init();
 
     if (result != DUET_OK)
         return result;

@@ -9,6 +9,7 @@
 #include "base/public.h"
 #include "base/wipe.h"
 #include "crypto/hkdf.h"
+#include "crypto/init.h"
 
 #include <duet/duet.h>
 #include <stdio.h>
@@ -26,7 +27,7 @@ duet__secret_fill(struct duet__secret *secret, const uint8_t *bytes, size_t size
 {
     if (size % 2 != 0 || size < DUET_SECRET_LEAST || size > DUET_SECRET_MOST)
         return DUET_E_LENGTH;
-    if (duet_init() != DUET_OK)
+    if (duet__init() != DUET_OK)
         return DUET_E_CRYPTO;
     secret->bytes = malloc(size);
     if (secret->bytes == NULL)

@@ -143,8 +143,8 @@ duet__session_new_raw(duet_session **session, const duet_config *config, duet_ci
     duet__config_freeze(used);
     s->tx = *mine;
     s->rx = *theirs;
-    duet_cipher_wipe(tx); /* two copies would seal under one keystream */
-    duet_cipher_wipe(rx);
+    duet_wipe(tx, sizeof *tx); /* two copies would seal under one keystream */
+    duet_wipe(rx, sizeof *rx);
     s->tx_limit = s->tx.limit;
     s->rx_limit = s->rx.limit;
     s->preset = 1;
@@ -253,6 +253,8 @@ describe(const struct duet_session *s, duet_info *info)
     info->rx_bytes = s->rx_bytes;
     info->tx_epoch = s->tx_epoch;
     info->rx_epoch = s->rx_epoch;
+    info->receipts = s->receipts;
+    memcpy(info->receipt, s->receipt, sizeof info->receipt);
     info->has_peer_key = s->has_peer_key;
     memcpy(info->peer_key, s->peer_key, sizeof info->peer_key);
     if (s->psk != NULL)
@@ -293,14 +295,5 @@ duet_session_export(const duet_session *s, uint8_t *out, size_t n, const uint8_t
     duet__store32(count, (uint32_t)n);
     duet__hkdf_expand(s->exporter, (struct duet__bytes){label, label_size},
                       (struct duet__bytes){count, sizeof count}, out, n);
-    return DUET_OK;
-}
-
-int
-duet_session_receipt(const duet_session *s, uint8_t receipt[DUET_RECEIPT_SIZE], enum duet_role role)
-{
-    if ((role != DUET_TOP && role != DUET_BOTTOM) || !(s->receipts & 1u << role))
-        return DUET_E_MISUSE;
-    memcpy(receipt, s->receipt[role], DUET_RECEIPT_SIZE);
     return DUET_OK;
 }

@@ -9,6 +9,7 @@
 #include "base/equal.h"
 
 #include "base/public.h"
+#include "crypto/init.h"
 #include "crypto/x25519.h"
 
 #include <duet/duet.h>
@@ -53,7 +54,7 @@ derive_dialects(struct duet_config *config)
 duet_config *
 duet_config_new(void)
 {
-    if (duet_init() != DUET_OK)
+    if (duet__init() != DUET_OK)
         return NULL;
     duet_config *config = calloc(1, sizeof *config);
     if (config == NULL)
@@ -270,31 +271,31 @@ duet_config_set(duet_config *config, enum duet_setting setting, uint64_t value)
 
 /* ---- What the application brings of its own (§6) ---- */
 
-int
-duet_config_set_handshake(duet_config *config, const duet_handshake_ops *ops)
+static int
+is_handshake(const duet_handshake_ops *ops)
 {
-    static const duet_handshake_ops none;
+    return ops->size == sizeof *ops && ops->begin != NULL && ops->turn != NULL &&
+           ops->state_size <= DUET_OWN_STATE_MOST && ops->turn_most >= 1 &&
+           ops->turn_most <= DUET_OWN_TURN_MOST;
+}
 
-    if (config->frozen)
-        return DUET_E_MISUSE;
-    if (ops != NULL && (ops->size != sizeof *ops || ops->begin == NULL || ops->turn == NULL ||
-                        ops->state_size > DUET_OWN_STATE_MOST || ops->turn_most < 1 ||
-                        ops->turn_most > DUET_OWN_TURN_MOST))
-        return DUET_E_MISUSE;
-    config->handshake = ops != NULL ? *ops : none;
-    return DUET_OK;
+static int
+is_schedule(const duet_schedule_ops *ops)
+{
+    return ops->size == sizeof *ops && ops->start != NULL && ops->rotate != NULL;
 }
 
 int
-duet_config_set_schedule(duet_config *config, const duet_schedule_ops *ops)
+duet_config_set_own(duet_config *config, const duet_handshake_ops *handshake,
+                    const duet_schedule_ops *schedule)
 {
-    static const duet_schedule_ops none;
-
-    if (config->frozen)
+    if (config->frozen || (handshake != NULL && !is_handshake(handshake)) ||
+        (schedule != NULL && !is_schedule(schedule)))
         return DUET_E_MISUSE;
-    if (ops != NULL && (ops->size != sizeof *ops || ops->start == NULL || ops->rotate == NULL))
-        return DUET_E_MISUSE;
-    config->schedule = ops != NULL ? *ops : none;
+    if (handshake != NULL)
+        config->handshake = *handshake;
+    if (schedule != NULL)
+        config->schedule = *schedule;
     return DUET_OK;
 }
 

@@ -409,7 +409,7 @@ check_time(struct duet_session *s, uint64_t now_ms)
 }
 
 int
-duet_session_refuse(duet_session *s)
+duet__session_refuse(struct duet_session *s)
 {
     if (s->error != DUET_OK)
         return s->error;

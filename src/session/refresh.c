@@ -144,14 +144,12 @@ duet__session_may_refresh(const struct duet_session *s)
            s->rx_phase != DUET__RX_CLOSED && s->refresh_phase == DUET__REFRESH_NONE;
 }
 
-int
-duet_session_refresh(duet_session *s, const uint8_t random[DUET_FRESH_SIZE])
+static int
+ask_refresh(struct duet_session *s, const uint8_t random[DUET_FRESH_SIZE])
 {
     uint8_t public_key[WIRE_KEY];
 
-    if (s->error != DUET_OK)
-        return s->error;
-    if (random == NULL || !duet__session_may_refresh(s))
+    if (!duet__session_may_refresh(s))
         return DUET_E_MISUSE;
     int result = begin_refresh(s, random, public_key);
     if (result == DUET_OK)
@@ -166,15 +164,11 @@ duet_session_refresh(duet_session *s, const uint8_t random[DUET_FRESH_SIZE])
 
 /** The 0x01 that is answered is still in s->held or s->large: nothing is received until this is
  * done. */
-int
-duet_session_answer(duet_session *s, const uint8_t random[DUET_FRESH_SIZE])
+static int
+answer_refresh(struct duet_session *s, const uint8_t random[DUET_FRESH_SIZE])
 {
     uint8_t public_key[WIRE_KEY];
 
-    if (s->error != DUET_OK)
-        return s->error;
-    if (random == NULL || s->refresh_phase != DUET__REFRESH_RANDOM_WANTED)
-        return DUET_E_MISUSE;
     if (s->tx_phase == DUET__TX_CLOSED) { /* our CLOSE was emitted meanwhile: there is no answer */
         s->refresh_phase = DUET__REFRESH_UNANSWERED;
         duet__session_drop_large(s);
@@ -189,6 +183,17 @@ duet_session_answer(duet_session *s, const uint8_t random[DUET_FRESH_SIZE])
     s->pending |= DUET__PENDING_ANSWER;
     result = compute_dh(s, s->refresh->answered, s->refresh->asked);
     return result == DUET_OK ? answer_kem(s, random + WIRE_KEY) : result;
+}
+
+int
+duet_session_refresh(duet_session *s, const uint8_t random[DUET_FRESH_SIZE])
+{
+    if (s->error != DUET_OK)
+        return s->error;
+    if (random == NULL)
+        return DUET_E_MISUSE;
+    return s->refresh_phase == DUET__REFRESH_RANDOM_WANTED ? answer_refresh(s, random)
+                                                           : ask_refresh(s, random);
 }
 
 /* ---- What is emitted ---- */

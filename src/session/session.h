@@ -314,6 +314,10 @@ int duet__own_accepted(struct duet_session *s);
 /** Write its pending bytes, as many as there is room for; after the last one go on. */
 void duet__own_emit(struct duet_session *s, struct duet__writer *to);
 
+/** Answer EVENT_NONCE: the nonce was known. Returns DUET_E_UNAUTHENTICATED, and the session has
+ * ended; DUET_E_MISUSE, no such event waits; or what ended the session before. */
+int duet__session_refuse(struct duet_session *s);
+
 /* ---- refresh.c ---- */
 
 /** A verified REFRESH lies in s->held: act on it. Returns DUET_OK or a fatal result. */

@@ -1,7 +1,8 @@
 """Prints a C program that prints the layout of every visible struct of the public headers and the
 value of every constant, one a line; scripts/abi compares that with tests/abi/table.
 
-With --constants it prints the names of all constants and enumerators instead.
+With --constants it prints the names of all constants and enumerators instead, with --stub a library
+in C that has every call and does nothing.
 """
 import glob
 import re
@@ -50,8 +51,19 @@ def constants(text):
             yield prefix + name
 
 
+def prototypes(text):
+    for found in re.finditer(r"DUET_API ([^;{]*\));", text):
+        yield " ".join(found.group(1).replace("DUET_CHECKED ", "").split())
+
+
 def main():
     texts = [source(path) for path in HEADERS]
+    if sys.argv[1:] == ["--stub"]:
+        print("#include <duet/duet.h>")
+        for text in texts:
+            for prototype in prototypes(text):
+                print(f"DUET_API {prototype} {{ __builtin_trap(); }}")
+        return
     names = sorted({name for text in texts for name in constants(text)})
     if sys.argv[1:] == ["--constants"]:
         print("\n".join(names))
@@ -65,6 +77,9 @@ def main():
                     f'printf("{name}.{field} %zu %zu\\n", offsetof(struct {name}, {field}), '
                     f"sizeof(((struct {name} *)0)->{field}));"
                 )
+    for text in texts:
+        for prototype in prototypes(text):
+            print(f'puts("{prototype}");')
     for name in names:
         if not name.startswith("DUET_VERSION"):
             print(f'printf("{name} %lld\\n", (long long)({name}));')

@@ -148,25 +148,27 @@ enum { CHANNELS = 5, EACH = 200000 };
 
 /** Move EACH bytes of each top to its bottom by the calls for many. */
 static void
-move(struct ends *ends, duet_recv_job *in)
+move(struct ends *ends, duet_job *in)
 {
-    duet_send_job out[CHANNELS];
+    duet_job out[CHANNELS];
     size_t done[CHANNELS] = {0}, had_of[CHANNELS] = {0}, all = 0;
 
     while (all < (size_t)CHANNELS * EACH) {
         for (size_t i = 0; i < CHANNELS; i++) {
             /* different amounts, so that the channels' frames never stay equal */
             size_t left = EACH - done[i], most = 5000 + 7001 * i;
-            out[i] = (duet_send_job){ends[i].top, sent + i * 1000 + done[i], 0, 0, 0};
+            out[i] =
+                (duet_job){.channel = ends[i].top, .data = sent + i * 1000 + done[i], .size = 0};
             out[i].size = left < most ? left : most;
-            in[i] = (duet_recv_job){ends[i].bottom, had + i * EACH + had_of[i], 0, 0, 0};
-            in[i].size = EACH - had_of[i];
+            in[i] = (duet_job){
+                .channel = ends[i].bottom, .buffer = had + i * EACH + had_of[i], .room = 0};
+            in[i].room = EACH - had_of[i];
         }
-        duet_channel_send_many(out, CHANNELS);
-        duet_channel_recv_many(in, CHANNELS);
+        duet_channel_many(out, CHANNELS);
+        duet_channel_many(in, CHANNELS);
         for (size_t i = 0; i < CHANNELS; i++) {
-            assert_true(out[i].result == DUET_OK || out[i].result == DUET_AGAIN);
-            assert_true(in[i].result == DUET_OK || in[i].result == DUET_AGAIN);
+            assert_true(out[i].send_result == DUET_OK || out[i].send_result == DUET_AGAIN);
+            assert_true(in[i].recv_result == DUET_OK || in[i].recv_result == DUET_AGAIN);
             done[i] += out[i].sent;
             had_of[i] += in[i].got;
             all += in[i].got;
@@ -178,7 +180,7 @@ static void
 many_channels(void **state)
 {
     struct ends ends[CHANNELS];
-    duet_recv_job in[CHANNELS];
+    duet_job in[CHANNELS];
 
     (void)state;
     ends_fill(sent, sizeof sent, 5);
@@ -206,10 +208,10 @@ cut_frames(enum ends_wire wire)
     ends_handshake(&ends);
     assert_int_equal(duet_channel_send(ends.top, sent, 40000, &accepted, 0), DUET_OK);
     for (int turn = 0; turn < 100 && have < 40000; turn++) {
-        duet_recv_job in = {ends.bottom, had + have, 40000 - have, 0, 0};
+        duet_job in = {.channel = ends.bottom, .buffer = had + have, .room = 40000 - have};
         ends_carry(ends.top_far, ends.bottom_far, 3000);
-        duet_channel_recv_many(&in, 1);
-        assert_true(in.result == DUET_OK || in.result == DUET_AGAIN);
+        duet_channel_many(&in, 1);
+        assert_true(in.recv_result == DUET_OK || in.recv_result == DUET_AGAIN);
         have += in.got;
     }
     assert_int_equal(have, 40000);
@@ -230,29 +232,34 @@ static void
 results_apart(enum ends_wire wire)
 {
     struct ends ends[4];
-    duet_recv_job in[4];
-    duet_send_job out[4];
+    duet_job in[4];
+    duet_job out[4];
     size_t accepted;
 
     for (size_t i = 0; i < 4; i++) {
         ends_open_with(&ends[i], ends_config(), wire);
         ends_handshake(&ends[i]);
-        in[i] = (duet_recv_job){ends[i].bottom, had + 1000 * i, 1000, 7, 7};
-        out[i] = (duet_send_job){ends[i].top, "bytes", 6, 7, 7};
+        in[i] = (duet_job){.channel = ends[i].bottom,
+                           .buffer = had + 1000 * i,
+                           .room = 1000,
+                           .got = 7,
+                           .recv_result = 7};
+        out[i] = (duet_job){
+            .channel = ends[i].top, .data = "bytes", .size = 6, .sent = 7, .send_result = 7};
     }
     assert_int_equal(duet_channel_close(ends[0].top, 0), DUET_OK);
     assert_int_equal(send(ends[1].top_fd, sent, 100, 0), 100); /* no frame of its peer's */
     assert_int_equal(duet_channel_send_message(ends[2].top, 4, "m", 1, &accepted, 0), DUET_OK);
-    duet_channel_send_many(out, 4);
-    assert_int_equal(out[0].result, DUET_E_MISUSE);
+    duet_channel_many(out, 4);
+    assert_int_equal(out[0].send_result, DUET_E_MISUSE);
     assert_int_equal(out[0].sent, 0);
-    assert_int_equal(out[3].result, DUET_OK);
+    assert_int_equal(out[3].send_result, DUET_OK);
     assert_int_equal(out[3].sent, 6);
-    duet_channel_recv_many(in, 4);
-    assert_int_equal(in[0].result, DUET_CLOSED);
-    assert_int_equal(in[1].result, DUET_E_CHECKSUM);
-    assert_int_equal(in[2].result, DUET_E_CODE);
-    assert_int_equal(in[3].result, DUET_OK);
+    duet_channel_many(in, 4);
+    assert_int_equal(in[0].recv_result, DUET_CLOSED);
+    assert_int_equal(in[1].recv_result, DUET_E_CHECKSUM);
+    assert_int_equal(in[2].recv_result, DUET_E_CODE);
+    assert_int_equal(in[3].recv_result, DUET_OK);
     assert_int_equal(in[3].got, 6);
     assert_memory_equal(had + 3000, "bytes", 6);
     for (size_t i = 0; i < 3; i++)
@@ -279,20 +286,20 @@ close_behind_bytes(enum ends_wire wire)
 
     ends_open_with(&ends, ends_config(), wire);
     ends_handshake(&ends);
-    duet_recv_job in = {ends.bottom, had, 100000, 0, 0};
-    duet_channel_recv_many(&in, 1);
-    assert_int_equal(in.result, DUET_AGAIN);
+    duet_job in = {.channel = ends.bottom, .buffer = had, .room = 100000};
+    duet_channel_many(&in, 1);
+    assert_int_equal(in.recv_result, DUET_AGAIN);
     assert_true(duet_channel_state(ends.bottom) & DUET_WANT_READ);
     assert_int_equal(duet_channel_send(ends.top, "hello", 5, &accepted, ENDS_PATIENCE), DUET_OK);
     assert_int_equal(duet_channel_close(ends.top, 0), DUET_OK);
-    duet_channel_recv_many(&in, 1);
-    assert_int_equal(in.result, DUET_OK);
+    duet_channel_many(&in, 1);
+    assert_int_equal(in.recv_result, DUET_OK);
     assert_int_equal(in.got, 5);
     /* Whether the close was taken too is the wire's matter; what is taken is not waited for. */
     assert_int_equal((duet_channel_state(ends.bottom) & DUET_WANT_READ) != 0,
                      ends_readable(ends.bottom_fd));
-    duet_channel_recv_many(&in, 1);
-    assert_int_equal(in.result, DUET_CLOSED);
+    duet_channel_many(&in, 1);
+    assert_int_equal(in.recv_result, DUET_CLOSED);
     ends_close(&ends);
 }
 
@@ -312,14 +319,14 @@ initiation_is_waited_for(void **state)
 
     (void)state;
     ends_open(&ends);
-    duet_send_job out = {ends.top, "bytes", 6, 0, 0};
-    duet_channel_send_many(&out, 1);
-    assert_int_equal(out.result, DUET_AGAIN);
+    duet_job out = {.channel = ends.top, .data = "bytes", .size = 6};
+    duet_channel_many(&out, 1);
+    assert_int_equal(out.send_result, DUET_AGAIN);
     assert_int_equal(out.sent, 0);
     assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ);
     ends_handshake(&ends);
-    duet_channel_send_many(&out, 1);
-    assert_int_equal(out.result, DUET_OK);
+    duet_channel_many(&out, 1);
+    assert_int_equal(out.send_result, DUET_OK);
     assert_int_equal(duet_channel_state(ends.top), DUET_WANT_READ | DUET_STATE_AGAIN_NOW);
     ends_close(&ends);
 }

@@ -40,7 +40,7 @@ static int
 receive(duet_channel *channel, int kind, uint8_t *to, size_t size, size_t *got, int timeout_ms)
 {
     duet_exchange_io io = {.buffer = to, .room = size};
-    duet_recv_job job = {.channel = channel, .buffer = to, .size = size};
+    duet_job job = {.channel = channel, .buffer = to, .room = size};
 
     if (kind == RECV)
         return duet_channel_recv(channel, to, size, got, 1, timeout_ms);
@@ -49,9 +49,9 @@ receive(duet_channel *channel, int kind, uint8_t *to, size_t size, size_t *got, 
         *got = io.got;
         return result;
     }
-    duet_channel_recv_many(&job, 1);
+    duet_channel_many(&job, 1);
     *got = job.got;
-    return job.result;
+    return job.recv_result;
 }
 
 /** BYTES of stream in frames of frame_size, carried in grains, received piece by piece. */

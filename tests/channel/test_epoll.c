@@ -134,12 +134,12 @@ static int
 send_bytes(struct party *party, size_t most)
 {
     size_t n, left = party->size - party->sent;
-    duet_send_job job = {.channel = party->channel, .data = party->out + party->sent, .size = left};
+    duet_job job = {.channel = party->channel, .data = party->out + party->sent, .size = left};
 
     if (party->plan == MANY) {
-        duet_channel_send_many(&job, 1);
+        duet_channel_many(&job, 1);
         party->sent += job.sent;
-        return job.result;
+        return job.send_result;
     }
     int result = duet_channel_send(party->channel, job.data, left < most ? left : most, &n, 0);
     party->sent += n;
@@ -204,7 +204,7 @@ recv_once(struct party *party)
 {
     uint8_t *at = party->in + party->got, byte;
     size_t n, left = party->size - party->got;
-    duet_recv_job job = {.channel = party->channel, .buffer = at, .size = left};
+    duet_job job = {.channel = party->channel, .buffer = at, .room = left};
 
     if (left == 0)
         return duet_channel_recv(party->channel, &byte, 1, &n, 1, 0);
@@ -213,10 +213,10 @@ recv_once(struct party *party)
     if (party->plan == MESSAGES || party->takes_message)
         return recv_message(party);
     if (party->plan == MANY) {
-        duet_channel_recv_many(&job, 1);
+        duet_channel_many(&job, 1);
         party->got += job.got;
-        party->takes_message = job.result == DUET_E_CODE;
-        return job.result;
+        party->takes_message = job.recv_result == DUET_E_CODE;
+        return job.recv_result;
     }
     int result =
         duet_channel_recv(party->channel, at, left, &n, party->plan == ALL_AT_ONCE ? left : 1, 0);

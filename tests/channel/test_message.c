@@ -229,7 +229,7 @@ accepted_is_ok(void **state)
 
     (void)state;
     for (int call = 0; call < 6; call++) {
-        duet_send_job job = {.data = sent, .size = 1000};
+        duet_job job = {.data = sent, .size = 1000};
         duet_exchange_io io = {.data = sent, .size = 1000};
         int result = DUET_OK;
         ends_open(&ends);
@@ -246,10 +246,10 @@ accepted_is_ok(void **state)
             else if (call == 3)
                 result = duet_channel_send_frame(ends.top, 3, sent, 1000, &n, i & 1);
             else if (call == 4)
-                duet_channel_send_many(&job, 1);
+                duet_channel_many(&job, 1);
             else
                 result = duet_channel_exchange(ends.top, &io, i & 1);
-            result = call == 4 ? job.result : result;
+            result = call == 4 ? job.send_result : result;
             n = call == 4 ? job.sent : call == 5 ? io.sent : n;
             io.sent = 0;
             if (result != DUET_OK)

@@ -15,7 +15,6 @@
 #include <cmocka.h>
 
 /* The two ciphers of a raw channel. */
-#define BOTH(tx, rx) ((duet_cipher *const[2]){(tx), (rx)})
 
 static struct own_context own;
 
@@ -31,8 +30,8 @@ own_config(enum own_fault fault)
     own.fault = fault;
     own.role = DUET_BOTTOM;
     assert_non_null(config);
-    assert_int_equal(duet_config_set_handshake(config, &handshake), DUET_OK);
-    assert_int_equal(duet_config_set_schedule(config, &schedule), DUET_OK);
+    assert_int_equal(duet_config_set_own(config, &handshake, NULL), DUET_OK);
+    assert_int_equal(duet_config_set_own(config, NULL, &schedule), DUET_OK);
     return config;
 }
 
@@ -170,7 +169,7 @@ the_longest_handshake(void **state)
     int top = DUET_AGAIN, bottom = DUET_AGAIN;
 
     (void)state;
-    assert_int_equal(duet_config_set_handshake(config, &ops), DUET_OK);
+    assert_int_equal(duet_config_set_own(config, &ops, NULL), DUET_OK);
     ends_open_with(&ends, config, ENDS_APART);
     for (int i = 0; i < 10000 && (top != DUET_OK || bottom != DUET_OK); i++) {
         top = duet_channel_handshake(ends.top, 0);
@@ -212,12 +211,18 @@ raw_channels_talk(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
     for (int i = 0; i < 4; i++)
         start_cipher(&cipher[i], (uint8_t)(i % 2 * 10), 700);
-    assert_int_equal(
-        duet_channel_open_raw(&one, NULL, BOTH(&cipher[0], &cipher[1]), NULL, fd[0], fd[0]),
-        DUET_OK);
-    assert_int_equal(
-        duet_channel_open_raw(&other, NULL, BOTH(&cipher[3], &cipher[2]), NULL, fd[1], fd[1]),
-        DUET_OK);
+    assert_int_equal(duet_channel_open_with(&one, &(duet_opening){.size = sizeof(duet_opening),
+                                                                  .tx = &cipher[0],
+                                                                  .rx = &cipher[1],
+                                                                  .rfd = fd[0],
+                                                                  .wfd = fd[0]}),
+                     DUET_OK);
+    assert_int_equal(duet_channel_open_with(&other, &(duet_opening){.size = sizeof(duet_opening),
+                                                                    .tx = &cipher[3],
+                                                                    .rx = &cipher[2],
+                                                                    .rfd = fd[1],
+                                                                    .wfd = fd[1]}),
+                     DUET_OK);
     assert_true(ends_all((const uint8_t *)cipher, sizeof cipher, 0)); /* moved, no copy is left */
     for (int i = 0; i < 5; i++) {
         send_one(one, other, NULL);
@@ -230,8 +235,9 @@ raw_channels_talk(void **state)
     assert_int_equal(duet_channel_close(one, 0), DUET_OK);
     assert_int_equal(duet_channel_recv(other, buffer, sizeof buffer, &n, 3, 0), DUET_OK);
     assert_int_equal(duet_channel_recv(other, buffer, sizeof buffer, &n, 1, 0), DUET_CLOSED);
-    assert_int_equal(duet_channel_receipt(one, mine, DUET_TOP), DUET_OK);
-    assert_int_equal(duet_channel_receipt(other, theirs, DUET_BOTTOM), DUET_OK);
+    assert_int_equal(duet_session_receipt(duet_channel_session(one), mine, DUET_TOP), DUET_OK);
+    assert_int_equal(duet_session_receipt(duet_channel_session(other), theirs, DUET_BOTTOM),
+                     DUET_OK);
     assert_memory_equal(mine, theirs, sizeof mine);
     duet_channel_free(one);
     duet_channel_free(other);
@@ -263,8 +269,13 @@ raw_directions_do_not_rotate(void **state)
         start_cipher(&tx, 0, 700);
         start_cipher(&rx, 10, 700);
         start_cipher(&peer, 10, 700);
-        assert_int_equal(duet_channel_open_raw(&channel, NULL, BOTH(&tx, &rx), NULL, fd[0], fd[0]),
-                         DUET_OK);
+        assert_int_equal(
+            duet_channel_open_with(&channel, &(duet_opening){.size = sizeof(duet_opening),
+                                                             .tx = &tx,
+                                                             .rx = &rx,
+                                                             .rfd = fd[0],
+                                                             .wfd = fd[0]}),
+            DUET_OK);
         assert_int_equal(duet_cipher_seal(&peer, frame, cases[i].code, frame + 16, cases[i].size),
                          DUET_OK);
         n = cases[i].size + DUET_FRAME_OVERHEAD;
@@ -274,6 +285,17 @@ raw_directions_do_not_rotate(void **state)
         close(fd[0]);
         close(fd[1]);
     }
+}
+
+static int
+open_raw(duet_channel **channel, duet_cipher *tx, duet_cipher *rx, const duet_stream *stream,
+         int rfd, int wfd)
+{
+    duet_opening opening = {.size = sizeof opening, .tx = tx, .rx = rx, .stream = stream};
+
+    opening.rfd = rfd;
+    opening.wfd = wfd;
+    return duet_channel_open_with(channel, &opening);
 }
 
 static void
@@ -290,27 +312,26 @@ raw_misuse(void **state)
     memset(&none, 0, sizeof none);
     start_cipher(&tx, 0, 700);
     start_cipher(&rx, 10, 700);
-    assert_int_equal(duet_channel_open_raw(&channel, NULL, BOTH(&tx, &none), NULL, fd[0], fd[0]),
-                     DUET_E_MISUSE);
+    assert_int_equal(open_raw(&channel, &tx, &none, NULL, fd[0], fd[0]), DUET_E_MISUSE);
     assert_null(channel);
-    assert_int_equal(duet_channel_open_raw(&channel, NULL, BOTH(&tx, &tx), NULL, fd[0], fd[0]),
-                     DUET_E_MISUSE);
+    assert_int_equal(open_raw(&channel, &tx, &tx, NULL, fd[0], fd[0]), DUET_E_MISUSE);
     start_cipher(&none, 0, 700); /* one keystream for two directions */
-    assert_int_equal(duet_channel_open_raw(&channel, NULL, BOTH(&tx, &none), NULL, fd[0], fd[0]),
-                     DUET_E_MISUSE);
-    assert_int_equal(duet_channel_open_raw(&channel, NULL, BOTH(&tx, &rx), NULL, -1, fd[0]),
-                     DUET_E_MISUSE);
-    assert_int_equal(duet_channel_open_raw(&channel, NULL, BOTH(&tx, &rx), &bad, fd[0], fd[0]),
-                     DUET_E_MISUSE);
+    assert_int_equal(open_raw(&channel, &tx, &none, NULL, fd[0], fd[0]), DUET_E_MISUSE);
+    assert_int_equal(open_raw(&channel, &tx, &rx, NULL, -1, fd[0]), DUET_E_MISUSE);
+    assert_int_equal(open_raw(&channel, &tx, &rx, &bad, fd[0], fd[0]), DUET_E_MISUSE);
+    assert_int_equal(
+        duet_channel_open_with(&channel,
+                               &(duet_opening){.tx = &tx, .rx = &rx, .rfd = fd[0], .wfd = fd[0]}),
+        DUET_E_MISUSE);
+    assert_int_equal(open_raw(&channel, &tx, NULL, NULL, fd[0], fd[0]), DUET_E_MISUSE);
+    assert_int_equal(open_raw(&channel, NULL, NULL, NULL, fd[0], fd[0]), DUET_E_MISUSE);
+    assert_null(channel);
     assert_int_equal(duet_cipher_seal_begin(&tx, header, 1, 3), DUET_OK);
-    assert_int_equal(duet_channel_open_raw(&channel, NULL, BOTH(&tx, &rx), NULL, fd[0], fd[0]),
-                     DUET_E_MISUSE);
+    assert_int_equal(open_raw(&channel, &tx, &rx, NULL, fd[0], fd[0]), DUET_E_MISUSE);
     start_cipher(&tx, 0, 0);
-    assert_int_equal(duet_channel_open_raw(&channel, NULL, BOTH(&tx, &rx), NULL, fd[0], fd[0]),
-                     DUET_E_MISUSE);
+    assert_int_equal(open_raw(&channel, &tx, &rx, NULL, fd[0], fd[0]), DUET_E_MISUSE);
     start_cipher(&tx, 0, 1); /* still the caller's, and whole */
-    assert_int_equal(duet_channel_open_raw(&channel, NULL, BOTH(&tx, &rx), NULL, fd[0], fd[0]),
-                     DUET_OK);
+    assert_int_equal(open_raw(&channel, &tx, &rx, NULL, fd[0], fd[0]), DUET_OK);
     duet_channel_free(channel);
     close(fd[0]);
     close(fd[1]);

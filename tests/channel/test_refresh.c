@@ -304,9 +304,11 @@ traffic(unsigned seed)
         assert_int_equal(party[i].result, DUET_CLOSED);
         assert_memory_equal(had[i], data, MUCH);
         assert_in_range(party[i].refreshes, 1, 2 * MUCH / LIMIT + 1);
-        assert_int_equal(duet_channel_receipt(party[0].channel, receipts[0], (enum duet_role)i),
+        assert_int_equal(duet_session_receipt(duet_channel_session(party[0].channel), receipts[0],
+                                              (enum duet_role)i),
                          DUET_OK);
-        assert_int_equal(duet_channel_receipt(party[1].channel, receipts[1], (enum duet_role)i),
+        assert_int_equal(duet_session_receipt(duet_channel_session(party[1].channel), receipts[1],
+                                              (enum duet_role)i),
                          DUET_OK);
         assert_memory_equal(receipts[0], receipts[1], DUET_RECEIPT_SIZE);
     }
@@ -332,20 +334,20 @@ many(void **state)
     ends_open_with(&ends, config_of(LIMIT, 0), ENDS_TCP);
     ends_handshake(&ends);
     for (unsigned i = 0; i < MUCH / PIECE; i++) {
-        duet_send_job send = {.channel = ends.top, .data = data + i * PIECE, .size = PIECE};
-        duet_recv_job recv = {.channel = ends.bottom, .buffer = had[0], .size = PIECE};
-        duet_recv_job back = {.channel = ends.top, .buffer = had[1], .size = 1};
-        duet_channel_send_many(&send, 1);
-        assert_int_equal(send.result, DUET_OK);
+        duet_job send = {.channel = ends.top, .data = data + i * PIECE, .size = PIECE};
+        duet_job recv = {.channel = ends.bottom, .buffer = had[0], .room = PIECE};
+        duet_job back = {.channel = ends.top, .buffer = had[1], .room = 1};
+        duet_channel_many(&send, 1);
+        assert_int_equal(send.send_result, DUET_OK);
         for (size_t got = 0; got < PIECE; got += recv.got) {
             recv.buffer = had[0] + got;
-            recv.size = PIECE - got;
-            duet_channel_recv_many(&recv, 1);
-            assert_true(recv.result == DUET_OK || recv.result == DUET_AGAIN);
+            recv.room = PIECE - got;
+            duet_channel_many(&recv, 1);
+            assert_true(recv.recv_result == DUET_OK || recv.recv_result == DUET_AGAIN);
         }
         assert_memory_equal(had[0], data + i * PIECE, PIECE);
-        duet_channel_recv_many(&back, 1);
-        assert_int_equal(back.result, DUET_AGAIN);
+        duet_channel_many(&back, 1);
+        assert_int_equal(back.recv_result, DUET_AGAIN);
     }
     assert_in_range(refreshes_of(ends.top), 5, MUCH / LIMIT + 1);
     ends_close(&ends);

@@ -185,7 +185,7 @@ main(void)
     with_clocks = ends_config();
     own = ends_config();
     if (duet_config_set(with_clocks, DUET_SET_MAX_SKEW_MS, SKEW_MS) != DUET_OK ||
-        duet_config_set_handshake(own, &ops) != DUET_OK)
+        duet_config_set_own(own, &ops, NULL) != DUET_OK)
         return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     duet_config_free(plain);

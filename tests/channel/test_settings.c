@@ -16,9 +16,6 @@
 
 #include <cmocka.h>
 
-/* The two ciphers of a raw channel. */
-#define BOTH(tx, rx) ((duet_cipher *const[2]){(tx), (rx)})
-
 enum kind { KIND_STANDARD, KIND_OWN, KIND_PRESET, KIND_RAW, KINDS };
 
 struct couple {
@@ -93,7 +90,13 @@ open_end(struct couple *couple, enum kind kind, enum duet_role role, int on_stre
         duet_cipher tx, rx;
         start_cipher(&tx, role == DUET_TOP ? 10 : 20);
         start_cipher(&rx, role == DUET_TOP ? 20 : 10);
-        assert_int_equal(duet_channel_open_raw(end, couple->config, BOTH(&tx, &rx), stream, fd, fd),
+        assert_int_equal(duet_channel_open_with(end, &(duet_opening){.size = sizeof(duet_opening),
+                                                                     .config = couple->config,
+                                                                     .tx = &tx,
+                                                                     .rx = &rx,
+                                                                     .stream = stream,
+                                                                     .rfd = fd,
+                                                                     .wfd = fd}),
                          DUET_OK);
     } else if (kind == KIND_PRESET) {
         duet_session *session;
@@ -120,7 +123,7 @@ open_couple(struct couple *couple, int form, enum duet_setting setting, uint64_t
         duet_handshake_ops ops = own_handshake(&own);
         memset(&own, 0, sizeof own);
         memset(own.secret, 0x77, sizeof own.secret);
-        assert_int_equal(duet_config_set_handshake(couple->config, &ops), DUET_OK);
+        assert_int_equal(duet_config_set_own(couple->config, &ops, NULL), DUET_OK);
     }
     assert_int_equal(duet_config_set(couple->config, setting, value), DUET_OK);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, couple->fd), 0);

@@ -199,13 +199,15 @@ exports_and_receipts(void **state)
     assert_int_equal(duet_channel_export(ends.top, one, 32, label, 5), DUET_OK);
     assert_int_equal(duet_channel_export(ends.bottom, other, 32, label, 5), DUET_OK);
     assert_memory_equal(one, other, sizeof one);
-    assert_int_equal(duet_channel_receipt(ends.top, one, DUET_TOP), DUET_E_MISUSE);
+    assert_int_equal(duet_session_receipt(duet_channel_session(ends.top), one, DUET_TOP),
+                     DUET_E_MISUSE);
     assert_int_equal(duet_channel_close(ends.top, ENDS_PATIENCE), DUET_OK);
     ends_carry_all(&ends);
     size_t got;
     assert_int_equal(duet_channel_recv(ends.bottom, other, 1, &got, 1, 0), DUET_CLOSED);
-    assert_int_equal(duet_channel_receipt(ends.top, one, DUET_TOP), DUET_OK);
-    assert_int_equal(duet_channel_receipt(ends.bottom, other, DUET_TOP), DUET_OK);
+    assert_int_equal(duet_session_receipt(duet_channel_session(ends.top), one, DUET_TOP), DUET_OK);
+    assert_int_equal(duet_session_receipt(duet_channel_session(ends.bottom), other, DUET_TOP),
+                     DUET_OK);
     assert_memory_equal(one, other, sizeof one);
     assert_int_equal(duet_channel_ping(ends.top), DUET_E_MISUSE);
     assert_int_equal(duet_channel_rekey(ends.top), DUET_E_MISUSE);

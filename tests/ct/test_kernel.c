@@ -112,8 +112,8 @@ frames(void)
             &rx, out + first, &put, frame + DUET_HEADER_SIZE + first, n - first + DUET_MAC_SIZE);
         need(result == (n == FRAME ? DUET_E_FORGED : DUET_OK), "to open");
     }
-    duet_cipher_wipe(&tx);
-    duet_cipher_wipe(&rx);
+    duet_wipe(&tx, sizeof tx);
+    duet_wipe(&rx, sizeof rx);
 }
 
 /** The control, which must be reported. */

@@ -32,8 +32,8 @@ open_both(void)
     for (int i = 0; i < 2; i++) {
         pair.end[i].config = duet_config_new();
         assert_non_null(pair.end[i].config);
-        assert_int_equal(duet_config_set_handshake(pair.end[i].config, &handshake), DUET_OK);
-        assert_int_equal(duet_config_set_schedule(pair.end[i].config, &schedule), DUET_OK);
+        assert_int_equal(duet_config_set_own(pair.end[i].config, &handshake, NULL), DUET_OK);
+        assert_int_equal(duet_config_set_own(pair.end[i].config, NULL, &schedule), DUET_OK);
     }
     assert_int_equal(pair_sessions(&pair), DUET_OK);
 }

@@ -35,9 +35,9 @@ configure(int what)
     if (what & SECRET)
         assert_int_equal(duet_config_add_secret(config, secret, sizeof secret), DUET_OK);
     if (what & HANDSHAKE)
-        assert_int_equal(duet_config_set_handshake(config, &handshake), DUET_OK);
+        assert_int_equal(duet_config_set_own(config, &handshake, NULL), DUET_OK);
     if (what & SCHEDULE)
-        assert_int_equal(duet_config_set_schedule(config, &schedule), DUET_OK);
+        assert_int_equal(duet_config_set_own(config, NULL, &schedule), DUET_OK);
     return config;
 }
 

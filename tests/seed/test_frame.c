@@ -127,8 +127,8 @@ frames_are_the_seed_s(void **state)
         }
         for (size_t i = 0; i < sizeof large / sizeof *large; i++)
             check_frame(&seed, &sender, &receiver, (uint32_t)i, large[i]);
-        duet_cipher_wipe(&sender);
-        duet_cipher_wipe(&receiver);
+        duet_wipe(&sender, sizeof sender);
+        duet_wipe(&receiver, sizeof receiver);
     }
 }
 
@@ -144,8 +144,8 @@ numbers_wrap(void **state)
     for (int i = 0; i < 6; i++)
         check_frame(&seed, &sender, &receiver, 5, 10);
     assert_int_equal(seed.number, 3);
-    duet_cipher_wipe(&sender);
-    duet_cipher_wipe(&receiver);
+    duet_wipe(&sender, sizeof sender);
+    duet_wipe(&receiver, sizeof receiver);
 }
 
 /* 2: "the header can be entirely deciphered before the payload is received", and "The MAC follows
@@ -170,8 +170,8 @@ header_opens_alone(void **state)
         int result = duet_cipher_open_piece(&receiver, opened, &put, expected + at, 1);
         assert_int_equal(result, at + 1 < all ? DUET_AGAIN : DUET_OK);
     }
-    duet_cipher_wipe(&sender);
-    duet_cipher_wipe(&receiver);
+    duet_wipe(&sender, sizeof sender);
+    duet_wipe(&receiver, sizeof receiver);
 }
 
 /** What opening `expected` gives, with one bit of it changed. */
@@ -204,8 +204,8 @@ no_bit_may_change(void **state)
             build(&seed, 3, 20);
             result = open_changed(&receiver, at, bit);
             assert_int_equal(result, at < HEADER ? DUET_E_CHECKSUM : DUET_E_FORGED);
-            duet_cipher_wipe(&sender);
-            duet_cipher_wipe(&receiver);
+            duet_wipe(&sender, sizeof sender);
+            duet_wipe(&receiver, sizeof receiver);
         }
     }
 }
@@ -227,8 +227,8 @@ order_is_kept(void **state)
     memcpy(seed.block, place, sizeof place);
     build(&seed, 1, 8);
     assert_int_equal(duet_cipher_open_header(&receiver, &code, &size, expected), DUET_E_SEQUENCE);
-    duet_cipher_wipe(&sender);
-    duet_cipher_wipe(&receiver);
+    duet_wipe(&sender, sizeof sender);
+    duet_wipe(&receiver, sizeof receiver);
 }
 
 /* 3: "it cannot exceed the hard limit of the 32-bit unsigned integer for its length". */
@@ -246,8 +246,8 @@ length_has_32_bits(void **state)
     assert_int_equal(duet_cipher_seal(&sender, frame, 0, payload, (size_t)over), DUET_E_MISUSE);
     check_frame(&seed, &sender, &receiver, 1, 10); /* nothing changed */
     assert_int_equal(duet_cipher_seal_begin(&sender, frame, 0, UINT32_MAX), DUET_OK);
-    duet_cipher_wipe(&sender);
-    duet_cipher_wipe(&receiver);
+    duet_wipe(&sender, sizeof sender);
+    duet_wipe(&receiver, sizeof receiver);
 }
 
 int

@@ -4,7 +4,7 @@
 #include "support/pair.h"
 
 #include "crypto/x25519.h"
-#include "session/config.h"
+#include "session/session.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -162,12 +162,12 @@ answer(struct pair_end *end, const struct duet_step *step)
     case DUET_EVENT_NONCE:
         if (end->replay != NULL)
             return duet_replay_check(end->replay, end->session, 0);
-        return end->nonce_known ? duet_session_refuse(end->session)
+        return end->nonce_known ? duet__session_refuse(end->session)
                                 : duet_session_accept(end->session, 0);
     case DUET_EVENT_RANDOM:
         memset(random, 0x80 + end->fresh++, sizeof random);
         hide(random, sizeof random);
-        return duet_session_answer(end->session, random);
+        return duet_session_refresh(end->session, random);
     case DUET_EVENT_FRAME:
         assert_int_equal(step->length, end->pending);
         end->got_size += end->pending;

@@ -85,7 +85,7 @@ not_within_a_frame(void **state)
     assert_int_equal(duet_cipher_rekey(&tx, key[0], block[1], NULL), DUET_E_MISUSE);
     assert_int_equal(duet_cipher_seal_piece(&tx, out, &put, (const uint8_t *)"plaintext", 9),
                      DUET_OK);
-    duet_cipher_wipe(&tx);
+    duet_wipe(&tx, sizeof tx);
     assert_int_equal(duet_cipher_rekey(&tx, key[0], block[1], NULL), DUET_E_MISUSE);
 }
 

@@ -226,7 +226,7 @@ answer(struct party *to, const struct duet_step *step)
     if (step->event == DUET_EVENT_NONCE)
         assert_int_equal(duet_session_accept(to->session, 0), DUET_OK);
     if (step->event == DUET_EVENT_RANDOM)
-        assert_int_equal(duet_session_answer(to->session, to->fresh), DUET_OK);
+        assert_int_equal(duet_session_refresh(to->session, to->fresh), DUET_OK);
     if (step->event == DUET_EVENT_BEGIN)
         to->got_size = 0;
     to->got_size += step->put;

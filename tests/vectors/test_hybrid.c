@@ -146,7 +146,7 @@ give(struct party *to, const struct bytes *bytes)
         if (result == DUET_OK && step.event == DUET_EVENT_NONCE)
             result = duet_session_accept(to->session, 0);
         if (result == DUET_OK && step.event == DUET_EVENT_RANDOM)
-            result = duet_session_answer(to->session, to->fresh);
+            result = duet_session_refresh(to->session, to->fresh);
     }
     return result;
 }

@@ -6,6 +6,7 @@
 
 #include "session/session.h"
 
+#include <duet/duet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

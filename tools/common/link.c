@@ -442,12 +442,14 @@ link_stop_listening(struct link *link)
 void
 link_receipt(const struct link *link, char out[2 * DUET_RECEIPT_SIZE + 1], enum duet_role role)
 {
-    uint8_t receipt[DUET_RECEIPT_SIZE];
+    duet_info info;
 
     out[0] = 0;
-    if (link->channel != NULL &&
-        duet_session_receipt(duet_channel_session(link->channel), receipt, role) == DUET_OK)
-        to_hex(out, receipt, sizeof receipt);
+    if (link->channel == NULL)
+        return;
+    duet_channel_info(link->channel, &info);
+    if (info.receipts & 1u << role)
+        to_hex(out, info.receipt[role], sizeof info.receipt[role]);
 }
 
 void

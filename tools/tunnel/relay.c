@@ -149,14 +149,14 @@ relay_note_result(struct connection *c, int result)
 }
 
 static void
-relay_take_sent(struct connection *c, const duet_send_job *job)
+relay_take_sent(struct connection *c, const duet_job *job)
 {
     struct flow *out = &c->out;
 
     out->at += (uint32_t)job->sent;
     out->bytes += job->sent;
     c->tunnel->counters->bytes_out += job->sent;
-    relay_note_result(c, job->result);
+    relay_note_result(c, job->send_result);
     if (job->sent > 0)
         c->moved_ms = uv_now(&c->service->loop);
     if (out->at == out->size)
@@ -187,7 +187,7 @@ relay_finish_sending(struct connection *c)
 static void
 relay_send_group(struct connection **group, size_t count)
 {
-    duet_send_job jobs[GROUP];
+    duet_job jobs[GROUP];
     struct connection *of[GROUP];
     size_t n = 0;
 
@@ -197,11 +197,11 @@ relay_send_group(struct connection **group, size_t count)
         if (c->out.buffer == NULL || !relay_may_send(c))
             continue;
         of[n] = c;
-        jobs[n++] = (duet_send_job){.channel = c->channel,
-                                    .data = c->out.buffer + c->out.at,
-                                    .size = c->out.size - c->out.at};
+        jobs[n++] = (duet_job){.channel = c->channel,
+                               .data = c->out.buffer + c->out.at,
+                               .size = c->out.size - c->out.at};
     }
-    duet_channel_send_many(jobs, n);
+    duet_channel_many(jobs, n);
     for (size_t i = 0; i < n; i++)
         relay_take_sent(of[i], &jobs[i]);
     for (size_t i = 0; i < count; i++) {
@@ -219,7 +219,7 @@ relay_wants_peer(const struct connection *c)
 }
 
 static void
-relay_take_received(struct connection *c, const duet_recv_job *job)
+relay_take_received(struct connection *c, const duet_job *job)
 {
     struct flow *in = &c->in;
 
@@ -227,12 +227,12 @@ relay_take_received(struct connection *c, const duet_recv_job *job)
     if (job->got > 0)
         c->moved_ms = uv_now(&c->service->loop);
     c->heard_ms = uv_now(&c->service->loop);
-    if (job->result == DUET_CLOSED)
+    if (job->recv_result == DUET_CLOSED)
         in->ended = 1;
-    else if (job->result != DUET_OK && job->result != DUET_AGAIN)
-        c->result = (int8_t)job->result;
+    else if (job->recv_result != DUET_OK && job->recv_result != DUET_AGAIN)
+        c->result = (int8_t)job->recv_result;
     /* After DUET_OK the channel may hold data that no event will announce: read again. */
-    if (job->result != DUET_OK)
+    if (job->recv_result != DUET_OK)
         c->can &= (uint8_t)~CAN_READ_DUET;
     if (job->got == 0)
         buffers_return(&c->service->buffers, &in->buffer);
@@ -273,7 +273,7 @@ relay_finish_writing(struct connection *c)
 static void
 relay_receive_group(struct connection **group, size_t count)
 {
-    duet_recv_job jobs[GROUP];
+    duet_job jobs[GROUP];
     struct connection *of[GROUP];
     size_t n = 0;
 
@@ -282,10 +282,9 @@ relay_receive_group(struct connection **group, size_t count)
         if (!(c->can & CAN_READ_DUET) || !relay_wants_peer(c) || relay_lend(c, &c->in) != 0)
             continue;
         of[n] = c;
-        jobs[n++] =
-            (duet_recv_job){.channel = c->channel, .buffer = c->in.buffer, .size = BUFFER_SIZE};
+        jobs[n++] = (duet_job){.channel = c->channel, .buffer = c->in.buffer, .room = BUFFER_SIZE};
     }
-    duet_channel_recv_many(jobs, n);
+    duet_channel_many(jobs, n);
     for (size_t i = 0; i < n; i++)
         relay_take_received(of[i], &jobs[i]);
     for (size_t i = 0; i < count; i++) {

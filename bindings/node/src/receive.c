@@ -128,7 +128,7 @@ answer_refresh(struct session *s)
 
     if (getentropy(random, sizeof random) != 0)
         return DUET_E_IO;
-    int result = duet_session_answer(s->handle, random);
+    int result = duet_session_refresh(s->handle, random);
     duet_wipe(random, sizeof random);
     return result;
 }

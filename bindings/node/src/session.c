@@ -375,18 +375,19 @@ set_buffer(napi_env env, napi_value object, const char *name, const uint8_t *byt
 static int
 set_receipts(napi_env env, napi_value object, const struct session *s)
 {
-    uint8_t receipt[DUET_RECEIPT_SIZE];
     napi_value array, value;
+    duet_info info;
 
     if (napi_create_array(env, &array) != napi_ok ||
         napi_set_named_property(env, object, "receipts", array) != napi_ok) {
         napi_failed(env);
         return -1;
     }
+    duet_session_info(s->handle, &info);
     for (uint32_t role = DUET_TOP; role <= DUET_BOTTOM; role++) {
-        if (duet_session_receipt(s->handle, receipt, (enum duet_role)role) != DUET_OK)
+        if (!(info.receipts & 1u << role))
             continue;
-        value = buffer_of(env, receipt, sizeof receipt);
+        value = buffer_of(env, info.receipt[role], sizeof info.receipt[role]);
         if (value == NULL || napi_set_element(env, array, role, value) != napi_ok) {
             napi_failed(env);
             return -1;

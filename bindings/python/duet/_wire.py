@@ -13,7 +13,7 @@ from typing import Any, ContextManager, Generator, NamedTuple, Optional, TypeVar
 
 from ._library import Buffer, Private, check, error_of, ffi, lib
 from .errors import Error, MisuseError, TruncatedError
-from .info import Info, info_of
+from .info import Info, info_of, receipt_of
 from .keys import Config, Replay
 
 logger = logging.getLogger("duet")
@@ -243,8 +243,7 @@ class Base(Private):
     def receipt(self, role: str) -> bytes:
         """A digest of all that "top" or "bottom" has sent, once that direction is closed: the same
         at both ends."""
-        out = bytearray(lib.DUET_RECEIPT_SIZE)
+        info = ffi.new("duet_info *")
         with self._calls:
-            self._wire.check(lib.duet_channel_receipt(self._wire.handle, ffi.from_buffer(out),
-                                                      ROLES[role]))
-        return bytes(out)
+            lib.duet_channel_info_sized(self._wire.handle, info, ffi.sizeof("duet_info"))
+        return receipt_of(info, ROLES[role])

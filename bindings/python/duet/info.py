@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Optional
 
-from ._library import ffi, lib
+from ._library import error_of, ffi, lib
 from .keys import PATTERNS, key_text
 
 
@@ -45,3 +45,10 @@ def info_of(function: Any, handle: Any) -> Info:
     values["secret_id"] = bytes(ffi.buffer(raw.secret_id)).hex()
     values["peer_key"] = key_text(raw.peer_key) if raw.has_peer_key and raw.ready else None
     return Info(**values)
+
+
+def receipt_of(raw: Any, number: int) -> bytes:
+    """The receipt of a role's direction, from a duet_info."""
+    if not raw.receipts & 1 << number:
+        raise error_of(lib.DUET_E_MISUSE, "that direction has not closed, so it has no receipt")
+    return bytes(ffi.buffer(raw.receipt[number]))

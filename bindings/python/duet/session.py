@@ -9,7 +9,7 @@ from typing import Any, Optional
 from ._library import Buffer, OneProcess, check, error_of, ffi, lib
 from ._wire import MESSAGE_MOST, ROLES, Message
 from .errors import Error
-from .info import Info, info_of
+from .info import Info, info_of, receipt_of
 from .keys import AnyConfig, Replay, config_of
 
 FRAME_SIZE = 16384  # bytes of payload into which send() splits
@@ -80,7 +80,7 @@ class Session(OneProcess):
         if step.event == lib.DUET_EVENT_NONCE:
             self._check(lib.duet_replay_check(self._replay._handle, self._handle, now_ms()))
         elif step.event == lib.DUET_EVENT_RANDOM:
-            self._check(lib.duet_session_answer(self._handle, os.urandom(lib.DUET_FRESH_SIZE)))
+            self._check(lib.duet_session_refresh(self._handle, os.urandom(lib.DUET_FRESH_SIZE)))
         elif step.event == lib.DUET_EVENT_FRAME and step.code != lib.DUET_CODE_MORE:
             messages.append(Message(step.code, bytes(self._message)))
             self._message.clear()
@@ -173,9 +173,7 @@ class Session(OneProcess):
     def receipt(self, role: str) -> bytes:
         """A digest of all that "top" or "bottom" has sent, once that direction is closed: the same
         at both ends."""
-        out = bytearray(lib.DUET_RECEIPT_SIZE)
-        self._check(lib.duet_session_receipt(self._handle, ffi.from_buffer(out), ROLES[role]))
-        return bytes(out)
+        return receipt_of(self._raw_info(), ROLES[role])
 
     def _raw_info(self) -> Any:
         info = ffi.new("duet_info *")
