@@ -76,31 +76,17 @@ DUET_API DUET_CHECKED int duet_cipher_rekey(duet_cipher *cipher, const uint8_t k
                                             const uint8_t block[16], const uint8_t *material);
 
 /**
- * Seal one frame.
+ * Begin a frame: seal its header. Its payload follows, in one piece or in several.
  *
  * cipher   for sending, no frame begun.
- * frame    out: len + DUET_FRAME_OVERHEAD bytes. The payload may be at frame + DUET_HEADER_SIZE (in
- *          place), else no overlap.
+ * header   out: DUET_HEADER_SIZE bytes.
  * code     any code: in the raw direction the caller decides about the whole frame.
- * payload  in: len bytes; may be NULL when len is 0.
- * len      bytes, 0 to 2^32 - 1.
+ * len      bytes of payload that will follow, all of them, 0 to 2^32 - 1. After 0, call
+ *          duet_cipher_seal_piece() once with 0 bytes.
  *
  * Returns DUET_OK; DUET_E_MISUSE with nothing changed; DUET_E_CRYPTO: the cipher is wiped, and
  * every later call returns that. Timing depends on len only.
  * Source: docs/protocol.md §1.   Since 0.1.
- */
-DUET_API DUET_CHECKED int duet_cipher_seal(duet_cipher *cipher, uint8_t *frame, uint32_t code,
-                                           const uint8_t *payload, size_t len);
-
-/**
- * Begin a frame whose payload follows in pieces: seal its header.
- *
- * header   out: DUET_HEADER_SIZE bytes.
- * code     any code.
- * len      bytes of payload that will follow, all of them, 0 to 2^32 - 1. After 0, call
- *          duet_cipher_seal_piece() once with 0 bytes.
- *
- * Returns, timing and source as duet_cipher_seal().   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_cipher_seal_begin(duet_cipher *cipher,
                                                  uint8_t header[DUET_HEADER_SIZE], uint32_t code,
@@ -115,7 +101,7 @@ DUET_API DUET_CHECKED int duet_cipher_seal_begin(duet_cipher *cipher,
  * in      in: len bytes of payload.
  * len     bytes, at most what is left of the payload.
  *
- * Returns, timing and source as duet_cipher_seal(); DUET_E_MISUSE also when no frame is begun or
+ * Returns, timing and source as duet_cipher_seal_begin(); DUET_E_MISUSE when no frame is begun or
  * len is too large.   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_cipher_seal_piece(duet_cipher *cipher, uint8_t *out, size_t *put,

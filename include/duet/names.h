@@ -37,11 +37,18 @@ extern "C" {
 
 #define DUET_E_STRANGER DUET_E_UNAUTHENTICATED
 
-/** Use duet_cipher_seal(), where the code comes before the payload. */
+/** Use duet_cipher_seal_begin() and duet_cipher_seal_piece(). */
 DUET_CHECKED static inline int
 duet_seal(duet_cipher *cipher, uint8_t *frame, const uint8_t *payload, size_t len, uint32_t code)
 {
-    return duet_cipher_seal(cipher, frame, code, payload, len);
+    size_t put;
+
+    if (len > UINT32_MAX)
+        return DUET_E_MISUSE;
+    int result = duet_cipher_seal_begin(cipher, frame, code, (uint32_t)len);
+    if (result != DUET_OK)
+        return result;
+    return duet_cipher_seal_piece(cipher, frame + DUET_HEADER_SIZE, &put, payload, len);
 }
 
 /** Use duet_channel_open_with(). */

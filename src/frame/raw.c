@@ -66,20 +66,6 @@ duet_cipher_seal_piece(duet_cipher *cipher, uint8_t *out, size_t *put, const uin
 }
 
 int
-duet_cipher_seal(duet_cipher *cipher, uint8_t *frame, uint32_t code, const uint8_t *payload,
-                 size_t len)
-{
-    size_t put;
-
-    if (len > UINT32_MAX)
-        return DUET_E_MISUSE;
-    int result = duet_cipher_seal_begin(cipher, frame, code, (uint32_t)len);
-    if (result != DUET_OK)
-        return result;
-    return duet_cipher_seal_piece(cipher, frame + DUET_HEADER_SIZE, &put, payload, len);
-}
-
-int
 duet_cipher_open_header(duet_cipher *cipher, uint32_t *code, uint32_t *len,
                         const uint8_t header[DUET_HEADER_SIZE])
 {

@@ -276,7 +276,7 @@ raw_directions_do_not_rotate(void **state)
                                                              .rfd = fd[0],
                                                              .wfd = fd[0]}),
             DUET_OK);
-        assert_int_equal(duet_cipher_seal(&peer, frame, cases[i].code, frame + 16, cases[i].size),
+        assert_int_equal(duet_seal(&peer, frame, frame + 16, cases[i].size, cases[i].code),
                          DUET_OK);
         n = cases[i].size + DUET_FRAME_OVERHEAD;
         assert_int_equal(send(fd[1], frame, n, 0), n);

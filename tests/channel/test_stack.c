@@ -113,7 +113,7 @@ c_replay_check(void)
 }
 CALL(c_cipher_init, duet_cipher_init(&tx, sent, sent, sent, 1, 65536) |
                         duet_cipher_init(&rx, sent, sent, sent, 1, 65536))
-CALL(c_cipher_seal, duet_cipher_seal(&tx, had, 1, sent, 60000))
+CALL(c_cipher_seal, duet_seal(&tx, had, sent, 60000, 1))
 static void
 c_cipher_open(void)
 {

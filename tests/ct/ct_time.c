@@ -163,7 +163,7 @@ prepare(void)
 
     if (duet_cipher_init(&sender, key, block, chain, 1, 100) != DUET_OK ||
         duet_cipher_init(&fresh, key, block, chain, 1, 100) != DUET_OK ||
-        duet_cipher_seal(&sender, frame, 0, payload, sizeof payload) != DUET_OK)
+        duet_seal(&sender, frame, payload, sizeof payload, 0) != DUET_OK)
         return -1;
     memcpy(right_header, frame, sizeof right_header);
     memcpy(right_mac, frame + DUET_HEADER_SIZE + sizeof payload, sizeof right_mac);

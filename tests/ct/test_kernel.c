@@ -101,7 +101,7 @@ frames(void)
     hide(payload, sizeof payload);
     for (size_t n = 0; n <= FRAME; n++) {
         size_t first = n / 3;
-        need(duet_cipher_seal(&tx, frame, 7, payload, n) == DUET_OK, "to seal");
+        need(duet_seal(&tx, frame, payload, n, 7) == DUET_OK, "to seal");
         show(frame, n + DUET_FRAME_OVERHEAD);
         if (n == FRAME)
             frame[n] ^= 1;

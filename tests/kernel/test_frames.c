@@ -79,7 +79,7 @@ seal_frame(uint8_t *frame, const uint8_t *payload, size_t len, uint32_t code, in
     size_t at = 0, put = 0;
 
     if (whole) {
-        assert_int_equal(duet_cipher_seal(&ends.tx, frame, code, payload, len), DUET_OK);
+        assert_int_equal(duet_seal(&ends.tx, frame, payload, len, code), DUET_OK);
         return;
     }
     assert_int_equal(duet_cipher_seal_begin(&ends.tx, frame, code, (uint32_t)len), DUET_OK);

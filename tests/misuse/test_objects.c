@@ -29,7 +29,7 @@ raw_direction(void **state)
     (void)state;
     memset(&d, 0, sizeof d); /* never started */
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(duet_cipher_seal(&d, out, 0, bytes, 8), DUET_E_MISUSE);
+        assert_int_equal(duet_seal(&d, out, bytes, 8, 0), DUET_E_MISUSE);
         assert_int_equal(duet_cipher_seal_begin(&d, out, 0, 8), DUET_E_MISUSE);
         assert_int_equal(duet_cipher_seal_piece(&d, out, &put, bytes, 8), DUET_E_MISUSE);
         assert_int_equal(duet_cipher_open_header(&d, &code, &len, bytes), DUET_E_MISUSE);
@@ -43,13 +43,13 @@ raw_direction(void **state)
     assert_int_equal(result, DUET_E_CHECKSUM);
     assert_int_equal(duet_cipher_open_header(&d, &code, &len, bytes), result);
     assert_int_equal(duet_cipher_open_piece(&d, out, &put, bytes, 8), result);
-    assert_int_equal(duet_cipher_seal(&d, out, 0, bytes, 8), result);
+    assert_int_equal(duet_seal(&d, out, bytes, 8, 0), result);
 
     /* a frame is begun: nothing else may be */
     assert_int_equal(duet_cipher_init(&d, bytes, bytes, bytes, 1, 100), DUET_OK);
     assert_int_equal(duet_cipher_seal_begin(&d, out, 0, 8), DUET_OK);
     assert_int_equal(duet_cipher_seal_begin(&d, out, 0, 8), DUET_E_MISUSE);
-    assert_int_equal(duet_cipher_seal(&d, out, 0, bytes, 8), DUET_E_MISUSE);
+    assert_int_equal(duet_seal(&d, out, bytes, 8, 0), DUET_E_MISUSE);
     assert_int_equal(duet_cipher_seal_piece(&d, out, &put, bytes, 9), DUET_E_MISUSE);
     assert_int_equal(duet_cipher_seal_piece(&d, out, &put, bytes, 8), DUET_OK);
     assert_int_equal(put, 8 + DUET_MAC_SIZE);

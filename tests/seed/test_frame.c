@@ -1,7 +1,7 @@
 /*
  * The seed's section 2, sentence by sentence: the seed is the specification that this project began
  * from, and docs/protocol.md §1 goes on from it. Its frame is built here from its text alone, by
- * libcrypto (the oracle), and must be what duet_cipher_seal() writes and what opening accepts.
+ * libcrypto (the oracle), and must be what duet_seal() writes and what opening accepts.
  */
 #include "kernel/oracle.h"
 
@@ -97,7 +97,7 @@ check_frame(struct seed *seed, duet_cipher *sender, duet_cipher *receiver, uint3
     size_t all = build(seed, code, size), put;
     uint32_t got_code, got_size;
 
-    assert_int_equal(duet_cipher_seal(sender, frame, code, payload, size), DUET_OK);
+    assert_int_equal(duet_seal(sender, frame, payload, size, code), DUET_OK);
     assert_memory_equal(frame, expected, all);
     assert_int_equal(duet_cipher_open_header(receiver, &got_code, &got_size, expected), DUET_OK);
     assert_int_equal(got_code, code);
@@ -243,7 +243,7 @@ length_has_32_bits(void **state)
     if (sizeof(size_t) <= 4)
         skip();
     begin(&seed, &sender, &receiver, 1);
-    assert_int_equal(duet_cipher_seal(&sender, frame, 0, payload, (size_t)over), DUET_E_MISUSE);
+    assert_int_equal(duet_seal(&sender, frame, payload, (size_t)over, 0), DUET_E_MISUSE);
     check_frame(&seed, &sender, &receiver, 1, 10); /* nothing changed */
     assert_int_equal(duet_cipher_seal_begin(&sender, frame, 0, UINT32_MAX), DUET_OK);
     duet_wipe(&sender, sizeof sender);

@@ -153,7 +153,7 @@ aligned_direction(void **state)
     (void)state;
     assert_int_equal((uintptr_t)&holder.d % 16, 0);
     assert_int_equal(duet_cipher_init(&holder.d, bytes, bytes, bytes, 1, 1000), DUET_OK);
-    assert_int_equal(duet_cipher_seal(&holder.d, frame, 0, payload, sizeof payload), DUET_OK);
+    assert_int_equal(duet_seal(&holder.d, frame, payload, sizeof payload, 0), DUET_OK);
     duet_wipe(&holder.d, sizeof holder.d);
 }
 

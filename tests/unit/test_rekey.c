@@ -25,7 +25,7 @@ carry(duet_cipher *tx, duet_cipher *rx)
     uint32_t code, size;
     size_t put;
 
-    assert_int_equal(duet_cipher_seal(tx, frame, 7, (const uint8_t *)"plaintext", 9), DUET_OK);
+    assert_int_equal(duet_seal(tx, frame, (const uint8_t *)"plaintext", 9, 7), DUET_OK);
     int result = duet_cipher_open_header(rx, &code, &size, frame);
     if (result != DUET_OK)
         return result;

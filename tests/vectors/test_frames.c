@@ -6,6 +6,7 @@
 
 #include "frame/cipher.h"
 
+#include <duet/duet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -48,7 +49,7 @@ seal_and_open(duet_cipher *tx, duet_cipher *rx, const json_t *step)
     size_t put;
 
     assert_non_null(frame);
-    assert_int_equal(duet_cipher_seal(tx, frame, code, payload.data, n), DUET_OK);
+    assert_int_equal(duet_seal(tx, frame, payload.data, n, code), DUET_OK);
     assert_bytes(step, "wire", frame, n + DUET_FRAME_OVERHEAD);
     assert_state(tx, json_object_get(step, "after"));
 
