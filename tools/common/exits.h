@@ -30,7 +30,17 @@
     X(POLICY, 11, "refused: the peer is not in the peers file, or others may write to a folder",   \
       "to trust the peer, add the public key that the message shows to the peers file; "           \
       "chmod go-w the folder")                                                                     \
-    X(INTERRUPTED, 12, "interrupted, can be resumed", "run the same command again at both ends")
+    X(INTERRUPTED, 12, "interrupted, can be resumed", "run the same command again at both ends")   \
+    X(ANSWERS, 13, "probe: it answers what did not prove the secret",                              \
+      "find what answers there: it is not duet, or stands before it")                              \
+    X(REPLAYS, 14, "probe: it answers a recorded first flight again",                              \
+      "share the replay cache between all that listen there, and compare clocks")                  \
+    X(RESETS, 15, "probe: it ends connections by RST",                                             \
+      "find what closes with unread data, or a firewall on the way that rejects")                  \
+    X(TELLS, 16, "probe: the time of its closes tells what was sent",                              \
+      "find what stands before the listener; report it if nothing does")                           \
+    X(CONSTANT, 17, "probe: it closes after a constant time",                                      \
+      "give a range to --drain-timeout and --linger")
 
 #define EXITS_ENUM(name, number, sentence, cure) EXIT_##name = (number),
 enum exits { EXITS(EXITS_ENUM) };

@@ -21,7 +21,9 @@ enum {
     PINGS_MOST = 1000000,
     STREAMS_MOST = 16,     /* as TRANSFER_STREAMS_MOST */
     REPLAY_MOST = 1 << 24, /* 2 GiB */
-    POOL_MOST = 10000
+    POOL_MOST = 10000,
+    PROBE_TRIES_MOST = 10000,
+    PROBE_PARALLEL_MOST = 1000
 };
 
 static const char *const sides[] = {[TUNNEL_NONE] = "", "client", "server", NULL};
@@ -157,6 +159,16 @@ const struct option option_table[] = {
      "Write to here instead of standard output"},
     {"count", 'c', NUMBER(1, PINGS_MOST), FOR_PING, HEAD_OWN, COMMAND(count), "4", "N",
      "Number of round trips"},
+    {"capture", 0, PATH, FOR_PROBE, HEAD_OWN, COMMAND(capture), NULL, "FILE",
+     "A recorded first flight to replay: a capture by tcpdump -w, or the bytes alone"},
+    {"client", 0, FLAG, FOR_PROBE, HEAD_OWN, COMMAND(as_client), NULL, NULL,
+     "Listen at ADDRESS, and answer the clients that connect by random bytes"},
+    {"exec", 0, TEXT, FOR_PROBE, HEAD_OWN, COMMAND(exec), NULL, "CMD",
+     "With --client: start this command for each connection; it finds DUET_PROBE_ADDRESS"},
+    {"tries", 0, NUMBER(1, PROBE_TRIES_MOST), FOR_PROBE, HEAD_OWN, COMMAND(tries), "12", "N",
+     "Connections of each kind"},
+    {"parallel", 0, NUMBER(1, PROBE_PARALLEL_MOST), FOR_PROBE, HEAD_OWN, COMMAND(parallel), "100",
+     "N", "Connections at a time, fewer than the listener takes"},
     {"config", 'c', TEXT, FOR_RUN, HEAD_OWN, COMMAND(config), "/etc/duet/duet.conf", "FILE",
      "The configuration file"},
     {"check", 0, FLAG, FOR_RUN, HEAD_OWN, COMMAND(check), NULL, NULL,
@@ -185,20 +197,20 @@ const struct option option_table[] = {
     {"pool-max", 0, NUMBER(1, POOL_MOST), FOR_SERVER, HEAD_OWN, TUNNEL(pool_most), "64", "N",
      "With --dial: connections that wait at each address at most"},
 
-    {"key", 'k', PATHS, FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.keys), NULL, "FILE",
+    {"key", 'k', PATHS, FOR_KEYED, HEAD_KEYS, BOTH(files.keys), NULL, "FILE",
      "The file with the shared secret; a listener takes several, or folders of them"},
-    {"identity", 'i', PATH, FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.identity), NULL, "FILE",
+    {"identity", 'i', PATH, FOR_KEYED, HEAD_KEYS, BOTH(files.identity), NULL, "FILE",
      "The file with this end's identity (private key)"},
-    {"peers", 0, PATH, FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.peers), NULL, "FILE",
+    {"peers", 0, PATH, FOR_KEYED, HEAD_KEYS, BOTH(files.peers), NULL, "FILE",
      "The file with the trusted identities (public keys); all others are refused"},
-    {"pattern", 0, NAMED(pattern_names), FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.pattern),
-     NULL, "secret|ephemeral|identity",
+    {"pattern", 0, NAMED(pattern_names), FOR_KEYED, HEAD_KEYS, BOTH(files.pattern), NULL,
+     "secret|ephemeral|identity",
      "How the ends authenticate, the same at both; default identity with -i, else ephemeral"},
-    {"hybrid", 0, NAMED(hybrid_names), FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.hybrid),
-     NULL, "off|offer|require",
+    {"hybrid", 0, NAMED(hybrid_names), FOR_KEYED, HEAD_KEYS, BOTH(files.hybrid), NULL,
+     "off|offer|require",
      "ML-KEM-768 beside X25519, against a quantum computer later; default offer where libcrypto "
      "has it"},
-    {"profile", 0, PATH, FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.profile), NULL, "FILE",
+    {"profile", 0, PATH, FOR_KEYED, HEAD_KEYS, BOTH(files.profile), NULL, "FILE",
      "The file with the wire profile, the same at both ends"},
 
     {"refresh-bytes", 0, SIZE(0), FOR_CHANNEL | FOR_TUNNEL, HEAD_KEYS, BOTH(files.refresh_bytes),
@@ -227,6 +239,8 @@ const struct option option_table[] = {
      "Take the role BOTTOM (the end that listens)"},
     {"timeout", 0, SECONDS(1, 1000000000), FOR_CHANNEL, HEAD_CONNECTION, COMMAND(timeout_ms), NULL,
      "SECONDS", "Time to connect; default 10. With -l: time to wait for a peer; default no limit"},
+    {"timeout", 0, SECONDS(100, DAY_MS), FOR_PROBE, HEAD_CONNECTION, COMMAND(timeout_ms), NULL,
+     "SECONDS", "Time to watch each connection, more than the listener's silence; default 100"},
     {"timeout", 0, SECONDS(1, DAY_MS), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(connect_ms), "10",
      "SECONDS", "Time to connect to a target"},
     {"connect-timeout", 0, SECONDS(1, DAY_MS), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(connect_ms),
@@ -291,8 +305,8 @@ const struct option option_table[] = {
 
     {"progress", 0, CHOICE(styles), FOR_SEND | FOR_RECV, HEAD_OUTPUT, COMMAND(progress), "auto",
      "auto|plain|json|none", "How progress is shown"},
-    {"json", 0, FLAG, FOR_SEND | FOR_RECV | FOR_PING | FOR_CTL | FOR_VERSION, HEAD_OUTPUT,
-     COMMAND(json), NULL, NULL, "Print the result as JSON on standard output"},
+    {"json", 0, FLAG, FOR_SEND | FOR_RECV | FOR_PING | FOR_CTL | FOR_VERSION | FOR_PROBE,
+     HEAD_OUTPUT, COMMAND(json), NULL, NULL, "Print the result as JSON on standard output"},
 };
 
 const size_t option_count = sizeof option_table / sizeof option_table[0];

@@ -21,8 +21,10 @@ enum option_user {
     FOR_RUN = 1 << 7,
     FOR_CTL = 1 << 8,
     FOR_VERSION = 1 << 9,
+    FOR_PROBE = 1 << 10,
     FOR_CHANNEL = FOR_PIPE | FOR_SEND | FOR_RECV | FOR_PING, /* one channel, then they end */
-    FOR_TUNNEL = FOR_CLIENT | FOR_SERVER
+    FOR_TUNNEL = FOR_CLIENT | FOR_SERVER,
+    FOR_KEYED = FOR_CHANNEL | FOR_TUNNEL | FOR_PROBE /* those that read key files */
 };
 
 /** The struct that holds a value. */

@@ -17,8 +17,8 @@
 enum { ROW_FIRST = 1000 }; /* popt's number of the table's first row; those below are letters */
 enum { GIVEN_MOST = 1024 };
 
-static const char *const subcommands[] = {"keygen", "pipe",   "send", "recv", "ping",
-                                          "client", "server", "run",  "ctl",  "version"};
+static const char *const subcommands[] = {"keygen", "pipe", "send", "recv",    "ping", "client",
+                                          "server", "run",  "ctl",  "version", "probe"};
 static const char *const headings[HEADINGS] = {
     "Options:", "Keys:", "Connection:", "Service:", "Output:"};
 

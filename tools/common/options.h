@@ -45,6 +45,8 @@ struct options {
     char *files_from, *chmod;
     uint64_t limit, most_bytes, most_files;
     char *config, *control;
+    char *capture; /* of probe */
+    unsigned as_client, tries, parallel;
 };
 
 /** A subcommand. */

@@ -8,6 +8,6 @@
 
 extern const struct command cmd_keygen, cmd_key, cmd_pipe, cmd_send, cmd_recv;
 extern const struct command cmd_client, cmd_server, cmd_run, cmd_ctl;
-extern const struct command cmd_ping, cmd_explain, cmd_version;
+extern const struct command cmd_ping, cmd_probe, cmd_explain, cmd_version;
 
 #endif

@@ -20,8 +20,8 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-    &cmd_keygen, &cmd_key, &cmd_pipe, &cmd_send, &cmd_recv,    &cmd_client,
-    &cmd_server, &cmd_run, &cmd_ctl,  &cmd_ping, &cmd_explain, &cmd_version,
+    &cmd_keygen, &cmd_key, &cmd_pipe, &cmd_send,  &cmd_recv,    &cmd_client,  &cmd_server,
+    &cmd_run,    &cmd_ctl, &cmd_ping, &cmd_probe, &cmd_explain, &cmd_version,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
