@@ -4,6 +4,7 @@
  *
  * malloc and calloc are taken over by the linker (--wrap); libcrypto's own are not reached by that.
  */
+#include "support/own_ops.h"
 #include "support/pair.h"
 
 #include "session/config.h"
@@ -108,6 +109,79 @@ hello_goes_on(void **state)
     pair_close(&pair);
 }
 
+/* ---- A handshake of the application's own ---- */
+
+/** Give bytes to a session; without memory the same call is made again. */
+static void
+give_again(duet_session *session, const uint8_t *bytes, size_t size, duet_replay *replay)
+{
+    duet_step step = {.in = bytes, .in_size = size};
+
+    while (step.in_size > 0) {
+        int result = duet_session_recv(session, &step);
+        assert_true(result == DUET_OK || result == DUET_E_MEMORY);
+        step.in += step.used;
+        step.in_size -= step.used;
+        if (result != DUET_OK || step.event != DUET_EVENT_NONCE)
+            continue;
+        result = duet_replay_check(replay, session, 0);
+        if (result == DUET_E_MEMORY) /* the nonce is stored, and is no replay now */
+            result = duet_replay_check(replay, session, 0);
+        assert_int_equal(result, DUET_OK);
+    }
+}
+
+/** Returns 1 when there was no n-th allocation. */
+static int
+own_session_with(long n, duet_config *config)
+{
+    static const uint8_t random[2][DUET_RANDOM_SIZE] = {{1}, {2}};
+    duet_session *ends[2] = {NULL, NULL};
+    duet_replay *replay = duet_replay_new(4);
+    uint8_t wire[4096];
+    duet_info info;
+    size_t size;
+
+    until = n;
+    for (int role = 0; role < 2; role++) {
+        int result = duet_session_new(&ends[role], config, (enum duet_role)role, random[role], 0);
+        if (result == DUET_E_MEMORY)
+            result = duet_session_new(&ends[role], config, (enum duet_role)role, random[role], 0);
+        assert_int_equal(result, DUET_OK);
+    }
+    for (int turn = 0; turn < 6; turn++) {
+        int from = turn % 2;
+        assert_int_equal(duet_session_flush(ends[from], wire, sizeof wire, &size), DUET_OK);
+        give_again(ends[!from], wire, size, replay);
+    }
+    int unused = until >= 0;
+    until = -1;
+    for (int role = 0; role < 2; role++) {
+        duet_session_info(ends[role], &info);
+        assert_int_equal(info.ready, 1);
+        duet_session_free(ends[role]);
+    }
+    duet_replay_free(replay);
+    return unused;
+}
+
+static void
+own_sessions(void **state)
+{
+    static struct own_context context;
+    duet_handshake_ops ops = own_handshake(&context);
+    duet_config *config = duet_config_new();
+    long n = 0;
+
+    (void)state;
+    memset(context.secret, 0x77, sizeof context.secret);
+    assert_int_equal(duet_config_set_handshake(config, &ops), DUET_OK);
+    while (!own_session_with(n, config))
+        n++;
+    assert_true(n >= 6);
+    duet_config_free(config);
+}
+
 static void
 configurations(void **state)
 {
@@ -160,9 +234,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sessions),
-        cmocka_unit_test(hello_goes_on),
-        cmocka_unit_test(configurations),
+        cmocka_unit_test(sessions),     cmocka_unit_test(hello_goes_on),
+        cmocka_unit_test(own_sessions), cmocka_unit_test(configurations),
         cmocka_unit_test(texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,176 @@
+/*
+ * The two ends of a wire, as channels of each kind; see couple.h.
+ */
+#include "channel/couple.h"
+
+#include "support/own_ops.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* The two ciphers of a raw channel. */
+#define BOTH(tx, rx) ((duet_cipher *const[2]){(tx), (rx)})
+
+static struct own_context own;
+
+/* ---- A stream on a socket: its context is where the descriptor is ---- */
+
+static int
+socket_read(void *context, uint8_t *buffer, size_t size, size_t *got)
+{
+    ssize_t n = recv(*(int *)context, buffer, size, MSG_DONTWAIT);
+
+    *got = n > 0 ? (size_t)n : 0;
+    if (n < 0)
+        return errno == EAGAIN ? DUET_AGAIN : DUET_E_IO;
+    return n == 0 ? DUET_CLOSED : DUET_OK;
+}
+
+static int
+socket_write(void *context, const uint8_t *buffer, size_t size, size_t *put)
+{
+    ssize_t n = send(*(int *)context, buffer, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    *put = n > 0 ? (size_t)n : 0;
+    if (n < 0)
+        return errno == EAGAIN ? DUET_AGAIN : DUET_E_IO;
+    return DUET_OK;
+}
+
+static int
+socket_wait(void *context, unsigned want, int timeout_ms)
+{
+    struct pollfd fd = {.fd = *(int *)context};
+
+    fd.events =
+        (short)((want & DUET_WANT_READ ? POLLIN : 0) | (want & DUET_WANT_WRITE ? POLLOUT : 0));
+    return poll(&fd, 1, timeout_ms) < 0 ? DUET_AGAIN : DUET_OK;
+}
+
+/* ---- Opening ---- */
+
+static void
+start_cipher(duet_cipher *cipher, uint8_t seed)
+{
+    uint8_t key[32], block[16], chain[32];
+
+    ends_fill(key, sizeof key, seed);
+    ends_fill(block, sizeof block, seed + 1);
+    ends_fill(chain, sizeof chain, seed + 2);
+    assert_int_equal(duet_cipher_init(cipher, key, block, chain, 0, 1 << 20), DUET_OK);
+}
+
+void
+couple_prepare(struct couple *couple, enum couple_kind kind, enum couple_wire wire)
+{
+    *couple = (struct couple){.kind = kind, .wire = wire, .replay = duet_replay_new(100)};
+    assert_non_null(couple->replay);
+    for (int role = 0; role < 2; role++)
+        couple->config[role] = ends_config();
+    if (kind == COUPLE_OWN) {
+        duet_handshake_ops ops = own_handshake(&own);
+        memset(&own, 0, sizeof own);
+        memset(own.secret, 0x77, sizeof own.secret);
+        for (int role = 0; role < 2; role++)
+            assert_int_equal(duet_config_set_handshake(couple->config[role], &ops), DUET_OK);
+    }
+    ends_sockets(wire == COUPLE_TCP ? ENDS_TCP : ENDS_DIRECT, &couple->fd[DUET_TOP],
+                 &couple->fd[DUET_BOTTOM]);
+}
+
+static int
+open_raw(struct couple *couple, enum duet_role role, const duet_stream *stream)
+{
+    duet_cipher tx, rx;
+
+    start_cipher(&tx, role == DUET_TOP ? 10 : 20);
+    start_cipher(&rx, role == DUET_TOP ? 20 : 10);
+    int result = duet_channel_open_raw(&couple->end[role], couple->config[role], BOTH(&tx, &rx),
+                                       stream, couple->fd[role], couple->fd[role]);
+    if (result != DUET_OK) { /* else they are wiped */
+        duet_cipher_wipe(&tx);
+        duet_cipher_wipe(&rx);
+    }
+    return result;
+}
+
+static int
+open_preset(struct couple *couple, enum duet_role role, const duet_stream *stream)
+{
+    static const uint8_t salt[16] = "only for a test";
+    duet_session *session;
+    int result = duet_session_new_preset(&session, couple->config[role], role, salt, sizeof salt);
+
+    if (result != DUET_OK)
+        return result;
+    result = duet_channel_open_preset(&couple->end[role], session, stream, couple->fd[role],
+                                      couple->fd[role]);
+    if (result != DUET_OK)
+        duet_session_free(session);
+    return result;
+}
+
+int
+couple_open_end(struct couple *couple, enum duet_role role)
+{
+    const duet_stream functions = {&couple->fd[role], socket_read, socket_write, socket_wait};
+    const duet_stream *stream = couple->wire == COUPLE_STREAM ? &functions : NULL;
+    duet_channel **end = &couple->end[role];
+    const duet_config *config = couple->config[role];
+    int fd = couple->fd[role];
+    /* TOP's nonce in BOTTOM's cache would be a reflected flight. */
+    duet_replay *replay = role == DUET_BOTTOM ? couple->replay : NULL;
+
+    if (couple->kind == COUPLE_RAW)
+        return open_raw(couple, role, stream);
+    if (couple->kind == COUPLE_PRESET)
+        return open_preset(couple, role, stream);
+    if (stream != NULL)
+        return duet_channel_open_stream(end, config, replay, role, stream);
+    return duet_channel_open(end, config, replay, role, fd, fd);
+}
+
+void
+couple_open(struct couple *couple)
+{
+    for (int role = 0; role < 2; role++)
+        assert_int_equal(couple_open_end(couple, (enum duet_role)role), DUET_OK);
+}
+
+void
+couple_handshake(struct couple *couple)
+{
+    int result[2] = {DUET_AGAIN, DUET_AGAIN};
+    size_t got;
+
+    for (int i = 0; i < 100; i++)
+        for (int role = 0; role < 2; role++)
+            if (result[role] == DUET_AGAIN)
+                result[role] = duet_channel_handshake(couple->end[role], 0);
+    assert_int_equal(result[DUET_TOP], DUET_OK);
+    assert_int_equal(result[DUET_BOTTOM], DUET_OK);
+    while (ends_waiting(couple->fd[DUET_BOTTOM]) > 0) { /* TOP's READY */
+        uint8_t byte;
+        assert_int_equal(duet_channel_recv(couple->end[DUET_BOTTOM], &byte, 1, &got, 1, 0),
+                         DUET_AGAIN);
+    }
+}
+
+void
+couple_close(struct couple *couple)
+{
+    for (int role = 0; role < 2; role++) {
+        duet_channel_free(couple->end[role]);
+        duet_config_free(couple->config[role]);
+        if (couple->fd[role] >= 0)
+            close(couple->fd[role]);
+    }
+    duet_replay_free(couple->replay);
+}

@@ -1,0 +1,540 @@
+/*
+ * The n-th allocation fails, for every n, in every call of a channel: the result is of the right
+ * class. DUET_E_MEMORY: nothing has changed, and the same call works when memory is there again. A
+ * channel that has lost bytes for want of memory ends, with another result than DUET_E_MEMORY, and
+ * says so for good. Nothing is lost.
+ */
+#include "channel/channel.h"
+#include "channel/couple.h"
+#include "support/heap.h"
+
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+enum { MANY = 30000, MORE = 400000, PROBE = 99 };
+
+static struct couple couple;
+static uint8_t sent[MORE], had[MORE];
+static duet_exchange_io both_ways;
+
+/* ---- The calls, all at TOP ---- */
+
+/** A call: what the other end does before, the call itself, and what it returns with memory. */
+struct call {
+    const char *name;
+    void (*before)(void);
+    int (*run)(void);
+    int expected;
+    int ends; /* 1: nothing is sent afterwards */
+};
+
+static size_t n;
+
+/** 1 when a call did all of its work, or as much as the wire took. */
+static int
+went_on(int result)
+{
+    return result == DUET_OK || result == DUET_AGAIN;
+}
+
+static int
+top_send(void)
+{
+    return duet_channel_send(couple.end[DUET_TOP], sent, MANY, &n, 0);
+}
+
+static int
+top_send_message(void)
+{
+    return duet_channel_send_message(couple.end[DUET_TOP], 7, sent, MANY, &n, 0);
+}
+
+static int
+top_send_messages(void)
+{
+    const duet_message list[] = {{sent, 100, 1}, {NULL, 0, 2}, {sent, 1000, 3}};
+    return duet_channel_send_messages(couple.end[DUET_TOP], list, 3, &n, 0);
+}
+
+static int
+top_send_frame(void)
+{
+    return duet_channel_send_frame(couple.end[DUET_TOP], 7, sent, MANY, &n, 0);
+}
+
+static int
+top_send_many(void)
+{
+    duet_send_job job = {.channel = couple.end[DUET_TOP], .data = sent, .size = MANY};
+    duet_channel_send_many(&job, 1);
+    return job.result;
+}
+
+static int
+top_recv(void)
+{
+    return duet_channel_recv(couple.end[DUET_TOP], had, sizeof had, &n, 1, 0);
+}
+
+static int
+top_recv_small(void)
+{
+    return duet_channel_recv(couple.end[DUET_TOP], had, 10, &n, 1, 0);
+}
+
+static int
+top_recv_many(void)
+{
+    duet_recv_job job = {.channel = couple.end[DUET_TOP], .buffer = had, .size = sizeof had};
+    duet_channel_recv_many(&job, 1);
+    return job.result;
+}
+
+static int
+top_recv_message(void)
+{
+    uint32_t code;
+    return duet_channel_recv_message(couple.end[DUET_TOP], &code, had, sizeof had, &n, 0);
+}
+
+static int
+top_recv_messages(void)
+{
+    duet_message list[4];
+    duet_inbox inbox = {.buffer = had, .size = sizeof had, .messages = list, .room = 4};
+    return duet_channel_recv_messages(couple.end[DUET_TOP], &inbox, 0);
+}
+
+static int
+top_recv_all(void)
+{
+    const void *data;
+    uint32_t code;
+    int result = duet_channel_recv_all(couple.end[DUET_TOP], &code, &data, &n, sizeof had, 0);
+    if (result == DUET_OK) {
+        assert_int_equal(n, MANY);
+        assert_memory_equal(data, sent, MANY);
+    }
+    return result;
+}
+
+static int
+top_exchange(void)
+{
+    if (both_ways.size == 0)
+        both_ways = (duet_exchange_io){.data = sent, .size = MANY, .buffer = had, .room = MANY};
+    return duet_channel_exchange(couple.end[DUET_TOP], &both_ways, 0);
+}
+
+static int
+top_flush(void)
+{
+    return duet_channel_flush(couple.end[DUET_TOP], 0);
+}
+
+static int
+top_ping(void)
+{
+    return duet_channel_ping(couple.end[DUET_TOP]);
+}
+
+static int
+top_rekey(void)
+{
+    return duet_channel_rekey(couple.end[DUET_TOP]);
+}
+
+static int
+top_refresh(void)
+{
+    return duet_channel_refresh(couple.end[DUET_TOP]);
+}
+
+static int
+top_close(void)
+{
+    return duet_channel_close(couple.end[DUET_TOP], 0);
+}
+
+static int
+top_export(void)
+{
+    uint8_t out[32];
+    return duet_channel_export(couple.end[DUET_TOP], out, sizeof out, sent, 8);
+}
+
+static int
+top_receipt(void)
+{
+    uint8_t receipt[DUET_RECEIPT_SIZE];
+    return duet_channel_receipt(couple.end[DUET_TOP], receipt, DUET_TOP);
+}
+
+static int
+top_silence(void)
+{
+    return duet_channel_silence(couple.end[DUET_TOP], 0);
+}
+
+/* ---- What is done before ---- */
+
+static void
+bottom_sends(void)
+{
+    assert_int_equal(duet_channel_send(couple.end[DUET_BOTTOM], sent, MANY, &n, 0), DUET_OK);
+}
+
+static void
+bottom_sends_message(void)
+{
+    assert_int_equal(
+        duet_channel_send_message(couple.end[DUET_BOTTOM], 7, sent, MANY, &n, ENDS_PATIENCE),
+        DUET_OK);
+}
+
+/** Half a frame. */
+static void
+bottom_sends_half(void)
+{
+    int size = 32768;
+
+    assert_int_equal(setsockopt(couple.fd[DUET_BOTTOM], SOL_SOCKET, SO_SNDBUF, &size, sizeof size),
+                     0);
+    assert_int_equal(setsockopt(couple.fd[DUET_TOP], SOL_SOCKET, SO_RCVBUF, &size, sizeof size), 0);
+    assert_int_equal(duet_channel_send_frame(couple.end[DUET_BOTTOM], 0, sent, MORE, &n, 0),
+                     DUET_AGAIN);
+    assert_true(n < MORE);
+}
+
+/** TOP's socket is full. */
+static void
+top_is_stuck(void)
+{
+    int size = 32768;
+
+    assert_int_equal(setsockopt(couple.fd[DUET_TOP], SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
+    assert_int_equal(setsockopt(couple.fd[DUET_BOTTOM], SOL_SOCKET, SO_RCVBUF, &size, sizeof size),
+                     0);
+    while (top_flush() == DUET_OK)
+        assert_true(went_on(duet_channel_send(couple.end[DUET_TOP], sent, MORE, &n, 0)));
+}
+
+static void
+top_asks_refresh(void)
+{
+    assert_int_equal(top_refresh(), DUET_OK);
+}
+
+/** TOP has asked, BOTTOM's answer lies in the socket. */
+static void
+bottom_answers_refresh(void)
+{
+    top_asks_refresh();
+    assert_int_equal(top_flush(), DUET_OK);
+    assert_int_equal(duet_channel_recv(couple.end[DUET_BOTTOM], had, 1, &n, 1, 0), DUET_AGAIN);
+    assert_int_equal(duet_channel_flush(couple.end[DUET_BOTTOM], 0), DUET_OK);
+}
+
+static void
+bottom_asks_refresh(void)
+{
+    assert_int_equal(duet_channel_refresh(couple.end[DUET_BOTTOM]), DUET_OK);
+    assert_int_equal(duet_channel_flush(couple.end[DUET_BOTTOM], 0), DUET_OK);
+}
+
+static void
+top_has_closed(void)
+{
+    assert_int_equal(top_close(), DUET_OK);
+}
+
+/** The exchange's own count starts anew. */
+static void
+exchange_begins(void)
+{
+    bottom_sends();
+    both_ways.size = 0;
+}
+
+static const struct call calls[] = {
+    {"send", NULL, top_send, DUET_OK, 0},
+    {"send, stuck", top_is_stuck, top_send, DUET_AGAIN, 0},
+    {"send_message", NULL, top_send_message, DUET_OK, 0},
+    {"send_messages", NULL, top_send_messages, DUET_OK, 0},
+    {"send_frame", NULL, top_send_frame, DUET_OK, 0},
+    {"send_many", NULL, top_send_many, DUET_OK, 0},
+    {"recv", bottom_sends, top_recv, DUET_OK, 0},
+    {"recv, half a frame", bottom_sends_half, top_recv, DUET_AGAIN, 0},
+    {"recv, another code", bottom_sends_message, top_recv, DUET_E_CODE, 0},
+    {"recv, too small", bottom_sends, top_recv_small, DUET_E_ROOM, 0},
+    {"recv_many", bottom_sends, top_recv_many, DUET_OK, 0},
+    {"recv_message", bottom_sends_message, top_recv_message, DUET_OK, 0},
+    {"recv_messages", bottom_sends_message, top_recv_messages, DUET_OK, 0},
+    {"recv_all", bottom_sends_message, top_recv_all, DUET_OK, 0},
+    {"exchange", exchange_begins, top_exchange, DUET_OK, 0},
+    {"flush", top_asks_refresh, top_flush, DUET_OK, 0},
+    {"ping", NULL, top_ping, DUET_OK, 0},
+    {"rekey", NULL, top_rekey, DUET_OK, 0},
+    {"refresh", NULL, top_refresh, DUET_OK, 0},
+    {"recv, refresh answered", bottom_answers_refresh, top_recv, DUET_AGAIN, 0},
+    {"recv, refresh asked", bottom_asks_refresh, top_recv, DUET_AGAIN, 0},
+    {"close", NULL, top_close, DUET_OK, 1},
+    {"export", NULL, top_export, DUET_OK, 0},
+    {"receipt", top_has_closed, top_receipt, DUET_OK, 1},
+    {"silence", NULL, top_silence, DUET_E_MISUSE, 0},
+};
+
+/* ---- Each with each allocation ---- */
+
+/** Buffers that the process keeps for the next call would hide that there is no memory. */
+static void
+free_kept_buffers(void)
+{
+    uint8_t *buffers[32];
+
+    for (size_t i = 0; i < 32; i++)
+        buffers[i] = duet__buffer_take();
+    for (size_t i = 0; i < 32; i++)
+        free(buffers[i]);
+}
+
+/** Write what an end has unsent, and read what has come; 1: its peer's probe was there. */
+static int
+end_turn(duet_channel *end)
+{
+    uint32_t code = 0;
+
+    assert_true(went_on(duet_channel_flush(end, 0)));
+    for (int i = 0; i < 20; i++) {
+        int result = duet_channel_recv_message(end, &code, had, sizeof had, &n, 0);
+        if (result == DUET_OK && code == PROBE)
+            return 1;
+        if (result != DUET_OK)
+            assert_int_equal(result, DUET_AGAIN);
+    }
+    return 0;
+}
+
+/** The channel works: what is under way comes to its end, and a message goes each way. */
+static void
+check_works(void)
+{
+    int asked[2] = {0, 0}, came[2] = {0, 0};
+
+    for (int i = 0; i < ENDS_PATIENCE && !(came[0] && came[1]); i++) {
+        if (i > 1000) /* TCP takes its time */
+            (void)poll(NULL, 0, 1);
+        for (int role = 0; role < 2; role++) {
+            duet_channel *end = couple.end[role];
+            came[role] |= end_turn(end);
+            if (asked[role] || (duet_channel_state(end) & DUET_WANT_WRITE))
+                continue;
+            if (end->send_phase == DUET__SEND_FRAME) {
+                assert_true(
+                    went_on(duet_channel_send_frame(end, end->tx_code, sent, end->tx_left, &n, 0)));
+                continue;
+            }
+            if (end->send_phase == DUET__SEND_MESSAGE) {
+                assert_true(went_on(duet_channel_send_message(end, end->tx_code, sent, 10, &n, 0)));
+                continue;
+            }
+            assert_int_equal(duet_channel_send_message(end, PROBE, sent, 100, &n, 0), DUET_OK);
+            asked[role] = 1;
+        }
+    }
+    assert_true(came[0] && came[1]);
+}
+
+/** A result that ended the channel is not DUET_E_MEMORY, stays, and has its reason. */
+static void
+check_ended(int result)
+{
+    const duet_result_info *info = duet_explain(result);
+
+    assert_non_null(info);
+    assert_int_equal(info->kind, DUET_CLASS_FATAL);
+    assert_int_not_equal(result, DUET_E_MEMORY);
+    assert_int_equal(duet_channel_flush(couple.end[DUET_TOP], 0), result);
+    assert_int_equal(duet_channel_rekey(couple.end[DUET_TOP]), result);
+    assert_int_equal(top_recv(), result);
+}
+
+/** Run a call without the i-th allocation from here on. Returns 1 when there was no i-th. */
+static int
+run_without(const struct call *call, long i)
+{
+    free_kept_buffers();
+    heap_until = i;
+    int result = call->run();
+    int unused = heap_until >= 0;
+    heap_until = -1;
+    if (result == DUET_E_MEMORY) {
+        assert_int_equal(couple.end[DUET_TOP]->result, DUET_OK);
+        result = call->run();
+    }
+    if (couple.end[DUET_TOP]->result != DUET_OK) {
+        assert_false(unused);
+        check_ended(couple.end[DUET_TOP]->result);
+        return 0;
+    }
+    assert_int_equal(result, call->expected);
+    if (!call->ends)
+        check_works();
+    return unused;
+}
+
+static void
+check_calls(enum couple_kind kind, enum couple_wire wire)
+{
+    for (size_t k = 0; k < sizeof calls / sizeof *calls; k++) {
+        const struct call *call = &calls[k];
+        int asks = strstr(call->name, "rekey") != NULL || strstr(call->name, "refresh") != NULL ||
+                   call->before == top_asks_refresh;
+        if ((kind == COUPLE_RAW && asks) || (kind >= COUPLE_PRESET && call->run == top_export))
+            continue;
+        for (long i = 0, unused = 0; !unused; i++) {
+            free_kept_buffers();
+            size_t live = heap_ours.live;
+            couple_prepare(&couple, kind, wire);
+            couple_open(&couple);
+            couple_handshake(&couple);
+            if (call->before != NULL)
+                call->before();
+            unused = run_without(call, i);
+            couple_close(&couple);
+            free_kept_buffers();
+            if (heap_ours.live != live)
+                print_error("%s, allocation %ld: %zu blocks are left\n", call->name, i,
+                            heap_ours.live - live);
+            assert_int_equal(heap_ours.live, live);
+            assert_true(i < 100);
+        }
+    }
+}
+
+static void
+on_local_sockets(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < COUPLE_KINDS; kind++)
+        check_calls((enum couple_kind)kind, COUPLE_UNIX);
+}
+
+static void
+on_streams(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < COUPLE_KINDS; kind++)
+        check_calls((enum couple_kind)kind, COUPLE_STREAM);
+}
+
+static void
+on_tcp(void **state)
+{
+    (void)state;
+    check_calls(COUPLE_STANDARD, COUPLE_TCP);
+    check_calls(COUPLE_PRESET, COUPLE_TCP);
+}
+
+/** Opening: DUET_E_MEMORY, no channel, and what was given stays the caller's. */
+static void
+opening(void **state)
+{
+    (void)state;
+    for (int form = 0; form < COUPLE_KINDS * COUPLE_STREAM + COUPLE_KINDS; form++)
+        for (int role = 0; role < 2; role++)
+            for (long i = 0, unused = 0; !unused; i++) {
+                size_t live = heap_ours.live;
+                couple_prepare(&couple, (enum couple_kind)(form / 2), (enum couple_wire)(form % 2));
+                heap_until = i;
+                int result = couple_open_end(&couple, (enum duet_role)role);
+                unused = heap_until >= 0;
+                heap_until = -1;
+                assert_int_equal(result, unused ? DUET_OK : DUET_E_MEMORY);
+                if (!unused) {
+                    assert_null(couple.end[role]);
+                    assert_int_equal(couple_open_end(&couple, (enum duet_role)role), DUET_OK);
+                }
+                couple_close(&couple);
+                assert_int_equal(heap_ours.live, live);
+                assert_true(i < 100);
+            }
+}
+
+/** The handshake at one end without the i-th allocation. Returns 1 when there was no i-th. */
+static int
+shake_without(enum duet_role role, long i)
+{
+    int unused = 0, result[2] = {DUET_AGAIN, DUET_AGAIN};
+    long left = i;
+
+    for (int turn = 0; turn < 100; turn++) {
+        enum duet_role other = role == DUET_TOP ? DUET_BOTTOM : DUET_TOP;
+        if (result[other] == DUET_AGAIN)
+            result[other] = duet_channel_handshake(couple.end[other], 0);
+        free_kept_buffers();
+        heap_until = left;
+        if (result[role] == DUET_AGAIN)
+            result[role] = duet_channel_handshake(couple.end[role], 0);
+        unused = left >= 0 && heap_until >= 0;
+        left = heap_until;
+        heap_until = -1;
+        if (result[role] == DUET_E_MEMORY) {
+            assert_int_equal(couple.end[role]->result, DUET_OK);
+            result[role] = DUET_AGAIN;
+        }
+    }
+    if (couple.end[role]->result != DUET_OK) {
+        assert_false(unused);
+        assert_int_equal(duet_explain(result[role])->kind, DUET_CLASS_FATAL);
+        assert_int_not_equal(result[role], DUET_E_MEMORY);
+        assert_int_not_equal(result[role], DUET_E_UNAUTHENTICATED); /* the peer did nothing wrong */
+        assert_int_equal(duet_channel_handshake(couple.end[role], 0), result[role]);
+        return 0;
+    }
+    assert_int_equal(result[DUET_TOP], DUET_OK);
+    assert_int_equal(result[DUET_BOTTOM], DUET_OK);
+    check_works();
+    return unused;
+}
+
+static void
+handshakes(void **state)
+{
+    (void)state;
+    for (int form = 0; form < 2 * COUPLE_WIRES; form++)
+        for (int role = 0; role < 2; role++)
+            for (long i = 0, unused = 0; !unused; i++) {
+                size_t live = heap_ours.live;
+                couple_prepare(&couple, (enum couple_kind)(form / COUPLE_WIRES),
+                               (enum couple_wire)(form % COUPLE_WIRES));
+                couple_open(&couple);
+                unused = shake_without((enum duet_role)role, i);
+                couple_close(&couple);
+                free_kept_buffers();
+                assert_int_equal(heap_ours.live, live);
+                assert_true(i < 100);
+            }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(opening),          cmocka_unit_test(handshakes),
+        cmocka_unit_test(on_local_sockets), cmocka_unit_test(on_streams),
+        cmocka_unit_test(on_tcp),
+    };
+
+    if (!heap_counts())
+        return 77;
+    ends_fill(sent, sizeof sent, 3);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
