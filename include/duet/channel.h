@@ -86,8 +86,8 @@ DUET_API DUET_CHECKED int duet_channel_open(duet_channel **channel, const duet_c
 typedef struct duet_opening {
     size_t size; /**< sizeof(duet_opening) */
     /** The shared configuration, frozen from now on; see duet_config. With tx and rx only
-     * DUET_SET_FRAME_SIZE and DUET_SET_BUFFERED apply, and NULL has the defaults. With session not
-     * used: the session's own applies. */
+     * DUET_SET_FRAME_SIZE and DUET_SET_BUFFERED apply, others are refused (see enum duet_setting),
+     * and NULL has the defaults. With session not used: the session's own applies. */
     const duet_config *config;
     duet_replay *replay; /**< as duet_channel_open(); not used with session, tx and rx */
     enum duet_role role; /**< the same */
@@ -120,8 +120,8 @@ typedef struct duet_opening {
  * channel   out: the channel; NULL on failure.
  * opening   in: what it is made of.
  *
- * Returns as duet_channel_open(); DUET_E_MISUSE also where size is another one, the stream lacks a
- * function, one of tx and rx is missing, not started or within a frame, both have one key and the
+ * Returns as duet_channel_open(); DUET_E_MISUSE also where size is another one, a setting of config
+ * cannot have its effect, the stream lacks a function, one of tx and rx is missing, not started or within a frame, both have one key and the
  * same counter blocks, or the limit of tx is 0.
  * Source: docs/protocol.md §3 "The raw cipher", "Preset sessions", §4.   Since 0.2.
  */

@@ -61,7 +61,10 @@ enum duet_pattern {
  */
 typedef struct duet_config duet_config;
 
-/** The numbers of a configuration. */
+/** The numbers of a configuration. Each has an effect, or the session or channel is refused with
+ * DUET_E_MISUSE: PATTERNS, MAX_SKEW_MS and a HYBRID of REQUIRE need the standard handshake;
+ * SPEAK_FIRST, and a list of trusted peers, a handshake; MAX_PAYLOAD is not for raw directions,
+ * whose ciphers have their limit. FRAME_SIZE and BUFFERED are for channels. */
 enum duet_setting {
     DUET_SET_PATTERNS,    /**< the set of patterns; TOP offers the highest. Default: 1 and 2 (TOP
                              without an identity: 1) */
@@ -219,7 +222,8 @@ typedef struct duet_info {
  * now_ms    Unix milliseconds, 0 without a clock.
  *
  * Returns DUET_OK; DUET_E_MISUSE (no secret, or TOP has only such as are past their NotAfter; no
- * pattern that this role may use, pattern 2 without an identity), DUET_E_MEMORY, DUET_E_CRYPTO.
+ * pattern that this role may use, pattern 2 without an identity; an own handshake with a setting
+ * that it cannot have, see enum duet_setting), DUET_E_MEMORY, DUET_E_CRYPTO.
  * Source: docs/protocol.md §4.   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_session_new(duet_session **session, const duet_config *config,
@@ -237,7 +241,8 @@ DUET_API DUET_CHECKED int duet_session_new(duet_session **session, const duet_co
  *             parties.
  * salt        in: salt_size bytes, 16 to 1,024, that the higher protocol has agreed on.
  *
- * Returns DUET_OK; DUET_E_MISUSE (number of secrets, salt_size), DUET_E_MEMORY.
+ * Returns DUET_OK; DUET_E_MISUSE (number of secrets, salt_size, a setting that needs a handshake:
+ * see enum duet_setting), DUET_E_MEMORY.
  * Source: docs/protocol.md §3 "Preset sessions".   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_session_new_preset(duet_session **session, const duet_config *config,

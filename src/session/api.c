@@ -52,6 +52,8 @@ duet_session_new(duet_session **session, const duet_config *config, enum duet_ro
         role == DUET_TOP && patterns != 0 && duet__config_offer(config) == DUET_PATTERN_IDENTITY;
 
     *session = NULL;
+    if (config->handshake.size > 0 && !duet__config_suits(config, DUET__USE_OWN))
+        return DUET_E_MISUSE;
     if (config->handshake.size > 0)
         return new_own(session, config, role, random, now_ms);
     int has_secret =
@@ -100,7 +102,8 @@ duet_session_new_preset(duet_session **session, const duet_config *config, enum 
     struct duet__bytes bytes = {salt, salt_size};
 
     *session = NULL;
-    if (config->count != 1 || salt_size < WIRE_SALT_LEAST || salt_size > WIRE_SALT_MOST)
+    if (config->count != 1 || salt_size < WIRE_SALT_LEAST || salt_size > WIRE_SALT_MOST ||
+        !duet__config_suits(config, DUET__USE_PRESET))
         return DUET_E_MISUSE;
     struct duet_session *s = allocate_session(config, role);
     if (s == NULL)
@@ -132,11 +135,12 @@ duet__session_new_raw(duet_session **session, const duet_config *config, duet_ci
     const struct duet__cipher *mine = (const struct duet__cipher *)tx;
     const struct duet__cipher *theirs = (const struct duet__cipher *)rx;
 
-    *session = NULL;
-    if (tx == rx || mine->state != DUET__CIPHER_IDLE || theirs->state != DUET__CIPHER_IDLE ||
-        mine->limit < 1 || duet__cipher_shares(mine, theirs))
-        return DUET_E_MISUSE;
     const duet_config *used = config != NULL ? config : duet__config_default();
+
+    *session = NULL;
+    if (!duet__config_suits(used, DUET__USE_RAW) || tx == rx || mine->state != DUET__CIPHER_IDLE ||
+        theirs->state != DUET__CIPHER_IDLE || mine->limit < 1 || duet__cipher_shares(mine, theirs))
+        return DUET_E_MISUSE;
     struct duet_session *s = allocate_session(used, DUET_TOP);
     if (s == NULL)
         return DUET_E_MEMORY;

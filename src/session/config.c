@@ -244,6 +244,7 @@ duet_config_set(duet_config *config, enum duet_setting setting, uint64_t value)
         return DUET_E_MISUSE;
     if (setting == DUET_SET_HYBRID && value == DUET_HYBRID_REQUIRE && !duet_has_hybrid())
         return DUET_E_MISUSE;
+    config->has_max_payload |= setting == DUET_SET_MAX_PAYLOAD;
     if (setting == DUET_SET_PATTERNS)
         config->patterns = (unsigned)value;
     else if (setting == DUET_SET_MAX_PAYLOAD)
@@ -327,6 +328,22 @@ duet__config_patterns(const struct duet_config *config, enum duet_role role)
     if (config->hybrid == DUET_HYBRID_REQUIRE) /* pattern 0 has no public-key work */
         set &= ~(1u << DUET_PATTERN_SECRET);
     return set;
+}
+
+/* Nothing that was asked for is left out without a word: without a handshake of ours there is no
+ * pattern, clock, identity or ML-KEM; the limits of raw directions are in their ciphers. */
+int
+duet__config_suits(const struct duet_config *config, enum duet__config_use use)
+{
+    int asks =
+        config->patterns != 0 || config->max_skew_ms != 0 || config->hybrid == DUET_HYBRID_REQUIRE;
+    int asks_peer = config->speak_first || config->has_peers;
+
+    if (use == DUET__USE_STANDARD)
+        return 1;
+    if (use == DUET__USE_OWN)
+        return !asks;
+    return !asks && !asks_peer && (use == DUET__USE_PRESET || !config->has_max_payload);
 }
 
 /* A refresh's REFRESH 0x01 must fit into the frames that the peer may send. */

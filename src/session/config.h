@@ -27,6 +27,7 @@ struct duet_config {
     uint8_t label[WIRE_DIGEST]; /* D */
     unsigned patterns;          /* a set of 1 << pattern; 0: by default */
     uint32_t max_payload;       /* bytes that this side accepts in a frame */
+    int has_max_payload;        /* 1: the application has set that */
     uint32_t frame_size;        /* bytes into which channel splits */
     uint64_t max_skew_ms;       /* 0: clocks are not trusted */
     int speak_first;            /* 1: the application may send before the peer's READY */
@@ -79,6 +80,12 @@ const struct duet__psk *duet__config_first(const struct duet_config *config, uin
 
 /** The patterns that a role may use, as a set; 0: none. */
 unsigned duet__config_patterns(const struct duet_config *config, enum duet_role role);
+
+/** What a session is made for. */
+enum duet__config_use { DUET__USE_STANDARD, DUET__USE_OWN, DUET__USE_PRESET, DUET__USE_RAW };
+
+/** 1 when every setting has an effect on such a session, or asks for nothing. */
+int duet__config_suits(const struct duet_config *config, enum duet__config_use use);
 
 /** 1 when the settings that hybrid sessions need allow what DUET_SET_HYBRID requires. */
 int duet__config_hybrid_fits(const struct duet_config *config);

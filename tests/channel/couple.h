@@ -35,4 +35,15 @@ void couple_handshake(struct couple *couple);
 /** Free what there is. */
 void couple_close(struct couple *couple);
 
+/** 1 when a call did all of its work, or as much as the wire took. */
+int couple_went_on(int result);
+
+/** Check that both channels work: what is under way comes to its end (with other bytes, where a
+ * frame or message is begun), and a message goes each way. */
+void couple_check_works(struct couple *couple);
+
+/** Free the buffers that the process keeps for the next call: they would hide that there is no
+ * memory. */
+void couple_free_kept_buffers(void);
+
 #endif

@@ -8,7 +8,6 @@
 #include "channel/couple.h"
 #include "support/heap.h"
 
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,7 +17,7 @@
 
 #include <cmocka.h>
 
-enum { MANY = 30000, MORE = 400000, PROBE = 99 };
+enum { MANY = 30000, MORE = 400000 };
 
 static struct couple couple;
 static uint8_t sent[MORE], had[MORE];
@@ -36,13 +35,6 @@ struct call {
 };
 
 static size_t n;
-
-/** 1 when a call did all of its work, or as much as the wire took. */
-static int
-went_on(int result)
-{
-    return result == DUET_OK || result == DUET_AGAIN;
-}
 
 static int
 top_send(void)
@@ -223,7 +215,7 @@ top_is_stuck(void)
     assert_int_equal(setsockopt(couple.fd[DUET_BOTTOM], SOL_SOCKET, SO_RCVBUF, &size, sizeof size),
                      0);
     while (top_flush() == DUET_OK)
-        assert_true(went_on(duet_channel_send(couple.end[DUET_TOP], sent, MORE, &n, 0)));
+        assert_true(couple_went_on(duet_channel_send(couple.end[DUET_TOP], sent, MORE, &n, 0)));
 }
 
 static void
@@ -293,65 +285,6 @@ static const struct call calls[] = {
 
 /* ---- Each with each allocation ---- */
 
-/** Buffers that the process keeps for the next call would hide that there is no memory. */
-static void
-free_kept_buffers(void)
-{
-    uint8_t *buffers[32];
-
-    for (size_t i = 0; i < 32; i++)
-        buffers[i] = duet__buffer_take();
-    for (size_t i = 0; i < 32; i++)
-        free(buffers[i]);
-}
-
-/** Write what an end has unsent, and read what has come; 1: its peer's probe was there. */
-static int
-end_turn(duet_channel *end)
-{
-    uint32_t code = 0;
-
-    assert_true(went_on(duet_channel_flush(end, 0)));
-    for (int i = 0; i < 20; i++) {
-        int result = duet_channel_recv_message(end, &code, had, sizeof had, &n, 0);
-        if (result == DUET_OK && code == PROBE)
-            return 1;
-        if (result != DUET_OK)
-            assert_int_equal(result, DUET_AGAIN);
-    }
-    return 0;
-}
-
-/** The channel works: what is under way comes to its end, and a message goes each way. */
-static void
-check_works(void)
-{
-    int asked[2] = {0, 0}, came[2] = {0, 0};
-
-    for (int i = 0; i < ENDS_PATIENCE && !(came[0] && came[1]); i++) {
-        if (i > 1000) /* TCP takes its time */
-            (void)poll(NULL, 0, 1);
-        for (int role = 0; role < 2; role++) {
-            duet_channel *end = couple.end[role];
-            came[role] |= end_turn(end);
-            if (asked[role] || (duet_channel_state(end) & DUET_WANT_WRITE))
-                continue;
-            if (end->send_phase == DUET__SEND_FRAME) {
-                assert_true(
-                    went_on(duet_channel_send_frame(end, end->tx_code, sent, end->tx_left, &n, 0)));
-                continue;
-            }
-            if (end->send_phase == DUET__SEND_MESSAGE) {
-                assert_true(went_on(duet_channel_send_message(end, end->tx_code, sent, 10, &n, 0)));
-                continue;
-            }
-            assert_int_equal(duet_channel_send_message(end, PROBE, sent, 100, &n, 0), DUET_OK);
-            asked[role] = 1;
-        }
-    }
-    assert_true(came[0] && came[1]);
-}
-
 /** A result that ended the channel is not DUET_E_MEMORY, stays, and has its reason. */
 static void
 check_ended(int result)
@@ -370,7 +303,7 @@ check_ended(int result)
 static int
 run_without(const struct call *call, long i)
 {
-    free_kept_buffers();
+    couple_free_kept_buffers();
     heap_until = i;
     int result = call->run();
     int unused = heap_until >= 0;
@@ -386,7 +319,7 @@ run_without(const struct call *call, long i)
     }
     assert_int_equal(result, call->expected);
     if (!call->ends)
-        check_works();
+        couple_check_works(&couple);
     return unused;
 }
 
@@ -400,7 +333,7 @@ check_calls(enum couple_kind kind, enum couple_wire wire)
         if ((kind == COUPLE_RAW && asks) || (kind >= COUPLE_PRESET && call->run == top_export))
             continue;
         for (long i = 0, unused = 0; !unused; i++) {
-            free_kept_buffers();
+            couple_free_kept_buffers();
             size_t live = heap_ours.live;
             couple_prepare(&couple, kind, wire);
             couple_open(&couple);
@@ -409,7 +342,7 @@ check_calls(enum couple_kind kind, enum couple_wire wire)
                 call->before();
             unused = run_without(call, i);
             couple_close(&couple);
-            free_kept_buffers();
+            couple_free_kept_buffers();
             if (heap_ours.live != live)
                 print_error("%s, allocation %ld: %zu blocks are left\n", call->name, i,
                             heap_ours.live - live);
@@ -443,93 +376,12 @@ on_tcp(void **state)
     check_calls(COUPLE_PRESET, COUPLE_TCP);
 }
 
-/** Opening: DUET_E_MEMORY, no channel, and what was given stays the caller's. */
-static void
-opening(void **state)
-{
-    (void)state;
-    for (int form = 0; form < COUPLE_KINDS * COUPLE_STREAM + COUPLE_KINDS; form++)
-        for (int role = 0; role < 2; role++)
-            for (long i = 0, unused = 0; !unused; i++) {
-                size_t live = heap_ours.live;
-                couple_prepare(&couple, (enum couple_kind)(form / 2), (enum couple_wire)(form % 2));
-                heap_until = i;
-                int result = couple_open_end(&couple, (enum duet_role)role);
-                unused = heap_until >= 0;
-                heap_until = -1;
-                assert_int_equal(result, unused ? DUET_OK : DUET_E_MEMORY);
-                if (!unused) {
-                    assert_null(couple.end[role]);
-                    assert_int_equal(couple_open_end(&couple, (enum duet_role)role), DUET_OK);
-                }
-                couple_close(&couple);
-                assert_int_equal(heap_ours.live, live);
-                assert_true(i < 100);
-            }
-}
-
-/** The handshake at one end without the i-th allocation. Returns 1 when there was no i-th. */
-static int
-shake_without(enum duet_role role, long i)
-{
-    int unused = 0, result[2] = {DUET_AGAIN, DUET_AGAIN};
-    long left = i;
-
-    for (int turn = 0; turn < 100; turn++) {
-        enum duet_role other = role == DUET_TOP ? DUET_BOTTOM : DUET_TOP;
-        if (result[other] == DUET_AGAIN)
-            result[other] = duet_channel_handshake(couple.end[other], 0);
-        free_kept_buffers();
-        heap_until = left;
-        if (result[role] == DUET_AGAIN)
-            result[role] = duet_channel_handshake(couple.end[role], 0);
-        unused = left >= 0 && heap_until >= 0;
-        left = heap_until;
-        heap_until = -1;
-        if (result[role] == DUET_E_MEMORY) {
-            assert_int_equal(couple.end[role]->result, DUET_OK);
-            result[role] = DUET_AGAIN;
-        }
-    }
-    if (couple.end[role]->result != DUET_OK) {
-        assert_false(unused);
-        assert_int_equal(duet_explain(result[role])->kind, DUET_CLASS_FATAL);
-        assert_int_not_equal(result[role], DUET_E_MEMORY);
-        assert_int_not_equal(result[role], DUET_E_UNAUTHENTICATED); /* the peer did nothing wrong */
-        assert_int_equal(duet_channel_handshake(couple.end[role], 0), result[role]);
-        return 0;
-    }
-    assert_int_equal(result[DUET_TOP], DUET_OK);
-    assert_int_equal(result[DUET_BOTTOM], DUET_OK);
-    check_works();
-    return unused;
-}
-
-static void
-handshakes(void **state)
-{
-    (void)state;
-    for (int form = 0; form < 2 * COUPLE_WIRES; form++)
-        for (int role = 0; role < 2; role++)
-            for (long i = 0, unused = 0; !unused; i++) {
-                size_t live = heap_ours.live;
-                couple_prepare(&couple, (enum couple_kind)(form / COUPLE_WIRES),
-                               (enum couple_wire)(form % COUPLE_WIRES));
-                couple_open(&couple);
-                unused = shake_without((enum duet_role)role, i);
-                couple_close(&couple);
-                free_kept_buffers();
-                assert_int_equal(heap_ours.live, live);
-                assert_true(i < 100);
-            }
-}
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(opening),          cmocka_unit_test(handshakes),
-        cmocka_unit_test(on_local_sockets), cmocka_unit_test(on_streams),
+        cmocka_unit_test(on_local_sockets),
+        cmocka_unit_test(on_streams),
         cmocka_unit_test(on_tcp),
     };
 
