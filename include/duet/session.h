@@ -62,9 +62,10 @@ enum duet_pattern {
 typedef struct duet_config duet_config;
 
 /** The numbers of a configuration. Each has an effect, or the session or channel is refused with
- * DUET_E_MISUSE: PATTERNS, MAX_SKEW_MS and a HYBRID of REQUIRE need the standard handshake;
- * SPEAK_FIRST, and a list of trusted peers, a handshake; MAX_PAYLOAD is not for raw directions,
- * whose ciphers have their limit. FRAME_SIZE and BUFFERED are for channels. */
+ * DUET_E_MISUSE: PATTERNS, MAX_SKEW_MS, DIALECT and a HYBRID of REQUIRE need the standard
+ * handshake; SPEAK_FIRST, and a list of trusted peers, a handshake; MAX_PAYLOAD and REFRESH_ are
+ * not for raw directions, whose ciphers have their limit and keys of the caller's. FRAME_SIZE,
+ * BUFFERED and REFRESH_ are for channels. */
 enum duet_setting {
     DUET_SET_PATTERNS,    /**< the set of patterns; TOP offers the highest. Default: 1 and 2 (TOP
                              without an identity: 1) */

@@ -265,7 +265,7 @@ duet_config_set(duet_config *config, enum duet_setting setting, uint64_t value)
         config->refresh_seconds = (uint32_t)value;
     else
         set_dialect(config, (int)value);
-    if (setting == DUET_SET_REFRESH_BYTES || setting == DUET_SET_REFRESH_SECONDS)
+    if (value > 0 && (setting == DUET_SET_REFRESH_BYTES || setting == DUET_SET_REFRESH_SECONDS))
         config->refresh_set = 1;
     return DUET_OK;
 }
@@ -331,19 +331,21 @@ duet__config_patterns(const struct duet_config *config, enum duet_role role)
 }
 
 /* Nothing that was asked for is left out without a word: without a handshake of ours there is no
- * pattern, clock, identity or ML-KEM; the limits of raw directions are in their ciphers. */
+ * pattern, clock, identity or ML-KEM; raw directions have their limits in their ciphers, and no
+ * refresh. */
 int
 duet__config_suits(const struct duet_config *config, enum duet__config_use use)
 {
-    int asks =
-        config->patterns != 0 || config->max_skew_ms != 0 || config->hybrid == DUET_HYBRID_REQUIRE;
+    int asks = config->patterns != 0 || config->max_skew_ms != 0 || config->profile.dialect ||
+               config->hybrid == DUET_HYBRID_REQUIRE;
     int asks_peer = config->speak_first || config->has_peers;
 
     if (use == DUET__USE_STANDARD)
         return 1;
     if (use == DUET__USE_OWN)
         return !asks;
-    return !asks && !asks_peer && (use == DUET__USE_PRESET || !config->has_max_payload);
+    int fits_raw = !config->has_max_payload && !config->refresh_set;
+    return !asks && !asks_peer && (use == DUET__USE_PRESET || fits_raw);
 }
 
 /* A refresh's REFRESH 0x01 must fit into the frames that the peer may send. */

@@ -17,9 +17,6 @@
 
 #include <cmocka.h>
 
-/* The two ciphers of a raw channel. */
-#define BOTH(tx, rx) ((duet_cipher *const[2]){(tx), (rx)})
-
 enum { PROBE = 99, MOST = 1 << 19 };
 
 static struct own_context own;
@@ -84,41 +81,39 @@ couple_prepare(struct couple *couple, enum couple_kind kind, enum couple_wire wi
         memset(&own, 0, sizeof own);
         memset(own.secret, 0x77, sizeof own.secret);
         for (int role = 0; role < 2; role++)
-            assert_int_equal(duet_config_set_handshake(couple->config[role], &ops), DUET_OK);
+            assert_int_equal(duet_config_set_own(couple->config[role], &ops, NULL), DUET_OK);
     }
     ends_sockets(wire == COUPLE_TCP ? ENDS_TCP : ENDS_DIRECT, &couple->fd[DUET_TOP],
                  &couple->fd[DUET_BOTTOM]);
 }
 
 static int
-open_raw(struct couple *couple, enum duet_role role, const duet_stream *stream)
+open_raw(struct couple *couple, enum duet_role role, duet_opening *opening)
 {
     duet_cipher tx, rx;
 
     start_cipher(&tx, role == DUET_TOP ? 10 : 20);
     start_cipher(&rx, role == DUET_TOP ? 20 : 10);
-    int result = duet_channel_open_raw(&couple->end[role], couple->config[role], BOTH(&tx, &rx),
-                                       stream, couple->fd[role], couple->fd[role]);
-    if (result != DUET_OK) { /* else they are wiped */
-        duet_cipher_wipe(&tx);
-        duet_cipher_wipe(&rx);
-    }
+    opening->tx = &tx;
+    opening->rx = &rx;
+    int result = duet_channel_open_with(&couple->end[role], opening);
+    duet_wipe(&tx, sizeof tx);
+    duet_wipe(&rx, sizeof rx);
     return result;
 }
 
 static int
-open_preset(struct couple *couple, enum duet_role role, const duet_stream *stream)
+open_preset(struct couple *couple, enum duet_role role, duet_opening *opening)
 {
     static const uint8_t salt[16] = "only for a test";
-    duet_session *session;
-    int result = duet_session_new_preset(&session, couple->config[role], role, salt, sizeof salt);
+    int result = duet_session_new_preset(&opening->session, couple->config[role], role, salt,
+                                         sizeof salt);
 
     if (result != DUET_OK)
         return result;
-    result = duet_channel_open_preset(&couple->end[role], session, stream, couple->fd[role],
-                                      couple->fd[role]);
+    result = duet_channel_open_with(&couple->end[role], opening);
     if (result != DUET_OK)
-        duet_session_free(session);
+        duet_session_free(opening->session);
     return result;
 }
 
@@ -126,20 +121,24 @@ int
 couple_open_end(struct couple *couple, enum duet_role role)
 {
     const duet_stream functions = {&couple->fd[role], socket_read, socket_write, socket_wait};
-    const duet_stream *stream = couple->wire == COUPLE_STREAM ? &functions : NULL;
-    duet_channel **end = &couple->end[role];
-    const duet_config *config = couple->config[role];
-    int fd = couple->fd[role];
-    /* TOP's nonce in BOTTOM's cache would be a reflected flight. */
-    duet_replay *replay = role == DUET_BOTTOM ? couple->replay : NULL;
+    duet_opening opening = {.size = sizeof opening,
+                            .config = couple->config[role],
+                            .role = role,
+                            .rfd = couple->fd[role],
+                            .wfd = couple->fd[role]};
 
+    if (couple->wire == COUPLE_STREAM)
+        opening.stream = &functions;
+    if (role == DUET_BOTTOM) /* TOP's nonce in BOTTOM's cache would be a reflected flight */
+        opening.replay = couple->replay;
     if (couple->kind == COUPLE_RAW)
-        return open_raw(couple, role, stream);
+        return open_raw(couple, role, &opening);
     if (couple->kind == COUPLE_PRESET)
-        return open_preset(couple, role, stream);
-    if (stream != NULL)
-        return duet_channel_open_stream(end, config, replay, role, stream);
-    return duet_channel_open(end, config, replay, role, fd, fd);
+        return open_preset(couple, role, &opening);
+    if (opening.stream != NULL)
+        return duet_channel_open_with(&couple->end[role], &opening);
+    return duet_channel_open(&couple->end[role], opening.config, opening.replay, role, opening.rfd,
+                             opening.wfd);
 }
 
 void

@@ -64,9 +64,9 @@ top_send_frame(void)
 static int
 top_send_many(void)
 {
-    duet_send_job job = {.channel = couple.end[DUET_TOP], .data = sent, .size = MANY};
-    duet_channel_send_many(&job, 1);
-    return job.result;
+    duet_job job = {.channel = couple.end[DUET_TOP], .data = sent, .size = MANY};
+    duet_channel_many(&job, 1);
+    return job.send_result;
 }
 
 static int
@@ -84,9 +84,9 @@ top_recv_small(void)
 static int
 top_recv_many(void)
 {
-    duet_recv_job job = {.channel = couple.end[DUET_TOP], .buffer = had, .size = sizeof had};
-    duet_channel_recv_many(&job, 1);
-    return job.result;
+    duet_job job = {.channel = couple.end[DUET_TOP], .buffer = had, .room = sizeof had};
+    duet_channel_many(&job, 1);
+    return job.recv_result;
 }
 
 static int
@@ -163,13 +163,6 @@ top_export(void)
 }
 
 static int
-top_receipt(void)
-{
-    uint8_t receipt[DUET_RECEIPT_SIZE];
-    return duet_channel_receipt(couple.end[DUET_TOP], receipt, DUET_TOP);
-}
-
-static int
 top_silence(void)
 {
     return duet_channel_silence(couple.end[DUET_TOP], 0);
@@ -241,12 +234,6 @@ bottom_asks_refresh(void)
     assert_int_equal(duet_channel_flush(couple.end[DUET_BOTTOM], 0), DUET_OK);
 }
 
-static void
-top_has_closed(void)
-{
-    assert_int_equal(top_close(), DUET_OK);
-}
-
 /** The exchange's own count starts anew. */
 static void
 exchange_begins(void)
@@ -261,12 +248,12 @@ static const struct call calls[] = {
     {"send_message", NULL, top_send_message, DUET_OK, 0},
     {"send_messages", NULL, top_send_messages, DUET_OK, 0},
     {"send_frame", NULL, top_send_frame, DUET_OK, 0},
-    {"send_many", NULL, top_send_many, DUET_OK, 0},
+    {"many, sending", NULL, top_send_many, DUET_OK, 0},
     {"recv", bottom_sends, top_recv, DUET_OK, 0},
     {"recv, half a frame", bottom_sends_half, top_recv, DUET_AGAIN, 0},
     {"recv, another code", bottom_sends_message, top_recv, DUET_E_CODE, 0},
     {"recv, too small", bottom_sends, top_recv_small, DUET_E_ROOM, 0},
-    {"recv_many", bottom_sends, top_recv_many, DUET_OK, 0},
+    {"many, receiving", bottom_sends, top_recv_many, DUET_OK, 0},
     {"recv_message", bottom_sends_message, top_recv_message, DUET_OK, 0},
     {"recv_messages", bottom_sends_message, top_recv_messages, DUET_OK, 0},
     {"recv_all", bottom_sends_message, top_recv_all, DUET_OK, 0},
@@ -279,7 +266,6 @@ static const struct call calls[] = {
     {"recv, refresh asked", bottom_asks_refresh, top_recv, DUET_AGAIN, 0},
     {"close", NULL, top_close, DUET_OK, 1},
     {"export", NULL, top_export, DUET_OK, 0},
-    {"receipt", top_has_closed, top_receipt, DUET_OK, 1},
     {"silence", NULL, top_silence, DUET_E_MISUSE, 0},
 };
 

@@ -232,6 +232,12 @@ static const struct refusal {
     {DUET_SET_BUFFERED, 1, 0},
     {DUET_SET_HYBRID, DUET_HYBRID_REQUIRE, OWN | PRESET | RAW},
     {DUET_SET_HYBRID, DUET_HYBRID_OFF, 0},
+    {DUET_SET_REFRESH_BYTES, 1000, RAW},
+    {DUET_SET_REFRESH_BYTES, 0, 0},
+    {DUET_SET_REFRESH_SECONDS, 5, RAW},
+    {DUET_SET_REFRESH_SECONDS, 0, 0},
+    {DUET_SET_DIALECT, 1, OWN | PRESET | RAW},
+    {DUET_SET_DIALECT, 0, 0},
 };
 
 /** One end of each form with one setting: it is opened, or refused and the setting is not frozen. */
@@ -265,19 +271,20 @@ trusted_peers(void **state)
 {
     static const char text[] = "[Peer x]\n"
                                "PublicKey = CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
-    duet_peers *peers;
+    duet_key *peers;
     duet_where where;
     struct couple couple;
 
     (void)state;
-    assert_int_equal(duet_peers_parse(&peers, text, sizeof text - 1, &where), DUET_OK);
+    assert_int_equal(duet_key_parse(&peers, DUET_KIND_PEERS, text, sizeof text - 1, &where),
+                     DUET_OK);
     for (int kind = COUPLE_PRESET; kind <= COUPLE_RAW; kind++) {
         couple_prepare(&couple, (enum couple_kind)kind, COUPLE_UNIX);
-        assert_int_equal(duet_config_set_peers(couple.config[DUET_TOP], peers), DUET_OK);
+        assert_int_equal(duet_config_add(couple.config[DUET_TOP], peers), DUET_OK);
         assert_int_equal(couple_open_end(&couple, DUET_TOP), DUET_E_MISUSE);
         couple_close(&couple);
     }
-    duet_peers_free(peers);
+    duet_key_free(peers);
 }
 
 int

@@ -175,7 +175,7 @@ own_sessions(void **state)
 
     (void)state;
     memset(context.secret, 0x77, sizeof context.secret);
-    assert_int_equal(duet_config_set_handshake(config, &ops), DUET_OK);
+    assert_int_equal(duet_config_set_own(config, &ops, NULL), DUET_OK);
     while (!own_session_with(n, config))
         n++;
     assert_true(n >= 6);

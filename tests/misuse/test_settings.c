@@ -126,7 +126,7 @@ refused(void **state)
         assert_int_equal(duet_session_new_preset(&session, config, DUET_TOP, bytes, 16),
                          DUET_E_MISUSE);
         assert_null(session);
-        assert_int_equal(duet_config_set_handshake(config, &ops), DUET_OK);
+        assert_int_equal(duet_config_set_own(config, &ops, NULL), DUET_OK);
         assert_int_equal(duet_session_new(&session, config, DUET_TOP, bytes, 0), rows[i].own);
         duet_session_free(session);
         duet_config_free(config);
