@@ -106,8 +106,8 @@ static int
 open_preset(struct couple *couple, enum duet_role role, duet_opening *opening)
 {
     static const uint8_t salt[16] = "only for a test";
-    int result = duet_session_new_preset(&opening->session, couple->config[role], role, salt,
-                                         sizeof salt);
+    int result =
+        duet_session_new_preset(&opening->session, couple->config[role], role, salt, sizeof salt);
 
     if (result != DUET_OK)
         return result;
