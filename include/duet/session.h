@@ -102,9 +102,21 @@ enum duet_hybrid {
     DUET_HYBRID_REQUIRE /**< always: a peer that does not is met as one without the secret */
 };
 
+/** The ranges of time of a configuration, in milliseconds. */
+enum duet_time {
+    DUET_TIME_SILENCE_LEAST, /**< an unauthenticated peer is read in silence: 30,000 */
+    DUET_TIME_SILENCE_MOST,  /**< 90,000 */
+    DUET_TIME_LINGER_LEAST,  /**< and a peer that broke the protocol: 1,000 */
+    DUET_TIME_LINGER_MOST    /**< 5,000 */
+};
+
 /** Make an empty configuration: the default profile, no secret. Returns NULL without memory, or
  * when libcrypto failed. Free it by duet_config_free().   Since 0.1. */
 DUET_API duet_config *duet_config_new(void);
+
+/** A time of a configuration: the default above, or with a dialect what its first secret says. A
+ * channel's silence is drawn from these. Source: docs/protocol.md §4 "Probing", §6.   Since 0.2. */
+DUET_API uint32_t duet_config_time(const duet_config *config, enum duet_time which);
 
 /** Give a configuration up; NULL is accepted. The last of the sessions and channels made from it
  * wipes and frees it, or this call does if there is none.   Since 0.1. */

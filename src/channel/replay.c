@@ -20,7 +20,6 @@
 
 enum { WORDS = DUET_NONCE_SIZE / 4 };
 enum { ENTRIES_MOST = 1 << 24 }; /* 2 GiB of address space */
-enum { SILENCE_LEAST_MS = 30000, SILENCE_MOST_MS = 90000 };
 
 struct entry {
     uint8_t nonce[DUET_NONCE_SIZE];
@@ -93,10 +92,12 @@ duet_replay_free(duet_replay *replay)
 }
 
 uint32_t
-duet__replay_silence_ms(const duet_replay *replay)
+duet__replay_silence_ms(const duet_replay *replay, const duet_config *config)
 {
-    return SILENCE_LEAST_MS +
-           (uint32_t)(replay->silence_draw % (SILENCE_MOST_MS - SILENCE_LEAST_MS + 1));
+    const struct duet__range range = {duet_config_time(config, DUET_TIME_SILENCE_LEAST),
+                                      duet_config_time(config, DUET_TIME_SILENCE_MOST)};
+
+    return (uint32_t)duet__range_draw(range, replay->silence_draw);
 }
 
 /** The chain of a nonce: multilinear hashing, strongly universal in the sum's upper half. */

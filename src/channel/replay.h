@@ -37,7 +37,7 @@ int duet__replay_time(duet_replay *replay, const uint8_t nonce[DUET_NONCE_SIZE],
                       uint64_t now_ms);
 
 /** How long the listener of this cache is silent to a peer that does not authenticate: drawn once,
- * 30 to 90 seconds. */
-uint32_t duet__replay_silence_ms(const duet_replay *replay);
+ * from the range of the configuration. */
+uint32_t duet__replay_silence_ms(const duet_replay *replay, const duet_config *config);
 
 #endif

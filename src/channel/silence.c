@@ -94,7 +94,8 @@ duet_channel_silence(duet_channel *channel, int timeout_ms)
         return DUET_E_MISUSE;
     if (!listens)
         return DUET_OK; /* it spoke first: nobody probes it */
-    uint64_t end = channel->begun_ms + duet__replay_silence_ms(channel->replay);
+    uint64_t end =
+        channel->begun_ms + duet__replay_silence_ms(channel->replay, channel->session->config);
     channel->silent = 1;
     int result = keep_silent(channel, end, timeout_ms);
     channel->silent = result != DUET_OK;

@@ -270,6 +270,27 @@ duet_config_set(duet_config *config, enum duet_setting setting, uint64_t value)
     return DUET_OK;
 }
 
+uint32_t
+duet_config_time(const duet_config *config, enum duet_time which)
+{
+    static const struct duet__dialect none = {.silence_ms = {30000, 90000},
+                                              .linger_ms = {1000, 5000}};
+    const struct duet__dialect *dialect =
+        config->count > 0 && config->psks[0].dialect.used ? &config->psks[0].dialect : &none;
+
+    switch (which) {
+    case DUET_TIME_SILENCE_LEAST:
+        return dialect->silence_ms.least;
+    case DUET_TIME_SILENCE_MOST:
+        return dialect->silence_ms.most;
+    case DUET_TIME_LINGER_LEAST:
+        return dialect->linger_ms.least;
+    case DUET_TIME_LINGER_MOST:
+        return dialect->linger_ms.most;
+    }
+    return 0;
+}
+
 /* ---- What the application brings of its own (§6) ---- */
 
 static int

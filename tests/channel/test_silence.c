@@ -24,9 +24,41 @@ refuse_probe(struct ends *ends)
     assert_int_equal(duet_channel_handshake(ends->bottom, ENDS_PATIENCE), DUET_E_UNAUTHENTICATED);
 }
 
+/** Its range is the usual one, or the dialect's, which differs from secret to secret. */
+static void
+times_of_a_dialect(void **state)
+{
+    duet_config *config = ends_config(), *other = duet_config_new();
+    const uint8_t secret[64] = {1};
+
+    (void)state;
+    assert_int_equal(duet_config_time(config, DUET_TIME_LINGER_LEAST), 1000);
+    assert_int_equal(duet_config_time(config, DUET_TIME_LINGER_MOST), 5000);
+    assert_int_equal(duet_config_add_secret(other, secret, sizeof secret), DUET_OK);
+    assert_int_equal(duet_config_set(config, DUET_SET_DIALECT, 1), DUET_OK);
+    assert_int_equal(duet_config_set(other, DUET_SET_DIALECT, 1), DUET_OK);
+    for (int which = 0; which < 4; which++) {
+        uint32_t mine = duet_config_time(config, (enum duet_time)which);
+        assert_true(mine != duet_config_time(other, (enum duet_time)which));
+    }
+    uint32_t least = duet_config_time(config, DUET_TIME_SILENCE_LEAST);
+    uint32_t most = duet_config_time(config, DUET_TIME_SILENCE_MOST);
+    assert_true(least >= 30000 && least <= 45000 && most >= least + 30000 && most <= 120000);
+    for (size_t i = 0; i < 16; i++) {
+        duet_replay *replay = duet_replay_new(4);
+        assert_non_null(replay);
+        uint32_t drawn = duet__replay_silence_ms(replay, config);
+        assert_true(drawn >= least && drawn <= most);
+        duet_replay_free(replay);
+    }
+    duet_config_free(config);
+    duet_config_free(other);
+}
+
 static void
 time_is_drawn_once(void **state)
 {
+    duet_config *config = ends_config();
     uint32_t drawn[16];
     int differ = 0;
 
@@ -34,13 +66,14 @@ time_is_drawn_once(void **state)
     for (size_t i = 0; i < 16; i++) {
         duet_replay *replay = duet_replay_new(4);
         assert_non_null(replay);
-        drawn[i] = duet__replay_silence_ms(replay);
+        drawn[i] = duet__replay_silence_ms(replay, config);
         assert_true(drawn[i] >= 30000 && drawn[i] <= 90000);
-        assert_int_equal(duet__replay_silence_ms(replay), drawn[i]);
+        assert_int_equal(duet__replay_silence_ms(replay, config), drawn[i]);
         differ += drawn[i] != drawn[0];
         duet_replay_free(replay);
     }
     assert_true(differ > 0);
+    duet_config_free(config);
 }
 
 /** Neither bytes nor the end of the peer bring the time nearer; nothing is sent. */
@@ -218,10 +251,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(time_is_drawn_once), cmocka_unit_test(silence),
-        cmocka_unit_test(silence_is_stopped), cmocka_unit_test(unfinished_handshake),
-        cmocka_unit_test(top_is_not_silent),  cmocka_unit_test(requests),
-        cmocka_unit_test(info_sizes),         cmocka_unit_test(exports_and_receipts),
+        cmocka_unit_test(time_is_drawn_once),
+        cmocka_unit_test(times_of_a_dialect),
+        cmocka_unit_test(silence),
+        cmocka_unit_test(silence_is_stopped),
+        cmocka_unit_test(unfinished_handshake),
+        cmocka_unit_test(top_is_not_silent),
+        cmocka_unit_test(requests),
+        cmocka_unit_test(info_sizes),
+        cmocka_unit_test(exports_and_receipts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -427,6 +427,9 @@ test_who_is_let_in_behind_a_reload(void **state)
     profile->prelude_size[DUET_BOTTOM] = 1;
     assert_false(settings_admit(&now, &then, &info));
     profile->prelude_size[DUET_BOTTOM] = 0;
+    profile->dialect = 1;
+    assert_false(settings_admit(&now, &then, &info));
+    profile->dialect = 0;
     profile->hello_most++; /* asks nothing of a peer */
     assert_true(settings_admit(&now, &then, &info));
 

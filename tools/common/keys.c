@@ -321,6 +321,24 @@ fill_config(duet_config *config, struct key_facts *facts, const struct key_files
     return code;
 }
 
+/** Take a range of the configuration in place of the default one. */
+static void
+take_times(const duet_config *config, enum duet_time least, uint32_t *ms, uint32_t default_least,
+           uint32_t default_most)
+{
+    if (ms[0] != default_least || ms[1] != default_most)
+        return;
+    ms[0] = duet_config_time(config, least);
+    ms[1] = duet_config_time(config, (enum duet_time)(least + 1));
+}
+
+void
+keys_times(const duet_config *config, uint32_t *drain_ms, uint32_t *linger_ms)
+{
+    take_times(config, DUET_TIME_SILENCE_LEAST, drain_ms, 30000, 90000);
+    take_times(config, DUET_TIME_LINGER_LEAST, linger_ms, 1000, 5000);
+}
+
 int
 keys_config(duet_config **config, struct key_facts *facts, const struct key_files *files,
             enum duet_role role)

@@ -392,6 +392,9 @@ report_peer(const struct link *link)
 int
 link_open(struct link *link, const struct options *o, const char *address)
 {
+    uint32_t drain_ms[2] = {o->drain_least_ms, o->drain_most_ms};
+    uint32_t linger_ms[2] = {o->linger_least_ms, o->linger_most_ms};
+
     memset(link, 0, sizeof *link);
     link->rfd = link->wfd = -1;
     int code = check_ways(o, address);
@@ -407,9 +410,10 @@ link_open(struct link *link, const struct options *o, const char *address)
     if (duet_config_set(link->config, DUET_SET_FRAME_SIZE, FRAME) != DUET_OK ||
         duet_config_set(link->config, DUET_SET_MAX_PAYLOAD, PAYLOAD) != DUET_OK)
         return log_error(EXIT_FAILED, "frames of %d bytes are refused", FRAME);
-    link->linger_least_ms = o->linger_least_ms;
-    link->linger_most_ms = o->linger_most_ms;
-    code = gate_draw(&link->drain_ms, o->drain_least_ms, o->drain_most_ms);
+    keys_times(link->config, drain_ms, linger_ms);
+    link->linger_least_ms = linger_ms[0];
+    link->linger_most_ms = linger_ms[1];
+    code = gate_draw(&link->drain_ms, drain_ms[0], drain_ms[1]);
     if (code != EXIT_DONE)
         return code;
     link->replay = duet_replay_new(o->replay_size);

@@ -280,6 +280,12 @@ profile_text(const duet_key *profile, enum duet_profile_text which, size_t *size
     return profile != NULL ? duet_key_profile_text(profile, which, size) : NULL;
 }
 
+static int
+has_dialect(const duet_key *profile)
+{
+    return profile != NULL && duet_key_profile_number(profile, DUET_PROFILE_DIALECT) != 0;
+}
+
 /** Do two profiles ask a peer for the same? */
 static int
 same_profile(const duet_key *a, const duet_key *b)
@@ -287,6 +293,8 @@ same_profile(const duet_key *a, const duet_key *b)
     static const enum duet_profile_text texts[] = {DUET_PROFILE_LABEL, DUET_PROFILE_PRELUDE_TOP,
                                                    DUET_PROFILE_PRELUDE_BOTTOM};
 
+    if (has_dialect(a) != has_dialect(b))
+        return 0;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         size_t size, other_size;
         const uint8_t *text = profile_text(a, texts[i], &size);

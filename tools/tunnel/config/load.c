@@ -38,6 +38,8 @@ read_tunnel_keys(const struct settings *settings, struct tunnel_settings *t)
     if (t->exec != NULL && t->targets.count == 0 && strlist_add(&t->targets, "exec") != 0)
         code = log_error(EXIT_LIMIT, "no memory");
     log_place = NULL;
+    if (code == EXIT_DONE)
+        keys_times(t->config, &t->drain_least_ms, &t->linger_least_ms);
     return code;
 }
 
