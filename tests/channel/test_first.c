@@ -70,7 +70,7 @@ static void
 send_some(duet_channel *channel, int way, const uint8_t *data, size_t size)
 {
     duet_message message = {.data = data, .size = size, .code = 7};
-    duet_send_job job = {.channel = channel, .data = data, .size = size};
+    duet_job job = {.channel = channel, .data = data, .size = size};
     size_t sent;
 
     if (way == 0) {
@@ -80,8 +80,8 @@ send_some(duet_channel *channel, int way, const uint8_t *data, size_t size)
     } else if (way == 2) {
         assert_int_equal(duet_channel_send_messages(channel, &message, 1, &sent, 0), DUET_OK);
     } else {
-        duet_channel_send_many(&job, 1);
-        assert_int_equal(job.result, DUET_OK);
+        duet_channel_many(&job, 1);
+        assert_int_equal(job.send_result, DUET_OK);
     }
 }
 
