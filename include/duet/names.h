@@ -192,7 +192,6 @@ duet_session_ask(duet_session *session, enum duet_request request, const uint8_t
     case DUET_ASK_PING:
         return duet_session_ping(session, bytes);
     case DUET_ASK_REFRESH:
-        return duet_session_refresh(session, bytes);
     case DUET_ASK_ANSWER:
         return duet_session_refresh(session, bytes);
     }

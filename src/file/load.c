@@ -163,7 +163,7 @@ duet_config_load(duet_config **config, const char *path, duet_where *where)
 
     where = duet__where(where, &room);
     int result = duet_key_load(&key, DUET_KIND_ANY, path, where);
-    if (result != DUET_OK)
+    if (key == NULL)
         return result;
     if (*config == NULL)
         made = duet_config_new();
