@@ -238,6 +238,28 @@ seal_all(napi_env env, struct session *s, struct sealing *sealing, uint8_t *out)
     return result;
 }
 
+/** Fill a write, as the profile says: the buffer becomes a larger one where that takes bytes.
+ * Returns as seal_frame(). */
+static int
+fill_write(napi_env env, struct session *s, const void *frames, size_t size, napi_value *buffer)
+{
+    uint8_t filler[DUET_FILL_MOST], *whole;
+    void *out;
+    size_t put;
+
+    int result = duet_session_fill(s->handle, filler, sizeof filler, size, &put);
+    if (result != DUET_OK || put == 0)
+        return result;
+    if (napi_create_buffer(env, size + put, &out, buffer) != napi_ok) {
+        (void)napi_failed(env);
+        return 1;
+    }
+    whole = out;
+    memcpy(whole, frames, size);
+    memcpy(whole + size, filler, put);
+    return DUET_OK;
+}
+
 /** seal(code, goesOn, buffers): a Buffer of frames with these bytes, after what is pending. code 0:
  * the stream; else a message, or with goesOn a part of one that is not its last. */
 static napi_value
@@ -259,6 +281,8 @@ session_seal(napi_env env, napi_callback_info info)
         napi_create_buffer(env, sealing.size, &out, &buffer) != napi_ok)
         return napi_failed(env);
     int result = seal_all(env, s, &sealing, out);
+    if (result == DUET_OK)
+        result = fill_write(env, s, out, sealing.size, &buffer);
     if (result == DUET_OK)
         return buffer;
     return result > 0 ? NULL : session_result(env, s, result);

@@ -41,6 +41,7 @@ class Session(OneProcess):
         self._room = bytearray(65536)
         self._message = bytearray()  # a message that is not complete
         self._out = bytearray()
+        self._sealed = False
         self._failed: Optional[Error] = None
 
     # ---- Receiving ----
@@ -105,6 +106,7 @@ class Session(OneProcess):
             self._seal(view[:size], lib.DUET_CODE_MORE if code else 0)
             view = view[size:]
         self._seal(view, code)
+        self._sealed = True
 
     def _seal(self, view: memoryview, code: int) -> None:
         frame = bytearray(len(view) + lib.DUET_FRAME_OVERHEAD)
@@ -135,8 +137,18 @@ class Session(OneProcess):
     def outgoing(self) -> bytes:
         """What to write to the peer now; b"": nothing."""
         self._flush()
+        if self._sealed:
+            self._fill()
         out, self._out = bytes(self._out), bytearray()
         return out
+
+    def _fill(self) -> None:
+        """Fill what is to be written, as the profile says."""
+        room, put = bytearray(lib.DUET_FILL_MOST), ffi.new("size_t *")
+        self._check(lib.duet_session_fill(self._handle, ffi.from_buffer(room), len(room),
+                                          len(self._out), put))
+        self._out += memoryview(room)[:put[0]]
+        self._sealed = False
 
     def _flush(self) -> None:
         """Take what the library has pending: frames leave in the order in which they are sealed."""

@@ -59,6 +59,20 @@ class Two(Case):
                 self.assertEqual(top.receipt("top"), bottom.receipt("top"))
                 self.assertEqual(top.export(b"x", 9), bottom.export(b"x", 9))
 
+    def test_dialect(self) -> None:
+        """The first writes are filled, whatever they carry."""
+        profile = duet.Profile.parse(b"[Profile]\nDialect = secret\n")
+        top, bottom = pair(duet.Config(SECRET, profile=profile))
+        carry(top, bottom, 7)
+        sizes = []
+        for number in range(6):
+            bottom.send(b"x" * number)
+            data = bottom.outgoing()
+            sizes.append(len(data))
+            self.assertEqual(top.receive(data), [(0, b"x" * number)])
+        self.assertTrue(all(4360 <= size <= 5023 for size in sizes[:3]), sizes)
+        self.assertTrue(all(size < 100 for size in sizes[4:]), sizes)
+
     def test_library_frames(self) -> None:
         top, bottom = pair()
         carry(top, bottom)
