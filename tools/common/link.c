@@ -321,24 +321,6 @@ open_listener(struct link *link, const struct options *o, const char *address)
     return code;
 }
 
-/** Dial the peer, or the proxy that leads to it. */
-static int
-dial_peer(struct link *link, const struct options *o, const char *address)
-{
-    int timeout_ms = o->timeout_ms != 0 ? o->timeout_ms : CONNECT_MS;
-    struct proxy_route route;
-
-    int code = route_load(&route, o->proxy_url, o->proxy_auth);
-    if (code == EXIT_DONE)
-        code = dial_address(&link->dialled, route.kind != ROUTE_DIRECT ? route.address : address,
-                            timeout_ms);
-    link->rfd = link->wfd = link->dialled.fd;
-    if (code == EXIT_DONE && route.kind != ROUTE_DIRECT)
-        code = route_wait(&route, address, link->rfd, timeout_ms);
-    route_wipe(&route);
-    return code;
-}
-
 static int
 connect_wire(struct link *link, const struct options *o, const char *address)
 {
@@ -352,7 +334,9 @@ connect_wire(struct link *link, const struct options *o, const char *address)
         link->rfd = 0;
         link->wfd = 1;
     } else {
-        code = dial_peer(link, o, address);
+        code = route_dial(&link->dialled, o->proxy_url, o->proxy_auth, address,
+                          o->timeout_ms != 0 ? o->timeout_ms : CONNECT_MS);
+        link->rfd = link->wfd = link->dialled.fd;
     }
     return code == EXIT_DONE ? link_open_direct(link, o) : code;
 }

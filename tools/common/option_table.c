@@ -23,11 +23,14 @@ enum {
     REPLAY_MOST = 1 << 24, /* 2 GiB */
     POOL_MOST = 10000,
     PROBE_TRIES_MOST = 10000,
-    PROBE_PARALLEL_MOST = 1000
+    PROBE_PARALLEL_MOST = 1000,
+    HEALTH_MOST_MS = 25000, /* below the time that a failure is remembered */
 };
 
 static const char *const sides[] = {[TUNNEL_NONE] = "", "client", "server", NULL};
 static const char *const proxies[] = {"none", [PROXY_IN] = "in", "out", "both", NULL};
+static const char *const balances[] = {
+    [BALANCE_FIRST] = "first", [BALANCE_LEAST] = "least-connections", NULL};
 static const char *const formats[] = {[LOG_TEXT] = "text", "logfmt", "json", NULL};
 static const char *const logs[] = {[LOG_STDERR] = "stderr", "syslog", NULL};
 static const char *const forever[] = {"forever", NULL};
@@ -188,6 +191,11 @@ const struct option option_table[] = {
     {"target", 0, LIST(target_fault), FOR_TUNNEL, HEAD_OWN, TUNNEL(targets), NULL, "ADDRESS",
      "Forward connections to here; repeated: the next one is tried when one fails"},
 
+    {"balance", 0, CHOICE(balances), FOR_TUNNEL, HEAD_OWN, TUNNEL(balance), "first",
+     "first|least-connections", "Which of several targets is tried first"},
+    {"health-interval", 0, OPTION_SECONDS_OR_NEVER, 100, HEALTH_MOST_MS, NULL, NULL, FOR_SERVER,
+     HEAD_OWN, TUNNEL(health_ms), "never", "SECONDS|never",
+     "Connect to each target so often, and try those that do not answer last"},
     {"dial", 0, LIST(target_fault), FOR_SERVER, HEAD_OWN, TUNNEL(dial), NULL, "ADDRESS",
      "Do not listen but dial here, where a client awaits that; repeated: dial all of them"},
     {"await", 0, LIST(listen_fault), FOR_CLIENT, HEAD_OWN, TUNNEL(await), NULL, "ADDRESS",

@@ -8,7 +8,6 @@
 
 #include "address.h"
 #include "interrupt.h"
-#include "keys.h"
 #include "log.h"
 #include "os/os.h"
 
@@ -21,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 enum { REPLY_MOST = 8192, REQUEST_MOST = 2048, POLL_STEP_MS = 200 };
 
@@ -39,104 +37,6 @@ struct route_dialogue {
     size_t out_size, out_at, in_size, in_wanted;
     char reason[160];
 };
-
-/* ---- The proxy ---- */
-
-/** Where the address begins in a URL; NULL: it is no proxy's. */
-static const char *
-url_address(const char *url, enum route_kind *kind)
-{
-    static const char socks[] = "socks5://", socks_names[] = "socks5h://", http[] = "http://";
-
-    *kind = ROUTE_SOCKS5;
-    if (strncmp(url, socks, sizeof socks - 1) == 0)
-        return url + sizeof socks - 1;
-    if (strncmp(url, socks_names, sizeof socks_names - 1) == 0)
-        return url + sizeof socks_names - 1;
-    *kind = ROUTE_HTTP;
-    return strncmp(url, http, sizeof http - 1) == 0 ? url + sizeof http - 1 : NULL;
-}
-
-const char *
-route_fault(const char *url)
-{
-    enum route_kind kind;
-    const char *address = url_address(url, &kind);
-
-    if (address == NULL)
-        return "must be socks5://HOST:PORT or http://HOST:PORT";
-    if (strchr(address, '@') != NULL)
-        return "must not hold a name or a password, which others could read; put them into the "
-               "file that proxy-auth names";
-    if (strlen(address) >= sizeof((struct proxy_route *)NULL)->address)
-        return "is too long";
-    return address_fault(address, 0);
-}
-
-/** Copy a line without its end. Returns what follows it; NULL: it is too long or empty. */
-static const char *
-take_line(char out[ROUTE_WORD], const char *at, const char *end)
-{
-    size_t size = 0;
-
-    while (at + size < end && at[size] != '\n')
-        size++;
-    const char *next = at + size + (at + size < end);
-    if (size > 0 && at[size - 1] == '\r')
-        size--;
-    if (size == 0 || size >= ROUTE_WORD || memchr(at, 0, size) != NULL)
-        return NULL;
-    memcpy(out, at, size);
-    out[size] = 0;
-    return next;
-}
-
-static int
-load_credentials(struct proxy_route *route, const char *path)
-{
-    struct stat status;
-    struct text text;
-
-    int code = text_read(&text, path, EXIT_KEY);
-    if (code != EXIT_DONE)
-        return code;
-    const char *end = text.at + text.size;
-    const char *next = take_line(route->user, text.at, end);
-    if (next == NULL || take_line(route->password, next, end) == NULL)
-        code = log_error(EXIT_KEY,
-                         "%s: must have two lines, the proxy's user and the password, each of at "
-                         "most %d bytes",
-                         printable(path), ROUTE_WORD - 1);
-    else if (strchr(route->user, ':') != NULL && route->kind == ROUTE_HTTP)
-        code = log_error(EXIT_KEY, "%s: a user's name for an HTTP proxy holds no colon",
-                         printable(path));
-    else if (stat(path, &status) == 0 && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0 &&
-             getenv("CREDENTIALS_DIRECTORY") == NULL)
-        code = log_error(EXIT_KEY, "%s: can be read by others; chmod 600 it", printable(path));
-    text_free(&text);
-    return code;
-}
-
-int
-route_load(struct proxy_route *route, const char *url, const char *credentials)
-{
-    const char *address;
-
-    memset(route, 0, sizeof *route);
-    if (url == NULL)
-        return credentials == NULL
-                   ? EXIT_DONE
-                   : log_error(EXIT_USAGE, "proxy-auth needs proxy, which it is for");
-    address = url_address(url, &route->kind);
-    snprintf(route->address, sizeof route->address, "%s", address);
-    return credentials != NULL ? load_credentials(route, credentials) : EXIT_DONE;
-}
-
-void
-route_wipe(struct proxy_route *route)
-{
-    duet_wipe(route, sizeof *route);
-}
 
 /* ---- What is sent ---- */
 
@@ -466,7 +366,8 @@ route_step(struct route_dialogue *d, int fd)
     return result == ROUTE_FAILED ? ROUTE_FAILED : ROUTE_DONE;
 }
 
-int
+/** Do all of a dialogue on a descriptor. Returns an exit code. */
+static int
 route_wait(const struct proxy_route *route, const char *peer, int fd, int timeout_ms)
 {
     struct route_dialogue *d = route_begin(route, peer);
@@ -491,5 +392,22 @@ route_wait(const struct proxy_route *route, const char *peer, int fd, int timeou
                          route->address,
                          result == ROUTE_FAILED ? d->reason : "it does not answer in time");
     route_free(d);
+    return code;
+}
+
+int
+route_dial(struct dialled *dialled, const char *url, const char *credentials, const char *peer,
+           int timeout_ms)
+{
+    struct proxy_route route;
+
+    memset(dialled, 0, sizeof *dialled);
+    dialled->fd = -1;
+    int code = route_load(&route, url, credentials);
+    if (code == EXIT_DONE)
+        code = dial_address(dialled, url != NULL ? route.address : peer, timeout_ms);
+    if (code == EXIT_DONE && url != NULL)
+        code = route_wait(&route, peer, dialled->fd, timeout_ms);
+    route_wipe(&route);
     return code;
 }

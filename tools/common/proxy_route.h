@@ -1,13 +1,14 @@
 /*
  * The way to a peer through a proxy: SOCKS5 (RFC 1928, 1929) or HTTP's CONNECT (RFC 9110 §9.3.6).
  * The proxy resolves the peer's name. The dialogue never waits by itself; the tunnel drives it from
- * its loop, a command by route_wait().
+ * its loop, a command by route_dial().
  */
 #ifndef DUET_TOOL_PROXY_ROUTE_H
 #define DUET_TOOL_PROXY_ROUTE_H
 
+#include "dial.h"
+
 #include <stddef.h>
-#include <stdint.h>
 
 enum route_kind { ROUTE_DIRECT, ROUTE_SOCKS5, ROUTE_HTTP };
 
@@ -47,8 +48,9 @@ enum route_result route_step(struct route_dialogue *dialogue, int fd);
 /** Why it failed: a sentence, valid until route_free(). */
 const char *route_reason(const struct route_dialogue *dialogue);
 
-/** Do all of it on a descriptor, for timeout_ms at most. Returns an exit code, its message printed.
- */
-int route_wait(const struct proxy_route *route, const char *peer, int fd, int timeout_ms);
+/** Dial a peer, waiting for timeout_ms at most in each step: directly where url is NULL. Returns an
+ * exit code, its message printed; dialled as dial_address() leaves it. */
+int route_dial(struct dialled *dialled, const char *url, const char *credentials, const char *peer,
+               int timeout_ms);
 
 #endif

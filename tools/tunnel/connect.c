@@ -44,9 +44,23 @@ current_target(const struct connection *c)
 static uint64_t
 target_hash(const struct connection *c, size_t target)
 {
-    const char *name = c->settings->name, *address = connection_targets(c)->at[target];
+    return failures_target(c->settings->name, connection_targets(c)->at[target]);
+}
 
-    return failures_hash(failures_hash(0, name, strlen(name)), address, strlen(address));
+/** How many connections a target has now, where that decides. */
+static unsigned
+target_load(const struct connection *c, size_t target)
+{
+    const char *address = connection_targets(c)->at[target];
+    const struct connection *other;
+    unsigned load = 0;
+
+    if (c->settings->balance != BALANCE_LEAST)
+        return 0;
+    TAILQ_FOREACH (other, &c->service->connections, entry)
+        load += other != c && other->tunnel == c->tunnel && other->target != NULL &&
+                strcmp(other->target, address) == 0;
+    return load;
 }
 
 /** The current target failed: it comes last for a while. */
@@ -70,6 +84,7 @@ choose_target(struct connection *c)
 {
     struct dial *dial = c->dial;
     size_t count = connection_targets(c)->count, left = 0, chosen = count;
+    unsigned chosen_load = 0;
     int chosen_failed = 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -77,8 +92,11 @@ choose_target(struct connection *c)
             continue;
         left++;
         int failed = failures_has(&c->service->failures, target_hash(c, i), now_of(c));
-        if (chosen == count || (chosen_failed && !failed)) {
+        unsigned load = target_load(c, i);
+        if (chosen == count || failed < chosen_failed ||
+            (failed == chosen_failed && load < chosen_load)) {
             chosen = i;
+            chosen_load = load;
             chosen_failed = failed;
         }
     }

@@ -3,6 +3,7 @@
  */
 #include "failures.h"
 
+#include <string.h>
 uint64_t
 failures_hash(uint64_t seed, const void *bytes, size_t size)
 {
@@ -52,4 +53,10 @@ failures_has(const struct failures *failures, uint64_t hash, uint64_t now_ms)
         if (failures->entries[i].hash == hash && failures->entries[i].end_ms > now_ms)
             return 1;
     return 0;
+}
+
+uint64_t
+failures_target(const char *tunnel, const char *address)
+{
+    return failures_hash(failures_hash(0, tunnel, strlen(tunnel)), address, strlen(address));
 }

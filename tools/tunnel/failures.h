@@ -22,6 +22,9 @@ struct failures {
 /** The hash of a name: bytes, on top of another hash (0: none). */
 uint64_t failures_hash(uint64_t seed, const void *bytes, size_t size);
 
+/** The hash of a tunnel's target. */
+uint64_t failures_target(const char *tunnel, const char *address);
+
 void failures_add(struct failures *failures, uint64_t hash, uint64_t now_ms);
 void failures_forget(struct failures *failures, uint64_t hash);
 int failures_has(const struct failures *failures, uint64_t hash, uint64_t now_ms);

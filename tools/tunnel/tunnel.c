@@ -96,6 +96,8 @@ add_ports(struct tunnel *tunnel)
 {
     const struct tunnel_settings *settings = tunnel->settings;
 
+    if (health_renew(tunnel) != 0)
+        return log_error(EXIT_LIMIT, "%s: no memory", settings->name);
     if (settings->dial.count > 0)
         return pools_renew(tunnel) == 0 ? EXIT_DONE
                                         : log_error(EXIT_LIMIT, "%s: no memory", settings->name);
@@ -158,6 +160,7 @@ new_tunnel(struct service *service, struct generation *generation,
     TAILQ_INIT(&tunnel->waiting);
     TAILQ_INIT(&tunnel->queued);
     LIST_INIT(&tunnel->pools);
+    LIST_INIT(&tunnel->checks);
     if (tunnel->counters == NULL || gate_draw(&tunnel->drain_ms, settings->drain_least_ms,
                                               settings->drain_most_ms) != EXIT_DONE) {
         free(tunnel);
@@ -199,6 +202,7 @@ release_tunnel(struct tunnel *tunnel)
     TAILQ_REMOVE(&tunnel->service->tunnels, tunnel, entry);
     close_ports(tunnel);
     pools_stop(tunnel);
+    health_stop(tunnel);
     free_counters(tunnel->service, tunnel->counters);
     generation_release(tunnel->generation);
     source_limit_free(&tunnel->sources);
@@ -256,6 +260,7 @@ tunnels_renew(struct service *service)
         tunnel->retired = 1;
         close_ports(tunnel);
         pools_stop(tunnel);
+        health_stop(tunnel);
     }
     for (size_t i = 0; i < settings->tunnel_count; i++) {
         tunnel = find_tunnel(service, &settings->tunnels[i]);
@@ -275,6 +280,7 @@ tunnels_close_ports(struct service *service)
     TAILQ_FOREACH (tunnel, &service->tunnels, entry) {
         close_ports(tunnel);
         pools_stop(tunnel);
+        health_stop(tunnel);
     }
 }
 

@@ -62,9 +62,10 @@ struct tunnel {
     const struct tunnel_settings *settings; /* of the current generation */
     struct generation *generation;
     LIST_HEAD(ports, port) ports;
-    LIST_HEAD(pools, pool) pools; /* of pool.c: one for each address that a server dials */
-    struct connections waiting;   /* peers that came to a reversed client, the best first */
-    struct connections queued;    /* plain connections for which none waits */
+    LIST_HEAD(checks, check) checks; /* of health.c: one for each target */
+    LIST_HEAD(pools, pool) pools;    /* of pool.c: one for each address that a server dials */
+    struct connections waiting;      /* peers that came to a reversed client, the best first */
+    struct connections queued;       /* plain connections for which none waits */
     struct counters *counters;
     struct source_limit sources;
     struct limit_log limits[LIMITS];
@@ -140,6 +141,14 @@ void tunnel_release_unused(struct tunnel *tunnel);
 
 /** Release all; no connection is left. */
 void tunnels_free(struct service *service);
+
+/* ---- health.c: whether a server's targets answer ---- */
+
+/** Check the targets as the tunnel's settings say, from now on. Returns 0, or -1: no memory. */
+int health_renew(struct tunnel *tunnel);
+
+/** Check no more. */
+void health_stop(struct tunnel *tunnel);
 
 /* ---- pool.c: a server that dials ---- */
 

@@ -186,6 +186,11 @@ check_way(const struct settings *settings, const struct tunnel_settings *t, stru
                        "%stunnel %s: %sexec is for a client, in the place of %starget, %sawait and "
                        "%sproxy",
                        at, t->name, dashes, dashes, dashes, dashes);
+    if (t->health_ms >= 0 && t->side == TUNNEL_CLIENT)
+        settings_fault(faults,
+                       "%stunnel %s: %shealth-interval is for a server; a client's targets see a "
+                       "check as a peer that does not authenticate",
+                       at, t->name, dashes);
     if (t->proxy_url == NULL)
         return;
     if (t->side == TUNNEL_SERVER ? t->dial.count == 0 : t->await.count > 0)

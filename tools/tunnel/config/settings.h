@@ -30,6 +30,9 @@ enum tunnel_side {
     TUNNEL_SERVER  /* duet in, plain out */
 };
 
+/** Which target is tried first. */
+enum balance { BALANCE_FIRST, BALANCE_LEAST };
+
 /** Where PROXY headers are: a set. */
 enum proxy_use {
     PROXY_IN = 1, /* what is accepted begins with one */
@@ -45,6 +48,8 @@ struct tunnel_settings {
     char *socket_mode;     /* of the files of Unix sockets, in octal; NULL: by the umask */
     char *socket_owner, *socket_group; /* names or numbers; NULL: who starts the service */
     struct strlist targets;            /* addresses, tried in order, one at least */
+    unsigned balance;                  /* enum balance */
+    int health_ms;                     /* how often a server's targets are checked; -1: never */
     struct strlist dial;               /* a server that is reversed: where it dials */
     struct strlist await;              /* a client that is reversed: where such servers come in */
     char *exec;                        /* a command that leads to the server; NULL: none */
