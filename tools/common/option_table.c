@@ -24,7 +24,7 @@ enum {
     POOL_MOST = 10000,
     PROBE_TRIES_MOST = 10000,
     PROBE_PARALLEL_MOST = 1000,
-    HEALTH_MOST_MS = 25000, /* below the time that a failure is remembered */
+    HEALTH_MOST_MS = 25000 /* below the time that a failure is remembered */
 };
 
 static const char *const sides[] = {[TUNNEL_NONE] = "", "client", "server", NULL};
