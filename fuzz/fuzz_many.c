@@ -52,15 +52,14 @@ static duet_replay *replay;
 /* ---- Set-up ---- */
 
 static duet_config *
-configure(void)
+configure(int initiates)
 {
     static const uint8_t secret[64] = {2};
     duet_config *config = duet_config_new();
     uint32_t state = 1;
 
-    need(config != NULL);
-    need(duet_config_add_secret(config, secret, sizeof secret) == DUET_OK);
-    need(duet_config_set(config, DUET_SET_PATTERNS, 1 << DUET_PATTERN_SECRET) == DUET_OK);
+    need(config != NULL && duet_config_add_secret(config, secret, sizeof secret) == DUET_OK);
+    config->patterns = initiates ? 1u << DUET_PATTERN_SECRET : 0;
     config->profile.hello_least = config->profile.hello_most = 400;
     config->profile.rotate_frames = 3;
     config->profile.rotate_blocks = 9;
@@ -72,8 +71,9 @@ configure(void)
 }
 
 static void
-open_end(unsigned n, const duet_config *config, int initiates, uint32_t frame_size)
+open_end(unsigned n, duet_config *const configs[2], int initiates, uint32_t frame_size)
 {
+    const duet_config *config = configs[initiates];
     const uint8_t salt[16] = {(uint8_t)(n / 2)};
     enum duet_role role = n % 2 == 0 ? DUET_TOP : DUET_BOTTOM;
     struct end *end = &ends[n];
@@ -100,16 +100,16 @@ static void
 begin(uint8_t kinds, uint8_t sizes)
 {
     static const uint32_t frame_sizes[4] = {150, 1500, 9000, 16384};
-    static duet_config *config;
+    static duet_config *configs[2]; /* of preset sessions, of those with a handshake */
 
-    if (config == NULL)
-        config = configure();
+    for (int i = 0; i < 2 && configs[1] == NULL; i++)
+        configs[i] = configure(i);
     wires_begin(kinds & 0x0f);
     wires_in_vain = judge_wait;
     replay = duet_replay_new(ENDS);
     need(replay != NULL);
     for (unsigned n = 0; n < ENDS; n++)
-        open_end(n, config, kinds >> (ENDS / 2 + n / 2) & 1, frame_sizes[sizes >> (n / 2 * 2) & 3]);
+        open_end(n, configs, kinds >> (ENDS / 2 + n / 2) & 1, frame_sizes[sizes >> (n & 6) & 3]);
     source_at = 0;
     budget = BUDGET;
     scarce = 0;

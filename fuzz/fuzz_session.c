@@ -44,8 +44,10 @@ configure(uint8_t seed, unsigned patterns)
     need(config != NULL &&
          duet_key_new(&identity, DUET_KIND_IDENTITY, key, DUET_KEY_SIZE, 0) == DUET_OK);
     need(duet__config_add_secret(config, secret, sizeof secret, 0) == DUET_OK);
-    need(duet_config_set(config, DUET_SET_PATTERNS, patterns) == DUET_OK);
-    need(duet_config_add(config, identity) == DUET_OK);
+    if (patterns != 0) { /* else for preset sessions, which have neither */
+        need(duet_config_set(config, DUET_SET_PATTERNS, patterns) == DUET_OK);
+        need(duet_config_add(config, identity) == DUET_OK);
+    }
     duet_key_free(identity);
     config->profile.rotate_frames = 2;
     config->profile.rotate_blocks = 6;
@@ -58,17 +60,17 @@ configure(uint8_t seed, unsigned patterns)
 static void
 begin(uint8_t setup)
 {
-    static duet_config *configs[3][2];
+    static duet_config *configs[4][2];
     static const uint8_t salt[16] = {1};
     unsigned pattern = setup & 3;
     enum duet_role role = setup & 4 ? DUET_BOTTOM : DUET_TOP;
     enum duet_role other = setup & 4 ? DUET_TOP : DUET_BOTTOM;
     uint8_t random[DUET_RANDOM_SIZE];
 
-    for (unsigned i = 0; configs[2][1] == NULL && i < 6; i++)
-        configs[i / 2][i % 2] = configure((uint8_t)(1 + i % 2), 1u << i / 2);
-    duet_config *const *both = configs[pattern % 3];
-    both[0]->speak_first = (setup & 8) != 0;
+    for (unsigned i = 0; configs[3][1] == NULL && i < 8; i++)
+        configs[i / 2][i % 2] = configure((uint8_t)(1 + i % 2), i < 6 ? 1u << i / 2 : 0);
+    duet_config *const *both = configs[pattern];
+    both[0]->speak_first = pattern < 3 && (setup & 8) != 0;
     memset(random, 7, sizeof random);
     if (pattern == 3) {
         need(duet_session_new_preset(&ours, both[0], role, salt, sizeof salt) == DUET_OK);

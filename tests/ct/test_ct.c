@@ -60,12 +60,13 @@ ask(struct pair_end *end, enum duet_request request)
 
 /** A whole session, both ends of it under watch. */
 static void
-session(enum duet_pattern pattern)
+session(enum duet_pattern pattern, int dialect)
 {
     static struct pair pair;
     const struct pair_options options = {
         .pattern = pattern,
         .hello_size = 290,
+        .dialect = dialect,
         .rotate_frames = 2,
         .rotate_blocks = 20,
         .no_hybrid = 1, /* ML-KEM is libcrypto's, and branches on a public matrix of the seed's */
@@ -236,7 +237,7 @@ main(int argc, char **argv)
     pair_hide = hide;
     pair_show = show;
     for (int pattern = 0; pattern < 3; pattern++)
-        session((enum duet_pattern)pattern);
+        session((enum duet_pattern)pattern, pattern % 2);
     batch();
     forgery();
     if (!UNDER_MSAN) /* which minds that memchr passes over digits in search of a line's end */
