@@ -121,8 +121,8 @@ typedef struct duet_opening {
  * opening   in: what it is made of.
  *
  * Returns as duet_channel_open(); DUET_E_MISUSE also where size is another one, a setting of config
- * cannot have its effect, the stream lacks a function, one of tx and rx is missing, not started or within a frame, both have one key and the
- * same counter blocks, or the limit of tx is 0.
+ * cannot have its effect, the stream lacks a function, one of tx and rx is missing, not started or
+ * within a frame, both have one key and the same counter blocks, or the limit of tx is 0.
  * Source: docs/protocol.md §3 "The raw cipher", "Preset sessions", §4.   Since 0.2.
  */
 DUET_API DUET_CHECKED int duet_channel_open_with(duet_channel **channel,

@@ -61,10 +61,10 @@ int keys_set_rules(duet_config *config, const struct key_files *files);
  * any case; NULL: not wanted. Returns an exit code. */
 int keys_config(duet_config **config, struct key_facts *facts, const struct key_files *files,
                 enum duet_role role);
-/** Where the options say the defaults, take the times of the configuration, which with a dialect are
- * others. Each is a pair, the least and the most, in milliseconds. */
-void keys_times(const duet_config *config, uint32_t *drain_ms, uint32_t *linger_ms);
-
 void key_facts_free(struct key_facts *facts);
+
+/** Where options have their defaults, take the times of the configuration: a dialect has others.
+ * Each is a pair, the least and the most, in milliseconds. */
+void keys_times(const duet_config *config, uint32_t *drain_ms, uint32_t *linger_ms);
 
 #endif
