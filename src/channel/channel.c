@@ -71,8 +71,9 @@ duet__channel_fail(duet_channel *channel, int result, const char *what, int reas
 int
 duet__channel_check(duet_channel *channel, int result)
 {
+    if (result == DUET_OK)
+        return DUET_OK;
     const duet_result_info *info = duet_explain(result);
-
     if (info != NULL && info->kind != DUET_CLASS_FATAL && info->kind != DUET_CLASS_THEIRS)
         return result;
     return duet__channel_fail(channel, result, NULL, 0);
