@@ -21,7 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WIRE = 70000, LARGE = 300000 };
+enum { WIRE = 70000, LARGE = 300000, HOLES = 5 << 20 };
 
 static struct options options;
 
@@ -249,14 +249,18 @@ send_files(void)
 
     folder_make("src/small", "small", 5);
     folder_make("src/large", large, sizeof large);
+    /* Large enough to go in ranges, where streams are agreed on, and quickly read. */
+    folder_make("src/holes", "holes", 5);
+    need(truncate("src/holes", HOLES) == 0);
     options.operands = paths;
     options.operand_count = 2;
     cmd_send.run(&options);
     need(folder_is("src/small", "small", 5) && folder_is("src/large", large, sizeof large));
-    need(folder_count("src") == 2 && folder_count(".") == 1);
+    need(folder_size("src/holes") == HOLES);
+    need(folder_count("src") == 3 && folder_count(".") == 1);
 }
 
-/** setup: which end, whether --force, whether the peer closes at its end. */
+/** setup: which end, whether --force, whether the peer closes at its end, whether --streams. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -269,6 +273,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&options, 0, sizeof options);
     options.idle_ms = -1;
     options.progress = PROGRESS_NONE;
+    options.streams = setup & 8 ? 4 : 0;
     folder_begin();
     if (setup & 1)
         send_files();

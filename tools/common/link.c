@@ -15,7 +15,6 @@
 #include "os/socket.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -425,38 +424,6 @@ void
 link_stop_listening(struct link *link)
 {
     end_wait(link, 1);
-}
-
-void
-link_receipt(const struct link *link, char out[2 * DUET_RECEIPT_SIZE + 1], enum duet_role role)
-{
-    duet_info info;
-
-    out[0] = 0;
-    if (link->channel == NULL)
-        return;
-    duet_channel_info(link->channel, &info);
-    if (info.receipts & 1u << role)
-        to_hex(out, info.receipt[role], sizeof info.receipt[role]);
-}
-
-void
-link_report_receipts(const struct link *link)
-{
-    char receipt[2 * DUET_RECEIPT_SIZE + 1];
-    duet_info info;
-
-    link_receipt(link, receipt, DUET_TOP);
-    if (receipt[0] != 0)
-        log_verbose("receipt of TOP %s", receipt);
-    link_receipt(link, receipt, DUET_BOTTOM);
-    if (receipt[0] != 0)
-        log_verbose("receipt of BOTTOM %s", receipt);
-    if (link->channel == NULL)
-        return;
-    duet_channel_info(link->channel, &info);
-    if (info.refreshes > 0)
-        log_verbose("refreshes %" PRIu64, info.refreshes);
 }
 
 /** The command of --exec ends when its streams do; else it gets SIGTERM. */

@@ -3,12 +3,16 @@
  * in tools/transfer/receiver.c.
  */
 #include "commands.h"
+#include "interrupt.h"
 #include "log.h"
 #include "open_files.h"
 #include "receiver.h"
 #include "retry.h"
 
+#include <signal.h>
 #include <string.h>
+
+static int failed_before; /* 1: the transfer before did not succeed */
 
 /** One transfer: wait for a peer, and receive what it sends. Returns an exit code. */
 static int
@@ -32,12 +36,17 @@ recv_once(void *context, const char *address)
                               .most_files = o->most_files,
                               .most_open = open_files_most(),
                               .on_settled = receiver_on_settled,
+                              .is_stopped = receiver_is_stopped,
                               .context = r};
     if (receiver_init(r) != 0)
         return log_error(EXIT_LIMIT, "no memory");
     int code = store_open(&r->store, o->out != NULL ? o->out : ".");
     if (code == EXIT_DONE)
         code = carrier_run(&r->carrier, address);
+    /* Stopped while it waits for a peer, as a service is: nothing is left undone. */
+    if (interrupted() == SIGTERM && r->carrier.sent_ms == 0 && !failed_before)
+        code = EXIT_DONE;
+    failed_before = code != EXIT_DONE;
     if (!r->carrier.left_behind && !r->streams.left_behind) /* else the program ends now */
         receiver_free(r);
     return code;
@@ -47,6 +56,8 @@ static int
 recv_run(struct options *o)
 {
     static struct receiver receiver;
+
+    failed_before = 0;
 
     if (o->stdio && o->out != NULL && strcmp(o->out, "-") == 0)
         return log_error(EXIT_USAGE, "recv: --stdio has taken standard output");

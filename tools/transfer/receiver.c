@@ -115,13 +115,25 @@ act_on(struct receiver *r, struct store_item *item, enum store_answer answer)
     }
 }
 
+int
+receiver_is_stopped(void *context)
+{
+    struct receiver *r = context;
+
+    return carrier_stopped(&r->carrier);
+}
+
 void
 receiver_on_settled(void *context, struct store_item *item, int how)
 {
     struct receiver *r = context;
 
-    if (how == STORE_AS_FILE) {
+    if (how == STORE_LATER) {
+        item->state = ITEM_TURN;
+    } else if (how == STORE_AS_FILE) {
         item->kind = OFFER_FILE;
+        if (item->index - r->first < r->oldest - r->first)
+            r->oldest = item->index; /* those after it wait for it again */
         act_on(r, item, store_look_again(&r->store, item));
     } else if (how >= 0) {
         answer_stored(r, item, (enum stored_how)how);
@@ -134,12 +146,13 @@ receiver_on_settled(void *context, struct store_item *item, int how)
 static void
 take_turns(struct receiver *r)
 {
-    for (; r->oldest != r->offers; r->oldest++) {
+    while (r->oldest != r->offers) {
         struct store_item *item = &r->items[r->oldest % RECEIVER_WINDOW];
-        if (item->state == ITEM_TURN)
-            store_group_add(&r->store, item);
-        else if (item->state != ITEM_GROUP && item->state != ITEM_SETTLED)
+        if (item->state != ITEM_TURN && item->state != ITEM_GROUP && item->state != ITEM_SETTLED)
             break;
+        r->oldest++;
+        if (item->state == ITEM_TURN)
+            store_group_add(&r->store, item); /* which may set `oldest` back */
     }
     while (r->first != r->offers && r->items[r->first % RECEIVER_WINDOW].state == ITEM_SETTLED)
         r->items[r->first++ % RECEIVER_WINDOW].state = ITEM_FREE;
@@ -441,7 +454,9 @@ close_transfer(struct receiver *r)
     if (!r->ended || r->first != r->offers)
         return log_error(EXIT_TRUNCATED,
                          "the peer closed before it had sent all; " TRANSFER_RESUME);
-    store_sync_names(&r->store);
+    int disk = store_sync_names(&r->store);
+    if (disk != EXIT_DONE)
+        return disk;
     if (streams_receipt(&r->streams, r->whole, r->whole_count) != 0)
         return log_error(EXIT_FAILED, "a further stream has not ended in order: nothing says that "
                                       "both ends hold the same; " TRANSFER_RESUME);

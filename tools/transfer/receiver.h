@@ -39,6 +39,7 @@ int receiver_work(void *context);
 
 /** What the store calls when an item of a group is settled. */
 void receiver_on_settled(void *context, struct store_item *item, int how);
+int receiver_is_stopped(void *context);
 
 /** Make it ready. It is all zeros but for what the options say. Returns 0, or -1. */
 int receiver_init(struct receiver *receiver);

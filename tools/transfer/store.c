@@ -36,6 +36,9 @@ store_open(struct store *store, const char *folder)
         return log_error(EXIT_LOCAL, "%s: %s; make the folders above it, or choose another with -o",
                          printable(folder), errno_text());
     store->root = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct stat status;
+    if (store->root >= 0 && fstat(store->root, &status) == 0)
+        store->device = status.st_dev;
     if (store->root >= 0 && faccessat(store->root, ".", W_OK | X_OK, AT_EACCESS) == 0)
         return EXIT_DONE;
     return log_error(EXIT_LOCAL, "%s: %s; choose a folder where you may write with -o",
@@ -48,6 +51,8 @@ store_close(struct store *store)
     folders_restore(store);
     if (store->cached_fd >= 0)
         close(store->cached_fd);
+    while (store->mount_count > 0)
+        close(store->mounts[--store->mount_count].fd);
     if (store->root >= 0)
         close(store->root);
     store->root = store->cached_fd = -1;
@@ -105,7 +110,7 @@ meet_other(struct store *store, struct store_item *item, int folder, const char 
     if (store->update) {
         if (status->st_mtim.tv_sec > item->seconds ||
             (status->st_mtim.tv_sec == item->seconds &&
-             status->st_mtim.tv_nsec >= (long)item->nanoseconds))
+             status->st_mtim.tv_nsec > (long)item->nanoseconds))
             return STORE_IS_KEPT;
         item->replaces = 1;
         return want_rest(item, folder, base);

@@ -16,10 +16,11 @@
 
 enum {
     STORE_GROUP = 1024, /* files that are put on the disk together, at most */
-    STORE_FEW = 8       /* so many are put there one by one, which spares other programs' data */
+    STORE_FEW = 8,      /* so many are put there one by one, which spares other programs' data */
+    STORE_MOUNTS = 16   /* file systems below the folder; where there are more, all are synced */
 };
 
-enum { STORE_AS_FILE = 100 }; /* beside enum stored_how */
+enum { STORE_AS_FILE = 100, STORE_LATER = 101 }; /* beside enum stored_how */
 
 /** What is to be done about an offer. */
 enum store_answer {
@@ -78,8 +79,15 @@ struct store_folder {
 };
 
 struct store {
-    int root;   /* the folder; -1 with stream */
-    int stream; /* 1: the one file goes to standard output */
+    int root;     /* the folder; -1 with stream */
+    dev_t device; /* its file system */
+    struct {
+        dev_t device;
+        int fd;
+    } mounts[STORE_MOUNTS]; /* other file systems that are mounted below it */
+    unsigned mount_count;
+    int many_mounts; /* 1: there are more of them */
+    int stream;      /* 1: the one file goes to standard output */
     unsigned force, update, keep_both, checksum, hidden, no_perms, owner, xattrs;
     int dry;                         /* 1: a dry run: nothing is made or changed */
     uint64_t most_bytes, most_files; /* 0: no limit */
@@ -97,8 +105,10 @@ struct store {
     char why[700]; /* a refusal, for the peer and for here */
     int code;      /* the exit code of the last refusal that is a local failure */
     /** An item of the group is settled: how, a refusal (-1) with store->why, or
-     * STORE_AS_FILE: a hard link that is to be looked at anew, as a file. */
+     * STORE_AS_FILE: a hard link that is to be looked at anew, as a file; STORE_LATER: its turn
+     * comes again when that file is settled. */
     void (*on_settled)(void *context, struct store_item *item, int how);
+    int (*is_stopped)(void *context); /* 1: the transfer has to end */
     void *context;
 };
 
@@ -144,8 +154,8 @@ void store_group_add(struct store *store, struct store_item *item);
 /** Put the group on the disk and under its names; on_settled() is called for each. */
 void store_group_settle(struct store *store);
 
-/** All offers are settled: what was stored is on the disk by its name. */
-void store_sync_names(struct store *store);
+/** All offers are settled: what was stored is on the disk by its name. Returns an exit code. */
+int store_sync_names(struct store *store);
 
 /* ---- Within the store ---- */
 
@@ -166,6 +176,9 @@ int name_check(const char *name);
 /** Open the folder of an item's name; *base is the rest of it. The descriptor is the store's.
  * Returns it; -1 with store->why. */
 int folder_of(struct store *store, const struct store_item *item, const char **base);
+
+/** A folder is in use: note the file system that it is on, to be synced. */
+void store_note_mount(struct store *store, int folder);
 
 /** OFFER_FOLDER and OFFER_FOLDER_DONE. */
 enum store_answer folder_offer(struct store *store, struct store_item *item);

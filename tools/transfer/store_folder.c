@@ -26,6 +26,7 @@ cache_folder(struct store *store, const char *name, size_t size, int fd)
     if (store->cached_fd >= 0)
         close(store->cached_fd);
     store->cached_fd = fd;
+    store_note_mount(store, fd);
     memcpy(store->cached, name, size);
     store->cached[size] = 0;
 }

@@ -34,13 +34,50 @@ sync_file(struct store *store, const struct store_item *item)
     return 0;
 }
 
+void
+store_note_mount(struct store *store, int folder)
+{
+    struct stat status;
+
+    if (store->dry || fstat(folder, &status) != 0 || status.st_dev == store->device)
+        return;
+    for (unsigned i = 0; i < store->mount_count; i++)
+        if (store->mounts[i].device == status.st_dev)
+            return;
+    int copy = store->mount_count < STORE_MOUNTS ? fcntl(folder, F_DUPFD_CLOEXEC, 0) : -1;
+    if (copy < 0) {
+        store->many_mounts = 1;
+        return;
+    }
+    store->mounts[store->mount_count].device = status.st_dev;
+    store->mounts[store->mount_count++].fd = copy;
+}
+
+/** Sync every file system that the transfer wrote to. Returns 0, or -1 with errno. */
+static int
+sync_file_systems(const struct store *store)
+{
+    int result = 0, error = 0;
+
+    if (store->many_mounts)
+        sync();
+    for (unsigned i = 0; i <= store->mount_count; i++)
+        if (duet__os_sync_all(i == 0 ? store->root : store->mounts[i - 1].fd) != 0) {
+            result = -1;
+            if (error == 0 || has_no_sync(error))
+                error = errno;
+        }
+    errno = error;
+    return result;
+}
+
 /** Put the content of the group's files on the disk. Returns 0; an errno that holds for all. */
 static int
 sync_group(struct store *store)
 {
     if (store->group_files <= STORE_FEW || store->stream)
         return 0; /* each by itself: settle_file() */
-    if (duet__os_sync_all(store->root) == 0)
+    if (sync_file_systems(store) == 0)
         return 0;
     if (!has_no_sync(errno))
         return errno;
@@ -97,11 +134,16 @@ store_group_settle(struct store *store)
 {
     int error = sync_group(store);
     unsigned count = store->group_count;
+    int waits = 0;
 
     store->group_count = 0; /* what on_settled() adds is another group's */
     for (unsigned i = 0; i < count; i++) {
         struct store_item *item = store->group[i];
         int result = -1;
+        if (waits && item->kind != OFFER_FILE) {
+            store->on_settled(store->context, item, STORE_LATER);
+            continue;
+        }
         if (item->kind == OFFER_FILE)
             result = settle_file(store, item, error);
         else if (item->kind == OFFER_FOLDER_DONE)
@@ -111,6 +153,7 @@ store_group_settle(struct store *store)
         if (item->fd >= 0 && !store->stream)
             close(item->fd);
         item->fd = -1;
+        waits |= result == STORE_AS_FILE; /* a folder must not be done before its content is */
         store->on_settled(store->context, item, result == 0 ? STORED_NEW : result);
     }
     store->group_files = 0;
@@ -132,9 +175,13 @@ store_group_add(struct store *store, struct store_item *item)
         store_group_settle(store);
 }
 
-void
+int
 store_sync_names(struct store *store)
 {
-    if (store->root >= 0 && duet__os_sync_all(store->root) != 0)
-        (void)fsync(store->root);
+    if (store->root < 0 || store->dry || sync_file_systems(store) == 0)
+        return EXIT_DONE;
+    if (has_no_sync(errno) && (fsync(store->root) == 0 || has_no_sync(errno)))
+        return EXIT_DONE; /* store_lacks() has warned of it, where files were stored */
+    return log_error(EXIT_LOCAL, "the disk reports an error, so what came may not be on it: %s",
+                     errno_text());
 }

@@ -19,6 +19,21 @@
 
 enum { WRITE_OUT = 16 << 20 }; /* bytes */
 
+/** Open an unfinished file that had its mode already when a transfer was cut, and may not be
+ * written to. Returns its descriptor; -1. */
+static int
+open_read_only(int folder, const char *part, int flags)
+{
+    struct stat status;
+    int fd = openat(folder, part, (flags & ~O_ACCMODE) | O_RDONLY);
+    int lifted =
+        fd >= 0 && fstat(fd, &status) == 0 && part_is_ours(&status) && fchmod(fd, 0600) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return lifted ? openat(folder, part, flags) : -1;
+}
+
 /** Open the unfinished file: one of our own to continue, or a new one. Returns its descriptor; -1
  * with errno. *fresh: 1 when it is new. */
 static int
@@ -32,6 +47,8 @@ open_part_file(int folder, const char *part, int *fresh)
     if (fd >= 0 || errno != EEXIST)
         return fd;
     fd = openat(folder, part, flags);
+    if (fd < 0 && errno == EACCES)
+        fd = open_read_only(folder, part, flags);
     if (fd >= 0 && fstat(fd, &status) == 0 && part_is_ours(&status)) {
         (void)fchmod(fd, 0600);
         *fresh = 0;
@@ -148,6 +165,8 @@ write_zeros(struct store *store, struct store_item *item, uint64_t size)
     int result = 0;
 
     while (size > 0 && result == 0) {
+        if (store->is_stopped(store->context))
+            return store_refuse(store, item, "interrupted");
         size_t part = size < sizeof zeros ? (size_t)size : sizeof zeros;
         result = write_bytes(store, item, zeros, part);
         size -= part;
