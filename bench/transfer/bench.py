@@ -19,6 +19,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 DUET = os.environ.get("DUET", "duet")
+LOSS = 0.0001  # of packets
 CIPHER = "aes128-gcm@openssh.com"
 
 
@@ -76,18 +77,25 @@ class Bench:
 
     # ---- The contenders: each returns the seconds that it took ----
 
-    def duet(self, source, target, delay=None):
+    def duet(self, source, target, delay=None, streams=1):
         listen = free_port()
         receiver = subprocess.Popen([DUET, "recv", "-q", "-k", self.key, "-o", target, "-l", f"127.0.0.1:{listen}"])
         await_port(listen)
         relay = self.relay(listen, delay)
         began = time.monotonic()
-        subprocess.run([DUET, "send", "-q", "-k", self.key, source, f"127.0.0.1:{relay.port}"], check=True)
+        subprocess.run([DUET, "send", "-q", "-k", self.key, "--streams", str(streams), source, f"127.0.0.1:{relay.port}"], check=True)
         if receiver.wait() != 0:
             sys.exit("duet recv failed")
         took = time.monotonic() - began
         relay.end()
         return took
+
+    def one(self, source, target, delay=None):
+        """One stream, where duet has four."""
+        return self.duet(source, target, delay)
+
+    def four(self, source, target, delay=None):
+        return self.duet(source, target, delay, streams=4)
 
     def scp(self, source, target, delay=None):
         return self.timed(delay, lambda port: ["scp", "-q", "-r", *self.sshd.options(port), source, f"127.0.0.1:{target}/"])
@@ -127,7 +135,7 @@ class Bench:
         class Relay:
             def __init__(self):
                 self.port = free_port()
-                self.process = subprocess.Popen([sys.executable, HERE / "relay.py", str(self.port), str(target), str(delay)])
+                self.process = subprocess.Popen([sys.executable, HERE / "relay.py", str(self.port), str(target), *map(str, delay)])
                 await_port(self.port)
 
             def end(self):
@@ -147,6 +155,7 @@ class Bench:
     # ---- A row of the table ----
 
     def measure(self, name, source, contenders, delay=None, again=False):
+        """delay: of the relay, in ms, and its share of lost packets. The first contender is duet."""
         times = {c: [] for c in contenders}
         for _ in range(self.rounds):
             for c in contenders:
@@ -157,7 +166,7 @@ class Bench:
         shutil.rmtree(self.folder / "target", ignore_errors=True)
         medians = {c: statistics.median(t) for c, t in times.items()}
         for c in contenders:
-            print(f"{name:34} {c:6} {medians[c]:8.2f} s   {medians[c] / medians['duet']:5.2f} times duet's", flush=True)
+            print(f"{name:34} {c:6} {medians[c]:8.2f} s   {medians[c] / medians[contenders[0]]:5.2f} times duet's", flush=True)
 
 
 def main():
@@ -166,9 +175,10 @@ def main():
     parser.add_argument("--disk", default="/var/tmp", help="a folder on a disk")
     parser.add_argument("--memory", default="/dev/shm", help="a folder in memory (tmpfs)")
     parser.add_argument("--mib", type=int, default=2048, help="size of the large file")
-    parser.add_argument("only", nargs="*", help="large, small, equal, far; default all")
+    parser.add_argument("--lossy-mib", type=int, default=256, help="size of the file for the way with losses")
+    parser.add_argument("only", nargs="*", help="large, small, equal, far, lossy; default all")
     arguments = parser.parse_args()
-    wanted = arguments.only or ["large", "small", "equal", "far"]
+    wanted = arguments.only or ["large", "small", "equal", "far", "lossy"]
     for where in (arguments.memory, arguments.disk):
         with tempfile.TemporaryDirectory(dir=where) as folder:
             folder = pathlib.Path(folder)
@@ -196,7 +206,14 @@ def main():
                 far.mkdir()
                 for n in range(60):
                     (far / f"{n}").write_bytes(os.urandom(300000))
-                bench.measure("60 files of 300 KB, 200 ms away", far, ["duet", *ssh[1:]], delay=100)
+                bench.measure("60 files of 300 KB, 200 ms away", far, ["duet", *ssh[1:]], delay=(100,))
+            if "lossy" in wanted and label == "memory":
+                large = folder / "lossy"
+                with open(large, "wb") as out:
+                    for _ in range(arguments.lossy_mib):
+                        out.write(os.urandom(1 << 20))
+                bench.measure(f"{arguments.lossy_mib} MiB, 100 ms and losses", large, ["four", "one", *ssh[1:]], delay=(50, LOSS))
+                large.unlink()
             if bench.sshd:
                 bench.sshd.process.terminate()
                 bench.sshd.process.wait()
