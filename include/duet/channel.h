@@ -210,7 +210,9 @@ DUET_API DUET_CHECKED int duet_channel_send(duet_channel *channel, const void *d
  * Frames over 1 MiB (only where DUET_SET_MAX_PAYLOAD allows them) never become a partial frame,
  * unless DUET_SET_BUFFERED is set. One that a deadline cuts in two lies unverified in the buffer
  * and goes on only there: leave the buffer alone until then, and wipe it if you give up. For such a
- * frame under another code DUET_E_CODE is returned before its MAC is checked.
+ * frame under another code DUET_E_CODE is returned before its MAC is checked. So is DUET_E_ROOM for
+ * a frame of any size: somebody on the wire may have changed LENGTH or CODE, within your limit; to
+ * receive the frame, with room for it, tells.
  * Source: docs/protocol.md §1 "A receiver".   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_channel_recv(duet_channel *channel, void *buffer, size_t size,
@@ -262,7 +264,7 @@ DUET_API DUET_CHECKED int duet_channel_recv_message(duet_channel *channel, uint3
  * most   bytes that the message may have. The memory grows with what comes.
  *
  * Returns DUET_OK: the message is whole; DUET_AGAIN, DUET_SLOW: call again, and it goes on where
- * it was; DUET_E_ROOM: it is larger than most. The channel is as before: call again with a larger
+ * it was; DUET_E_ROOM: it is larger than most, by a LENGTH that is not verified yet. The channel is as before: call again with a larger
  * most, or have the parts, first those that have come, by duet_channel_recv_message() until its
  * code is not DUET_CODE_MORE (duet_channel_next_frame() has the size of a part). Stream calls
  * return DUET_E_CODE until then. DUET_E_MEMORY: call again; DUET_CLOSED; or a fatal result.
@@ -346,7 +348,8 @@ typedef struct duet_exchange_io {
  *
  * Returns DUET_OK when all is accepted and room bytes are received; DUET_CLOSED when all is sent
  * and the peer closed before room bytes came; else as duet_channel_send() and duet_channel_recv().
- *  Source: docs/protocol.md §1.   Since 0.1.
+ * When sending has failed, what has come is received first, and then that is returned: what may
+ * still come is received by the other calls.   Source: docs/protocol.md §1.   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_channel_exchange(duet_channel *channel, duet_exchange_io *io,
                                                 int timeout_ms);

@@ -49,6 +49,9 @@ exchange_step(duet_channel *channel, struct exchange *both)
         return both->received;
     if (both->sent == DUET__STEP_MORE || both->received == DUET__STEP_MORE)
         return DUET__STEP_MORE;
+    /* Sending has failed, and what has come is taken: the peer may wait for what it cannot get. */
+    if (both->received == DUET_AGAIN && both->sent != DUET_OK && !is_under_way(both->sent))
+        return channel->dry ? both->sent : (int)DUET__STEP_MORE;
     /* After a short read a polled call asks the wire again (see call.c). */
     if (both->received == DUET_AGAIN && both->rx.polled && !channel->dry)
         return DUET__STEP_MORE;

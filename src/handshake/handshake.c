@@ -224,8 +224,12 @@ duet__handshake_read(struct duet__handshake *handshake, uint8_t *hello, size_t s
     if (handshake->pattern != DUET_PATTERN_SECRET)
         return read_noise(handshake, hello + WIRE_HELLO_HEAD, length);
     duet__sha256_update(&handshake->transcript, hello, WIRE_HELLO_HEAD + length);
-    return duet__params_read(&handshake->theirs,
-                             (struct duet__bytes){hello + WIRE_HELLO_HEAD, length});
+    int result = duet__params_read(&handshake->theirs,
+                                   (struct duet__bytes){hello + WIRE_HELLO_HEAD, length});
+    /* BOTTOM skips an offer; an answer that nobody asked for is a protocol error. */
+    if (result == DUET_OK && handshake->role == DUET_TOP && handshake->theirs.has_kem)
+        return DUET_E_PROTOCOL;
+    return result;
 }
 
 /* ---- The session secret ---- */
@@ -285,6 +289,7 @@ duet__handshake_finish(struct duet__handshake *handshake, uint8_t exporter[WIRE_
                        (struct duet__bytes){handshake->secret, sizeof handshake->secret});
     duet_wipe(prk, sizeof prk);
     duet_wipe(&handshake->noise, sizeof handshake->noise);
+    duet__hybrid_wipe(&handshake->hybrid); /* m3 may wait for long, and needs none of it */
 }
 
 void

@@ -17,7 +17,9 @@ duet__hybrid_offer(struct duet__hybrid *hybrid)
     if (hybrid->setting == DUET_HYBRID_OFF)
         return DUET_OK;
     hybrid->offered = 1;
-    return duet__mlkem_generate(&hybrid->pair, hybrid->bytes, hybrid->draw);
+    int result = duet__mlkem_generate(&hybrid->pair, hybrid->bytes, hybrid->draw);
+    duet_wipe(hybrid->draw, sizeof hybrid->draw);
+    return result;
 }
 
 void
@@ -56,6 +58,7 @@ duet__hybrid_answer(struct duet__hybrid *hybrid, const struct duet__params *thei
         return DUET_E_PROTOCOL;
     int result = duet__mlkem_encapsulate(hybrid->bytes, hybrid->shared, theirs->kem + SUITE_SIZE,
                                          hybrid->draw);
+    duet_wipe(hybrid->draw, sizeof hybrid->draw);
     hybrid->agreed = result == DUET_OK;
     return result;
 }
@@ -68,6 +71,8 @@ duet__hybrid_take(struct duet__hybrid *hybrid, const struct duet__params *theirs
     if (!hybrid->offered || !is_proper(theirs, DUET__MLKEM_TEXT))
         return DUET_E_PROTOCOL;
     int result = duet__mlkem_decapsulate(hybrid->shared, hybrid->pair, theirs->kem + SUITE_SIZE);
+    duet__mlkem_free(hybrid->pair);
+    hybrid->pair = NULL;
     hybrid->agreed = result == DUET_OK;
     return result;
 }

@@ -83,7 +83,8 @@ agreement_fits(const struct duet_session *s)
     return !missing && agreement->max_payload[s->role] <= s->config->max_payload;
 }
 
-/** Trusted peers hold for an own handshake too: who proves no key is not among them. */
+/** Trusted peers hold for an own handshake too: a peer that proves no key is not among them. Our
+ * own key is never a peer's. */
 static int
 check_peer(struct duet_session *s)
 {
@@ -93,6 +94,10 @@ check_peer(struct duet_session *s)
         memcpy(s->peer_key, agreement->peer_key, sizeof s->peer_key);
         s->has_peer_key = 1;
     }
+    int is_ours = agreement->has_peer_key && s->config->has_identity &&
+                  duet__equal(s->peer_key, s->config->identity.public_key, sizeof s->peer_key);
+    if (is_ours)
+        return duet__session_fail(s, DUET_E_UNTRUSTED, NULL);
     if (!s->config->has_peers ||
         (agreement->has_peer_key && duet__config_trusts(s->config, s->peer_key)))
         return DUET_OK;

@@ -207,6 +207,34 @@ vanished(void **state)
     ends_close(&ends);
 }
 
+/** When nothing can be sent any more, what has come is received, and the call does not wait for what
+ * the peer may never send. */
+static void
+sending_fails(void **state)
+{
+    static uint8_t data[1000], had[2000];
+
+    (void)state;
+    for (int polled = 0; polled < 2; polled++) {
+        struct ends ends;
+        duet_exchange_io io = {
+            .data = data, .size = sizeof data, .buffer = had, .room = sizeof had};
+        size_t n;
+        ends_open_direct(&ends);
+        ends_handshake(&ends);
+        assert_int_equal(duet_channel_send(ends.bottom, data, 600, &n, 0), DUET_OK);
+        assert_int_equal(shutdown(ends.bottom_fd, SHUT_RD), 0);
+        assert_int_equal(duet_channel_exchange(ends.top, &io, polled ? 0 : ENDS_PATIENCE),
+                         DUET_E_TRUNCATED);
+        assert_int_equal(io.got, 600);
+        assert_int_equal(duet_channel_send(ends.bottom, data, 30, &n, 0), DUET_OK);
+        assert_int_equal(duet_channel_recv(ends.top, had, sizeof had, &n, 1, ENDS_PATIENCE),
+                         DUET_OK);
+        assert_int_equal(n, 30);
+        ends_close(&ends);
+    }
+}
+
 int
 main(void)
 {
@@ -217,6 +245,7 @@ main(void)
         cmocka_unit_test(one_sided),
         cmocka_unit_test(closed_early),
         cmocka_unit_test(vanished),
+        cmocka_unit_test(sending_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -144,6 +144,32 @@ trusted_peers_hold(void **state)
     }
 }
 
+/** Without a list any proven key is taken, but not this side's own: a reflection, or a stolen
+ * identity. */
+static void
+our_own_key_is_no_peers(void **state)
+{
+    struct duet__identity identity;
+
+    (void)state;
+    for (int is_ours = 0; is_ours < 2; is_ours++) {
+        context_reset();
+        memset(&pair, 0, sizeof pair);
+        memset(identity.private_key, 0x31, sizeof identity.private_key);
+        top->config = configure(HANDSHAKE);
+        bottom->config = configure(HANDSHAKE);
+        assert_int_equal(duet__config_set_identity(bottom->config, &identity), DUET_OK);
+        own.with_key = 1;
+        memcpy(own.peer_key, bottom->config->identity.public_key, sizeof own.peer_key);
+        own.peer_key[0] ^= !is_ours;
+        assert_int_equal(pair_sessions(&pair), DUET_OK);
+        assert_int_equal(pair_settle(&pair), is_ours ? DUET_E_UNTRUSTED : DUET_OK);
+        if (is_ours)
+            has_ended(bottom, DUET_E_UNTRUSTED);
+        pair_close(&pair);
+    }
+}
+
 /** A listener that holds several secrets tries each under the own schedule. */
 static void
 several_secrets(void **state)
@@ -173,6 +199,7 @@ main(void)
         cmocka_unit_test(other_peers_meet_silence),
         cmocka_unit_test(they_do_not_talk_with_the_standard),
         cmocka_unit_test(trusted_peers_hold),
+        cmocka_unit_test(our_own_key_is_no_peers),
         cmocka_unit_test(several_secrets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
