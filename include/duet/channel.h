@@ -263,11 +263,12 @@ DUET_API DUET_CHECKED int duet_channel_recv_message(duet_channel *channel, uint3
  * size   out: verified bytes, after every result: of a message that is not whole what came so far.
  * most   bytes that the message may have. The memory grows with what comes.
  *
- * Returns DUET_OK: the message is whole; DUET_AGAIN, DUET_SLOW: call again, and it goes on where
- * it was; DUET_E_ROOM: it is larger than most, by a LENGTH that is not verified yet. The channel is as before: call again with a larger
- * most, or have the parts, first those that have come, by duet_channel_recv_message() until its
- * code is not DUET_CODE_MORE (duet_channel_next_frame() has the size of a part). Stream calls
- * return DUET_E_CODE until then. DUET_E_MEMORY: call again; DUET_CLOSED; or a fatal result.
+ * Returns DUET_OK: the message is whole; DUET_AGAIN, DUET_SLOW: call again, and it goes on where it
+ * was; DUET_E_ROOM: it is larger than most, by a LENGTH that is not verified yet. The channel is as
+ * before: call again with a larger most, or have the parts, first those that have come, by
+ * duet_channel_recv_message() until its code is not DUET_CODE_MORE (duet_channel_next_frame() has
+ * the size of a part). Stream calls return DUET_E_CODE until then. DUET_E_MEMORY: call again;
+ * DUET_CLOSED; or a fatal result.
  * Source: docs/protocol.md §1 "MORE".   Since 0.2.
  */
 DUET_API DUET_CHECKED int duet_channel_recv_all(duet_channel *channel, uint32_t *code,
