@@ -36,6 +36,7 @@ enum duet_kind {
     DUET_KIND_IDENTITY,               /**< an X25519 key pair */
     DUET_KIND_PEERS,                  /**< trusted peers, each a name and a public key, unique */
     DUET_KIND_PROFILE,                /**< what both parties agree on beside the secret */
+    DUET_KIND_SEALED,                 /**< of a file: a secret or an identity under a passphrase */
     DUET_KIND_UNKNOWN = DUET_KIND_ANY /**< from duet_kind_of(): none of them */
 };
 
@@ -106,13 +107,17 @@ DUET_API DUET_CHECKED int duet_key_parse(duet_key **key, enum duet_kind kind, co
  *
  * key, kind, where   as duet_key_parse().
  * path               in: a NUL-terminated path.
+ * passphrase         in: size bytes that open a sealed file, which takes about half a second and
+ *                    128 MiB; NULL: none, and DUET_KIND_SEALED in where->found tells a sealed one.
  *
  * Returns DUET_OK; with *key NULL and the sentence in where: DUET_E_IO (the file cannot be read, or
  * not safely: path, kind of file, owner, mode, size), DUET_E_FORMAT (its text), DUET_E_MISUSE (its
- * last day has passed; no such kind), DUET_E_MEMORY, DUET_E_CRYPTO. The text is wiped.   Since 0.2.
+ * last day has passed; no such kind), DUET_E_FORGED (another passphrase, or a damaged sealed file),
+ * DUET_E_MEMORY, DUET_E_CRYPTO. The text is wiped.
+ * Source: docs/protocol.md "Sealed key files".   Since 0.2.
  */
 DUET_API DUET_CHECKED int duet_key_load(duet_key **key, enum duet_kind kind, const char *path,
-                                        duet_where *where);
+                                        const char *passphrase, size_t size, duet_where *where);
 
 /**
  * Write the text of a secret or an identity, private key included. The caller wipes it.
@@ -126,11 +131,19 @@ DUET_API DUET_CHECKED int duet_key_load(duet_key **key, enum duet_kind kind, con
  */
 DUET_API DUET_CHECKED int duet_key_format(const duet_key *key, char *out, size_t cap, size_t *size);
 
-/** Write a secret or an identity into a new file of mode 0600, all of it or nothing. path: in,
- * NUL-terminated; an existing file is never overwritten. Returns DUET_OK; with the sentence in
- * where DUET_E_IO (it exists, the folder cannot be written, no space); DUET_E_MISUSE (another
- * kind), DUET_E_MEMORY.   Since 0.2. */
-DUET_API DUET_CHECKED int duet_key_save(const duet_key *key, const char *path, duet_where *where);
+/**
+ * Write a secret or an identity into a new file of mode 0600, all of it or nothing.
+ *
+ * path         in: NUL-terminated; an existing file is never overwritten.
+ * passphrase   in: size bytes, 1 and more, that seal the file; NULL: none.
+ * where        out: the sentence; may be NULL.
+ *
+ * Returns DUET_OK; DUET_E_IO (it exists, the folder cannot be written, no space, no randomness),
+ * DUET_E_MISUSE (another kind), DUET_E_LENGTH (an empty passphrase), DUET_E_MEMORY, DUET_E_CRYPTO.
+ * Source: docs/protocol.md "Sealed key files".   Since 0.2.
+ */
+DUET_API DUET_CHECKED int duet_key_save(const duet_key *key, const char *path,
+                                        const char *passphrase, size_t size, duet_where *where);
 
 /** Wipe and free; NULL is fine.   Since 0.2. */
 DUET_API void duet_key_free(duet_key *key);

@@ -5,6 +5,7 @@
 #include "file/file.h"
 
 #include "os/os.h"
+#include "secret/sealed.h"
 #include "session/config.h"
 
 #include <duet/session.h>
@@ -90,6 +91,7 @@ refuse_readable(const struct duet__file *file, int refused, duet_where *where)
     return refused;
 }
 
+/** A key of a file's text, which is not sealed. */
 static int
 take_key(duet_key **key, enum duet_kind kind, const struct duet__file *file, duet_where *where)
 {
@@ -112,8 +114,37 @@ take_key(duet_key **key, enum duet_kind kind, const struct duet__file *file, due
     return result;
 }
 
+/** A key of a file that is sealed. */
+static int
+take_sealed(duet_key **key, enum duet_kind kind, const struct duet__file *file,
+            struct duet__bytes passphrase, duet_where *where)
+{
+    struct duet__owned_text text;
+
+    int result = duet__file_check(file, DUET_KIND_SEALED, where);
+    if (result != DUET_OK)
+        return result;
+    if (passphrase.data == NULL) {
+        where->found = DUET_KIND_SEALED;
+        return duet__file_refuse(where, DUET_E_FORMAT, "is sealed with a passphrase");
+    }
+    result =
+        duet__sealed_open(&text, (struct duet__bytes){file->text, file->size}, passphrase, where);
+    if (result == DUET_E_FORGED)
+        return duet__file_refuse(where, result, "the passphrase is wrong, or the file is damaged");
+    if (result != DUET_OK)
+        return result;
+    struct duet__file opened = *file; /* the same owner and mode */
+    opened.text = text.text;
+    opened.size = text.size;
+    result = take_key(key, kind, &opened, where);
+    duet__owned_text_free(&text);
+    return result;
+}
+
 int
-duet_key_load(duet_key **key, enum duet_kind kind, const char *path, duet_where *where)
+duet_key_load(duet_key **key, enum duet_kind kind, const char *path, const char *passphrase,
+              size_t size, duet_where *where)
 {
     struct duet__file file;
     duet_where room;
@@ -126,7 +157,10 @@ duet_key_load(duet_key **key, enum duet_kind kind, const char *path, duet_where 
         duet__file_read(&file, path, kind != DUET_KIND_ANY ? kind : DUET_KIND_SECRET, where);
     if (result != DUET_OK)
         return result;
-    result = take_key(key, kind, &file, where);
+    if (duet_kind_of(file.text, file.size) == DUET_KIND_SEALED)
+        result = take_sealed(key, kind, &file, (struct duet__bytes){passphrase, size}, where);
+    else
+        result = take_key(key, kind, &file, where);
     duet__file_free(&file);
     return result;
 }
@@ -149,6 +183,7 @@ duet_config_add(duet_config *config, const duet_key *key)
     case DUET_KIND_PROFILE:
         return duet__config_set_profile(config, &key->profile);
     case DUET_KIND_ANY:
+    case DUET_KIND_SEALED:
         break;
     }
     return DUET_E_MISUSE;
@@ -162,7 +197,7 @@ duet_config_load(duet_config **config, const char *path, duet_where *where)
     duet_key *key;
 
     where = duet__where(where, &room);
-    int result = duet_key_load(&key, DUET_KIND_ANY, path, where);
+    int result = duet_key_load(&key, DUET_KIND_ANY, path, NULL, 0, where);
     if (key == NULL)
         return result;
     if (*config == NULL)

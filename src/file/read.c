@@ -40,7 +40,7 @@ duet__file_refuse(duet_where *where, int result, const char *format, ...)
 static int
 is_private(enum duet_kind kind)
 {
-    return kind == DUET_KIND_SECRET || kind == DUET_KIND_IDENTITY;
+    return kind == DUET_KIND_SECRET || kind == DUET_KIND_IDENTITY || kind == DUET_KIND_SEALED;
 }
 
 /** systemd's credentials are readable by nobody else, whatever their mode says. */
@@ -174,6 +174,7 @@ check_kind(const struct duet__file *file, enum duet_kind wanted, duet_where *whe
         [DUET_KIND_IDENTITY] = "an identity",
         [DUET_KIND_PEERS] = "a peers file",
         [DUET_KIND_PROFILE] = "a profile",
+        [DUET_KIND_SEALED] = "sealed with a passphrase",
     };
     enum duet_kind kind = duet_kind_of(file->text, file->size);
     int bare = kind == DUET_KIND_UNKNOWN && duet__is_bare_key(file->text, file->size);

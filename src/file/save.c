@@ -4,6 +4,7 @@
 #include "file/file.h"
 
 #include "os/os.h"
+#include "secret/sealed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -51,23 +52,50 @@ duet__file_write(const char *path, const char *text, size_t size, duet_where *wh
     return duet__file_refuse(where, DUET_E_IO, "%s; nothing is left of the key", reason);
 }
 
-int
-duet_key_save(const duet_key *key, const char *path, duet_where *where)
+/** The text of a key, to be released by duet__owned_text_free(). */
+static int
+format_key(struct duet__owned_text *text, const duet_key *key)
 {
-    size_t size, used;
+    *text = (struct duet__owned_text){0};
+    int result = duet_key_format(key, NULL, 0, &text->size);
+    if (result != DUET_E_ROOM)
+        return result;
+    text->text = malloc(text->size);
+    if (text->text == NULL)
+        return DUET_E_MEMORY;
+    return duet_key_format(key, text->text, text->size, &text->size);
+}
+
+static int
+seal_text(struct duet__owned_text *text, const char *passphrase, size_t size, duet_where *where)
+{
+    struct duet__owned_text sealed;
+    uint8_t salt[DUET__SALT];
+
+    if (duet__os_random(salt, sizeof salt) != 0)
+        return duet__file_refuse(where, DUET_E_IO, "the system has no randomness");
+    int result = duet__sealed_make(&sealed, (struct duet__bytes){text->text, text->size},
+                                   (struct duet__bytes){passphrase, size}, salt, DUET__WORK);
+    if (result == DUET_OK) {
+        duet__owned_text_free(text);
+        *text = sealed;
+    }
+    return result;
+}
+
+int
+duet_key_save(const duet_key *key, const char *path, const char *passphrase, size_t size,
+              duet_where *where)
+{
+    struct duet__owned_text text;
     duet_where room;
 
     where = duet__where(where, &room);
-    int result = duet_key_format(key, NULL, 0, &size);
-    if (result != DUET_E_ROOM)
-        return result;
-    char *text = malloc(size);
-    if (text == NULL)
-        return DUET_E_MEMORY;
-    result = duet_key_format(key, text, size, &used);
+    int result = format_key(&text, key);
+    if (result == DUET_OK && passphrase != NULL)
+        result = seal_text(&text, passphrase, size, where);
     if (result == DUET_OK)
-        result = duet__file_write(path, text, used, where);
-    duet_wipe(text, size);
-    free(text);
+        result = duet__file_write(path, text.text, text.size, where);
+    duet__owned_text_free(&text);
     return result;
 }

@@ -31,6 +31,8 @@ duet_kind_of(const char *text, size_t size)
         return DUET_KIND_IDENTITY;
     if (duet__text_is(ini.name, "Profile"))
         return DUET_KIND_PROFILE;
+    if (duet__text_is(ini.name, "Sealed"))
+        return DUET_KIND_SEALED;
     /* public: a section's name */
     return ini.name.size > 5 && memcmp(ini.name.at, "Peer ", 5) == 0 ? DUET_KIND_PEERS
                                                                      : DUET_KIND_UNKNOWN;
@@ -132,6 +134,7 @@ key_read(duet_key *key, const char *text, size_t size, duet_where *where)
     case DUET_KIND_PROFILE:
         return duet__profile_parse(&key->profile, text, size, where);
     case DUET_KIND_ANY:
+    case DUET_KIND_SEALED:
         break;
     }
     return DUET_E_MISUSE;

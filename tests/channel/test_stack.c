@@ -53,25 +53,25 @@ CALL(c_explain, duet_explain(DUET_E_IO) == NULL)
 CALL(c_kernel, duet_kernel_name() == NULL || duet_constants() == NULL)
 CALL(c_secret_new, duet_key_new(&secret, DUET_KIND_SECRET, NULL, 1024, 0))
 CALL(c_secret_format, duet_key_format(secret, text, sizeof text, &text_size))
-CALL(c_secret_save, duet_key_save(secret, path, &where))
+CALL(c_secret_save, duet_key_save(secret, path, NULL, 0, &where))
 static void
 c_secret_free(void)
 {
     duet_key_free(secret);
 }
 CALL(c_secret_parse, duet_key_parse(&secret, DUET_KIND_SECRET, text, text_size, &where))
-CALL(c_secret_load, duet_key_load(&secret, DUET_KIND_SECRET, path, &where))
+CALL(c_secret_load, duet_key_load(&secret, DUET_KIND_SECRET, path, NULL, 0, &where))
 CALL(c_kind_of, duet_kind_of(text, text_size) != DUET_KIND_SECRET)
 CALL(c_identity_new, duet_key_new(&identity, DUET_KIND_IDENTITY, NULL, 0, 0))
 CALL(c_identity_format, duet_key_format(identity, text, sizeof text, &text_size))
-CALL(c_identity_save, duet_key_save(identity, path, &where))
+CALL(c_identity_save, duet_key_save(identity, path, NULL, 0, &where))
 static void
 c_identity_free(void)
 {
     duet_key_free(identity);
 }
 CALL(c_identity_parse, duet_key_parse(&identity, DUET_KIND_IDENTITY, text, text_size, &where))
-CALL(c_identity_load, duet_key_load(&identity, DUET_KIND_IDENTITY, path, &where))
+CALL(c_identity_load, duet_key_load(&identity, DUET_KIND_IDENTITY, path, NULL, 0, &where))
 
 static void
 c_peers_parse(void)

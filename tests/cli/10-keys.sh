@@ -101,7 +101,7 @@ for file in /etc/passwd noise.key; do # a file that is not a key may be readable
     expect 8 "^duet: $file: is not a file that duet knows" duet key show $file
 done
 expect 8 "No such file" duet key show nothing
-expect 2 "duet key show FILE" duet key look secret.key
+expect 2 "it is one of show, passphrase, rotate" duet key look secret.key
 expect 8 "chmod 600" duet pipe -k secret.key -i open.id 127.0.0.1:1
 expect 8 "No such file" duet pipe -k secret.key -i missing.id 127.0.0.1:1
 expect 8 "is a shared secret" duet pipe -k secret.key -i secret.key 127.0.0.1:1

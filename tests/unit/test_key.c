@@ -117,7 +117,8 @@ kinds(void **state)
     assert_int_equal(duet_key_parse(&key, DUET_KIND_ANY, "x", 1, &where), DUET_E_FORMAT);
     assert_non_null(strstr(where.reason, "not a file that duet knows"));
     assert_int_equal(duet_key_parse(&key, (enum duet_kind)7, "x", 1, &where), DUET_E_MISUSE);
-    assert_int_equal(duet_key_load(&key, (enum duet_kind)7, "/dev/null", &where), DUET_E_MISUSE);
+    assert_int_equal(duet_key_load(&key, (enum duet_kind)7, "/dev/null", NULL, 0, &where),
+                     DUET_E_MISUSE);
 }
 
 /** What a key has, and nothing where its kind has no such thing. */
@@ -152,7 +153,7 @@ holds(void **state)
                          i < 2 ? DUET_E_ROOM : DUET_E_MISUSE);
         assert_int_equal(duet_key_find(keys[i], duet_key_public_key(identity, 0)) != NULL, i == 2);
     }
-    assert_int_equal(duet_key_save(peers, "/nowhere/at/all", NULL), DUET_E_MISUSE);
+    assert_int_equal(duet_key_save(peers, "/nowhere/at/all", NULL, 0, NULL), DUET_E_MISUSE);
     assert_string_equal(duet_key_find(peers, duet_key_public_key(identity, 0)), "ann");
     assert_null(duet_key_find(peers, bytes));
     for (int i = 0; i < 4; i++)

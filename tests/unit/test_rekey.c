@@ -117,10 +117,10 @@ files(void **state)
     assert_int_equal(duet_key_new(&secret, DUET_KIND_SECRET, NULL, DUET_SECRET_DEFAULT, 0),
                      DUET_OK);
     assert_int_equal(duet_key_new(&identity, DUET_KIND_IDENTITY, NULL, 0, 0), DUET_OK);
-    assert_int_equal(duet_key_save(secret, "secret", &where), DUET_OK);
-    assert_int_equal(duet_key_save(secret, "secret", &where), DUET_E_IO);
+    assert_int_equal(duet_key_save(secret, "secret", NULL, 0, &where), DUET_OK);
+    assert_int_equal(duet_key_save(secret, "secret", NULL, 0, &where), DUET_E_IO);
     assert_non_null(strstr(where.reason, "never overwritten"));
-    assert_int_equal(duet_key_save(identity, "identity", NULL), DUET_OK);
+    assert_int_equal(duet_key_save(identity, "identity", NULL, 0, NULL), DUET_OK);
     duet_key_text(public_key, duet_key_public_key(identity, 0));
     snprintf(text, sizeof text, "[Peer ann]\nPublicKey = %s\n", public_key);
     write_text("peers", text);
@@ -138,7 +138,8 @@ files(void **state)
     assert_int_equal(config->has_peers, 1);
     assert_int_equal(config->profile.label_size, 5);
     duet_key_free(secret);
-    assert_int_equal(duet_key_load(&secret, DUET_KIND_SECRET, "peers", &where), DUET_E_FORMAT);
+    assert_int_equal(duet_key_load(&secret, DUET_KIND_SECRET, "peers", NULL, 0, &where),
+                     DUET_E_FORMAT);
     assert_int_equal(where.found, DUET_KIND_PEERS);
     assert_null(secret);
     duet_key_free(identity);

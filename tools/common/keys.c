@@ -6,6 +6,7 @@
 #include "keys.h"
 
 #include "log.h"
+#include "passphrase.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { PASSPHRASES = 3 };     /* tries */
 enum { FILE_MOST = 1 << 20 }; /* bytes: a secret of 64 KiB takes 93,000, 4,096 peers 500,000 */
 
 /* ---- Reading a file ---- */
@@ -140,7 +142,8 @@ keys_refuse(int code, const char *path, enum duet_kind wanted, int result, const
 {
     if (result == DUET_E_MEMORY)
         return log_error(EXIT_LIMIT, "%s: no memory", printable(path));
-    if (where->found != DUET_KIND_UNKNOWN && wanted != DUET_KIND_UNKNOWN)
+    if (where->found != DUET_KIND_UNKNOWN && where->found != DUET_KIND_SEALED &&
+        wanted != DUET_KIND_UNKNOWN)
         return refuse_kind(code, path, wanted, where->found);
     if (result == DUET_E_IO && is_key_itself(path))
         return refuse_key_itself(code);
@@ -153,6 +156,29 @@ keys_refuse(int code, const char *path, enum duet_kind wanted, int result, const
     if (result == DUET_E_FORMAT && strchr(where->reason, ';') == NULL)
         return log_error(code, "%s: %s; %s", printable(path), where->reason, cure_of(code));
     return log_error(code, "%s: %s", printable(path), where->reason);
+}
+
+/* ---- Sealed files ---- */
+
+int
+keys_load(duet_key **key, enum duet_kind kind, const char *path, duet_where *where, int *code)
+{
+    const char *passphrase;
+    size_t size;
+
+    *code = EXIT_DONE;
+    int result = duet_key_load(key, kind, path, NULL, 0, where);
+    if (result != DUET_E_FORMAT || where->found != DUET_KIND_SEALED)
+        return result;
+    for (int tries = 0; tries < PASSPHRASES; tries++) {
+        *code = passphrase_get(&passphrase, &size, path, tries > 0);
+        if (*code != EXIT_DONE)
+            return result;
+        result = duet_key_load(key, kind, path, passphrase, size, where);
+        if (result != DUET_E_FORGED)
+            return result;
+    }
+    return result;
 }
 
 /* ---- Facts ---- */
@@ -197,9 +223,11 @@ add_secret(duet_config *config, struct key_facts *facts, const char *path)
 {
     duet_key *secret;
     duet_where where;
-    int code = EXIT_DONE;
+    int code;
 
-    int result = duet_key_load(&secret, DUET_KIND_SECRET, path, &where);
+    int result = keys_load(&secret, DUET_KIND_SECRET, path, &where, &code);
+    if (code != EXIT_DONE)
+        return code;
     if (result != DUET_OK)
         return keys_refuse(EXIT_KEY, path, DUET_KIND_SECRET, result, &where);
     result = duet_config_add(config, secret);
@@ -273,8 +301,11 @@ add_identity(duet_config *config, struct key_facts *facts, const char *path)
 {
     duet_key *identity;
     duet_where where;
+    int code;
 
-    int result = duet_key_load(&identity, DUET_KIND_IDENTITY, path, &where);
+    int result = keys_load(&identity, DUET_KIND_IDENTITY, path, &where, &code);
+    if (code != EXIT_DONE)
+        return code;
     if (result != DUET_OK)
         return keys_refuse(EXIT_KEY, path, DUET_KIND_IDENTITY, result, &where);
     if (where.reason[0] != 0) /* only its mode tells a bare public key from a private one */
@@ -293,7 +324,7 @@ add_public(duet_config *config, duet_key **key, enum duet_kind kind, const char 
 {
     duet_where where;
 
-    int result = duet_key_load(key, kind, path, &where);
+    int result = duet_key_load(key, kind, path, NULL, 0, &where);
     if (result == DUET_OK)
         result = duet_config_add(config, *key);
     return result == DUET_OK ? EXIT_DONE : keys_refuse(EXIT_USAGE, path, kind, result, &where);

@@ -57,6 +57,10 @@ int keys_refuse(int code, const char *path, enum duet_kind wanted, int result,
  * message is printed. */
 int keys_set_rules(duet_config *config, const struct key_files *files);
 
+/** As duet_key_load(), with the passphrase of a sealed file, which is asked for up to three times.
+ * *code: EXIT_DONE, or what went wrong in asking, which is printed. */
+int keys_load(duet_key **key, enum duet_kind kind, const char *path, duet_where *where, int *code);
+
 /** Make the configuration that the files hold. facts: out, to be released by key_facts_free() in
  * any case; NULL: not wanted. Returns an exit code. */
 int keys_config(duet_config **config, struct key_facts *facts, const struct key_files *files,

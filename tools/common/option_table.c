@@ -56,6 +56,16 @@ network_fault(const char *text)
                : "must be an address, or a network such as 192.0.2.0/24 or 2001:db8::/32";
 }
 
+static const char *
+descriptor_fault(const char *text)
+{
+    size_t size = strlen(text);
+
+    return size > 0 && size <= 3 && strspn(text, "0123456789") == size
+               ? NULL
+               : "must be the number of an open descriptor, 0 to 999";
+}
+
 /* The columns: kind, least, most, choices, fault. */
 #define FLAG                 OPTION_FLAG, 0, 0, NULL, NULL
 #define TEXT                 OPTION_TEXT, 0, 0, NULL, NULL
@@ -100,6 +110,12 @@ const struct option option_table[] = {
      "Make an identity, not a shared secret"},
     {"output", 'o', TEXT, FOR_KEYGEN, HEAD_OWN, COMMAND(out), NULL, "FILE",
      "Write the key to this new file; - or no -o: to standard output"},
+    {"output", 'o', TEXT, FOR_KEY, HEAD_OWN, COMMAND(out), NULL, "FILE",
+     "With rotate: write the new key to this new file; default FILE.new"},
+    {"passphrase", 0, FLAG, FOR_KEYGEN | FOR_KEY, HEAD_OWN, COMMAND(passphrase), NULL, NULL,
+     "Seal the new file with a passphrase"},
+    {"remove", 0, FLAG, FOR_KEY, HEAD_OWN, COMMAND(remove), NULL, NULL,
+     "With passphrase: write the file without one"},
     {"size", 0, NUMBER(DUET_SECRET_LEAST, DUET_SECRET_MOST), FOR_KEYGEN, HEAD_OWN, COMMAND(size),
      NULL, "BYTES",
      "Size of the secret: even, 64 to 65536; default 1024. 64 is short enough to paste"},
@@ -209,6 +225,10 @@ const struct option option_table[] = {
      "The file with the shared secret; a listener takes several, or folders of them"},
     {"identity", 'i', PATH, FOR_KEYED, HEAD_KEYS, BOTH(files.identity), NULL, "FILE",
      "The file with this end's identity (private key)"},
+    {"passphrase-fd", 0, OPTION_TEXT, 0, 0, NULL, descriptor_fault,
+     FOR_KEYGEN | FOR_KEY | FOR_KEYED | FOR_RUN, HEAD_KEYS, COMMAND(passphrase_fd),
+     NULL, "NUMBER",
+     "Read the passphrase of sealed key files from this descriptor's first line; default: ask"},
     {"peers", 0, PATH, FOR_KEYED, HEAD_KEYS, BOTH(files.peers), NULL, "FILE",
      "The file with the trusted identities (public keys); all others are refused"},
     {"pattern", 0, NAMED(pattern_names), FOR_KEYED, HEAD_KEYS, BOTH(files.pattern), NULL,

@@ -22,6 +22,7 @@ enum option_user {
     FOR_CTL = 1 << 8,
     FOR_VERSION = 1 << 9,
     FOR_PROBE = 1 << 10,
+    FOR_KEY = 1 << 11,
     FOR_CHANNEL = FOR_PIPE | FOR_SEND | FOR_RECV | FOR_PING, /* one channel, then they end */
     FOR_TUNNEL = FOR_CLIENT | FOR_SERVER,
     FOR_KEYED = FOR_CHANNEL | FOR_TUNNEL | FOR_PROBE /* those that read key files */

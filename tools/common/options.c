@@ -7,6 +7,7 @@
 #include "options.h"
 
 #include "log.h"
+#include "passphrase.h"
 #include "suggest.h"
 
 #include <popt.h>
@@ -284,6 +285,8 @@ options_run(const struct command *command, int argc, const char **argv)
     }
     poptSetOtherOptionHelp(context, command->usage);
     int code = read_options(context, command);
+    if (code < 0 && options.passphrase_fd != NULL)
+        passphrase_from((int)strtol(options.passphrase_fd, NULL, 10));
     if (code < 0)
         code = command->run(&options);
     poptFreeContext(context);

@@ -33,7 +33,8 @@ struct options {
     /* output */
     unsigned json, progress; /* progress: enum progress_style */
     /* what one subcommand alone has */
-    unsigned make_identity, size;
+    unsigned make_identity, size, passphrase, remove;
+    char *passphrase_fd;
     char *not_after, *peer;
     char *name;
     unsigned force, count, check;

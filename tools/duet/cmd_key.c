@@ -1,7 +1,9 @@
 /*
- * duet key show: prints what a file is and its public parts, never a secret.
+ * duet key: shows what a file is and its public parts, never a secret; and the changes of
+ * key_change.h.
  */
 #include "commands.h"
+#include "key_change.h"
 #include "keys.h"
 #include "log.h"
 
@@ -23,23 +25,39 @@ show_limit(int64_t not_after)
     printf("not after: %s%s\n", day, time(NULL) > end ? " (expired)" : "");
 }
 
+static void
+print_secret(const duet_key *secret)
+{
+    char id[2 * DUET_SECRET_ID_SIZE + 1];
+
+    to_hex(id, duet_key_id(secret), DUET_SECRET_ID_SIZE);
+    printf("kind: secret\nid: %s\nsize: %zu bytes\n", id, duet_key_size(secret));
+    show_limit(duet_key_not_after(secret));
+}
+
+static void
+print_identity(const duet_key *identity)
+{
+    char key[DUET_KEY_TEXT_SIZE];
+
+    duet_key_text(key, duet_key_public_key(identity, 0));
+    printf("kind: identity\npublic key: %s\n", key);
+}
+
 static int
 show_secret(const struct text *text, const char *path)
 {
-    char id[2 * DUET_SECRET_ID_SIZE + 1];
     duet_key *secret;
     duet_where where;
 
     /* The load makes the checks; an expired secret is shown too. */
-    int result = duet_key_load(&secret, DUET_KIND_SECRET, path, &where);
+    int result = duet_key_load(&secret, DUET_KIND_SECRET, path, NULL, 0, &where);
     duet_key_free(secret);
     if (result == DUET_OK || result == DUET_E_MISUSE)
         result = duet_key_parse(&secret, DUET_KIND_SECRET, text->at, text->size, &where);
     if (result != DUET_OK)
         return keys_refuse(EXIT_KEY, path, DUET_KIND_UNKNOWN, result, &where);
-    to_hex(id, duet_key_id(secret), DUET_SECRET_ID_SIZE);
-    printf("kind: secret\nid: %s\nsize: %zu bytes\n", id, duet_key_size(secret));
-    show_limit(duet_key_not_after(secret));
+    print_secret(secret);
     duet_key_free(secret);
     return EXIT_DONE;
 }
@@ -47,16 +65,36 @@ show_secret(const struct text *text, const char *path)
 static int
 show_identity(const char *path)
 {
-    char key[DUET_KEY_TEXT_SIZE];
     duet_key *identity;
     duet_where where;
 
-    int result = duet_key_load(&identity, DUET_KIND_IDENTITY, path, &where);
+    int result = duet_key_load(&identity, DUET_KIND_IDENTITY, path, NULL, 0, &where);
     if (result != DUET_OK)
         return keys_refuse(EXIT_KEY, path, DUET_KIND_UNKNOWN, result, &where);
-    duet_key_text(key, duet_key_public_key(identity, 0));
+    print_identity(identity);
     duet_key_free(identity);
-    printf("kind: identity\npublic key: %s\n", key);
+    return EXIT_DONE;
+}
+
+/** What is under a passphrase, which is asked for. */
+static int
+show_sealed(const char *path)
+{
+    duet_where where;
+    duet_key *key;
+    int code;
+
+    int result = keys_load(&key, DUET_KIND_ANY, path, &where, &code);
+    if (code != EXIT_DONE)
+        return code;
+    if (result != DUET_OK)
+        return keys_refuse(EXIT_KEY, path, DUET_KIND_UNKNOWN, result, &where);
+    if (duet_key_kind(key) == DUET_KIND_SECRET)
+        print_secret(key);
+    else
+        print_identity(key);
+    puts("sealed: with a passphrase");
+    duet_key_free(key);
     return EXIT_DONE;
 }
 
@@ -159,6 +197,8 @@ show_text(const struct text *text, const char *path)
         return show_peers(text, path);
     case DUET_KIND_PROFILE:
         return show_profile(text, path);
+    case DUET_KIND_SEALED:
+        return show_sealed(path);
     case DUET_KIND_UNKNOWN:
         break;
     }
@@ -180,17 +220,31 @@ show_file(const char *path)
 static int
 key_run(struct options *o)
 {
-    if (strcmp(o->operands[0], "show") != 0)
-        return log_error(EXIT_USAGE, "key %s: no such thing; it is duet key show FILE",
-                         printable(o->operands[0]));
-    int code = show_file(o->operands[1]);
+    const char *what = o->operands[0], *path = o->operands[1];
+    int code;
+
+    if (o->remove && strcmp(what, "passphrase") != 0)
+        return log_error(EXIT_USAGE, "--remove is for duet key passphrase");
+    if ((o->out != NULL || o->passphrase) && strcmp(what, "rotate") != 0)
+        return log_error(EXIT_USAGE, "-o and --passphrase are for duet key rotate");
+    if (strcmp(what, "show") == 0)
+        code = show_file(path);
+    else if (strcmp(what, "passphrase") == 0)
+        code = key_passphrase(o, path);
+    else if (strcmp(what, "rotate") == 0)
+        code = key_rotate(o, path);
+    else
+        return log_error(EXIT_USAGE, "key %s: no such thing; it is one of show, passphrase, rotate",
+                         printable(what));
     return finish_output(code);
 }
 
 const struct command cmd_key = {
     .name = "key",
-    .usage = "show FILE",
-    .about = "Show what a key, identity, peers or profile file holds, but never a secret.",
+    .user = FOR_KEY,
+    .usage = "show FILE | passphrase [--remove] FILE | rotate [-o NEW] [--passphrase] FILE",
+    .about = "Show what a key, identity, peers or profile file holds, but never a secret; give a "
+             "key file a passphrase; make the key that follows another.",
     .least = 2,
     .most = 2,
     .run = key_run,

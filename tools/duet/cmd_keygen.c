@@ -2,6 +2,7 @@
  * duet keygen: a new shared secret, or a new identity, in a file that nobody else reads.
  */
 #include "commands.h"
+#include "key_change.h"
 #include "log.h"
 
 #include <duet/duet.h>
@@ -51,15 +52,12 @@ print_recipes(const char *path)
 static int
 save_key(const struct options *o, const duet_key *key, const char *public_part)
 {
-    duet_where where;
-    int result = duet_key_save(key, o->out, &where);
+    int code = key_write(o, key, o->out);
 
-    if (result == DUET_E_MEMORY)
-        return log_error(EXIT_LIMIT, "no memory");
-    if (result != DUET_OK)
-        return log_error(EXIT_LOCAL, "%s: %s", printable(o->out), where.reason);
+    if (code != EXIT_DONE)
+        return code;
     puts(public_part);
-    int code = finish_output(EXIT_DONE); /* before the recipes, which go to standard error */
+    code = finish_output(EXIT_DONE); /* before the recipes, which go to standard error */
     if (log_level >= 0 && duet_key_kind(key) == DUET_KIND_IDENTITY && o->peer == NULL)
         fputs("This public key goes into the other end's peers file; --peer NAME prints it as "
               "the section for it.\n",
@@ -100,6 +98,8 @@ write_key(const struct options *o, const duet_key *key, const char *public_part)
 
     if (o->out != NULL && strcmp(o->out, "-") != 0)
         return save_key(o, key, public_part);
+    if (o->passphrase)
+        return log_error(EXIT_USAGE, "keygen: --passphrase seals a file; name it with -o");
     int code = print_key(key);
     if (code != EXIT_DONE)
         return code;
@@ -216,7 +216,8 @@ keygen_run(struct options *o)
 const struct command cmd_keygen = {
     .name = "keygen",
     .user = FOR_KEYGEN,
-    .usage = "[-o FILE] [--size BYTES] [--not-after DATE] | --identity [-o FILE] [--peer NAME]",
+    .usage = "[-o FILE [--passphrase]] [--size BYTES] [--not-after DATE] | --identity [-o FILE "
+             "[--passphrase]] [--peer NAME]",
     .about = "Make a shared secret for two ends, or an identity for one end.",
     .notes =
         "Both ends of a channel need the same secret. Copy its file over ssh, with one of:\n"

@@ -82,7 +82,7 @@ static int
 load_file(duet_config *config, int kind, const char *path, duet_where *where)
 {
     duet_key *key;
-    int result = duet_key_load(&key, (enum duet_kind)kind, path, where);
+    int result = duet_key_load(&key, (enum duet_kind)kind, path, NULL, 0, where);
 
     if (result == DUET_OK)
         result = duet_config_add(config, key);

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from datetime import date, datetime, timezone
-from typing import Any, ClassVar, Iterable, Optional, Type, TypeVar, Union
+from typing import Any, ClassVar, Iterable, Optional, Tuple, Type, TypeVar, Union
 
 from ._library import Buffer, Private, check, check_where, ffi, lib, made
 
 K = TypeVar("K", bound="_File")
 Path = Union[str, "os.PathLike[str]"]
+
+
+def _passphrase(text: Optional[str]) -> Tuple[Any, int]:
+    data = None if text is None else text.encode()
+    return (ffi.NULL, 0) if data is None else (data, len(data))
 
 
 class _File(Private):
@@ -21,10 +26,11 @@ class _File(Private):
         self._handle = ffi.gc(handle, lib.duet_key_free)
 
     @classmethod
-    def load(cls: Type[K], path: Path) -> K:
+    def load(cls: Type[K], path: Path, passphrase: Optional[str] = None) -> K:
         """Read a file, with every check that the command `duet` makes: its mode, its owner and so
-        on. The error says what is wrong with it."""
-        return cls._read(lib.duet_key_load, os.fspath(path), os.fsencode(path))
+        on. The error says what is wrong with it. passphrase: what a sealed file needs."""
+        return cls._read(lib.duet_key_load, os.fspath(path), os.fsencode(path),
+                         *_passphrase(passphrase))
 
     @classmethod
     def parse(cls: Type[K], text: Buffer) -> K:
@@ -57,11 +63,12 @@ class _Private(_File):
                                ffi.NULL if data is None else ffi.from_buffer(data), size, 0))
         super().__init__(out[0])
 
-    def save(self, path: Path) -> None:
-        """Write a new file with mode 0600. An existing one is never overwritten."""
+    def save(self, path: Path, passphrase: Optional[str] = None) -> None:
+        """Write a new file with mode 0600, sealed with a passphrase if there is one. An existing
+        file is never overwritten."""
         where = ffi.new("duet_where *")
-        check_where(lib.duet_key_save(self._handle, os.fsencode(path), where), where,
-                    os.fspath(path))
+        check_where(lib.duet_key_save(self._handle, os.fsencode(path), *_passphrase(passphrase),
+                                      where), where, os.fspath(path))
 
     def format(self) -> bytearray:
         """Its text. It holds the secret: overwrite it when it is no longer needed."""

@@ -58,6 +58,14 @@ class Files(Case):
             duet.Secret().save(self.path("new"))
         self.assertEqual(duet.Secret.load(self.path("new")).id, secret.id)
 
+    def test_passphrase(self) -> None:
+        secret = duet.Secret()
+        secret.save(self.path("sealed"), passphrase="one two")
+        self.assertEqual(duet.Secret.load(self.path("sealed"), passphrase="one two").id, secret.id)
+        for wrong in (None, "one"):
+            with self.assertRaises(duet.Error):
+                duet.Secret.load(self.path("sealed"), passphrase=wrong)
+
     def test_files_that_are_refused(self) -> None:
         """The error names the file and what is wrong with it."""
         key = write_key(self.work)
