@@ -11,16 +11,18 @@
 #include "log.h"
 #include "os/os.h"
 #include "os/socket.h"
+#include "source_limit.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SHORT_OF_FDS_MS = 100, ACCEPTS = 16, NAME = 160 };
+enum { PAUSE_MS = 100, ACCEPTS = 16, NAME = 160 };
 
 struct half_open {
     int fd;
@@ -76,23 +78,25 @@ give_up(struct half_open *h, enum gate_end end)
 
 /** Close those whose time is over. Returns the milliseconds until the next one's is, or -1. */
 static int
-close_over(struct half_open *entries, unsigned *count, uint32_t drain_ms)
+close_over(struct await_peer *wait)
 {
     uint64_t now = duet__os_now_ms(), next = UINT64_MAX;
+    struct half_open *entries = wait->entries;
     unsigned kept = 0;
 
-    for (unsigned i = 0; i < *count; i++) {
+    for (unsigned i = 0; i < wait->count; i++) {
         uint64_t age = now - entries[i].since;
-        if (gate_is_over(entries[i].fd, age, drain_ms, &entries[i].ended)) {
+        if (gate_is_over(entries[i].fd, age, wait->drain_ms, &entries[i].ended)) {
             give_up(&entries[i], GATE_TIMEOUT);
+            source_limit_give(&wait->sources, &entries[i].from);
             close(entries[i].fd);
             continue;
         }
-        uint64_t wait = age < drain_ms ? drain_ms - age : GATE_STEP_MS;
-        next = wait < next ? wait : next;
+        uint64_t left = age < wait->drain_ms ? wait->drain_ms - age : GATE_STEP_MS;
+        next = left < next ? left : next;
         entries[kept++] = entries[i];
     }
-    *count = kept;
+    wait->count = kept;
     return kept > 0 ? (int)next : -1;
 }
 
@@ -117,7 +121,7 @@ silence_others(void *argument)
     struct pollfd *fds = calloc(wait->count, sizeof *fds);
 
     while (fds != NULL && wait->count > 0) {
-        int ms = close_over(wait->entries, &wait->count, wait->drain_ms);
+        int ms = close_over(wait);
         poll_entries(fds, wait->entries, wait->count);
         if (wait->count == 0 || poll(fds, wait->count, ms) < 0)
             continue;
@@ -146,6 +150,7 @@ hand_over(struct await_peer *wait)
         return;
     }
     *copy = *wait;
+    copy->sources.tree = NULL; /* nothing is accepted any more */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the main thread's */
     if (pthread_create(&thread, NULL, silence_others, copy) == 0) {
@@ -157,21 +162,51 @@ hand_over(struct await_peer *wait)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/** Make room: close the oldest. Whether its handshake has failed makes no difference: otherwise a
- * prober who fills the table could see which of his handshakes failed. */
-static void
-evict_oldest(struct await_peer *wait)
+/** 1 when its first HELLO has opened: it holds the secret. */
+static int
+was_answered(const struct half_open *h)
 {
-    struct half_open *oldest = &wait->entries[0];
+    duet_info info;
+
+    if (h->channel == NULL)
+        return 0;
+    duet_channel_info(h->channel, &info);
+    return info.pattern != DUET_PATTERN_NONE;
+}
+
+/** Choose one to make room; NULL: all are to stay. Whether its handshake has failed makes no
+ * difference: otherwise a prober who fills the table could see which of his handshakes failed. The
+ * entries are in the order in which they came. */
+static struct half_open *
+choose_evicted(const struct await_peer *wait)
+{
+    struct half_open *chosen = NULL;
+    struct gate_choice choice = {0};
+    uint64_t now = duet__os_now_ms();
+
+    for (unsigned i = 0; i < wait->count; i++) {
+        struct half_open *h = &wait->entries[i];
+        int offered = gate_offer(&choice, now - h->since, was_answered(h) ? wait->handshake_ms : 0,
+                                 source_limit_count(&wait->sources, &h->from));
+        if (offered < 0)
+            break;
+        if (offered > 0)
+            chosen = h;
+    }
+    return choice.waits ? NULL : chosen;
+}
+
+static void
+evict(struct await_peer *wait, struct half_open *h)
+{
+    unsigned at = (unsigned)(h - wait->entries);
     int ended;
 
-    for (unsigned i = 1; i < wait->count; i++)
-        if (wait->entries[i].since < oldest->since)
-            oldest = &wait->entries[i];
-    give_up(oldest, GATE_EVICTED);
-    gate_drop(oldest->fd, &ended);
-    close(oldest->fd);
-    *oldest = wait->entries[--wait->count];
+    give_up(h, GATE_EVICTED);
+    gate_drop(h->fd, &ended);
+    source_limit_give(&wait->sources, &h->from);
+    close(h->fd);
+    memmove(h, h + 1, (--wait->count - at) * sizeof *h);
 }
 
 static void
@@ -180,14 +215,16 @@ add_half_open(struct await_peer *wait, int fd, const struct sockaddr_storage *fr
     struct half_open h = {.fd = fd, .since = duet__os_now_ms(), .from = *from};
 
     address_prepare(fd);
-    if (duet_channel_open(&h.channel, wait->config, wait->replay, wait->role, fd, fd) != DUET_OK) {
-        log_warning("no memory for another connection");
-        close(fd);
-        return;
+    if (source_limit_take(&wait->sources, from, 0) == 0) {
+        if (duet_channel_open(&h.channel, wait->config, wait->replay, wait->role, fd, fd) ==
+            DUET_OK) {
+            wait->entries[wait->count++] = h;
+            return;
+        }
+        source_limit_give(&wait->sources, from);
     }
-    if (wait->count == wait->most)
-        evict_oldest(wait);
-    wait->entries[wait->count++] = h;
+    log_warning("no memory for another connection");
+    close(fd);
 }
 
 static void
@@ -196,18 +233,23 @@ accept_some(struct await_peer *wait, int listener)
     for (int i = 0; i < ACCEPTS; i++) {
         struct sockaddr_storage from = {0};
         socklen_t size = sizeof from;
-        int fd = duet__os_accept(listener, (struct sockaddr *)&from, &size);
+        struct half_open *oldest = wait->count == wait->most ? choose_evicted(wait) : NULL;
+        int full = wait->count == wait->most && oldest == NULL;
+        int fd = full ? -1 : duet__os_accept(listener, (struct sockaddr *)&from, &size);
         if (fd >= 0) {
+            if (oldest != NULL)
+                evict(wait, oldest);
             add_half_open(wait, fd, &from);
             continue;
         }
-        if (errno != EMFILE && errno != ENFILE)
+        if (!full && errno != EMFILE && errno != ENFILE)
             return;
-        if (wait->count == 0) {
-            poll(NULL, 0, SHORT_OF_FDS_MS);
+        oldest = full ? NULL : choose_evicted(wait);
+        if (oldest == NULL) {
+            wait->paused_until = duet__os_now_ms() + PAUSE_MS;
             return;
         }
-        evict_oldest(wait);
+        evict(wait, oldest);
     }
 }
 
@@ -238,8 +280,11 @@ poll_once(struct await_peer *wait, struct pollfd *fds, int ms)
     unsigned count = wait->count;
 
     poll_entries(fds, wait->entries, count);
+    int paused = duet__os_now_ms() < wait->paused_until;
     for (unsigned i = 0; i < wait->listener.count; i++)
-        listeners[i] = (struct pollfd){.fd = wait->listener.fds[i], .events = POLLIN};
+        listeners[i] = (struct pollfd){.fd = paused ? -1 : wait->listener.fds[i], .events = POLLIN};
+    if (paused && (ms < 0 || ms > PAUSE_MS))
+        ms = PAUSE_MS;
     listeners[wait->listener.count] = (struct pollfd){.fd = interrupt_fd(), .events = POLLIN};
     if (poll(fds, count + wait->listener.count + 1, ms) <= 0)
         return -1;
@@ -247,7 +292,7 @@ poll_once(struct await_peer *wait, struct pollfd *fds, int ms)
         if (fds[i].fd >= 0 && fds[i].revents != 0 && serve_half_open(&wait->entries[i]))
             return (int)i;
     for (unsigned i = 0; i < wait->listener.count; i++)
-        if (listeners[i].revents != 0)
+        if (listeners[i].fd >= 0 && listeners[i].revents != 0)
             accept_some(wait, wait->listener.fds[i]);
     return -1;
 }
@@ -270,7 +315,7 @@ await_next(struct await_peer *wait, duet_channel **channel, int *fd, int timeout
     int peer = -1;
 
     while (peer < 0) {
-        int ms = close_over(wait->entries, &wait->count, wait->drain_ms);
+        int ms = close_over(wait);
         if (timeout_ms >= 0) {
             uint64_t spent = duet__os_now_ms() - begin;
             if (spent >= (uint64_t)timeout_ms)
@@ -284,7 +329,9 @@ await_next(struct await_peer *wait, duet_channel **channel, int *fd, int timeout
     }
     *channel = wait->entries[peer].channel;
     *fd = wait->entries[peer].fd;
-    wait->entries[peer] = wait->entries[--wait->count];
+    source_limit_give(&wait->sources, &wait->entries[peer].from);
+    memmove(&wait->entries[peer], &wait->entries[peer + 1],
+            (--wait->count - (unsigned)peer) * sizeof *wait->entries);
     return EXIT_DONE;
 }
 
@@ -302,5 +349,6 @@ await_end(struct await_peer *wait, int silence)
     wait->fds = NULL;
     wait->entries = NULL;
     wait->count = 0;
+    source_limit_free(&wait->sources);
     listener_close(&wait->listener);
 }

@@ -7,6 +7,7 @@
 #define DUET_TOOL_AWAIT_PEER_H
 
 #include "listen.h"
+#include "source_limit.h"
 
 #include <duet/duet.h>
 #include <poll.h>
@@ -19,9 +20,12 @@ struct await_peer {
     enum duet_role role;
     uint32_t drain_ms;         /* drawn once by gate_draw() */
     unsigned most;             /* half-open connections at a time */
-    struct half_open *entries; /* these functions' own, as count and fds */
+    unsigned handshake_ms;     /* that one is given once it was answered */
+    struct half_open *entries; /* these functions' own, as what follows; the oldest first */
     unsigned count;
     struct pollfd *fds;
+    struct source_limit sources; /* of the entries */
+    uint64_t paused_until;       /* duet__os_now_ms(): nothing is accepted before */
 };
 
 /** Begin, with an open listener; await_end() in any case. Returns an exit code. */

@@ -15,6 +15,7 @@
 
 enum { LAST_MS = 1000 };              /* after its time, for unread data */
 enum { SCRATCH = 16384, READS = 64 }; /* bytes, and reads of one peer at a time */
+enum { CANDIDATES = 64 }; /* a flood is most of them; more would cost the listener too much */
 enum { LOGGED_FIRST = 20, LOGGED_EVERY_MS = 60000 };
 
 int
@@ -59,6 +60,20 @@ gate_is_over(int fd, uint64_t age_ms, uint32_t whole_ms, int *ended)
     if (age_ms < whole_ms)
         return 0;
     return gate_drop(fd, ended) || age_ms >= (uint64_t)whole_ms + LAST_MS;
+}
+
+int
+gate_offer(struct gate_choice *choice, uint64_t age_ms, uint64_t handshake_ms, unsigned connections)
+{
+    if (age_ms < handshake_ms)
+        return 0;
+    if (choice->seen++ == CANDIDATES)
+        return -1;
+    if (choice->seen > 1 && connections <= choice->connections)
+        return 0;
+    choice->connections = connections;
+    choice->waits = age_ms < GATE_EVICT_AFTER_MS;
+    return !choice->waits;
 }
 
 const char *

@@ -5,8 +5,10 @@
  *
  * Such a peer gets no answer: what it sends is read and dropped until a time that is drawn at
  * random once for the listener and counts from the connection's start. Nothing that the peer does,
- * its own close included, brings that end nearer. When the table is full, the oldest half-open
- * connection makes room. A flood of them is logged with a rate limit.
+ * its own close included, brings that end nearer. When the table is full, one makes room that has
+ * had a second: of the oldest, that whose source has most connections. One that was answered has
+ * proven to hold the secret, and keeps its handshake time. Where none gives way, nothing more is
+ * accepted for a while. A flood is logged with a rate limit.
  */
 #ifndef DUET_TOOL_GATE_H
 #define DUET_TOOL_GATE_H
@@ -34,6 +36,19 @@ int gate_drop(int fd, int *ended);
 /** 1 when a half-open connection of that age is to be closed: its time is over and what was unread
  * is dropped, for at most a second more. Drops. */
 int gate_is_over(int fd, uint64_t age_ms, uint32_t whole_ms, int *ended);
+
+/** The choice of one to make room, begun with zeros. */
+struct gate_choice {
+    unsigned seen;        /* connections offered so far */
+    unsigned connections; /* of the chosen one's source */
+    int waits;            /* 1: at the end: none gives way yet; a younger one's source has more */
+};
+
+/** Offer the next half-open connection, the oldest first. age_ms: its age; handshake_ms: what one
+ * that was answered is given; 0: this one was not. connections: its source's. Returns 1 when it is
+ * the best so far, 0 when not, -1 when enough were offered. */
+int gate_offer(struct gate_choice *choice, uint64_t age_ms, uint64_t handshake_ms,
+               unsigned connections);
 
 /** Why a half-open connection ended, as a sentence for the log. */
 enum gate_end { GATE_TIMEOUT, GATE_EVICTED, GATE_SHUTDOWN, GATE_PEER_CAME };

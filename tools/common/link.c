@@ -301,7 +301,8 @@ open_listener(struct link *link, const struct options *o, const char *address)
                                 .replay = link->replay,
                                 .role = link->role,
                                 .drain_ms = link->drain_ms,
-                                .most = o->connections};
+                                .most = o->connections,
+                                .handshake_ms = (unsigned)o->handshake_ms};
     poll(NULL, 0, FLOOR_MS); /* the replay cache refuses what is as old as itself */
     int code = listener_open(&wait->listener, address, LISTEN_ALONE, NULL);
     if (code == EXIT_DONE)

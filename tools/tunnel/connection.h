@@ -371,8 +371,7 @@ void half_open_drop(struct connection *connection);
 /** Its time is over. Ends the connection, at the latest a second later. */
 void half_open_timeout(struct connection *connection);
 
-/** Make room: end the oldest half-open connection. Returns 0; -1: there is none, or it has not had
- * the time that an honest peer takes. */
+/** Make room: end the half-open connection that gate.h chooses. Returns 0; -1: none gives way. */
 int half_open_evict(struct tunnel *tunnel);
 
 /** The service ends: give all of them a last moment. */

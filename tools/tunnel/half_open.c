@@ -3,9 +3,8 @@
  * "Probing"), and peers that were open and broke the protocol. Both are read and dropped in
  * silence. The rules of time are gate.h's; what follows authentication is lifecycle.c's matter.
  *
- * Half-open connections are counted apart from open ones. The oldest makes room whether its
- * handshake has failed or not: otherwise a prober who fills the table could see which of his
- * handshakes failed.
+ * Half-open connections are counted apart from open ones. One makes room whether its handshake has
+ * failed or not: otherwise a prober who fills the table could see which of his handshakes failed.
  */
 #include "connection.h"
 
@@ -102,15 +101,37 @@ half_open_timeout(struct connection *c)
     }
 }
 
+/** 1 when its first HELLO has opened: it holds the secret. */
+static int
+was_answered(const struct connection *c)
+{
+    duet_info info;
+
+    if (c->channel == NULL)
+        return 0;
+    duet_channel_info(c->channel, &info);
+    return info.pattern != DUET_PATTERN_NONE;
+}
+
 int
 half_open_evict(struct tunnel *tunnel)
 {
-    struct connection *c = TAILQ_FIRST(&tunnel->half_open);
+    struct connection *c, *chosen = NULL;
+    struct gate_choice choice = {0};
 
-    if (c == NULL || half_open_age(c) < GATE_EVICT_AFTER_MS)
+    TAILQ_FOREACH (c, &tunnel->half_open, half_open) {
+        uint64_t kept_ms = was_answered(c) ? (uint64_t)c->settings->handshake_ms : 0;
+        int offered = gate_offer(&choice, half_open_age(c), kept_ms,
+                                 source_limit_count(connection_sources(c), &c->from));
+        if (offered < 0)
+            break;
+        if (offered > 0)
+            chosen = c;
+    }
+    if (chosen == NULL || choice.waits)
         return -1;
-    read_and_drop(c);
-    connection_end(c, END_UNAUTHENTICATED, gate_reason(GATE_EVICTED));
+    read_and_drop(chosen);
+    connection_end(chosen, END_UNAUTHENTICATED, gate_reason(GATE_EVICTED));
     return 0;
 }
 

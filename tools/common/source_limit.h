@@ -4,8 +4,8 @@
  *
  * Only sources that have a connection now take memory. Peers on Unix sockets are not counted.
  */
-#ifndef DUET_TUNNEL_SOURCE_LIMIT_H
-#define DUET_TUNNEL_SOURCE_LIMIT_H
+#ifndef DUET_TOOL_SOURCE_LIMIT_H
+#define DUET_TOOL_SOURCE_LIMIT_H
 
 #include <sys/socket.h>
 
@@ -21,6 +21,9 @@ int source_limit_take(struct source_limit *limit, const struct sockaddr_storage 
 
 /** Count one less, of those that source_limit_take() counted. */
 void source_limit_give(struct source_limit *limit, const struct sockaddr_storage *from);
+
+/** Connections of the source of an address; 0: it is not counted. */
+unsigned source_limit_count(const struct source_limit *limit, const struct sockaddr_storage *from);
 
 /** Forget all sources. */
 void source_limit_free(struct source_limit *limit);

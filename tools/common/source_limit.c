@@ -65,6 +65,17 @@ source_limit_take(struct source_limit *limit, const struct sockaddr_storage *fro
     return 0;
 }
 
+unsigned
+source_limit_count(const struct source_limit *limit, const struct sockaddr_storage *from)
+{
+    struct source key;
+
+    if (source_of(&key, from) != 0)
+        return 0;
+    struct source **at = tfind(&key, &limit->tree, compare_sources);
+    return at != NULL ? (*at)->count : 0;
+}
+
 void
 source_limit_give(struct source_limit *limit, const struct sockaddr_storage *from)
 {
