@@ -224,7 +224,7 @@ start_round(struct connection *c)
     connect_continue(c, try_target(c));
 }
 
-void
+static void
 connect_finish(struct connection *c)
 {
     connect_continue(c, race_look(c));
@@ -298,6 +298,7 @@ connect_start(struct connection *c)
         connection_end(c, END_REFUSED, "no memory to dial");
         return;
     }
+    dial->on_connect = connect_finish;
     dial->last_ms = dial->end_ms = now_of(c) + (uint64_t)c->settings->connect_ms;
     start_round(c);
 }

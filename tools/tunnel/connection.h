@@ -109,8 +109,9 @@ struct flow {
 
 /** What connect.c and race.c remember from RESOLVING to PEER_HANDSHAKE. */
 struct dial {
-    struct lookup *lookup; /* of the target's name, under way; NULL: none */
-    struct racer *racers;  /* the target's addresses */
+    struct lookup *lookup;                   /* of the target's name, under way; NULL: none */
+    struct racer *racers;                    /* the target's addresses */
+    void (*on_connect)(struct connection *); /* a connect(2) of race.c has finished, well or not */
     unsigned racer_count;
     uint64_t won;                 /* the hash of the address that answered */
     size_t target;                /* the number of the current target in the settings */
@@ -386,9 +387,6 @@ void violation_timeout(struct connection *connection); /**< ends the connection 
 
 /** Reach the target, or a client's peer; on_dialled() follows. */
 void connect_start(struct connection *connection);
-
-/** A connect(2) of race.c has finished, well or not. */
-void connect_finish(struct connection *connection);
 
 /** The timer of RESOLVING, CONNECTING and RETRY_PAUSE. */
 void connect_timeout(struct connection *connection);

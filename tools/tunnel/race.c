@@ -145,7 +145,7 @@ race_event(struct connection *c, int is_plain, int events)
 {
     (void)is_plain;
     (void)events;
-    connect_finish(c);
+    c->dial->on_connect(c);
 }
 
 /** Begin an address. */
