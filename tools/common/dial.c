@@ -11,22 +11,68 @@
 #include "os/socket.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
 /* ---- Never waiting ---- */
 
+/** Let a socket of a family dial from an address. Returns 0, or errno. */
+static int
+bind_address(int fd, int family, const struct addrinfo *list)
+{
+    while (list != NULL && list->ai_family != family)
+        list = list->ai_next;
+    if (list == NULL)
+        return EAFNOSUPPORT; /* it is an address of IPv4, and what is dialled of IPv6, or reversed */
+#ifdef IP_BIND_ADDRESS_NO_PORT
+    int one = 1;
+    (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+#endif
+    return bind(fd, list->ai_addr, list->ai_addrlen) == 0 ? 0 : errno;
+}
+
+/** Let a socket dial from an address in digits, or else over an interface. Returns 0, or errno. */
+static int
+bind_source(int fd, int family, const char *source)
+{
+    const struct addrinfo digits = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
+    struct addrinfo *list = NULL;
+
+    if (family != AF_INET && family != AF_INET6)
+        return 0;
+    if (getaddrinfo(source, NULL, &digits, &list) == 0) {
+        int error = bind_address(fd, family, list);
+        freeaddrinfo(list);
+        return error;
+    }
+#ifdef SO_BINDTODEVICE
+    socklen_t size = (socklen_t)strlen(source) + 1;
+    return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, source, size) == 0 ? 0 : errno;
+#else
+    return EOPNOTSUPP;
+#endif
+}
+
 int
-dial_begin(const struct sockaddr *where, socklen_t size, int *error)
+dial_begin_from(const char *source, const struct sockaddr *where, socklen_t size, int *error)
 {
     int fd = duet__os_socket(where->sa_family, SOCK_STREAM, DUET__OS_NO_WAITS);
 
     *error = errno;
     if (fd < 0)
         return -1;
-    *error = connect(fd, where, size) == 0 ? 0 : errno;
+    *error = source != NULL ? bind_source(fd, where->sa_family, source) : 0;
+    if (*error == 0)
+        *error = connect(fd, where, size) == 0 ? 0 : errno;
     return fd;
+}
+
+int
+dial_begin(const struct sockaddr *where, socklen_t size, int *error)
+{
+    return dial_begin_from(NULL, where, size, error);
 }
 
 int

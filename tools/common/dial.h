@@ -16,6 +16,9 @@
  * EINPROGRESS when it is under way, or errno. */
 int dial_begin(const struct sockaddr *where, socklen_t size, int *error);
 
+/** The same from an address of this machine, or over an interface; NULL: the system's choice. */
+int dial_begin_from(const char *source, const struct sockaddr *where, socklen_t size, int *error);
+
 /** What a connect(2) that was under way came to: 0, or errno. */
 int dial_error(int fd);
 

@@ -28,6 +28,8 @@ enum {
 };
 
 static const char *const sides[] = {[TUNNEL_NONE] = "", "client", "server", NULL};
+static const char *const dial_times[] = {[DIAL_ON_CONNECT] = "connect", "data", NULL};
+static const char *const withdrawals[] = {[WITHDRAW_KEEP] = "keep", "cut", NULL};
 static const char *const proxies[] = {"none", [PROXY_IN] = "in", "out", "both", NULL};
 static const char *const balances[] = {
     [BALANCE_FIRST] = "first", [BALANCE_LEAST] = "least-connections", NULL};
@@ -277,6 +279,24 @@ const struct option option_table[] = {
      "Time for the peer to authenticate, less than 30"},
     {"idle-timeout", 0, UP_TO(DAY_MS / 2 * UINT64_C(30)), FOR_CHANNEL | FOR_TUNNEL, HEAD_CONNECTION,
      BOTH(idle_ms), "never", "SECONDS", "End a connection that is idle for this long"},
+    {"half-close-timeout", 0, UP_TO(DAY_MS / 2 * UINT64_C(30)), FOR_TUNNEL, HEAD_CONNECTION,
+     TUNNEL(half_close_ms), "never", "SECONDS",
+     "End a connection that one side has closed and that is idle for this long"},
+    {"stall-timeout", 0, UP_TO(DAY_MS / 2 * UINT64_C(30)), FOR_TUNNEL, HEAD_CONNECTION,
+     TUNNEL(stall_ms), "never", "SECONDS",
+     "End a connection whose plain side takes nothing for this long, though there is something"},
+    {"max-age", 0, UP_TO(DAY_MS / 2 * UINT64_C(30)), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(age_ms),
+     "never", "SECONDS", "End a connection that is this old"},
+    {"dial-on", 0, CHOICE(dial_times), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(dial_on), "connect",
+     "connect|data", "When a client dials: at once, or when a program sends its first byte"},
+    {"withdraw", 0, CHOICE(withdrawals), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(withdraw), "keep",
+     "keep|cut", "Open connections whose key or identity a reload withdrew"},
+    {"bind", 0, TEXT, FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(bind), NULL, "ADDRESS|INTERFACE",
+     "Dial from this address of this machine, or over this interface"},
+    {"allow", 0, LIST(network_fault), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(allow), NULL, "NETWORK",
+     "Networks from which connections are taken; default all; may be repeated"},
+    {"deny", 0, LIST(network_fault), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(deny), NULL, "NETWORK",
+     "Networks from which none are, whatever is allowed; may be repeated"},
     {"keepalive", 0, UP_TO(DAY_MS), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(ping_ms), "60", "SECONDS",
      "Ask a peer that is silent for this long whether it is there"},
     {"drain-timeout", 0, RANGE(DAY_MS), FOR_CHANNEL | FOR_TUNNEL, HEAD_CONNECTION,

@@ -9,6 +9,7 @@
 
 #include "log.h"
 #include "os/socket.h"
+#include "source_admit.h"
 
 #include <errno.h>
 #include <sys/resource.h>
@@ -184,6 +185,10 @@ admit_connection(const struct port *port, int fd, const struct sockaddr_storage 
     if (is_proxied && !proxy_trusted(&settings->trusted, from)) {
         refuse_connection(tunnel, fd, from,
                           "it is no proxy whose headers are believed; see proxy-from");
+        return;
+    }
+    if (!is_proxied && !tunnel->is_shared && !source_admitted(settings, from)) {
+        refuse_connection(tunnel, fd, from, SOURCE_NOT_ADMITTED);
         return;
     }
     struct source_limit *sources = tunnel->is_shared ? &tunnel->undecided : &tunnel->sources;

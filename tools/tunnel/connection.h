@@ -141,6 +141,7 @@ struct connection {
     uint64_t queue_ms;           /* QUEUED, STARTING: when it gives up */
     struct pool *pool;           /* of pool.c; NULL: it is in none */
     uint64_t moved_ms, heard_ms; /* when bytes last moved; when the peer last sent anything */
+    uint64_t written_ms; /* when the plain side last took something, or something came for it */
     TAILQ_ENTRY(connection) entry, ready;
     TAILQ_ENTRY(connection) half_open; /* in its tunnel's half_open, waiting or queued */
     const char *target;                /* the address that was reached, in the settings */

@@ -10,6 +10,7 @@
 
 #include "gate.h"
 #include "log.h"
+#include "source_admit.h"
 
 #include <unistd.h>
 
@@ -34,7 +35,10 @@ reach_peer(struct connection *c)
 static void
 header_done(struct connection *c)
 {
-    if (!c->took_peer) {
+    if (!c->took_peer && c->settings->dial_on == DIAL_ON_DATA &&
+        c->state == CONNECTION_PROXY_HEADER) {
+        connection_enter(c, CONNECTION_PROXY_LOCAL, c->settings->idle_ms);
+    } else if (!c->took_peer) {
         endpoint_watch(c->plain, 0); /* what follows waits until the peer is reached */
         reach_peer(c);
     } else {
@@ -51,6 +55,15 @@ header_refused(struct connection *c, const char *why)
         half_open_reject(c, why);
 }
 
+/** How long a connection may be without a byte once no header tells its source. */
+static int
+local_wait(const struct connection *c)
+{
+    if (c->took_peer)
+        return KEEP_TIMER;
+    return c->settings->dial_on == DIAL_ON_DATA ? c->settings->idle_ms : PROXY_LOCAL_MS;
+}
+
 /** Read what has come of it. May end the connection. */
 static void
 header_event(struct connection *c)
@@ -63,13 +76,15 @@ header_event(struct connection *c)
         header_done(c);
         break;
     case PROXY_HEADER_LOCAL:
-        connection_enter(c, CONNECTION_PROXY_LOCAL, !c->took_peer ? PROXY_LOCAL_MS : KEEP_TIMER);
+        connection_enter(c, CONNECTION_PROXY_LOCAL, local_wait(c));
         break;
     case PROXY_HEADER_BAD:
         header_refused(c, why);
         break;
     case PROXY_HEADER_LIMIT:
         limit_reached(c->tunnel, LIMIT_SOURCE);
+        /* fall through */
+    case PROXY_HEADER_REFUSED:
         connection_end(c, END_REFUSED, why);
         break;
     case PROXY_HEADER_HEALTH_CHECK:
@@ -90,14 +105,18 @@ accept_plain(struct connection *c, int fd)
         return -1;
     c->tunnel->counters->open = ++c->tunnel->open_count;
     if (c->tunnel->open_count > c->settings->most_connections) {
+        limit_reached(c->tunnel, LIMIT_CONNECTIONS);
         connection_end(c, END_REFUSED, "max-connections is reached");
         return 0;
     }
-    if (c->header == NULL) {
+    if (c->header == NULL && c->settings->dial_on == DIAL_ON_CONNECT) {
         reach_peer(c);
         return 0;
     }
-    connection_enter(c, CONNECTION_PROXY_HEADER, c->settings->handshake_ms);
+    if (c->header == NULL)
+        connection_enter(c, CONNECTION_PROXY_LOCAL, c->settings->idle_ms);
+    else
+        connection_enter(c, CONNECTION_PROXY_HEADER, c->settings->handshake_ms);
     endpoint_watch(c->plain, UV_READABLE);
     return 0;
 }
@@ -155,7 +174,9 @@ lifecycle_authenticated(struct connection *c)
         connection_end(c, END_REFUSED, why);
     if (c->state == CONNECTION_ENDED)
         return;
-    if (tunnel->open_count > c->settings->most_connections) {
+    if (!source_admitted(c->settings, &c->from)) {
+        connection_end(c, END_REFUSED, SOURCE_NOT_ADMITTED);
+    } else if (tunnel->open_count > c->settings->most_connections) {
         limit_reached(tunnel, LIMIT_CONNECTIONS);
         connection_end(c, END_REFUSED, "max-connections is reached");
     } else {
@@ -300,6 +321,8 @@ lifecycle_timer(struct connection *c)
     case CONNECTION_PROXY_LOCAL:
         if (c->took_peer)
             half_open_timeout(c);
+        else if (c->state == CONNECTION_PROXY_LOCAL && c->settings->dial_on == DIAL_ON_DATA)
+            connection_end(c, END_REFUSED, "no data came within the idle timeout");
         else if (c->state == CONNECTION_PROXY_LOCAL)
             header_done(c);
         else
@@ -393,6 +416,14 @@ reload_waiting(struct connection *c)
         connection_adopt(c, 0);
 }
 
+/** An open connection goes on, unless what it opened with was withdrawn and that is to cut it. */
+static void
+reload_open(struct connection *c)
+{
+    if (c->tunnel->settings->withdraw == WITHDRAW_CUT && connection_is_withdrawn(c))
+        connection_end(c, END_CUT, "a reload withdrew its secret, its identity or the tunnel");
+}
+
 void
 lifecycle_reload(struct connection *c)
 {
@@ -404,4 +435,6 @@ lifecycle_reload(struct connection *c)
         reload_half_open(c);
     else if (!c->took_peer && !c->dials_plain && c->state <= CONNECTION_PEER_HANDSHAKE)
         reload_client(c);
+    else if (c->state == CONNECTION_UNCONFIRMED || c->state == CONNECTION_OPEN)
+        reload_open(c);
 }

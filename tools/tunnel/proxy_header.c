@@ -4,6 +4,8 @@
  */
 #include "connection.h"
 
+#include "source_admit.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +60,10 @@ take_source(struct connection *c, const struct proxy *proxy, const char **why)
     c->header->destination = proxy->destination;
     c->header->known = 1;
     c->from = proxy->source;
+    if (!c->is_undecided && !source_admitted(c->settings, &c->from)) {
+        *why = SOURCE_NOT_ADMITTED;
+        return PROXY_HEADER_REFUSED;
+    }
     return full ? PROXY_HEADER_LIMIT : PROXY_HEADER_DONE;
 }
 

@@ -17,6 +17,7 @@ enum proxy_header_result {
     PROXY_HEADER_LOCAL,        /* it names no source: proxy_header_look() goes on */
     PROXY_HEADER_HEALTH_CHECK, /* the proxy only checked whether this service is up */
     PROXY_HEADER_BAD,          /* there is none, or a bad one */
+    PROXY_HEADER_REFUSED,      /* its source is not allowed */
     PROXY_HEADER_LIMIT         /* its source has too many connections */
 };
 

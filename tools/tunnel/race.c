@@ -160,7 +160,8 @@ racer_begin(struct connection *c, struct racer *racer)
         racer_failed(c, racer, "it is beyond this machine, and --unsafe-target is not given");
         return RACE_FAILED;
     }
-    int fd = dial_begin((const struct sockaddr *)&racer->at, racer->size, &error);
+    int fd = dial_begin_from(c->settings->bind, (const struct sockaddr *)&racer->at, racer->size,
+                             &error);
     if (fd >= 0) {
         endpoint_prepare(fd, is_far);
         racer->endpoint = endpoint_new(&c->service->loop, c, fd, is_plain, race_event);

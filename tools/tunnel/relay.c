@@ -133,6 +133,8 @@ relay_read_plain(struct connection *c)
     }
     buffers_return(&c->service->buffers, &out->buffer);
     if (n == 0)
+        c->moved_ms = uv_now(&c->service->loop);
+    if (n == 0)
         out->ended = 1;
     else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
         relay_lose_plain(c, "was cut");
@@ -224,9 +226,9 @@ relay_take_received(struct connection *c, const duet_job *job)
     struct flow *in = &c->in;
 
     in->size = (uint32_t)job->got;
-    if (job->got > 0)
-        c->moved_ms = uv_now(&c->service->loop);
     c->heard_ms = uv_now(&c->service->loop);
+    if (job->got > 0 || job->recv_result == DUET_CLOSED)
+        c->moved_ms = c->written_ms = c->heard_ms;
     if (job->recv_result == DUET_CLOSED)
         in->ended = 1;
     else if (job->recv_result != DUET_OK && job->recv_result != DUET_AGAIN)
@@ -252,7 +254,7 @@ relay_write_plain(struct connection *c)
     }
     if (n <= 0)
         return;
-    c->moved_ms = uv_now(&c->service->loop);
+    c->moved_ms = c->written_ms = uv_now(&c->service->loop);
     in->at += (uint32_t)n;
     in->bytes += (uint64_t)n;
     c->tunnel->counters->bytes_in += (uint64_t)n;

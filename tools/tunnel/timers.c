@@ -61,6 +61,45 @@ wait_until(int *wait, uint64_t since, int ms, uint64_t now)
         *wait = left;
 }
 
+/** 1 when one direction has ended and the other goes on. */
+static int
+is_half_closed(const struct connection *c)
+{
+    return c->in.ended != c->out.ended;
+}
+
+/** 1 when the plain side has not taken what waits for it. */
+static int
+is_stalled(const struct connection *c)
+{
+    return c->in.buffer != NULL && c->in.at < c->in.size;
+}
+
+/** 1 when ms have passed since then; ms negative: never. */
+static int
+is_over(uint64_t since, int ms, uint64_t now)
+{
+    return ms >= 0 && now >= since + (uint64_t)ms;
+}
+
+/** Which of the times that a setting gives to an open connection is over; NULL: none. */
+static const char *
+time_over(const struct connection *c, uint64_t now)
+{
+    const struct tunnel_settings *settings = c->settings;
+
+    if (is_half_closed(c) && is_over(c->moved_ms, settings->half_close_ms, now))
+        return c->in.ended ? "the peer's side had closed, and no data moved within the half-close "
+                             "timeout"
+                           : "the plain side had closed, and no data moved within the half-close "
+                             "timeout";
+    if (is_stalled(c) && is_over(c->written_ms, settings->stall_ms, now))
+        return "the plain side took nothing within the stall timeout";
+    if (is_over(c->since_ms, settings->age_ms, now))
+        return "it reached max-age";
+    return NULL;
+}
+
 void
 timers_open(struct connection *c)
 {
@@ -73,6 +112,11 @@ timers_open(struct connection *c)
         connection_end(c, END_CUT, "no data moved within the idle timeout");
         return;
     }
+    const char *over = time_over(c, now);
+    if (over != NULL) {
+        connection_end(c, END_CUT, over);
+        return;
+    }
     if (settings->ping_ms >= 0 && is_peer_dead(c, now)) {
         connection_end(c, END_CUT, "the peer stopped answering: it or the network is down");
         return;
@@ -81,6 +125,9 @@ timers_open(struct connection *c)
         now >= c->heard_ms + (uint64_t)settings->ping_ms)
         send_ping(c);
     wait_until(&wait, c->moved_ms, settings->idle_ms, now);
+    wait_until(&wait, is_half_closed(c) ? c->moved_ms : now, settings->half_close_ms, now);
+    wait_until(&wait, is_stalled(c) ? c->written_ms : now, settings->stall_ms, now);
+    wait_until(&wait, c->since_ms, settings->age_ms, now);
     wait_until(&wait, c->pinged || closing ? now : c->heard_ms, settings->ping_ms, now);
     connection_timer(c, wait);
 }

@@ -39,6 +39,15 @@ enum proxy_use {
     PROXY_OUT = 2 /* what is handed on begins with one */
 };
 
+/** When a client dials for a plain connection. */
+enum dial_on {
+    DIAL_ON_CONNECT, /* at once: its service may speak first */
+    DIAL_ON_DATA     /* when its first byte has come: health checks cost nothing */
+};
+
+/** What becomes of an open connection whose key, identity or tunnel a reload withdrew. */
+enum withdraw { WITHDRAW_KEEP, WITHDRAW_CUT };
+
 /** One tunnel. */
 struct tunnel_settings {
     char *name;            /* "client" or "server" where options made it */
@@ -61,8 +70,15 @@ struct tunnel_settings {
     duet_config *config;               /* owned; NULL until the keys are read */
     int connect_ms;                    /* to dial a target, resolving included */
     int handshake_ms;
-    int idle_ms; /* a connection on which nothing moves ends; -1: never */
-    int ping_ms; /* silence after which the peer is asked; -1: never */
+    int idle_ms;       /* a connection on which nothing moves ends; -1: never */
+    int half_close_ms; /* idle time of a connection that one side has closed; -1: for ever */
+    int stall_ms;      /* how long a plain side may take nothing; -1: for ever */
+    int age_ms;        /* the longest life of a connection; -1: for ever */
+    unsigned dial_on;  /* enum dial_on, of a client */
+    unsigned withdraw; /* enum withdraw */
+    char *bind;        /* address or interface to dial from; NULL: the system's choice */
+    struct strlist allow, deny; /* networks of sources; an empty list of allowed ones: all */
+    int ping_ms;                /* silence after which the peer is asked; -1: never */
     uint32_t drain_least_ms, drain_most_ms; /* how long unauthenticated peers are read in silence */
     uint32_t linger_least_ms, linger_most_ms; /* the same after a violation */
     unsigned most_connections;                /* at a time, in one process */
