@@ -25,7 +25,7 @@ bind_address(int fd, int family, const struct addrinfo *list)
     while (list != NULL && list->ai_family != family)
         list = list->ai_next;
     if (list == NULL)
-        return EAFNOSUPPORT; /* it is an address of IPv4, and what is dialled of IPv6, or reversed */
+        return EAFNOSUPPORT; /* one is of IPv4, the other of IPv6 */
 #ifdef IP_BIND_ADDRESS_NO_PORT
     int one = 1;
     (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
