@@ -30,6 +30,7 @@ enum {
 static const char *const sides[] = {[TUNNEL_NONE] = "", "client", "server", NULL};
 static const char *const dial_times[] = {[DIAL_ON_CONNECT] = "connect", "data", NULL};
 static const char *const withdrawals[] = {[WITHDRAW_KEEP] = "keep", "cut", NULL};
+static const char *const proxy_versions[] = {[PROXY_VERSION_2] = "2", "1", NULL};
 static const char *const proxies[] = {"none", [PROXY_IN] = "in", "out", "both", NULL};
 static const char *const balances[] = {
     [BALANCE_FIRST] = "first", [BALANCE_LEAST] = "least-connections", NULL};
@@ -326,6 +327,8 @@ const struct option option_table[] = {
     {"proxy-protocol", 0, CHOICE(proxies), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(proxy), "none",
      "none|in|out|both",
      "PROXY protocol headers: expected from clients (in), sent to targets (out)"},
+    {"proxy-version", 0, CHOICE(proxy_versions), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(proxy_version),
+     "2", "1|2", "Version of the PROXY headers that are sent; both are understood"},
     {"proxy-from", 0, LIST(network_fault), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(trusted), NULL,
      "NETWORK", "Networks whose PROXY headers are believed; default loopback; may be repeated"},
     {"unsafe-listen", 0, FLAG, FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(unsafe_listen), NULL, NULL,

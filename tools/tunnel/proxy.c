@@ -1,6 +1,6 @@
 /*
- * The PROXY protocol, version 2 (see proxy.h): reading and writing a header in memory. Sockets are
- * proxy_header.c's matter.
+ * The PROXY protocol, version 2 (see proxy.h; proxy_v1.c has version 1): reading and writing a
+ * header in memory. Sockets are proxy_header.c's matter.
  */
 #include "proxy.h"
 
@@ -29,25 +29,21 @@ bad_header(const char **why, const char *reason)
     return DUET_E_FORMAT;
 }
 
-/** Do the bytes begin as a header does, as far as they go? */
+/** Do the bytes begin as a header does, as far as they go? *is_v1: 1 when it is a line of text. */
 static int
-check_magic(const uint8_t *bytes, size_t size, const char **why)
+check_magic(const uint8_t *bytes, size_t size, int *is_v1, const char **why)
 {
-    static const char first[] = "PROXY";
+    static const char first[] = "PROXY ";
     size_t n = size < MAGIC_SIZE ? size : MAGIC_SIZE;
 
+    *is_v1 = 0;
     if (memcmp(bytes, magic, n) == 0) /* public: the protocol's mark */
         return size < PROXY_LEAST ? DUET_AGAIN : DUET_OK;
-    if (bytes[0] == 'P') {
-        n = size < sizeof first - 1 ? size : sizeof first - 1;
-        if (memcmp(bytes, first, n) == 0) /* public: the protocol's mark */
-            return n < sizeof first - 1
-                       ? DUET_AGAIN
-                       : bad_header(why,
-                                    "a PROXY header of version 1; have the proxy send version 2");
-    }
-    return bad_header(why,
-                      "no PROXY header; have the proxy send version 2, or do not ask for it here");
+    n = size < sizeof first - 1 ? size : sizeof first - 1;
+    *is_v1 = memcmp(bytes, first, n) == 0; /* public: the protocol's mark */
+    if (*is_v1)
+        return n < sizeof first - 1 ? DUET_AGAIN : DUET_OK;
+    return bad_header(why, "no PROXY header; have the proxy send one, or do not ask for it here");
 }
 
 /** The size of both addresses in a header; 0: the family is not known. */
@@ -125,9 +121,12 @@ proxy_parse(struct proxy *proxy, const uint8_t *bytes, size_t size, size_t *used
     *why = "";
     if (size == 0)
         return DUET_AGAIN;
-    int result = check_magic(bytes, size, why);
+    int is_v1;
+    int result = check_magic(bytes, size, &is_v1, why);
     if (result != DUET_OK)
         return result;
+    if (is_v1)
+        return proxy_parse_v1(proxy, bytes, size, used, why);
 
     unsigned command = bytes[12] & 0x0f;
     size_t length = (size_t)(bytes[14] << 8 | bytes[15]), addresses = 0;

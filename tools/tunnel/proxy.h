@@ -1,9 +1,9 @@
 /*
- * The PROXY protocol, version 2: whose connection it is that a proxy hands on.
+ * The PROXY protocol, versions 1 and 2: whose connection it is that a proxy hands on.
  *
  * Memory in, memory out. A header is read only where the tunnel asks for it and only from trusted
  * proxies, as its sender can claim any source. The protocol's text is HAProxy's
- * doc/proxy-protocol.txt, section 2.2.
+ * doc/proxy-protocol.txt, section 2.
  */
 #ifndef DUET_TUNNEL_PROXY_H
 #define DUET_TUNNEL_PROXY_H
@@ -15,8 +15,10 @@
 #include <sys/socket.h>
 
 enum {
-    PROXY_LEAST = 16,  /* bytes before the addresses */
-    PROXY_MOST = 2048, /* bytes of the longest header that is taken */
+    PROXY_LEAST = 16,    /* bytes before the addresses */
+    PROXY_MARK = 12,     /* bytes that tell which version it is; none is shorter */
+    PROXY_V1_MOST = 107, /* bytes of the longest line of version 1 */
+    PROXY_MOST = 2048,   /* bytes of the longest header that is taken */
 
     /* duet's own fields after the addresses, each a text without a final NUL: */
     PROXY_TLV_SECRET = 0xe0, /* the secret's id, 16 hex digits */
@@ -44,8 +46,14 @@ struct proxy {
 int proxy_parse(struct proxy *proxy, const uint8_t *bytes, size_t size, size_t *used,
                 const char **why);
 
-/** Write a header. out: PROXY_MOST bytes. Returns its size. */
+/** Write a header of version 2. out: PROXY_MOST bytes. Returns its size. */
 size_t proxy_write(uint8_t out[PROXY_MOST], const struct proxy *proxy);
+
+/** Version 1, which has no room for the secret's id and the identity. proxy_parse() calls the first
+ * of these once it has seen the version. */
+int proxy_parse_v1(struct proxy *proxy, const uint8_t *bytes, size_t size, size_t *used,
+                   const char **why);
+size_t proxy_write_v1(uint8_t out[PROXY_MOST], const struct proxy *proxy);
 
 /** May this peer send a header? trusted: networks as ADDRESS or ADDRESS/BITS; an empty list is
  * loopback's. Unix sockets are always trusted. Returns 1 or 0. */

@@ -74,6 +74,10 @@ bytes_wanted(const struct proxy_header *header)
     const uint8_t *at = header->bytes;
     size_t whole = PROXY_LEAST;
 
+    if (header->size < PROXY_MARK)
+        return PROXY_MARK - header->size;
+    if (at[0] == 'P')
+        return 1; /* a line, whose end is not known before it has come */
     if (header->size >= PROXY_LEAST)
         whole += (size_t)(at[PROXY_LEAST - 2] << 8 | at[PROXY_LEAST - 1]);
     return whole - header->size;
@@ -130,5 +134,6 @@ proxy_header_make(uint8_t out[PROXY_MOST], const struct connection *c)
         proxy.peer_key = info.has_peer_key ? info.peer_key : NULL;
         proxy.peer_name = settings_peer_name(c->settings, proxy.peer_key);
     }
-    return proxy_write(out, &proxy);
+    return c->settings->proxy_version == PROXY_VERSION_1 ? proxy_write_v1(out, &proxy)
+                                                         : proxy_write(out, &proxy);
 }

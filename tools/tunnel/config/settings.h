@@ -48,6 +48,9 @@ enum dial_on {
 /** What becomes of an open connection whose key, identity or tunnel a reload withdrew. */
 enum withdraw { WITHDRAW_KEEP, WITHDRAW_CUT };
 
+/** The version of PROXY headers that are sent. */
+enum proxy_version { PROXY_VERSION_2, PROXY_VERSION_1 };
+
 /** One tunnel. */
 struct tunnel_settings {
     char *name;            /* "client" or "server" where options made it */
@@ -85,6 +88,7 @@ struct tunnel_settings {
     unsigned most_from_source;                /* of these from one source; 0: no limit of its own */
     unsigned most_half_open;                  /* not authenticated yet, beside those above */
     unsigned proxy;                           /* set of enum proxy_use */
+    unsigned proxy_version;                   /* enum proxy_version */
     struct strlist trusted; /* ADDRESS or ADDRESS/BITS whose PROXY headers are believed */
     unsigned unsafe_listen; /* 1: a client may listen beyond loopback */
     unsigned unsafe_target; /* 1: a server may dial beyond loopback */
