@@ -25,14 +25,14 @@ fake_reload(void *service)
     return EXIT_KEY;
 }
 
-static int
-fake_kill(void *service, uint64_t id)
+static unsigned
+fake_kill(void *service, const struct kill_request *kill)
 {
     (void)service;
-    if (id != (1ull << 48 | 7) || killed)
-        return -1;
+    if (kill->by != KILL_ID || kill->id != (1ull << 48 | 7) || killed)
+        return 0;
     killed = 1;
-    return 0;
+    return 1;
 }
 
 static void

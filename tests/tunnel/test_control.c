@@ -116,7 +116,7 @@ dial(void)
 static void
 expect(enum request_kind kind, uint64_t id, int code, const char *body)
 {
-    struct request request = {kind, id};
+    struct request request = {.kind = kind, .kill = {.id = id}};
     struct replies replies;
 
     assert_int_equal(client_ask(&replies, path, &request), EXIT_DONE);
@@ -231,9 +231,15 @@ test_bad_requests(void **state)
     says("nothing\n", 8, "error 2 there is no such request\n");
     says("\n", 1, "error 2 there is no such request\n");
     says("health\0\n", 8, "error 2 there is no such request\n");
-    says("kill\n", 5, "error 2 kill takes a connection's number, the others take nothing\n");
-    says("health 1\n", 9, "error 2 kill takes a connection's number, the others take nothing\n");
-    says("kill 9 9\n", 9, "error 2 kill takes a connection's number, the others take nothing\n");
+    says("kill\n", 5,
+         "error 2 kill takes a connection's number, "
+         "or tunnel=, secret= or identity=, the others take nothing\n");
+    says("health 1\n", 9,
+         "error 2 kill takes a connection's number, "
+         "or tunnel=, secret= or identity=, the others take nothing\n");
+    says("kill 9 9\n", 9,
+         "error 2 kill takes a connection's number, "
+         "or tunnel=, secret= or identity=, the others take nothing\n");
     says(endless, REQUEST_MOST + 2, "error 2 the request is too long\n");
     says("health\nstatus\n", 14, "ok\nworker 1 of 2: serving\n"); /* one request a connection */
 }
@@ -360,7 +366,7 @@ test_what_lies_there(void **state)
 static void
 test_nobody_is_there(void **state)
 {
-    struct request request = {REQUEST_HEALTH, 0};
+    struct request request = {.kind = REQUEST_HEALTH};
     struct replies replies;
     char other[128];
 

@@ -236,8 +236,8 @@ read_request(struct request *request, const struct options *o)
     if (request->kind != REQUESTS)
         return log_error(
             EXIT_USAGE,
-            "ctl %s: kill needs the ID of a connection, which duet ctl sessions prints; the "
-            "others take no argument",
+            "ctl %s: kill needs the ID of a connection, which duet ctl sessions prints, or "
+            "tunnel=NAME, secret=ID or identity=KEY; the others take no argument",
             printable(line));
     return log_error(EXIT_USAGE, "ctl %s: it is one of " REQUEST_USAGE, printable(line));
 }
@@ -246,7 +246,7 @@ static int
 ctl_run(struct options *o)
 {
     struct replies replies;
-    struct request request = {REQUESTS, 0};
+    struct request request = {.kind = REQUESTS};
 
     int code = read_request(&request, o);
     if (code != EXIT_DONE)

@@ -66,18 +66,45 @@ service_each_bound(void *context, const struct tunnel_settings *tunnel, bound_pr
     }
 }
 
+/** 1 when a connection is one of those that kill means. */
 static int
-service_kill(void *context, uint64_t id)
+is_meant(const struct connection *c, const struct kill_request *kill)
+{
+    char secret[2 * DUET_SECRET_ID_SIZE + 1], key[DUET_KEY_TEXT_SIZE];
+    duet_info info = {0};
+
+    if (kill->by == KILL_ID)
+        return c->id == kill->id;
+    if (kill->by == KILL_TUNNEL)
+        return strcmp(c->settings->name, kill->value) == 0;
+    if (c->channel != NULL)
+        duet_session_info(duet_channel_session(c->channel), &info);
+    if (kill->by == KILL_SECRET) {
+        to_hex(secret, info.secret_id, DUET_SECRET_ID_SIZE);
+        return info.ready && strcmp(secret, kill->value) == 0;
+    }
+    if (!info.has_peer_key)
+        return 0;
+    duet_key_text(key, info.peer_key);
+    return strcmp(key, kill->value) == 0;
+}
+
+static unsigned
+service_kill(void *context, const struct kill_request *kill)
 {
     struct service *service = context;
     struct connection *c;
 
-    TAILQ_FOREACH (c, &service->connections, entry)
-        if (c->id == id) {
-            connection_end(c, END_CUT, "ended by duet ctl kill");
-            return 0;
-        }
-    return -1;
+    for (unsigned count = 0;; count++) {
+        TAILQ_FOREACH (c, &service->connections, entry)
+            if (is_meant(c, kill))
+                break;
+        if (c == NULL)
+            return count;
+        /* Others may end with it, so the next search is from the list's begin. */
+        connection_end(c, connection_is_half_open(c) ? END_UNAUTHENTICATED : END_CUT,
+                       "ended by duet ctl kill");
+    }
 }
 
 static int

@@ -155,9 +155,9 @@ put_tunnel(FILE *out, const struct admin_view *view, const struct tunnel_setting
 }
 
 static struct outcome
-answer_status(FILE *out, struct admin_view *view, uint64_t id)
+answer_status(FILE *out, struct admin_view *view, const struct kill_request *kill)
 {
-    (void)id;
+    (void)kill;
     put_process(out, view);
     for (size_t i = 0; i < view->settings->tunnel_count; i++)
         put_tunnel(out, view, &view->settings->tunnels[i]);
@@ -174,9 +174,9 @@ put_worker(FILE *out, const struct admin_view *view)
 
 /** The state, and a line for each limit that holds connections back. */
 static struct outcome
-answer_health(FILE *out, struct admin_view *view, uint64_t id)
+answer_health(FILE *out, struct admin_view *view, const struct kill_request *kill)
 {
-    (void)id;
+    (void)kill;
     put_worker(out, view);
     fprintf(out, "%s\n", process_state(view));
     for (size_t i = 0; i < view->settings->tunnel_count; i++) {
@@ -193,9 +193,9 @@ answer_health(FILE *out, struct admin_view *view, uint64_t id)
 }
 
 static struct outcome
-answer_metrics(FILE *out, struct admin_view *view, uint64_t id)
+answer_metrics(FILE *out, struct admin_view *view, const struct kill_request *kill)
 {
-    (void)id;
+    (void)kill;
     metrics_put(out, view);
     return done;
 }
@@ -228,20 +228,22 @@ put_session(const struct session_row *s, void *out)
 }
 
 static struct outcome
-answer_sessions(FILE *out, struct admin_view *view, uint64_t id)
+answer_sessions(FILE *out, struct admin_view *view, const struct kill_request *kill)
 {
-    (void)id;
+    (void)kill;
     view->each_session(view->service, put_session, out);
     return done;
 }
 
 static struct outcome
-answer_kill(FILE *out, struct admin_view *view, uint64_t id)
+answer_kill(FILE *out, struct admin_view *view, const struct kill_request *kill)
 {
     (void)out;
-    if (view->kill(view->service, id) == 0)
+    if (view->kill(view->service, kill) > 0)
         return done;
-    return (struct outcome){EXIT_FAILED, "there is no connection of this number"};
+    return (struct outcome){EXIT_FAILED, kill->by == KILL_ID
+                                             ? "there is no connection of this number"
+                                             : "there is no connection of that kind"};
 }
 
 /* ---- The whole service ---- */
@@ -273,20 +275,20 @@ reload_by_supervisor(struct admin_view *view)
 }
 
 static struct outcome
-answer_reload(FILE *out, struct admin_view *view, uint64_t id)
+answer_reload(FILE *out, struct admin_view *view, const struct kill_request *kill)
 {
     int code = view->workers == 1 ? view->reload(view->service) : reload_by_supervisor(view);
 
     (void)out;
-    (void)id;
+    (void)kill;
     return (struct outcome){code, "the old configuration stays; the log says why"};
 }
 
 static struct outcome
-answer_drain(FILE *out, struct admin_view *view, uint64_t id)
+answer_drain(FILE *out, struct admin_view *view, const struct kill_request *kill)
 {
     (void)out;
-    (void)id;
+    (void)kill;
     if (signal_service(view, SIGTERM) == 0) /* it ends once the answer has gone */
         return done;
     return (struct outcome){EXIT_FAILED, "the supervisor is gone"};
@@ -294,7 +296,8 @@ answer_drain(FILE *out, struct admin_view *view, uint64_t id)
 
 /* ---- Answers ---- */
 
-static struct outcome (*const answers[REQUESTS])(FILE *, struct admin_view *, uint64_t) = {
+static struct outcome (*const answers[REQUESTS])(FILE *, struct admin_view *,
+                                                 const struct kill_request *) = {
     [REQUEST_STATUS] = answer_status, [REQUEST_SESSIONS] = answer_sessions,
     [REQUEST_RELOAD] = answer_reload, [REQUEST_DRAIN] = answer_drain,
     [REQUEST_KILL] = answer_kill,     [REQUEST_METRICS] = answer_metrics,
@@ -312,7 +315,7 @@ answer(struct admin_view *view, const char *line, size_t line_size, size_t *size
         return NULL;
     fprintf(out, "ok\n");
     if (request_parse(&request, line, line_size, &outcome.reason) == 0)
-        outcome = answers[request.kind](out, view, request.id);
+        outcome = answers[request.kind](out, view, &request.kill);
     if (outcome.code != EXIT_DONE) {
         rewind(out); /* it printed nothing else */
         fprintf(out, "error %d %s\n", outcome.code, outcome.reason);

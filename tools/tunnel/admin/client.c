@@ -144,15 +144,18 @@ ask_path(struct replies *replies, const char *path, const char *line)
 int
 client_ask(struct replies *replies, const char *path, const struct request *request)
 {
-    char line[REQUEST_MOST + 2], own[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    char line[2 * REQUEST_MOST], own[sizeof(((struct sockaddr_un *)0)->sun_path)];
     const char *word = request_name(request->kind);
+    char which[REQUEST_MOST + 1];
     int for_one = request_is_for_one(request->kind);
 
     memset(replies, 0, sizeof *replies);
-    if (*request_argument(request->kind) != 0)
-        snprintf(line, sizeof line, "%s %llu\n", word, (unsigned long long)request->id);
-    else
+    if (*request_argument(request->kind) != 0) {
+        request_which(which, &request->kill);
+        snprintf(line, sizeof line, "%s %s\n", word, which);
+    } else {
         snprintf(line, sizeof line, "%s\n", word);
+    }
     if (strlen(path) + 4 > sizeof own)
         return log_error(EXIT_USAGE, "%s: the path is too long for a socket", printable(path));
     if (access(path, F_OK) == 0)

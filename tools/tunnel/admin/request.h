@@ -16,20 +16,29 @@ enum { REQUEST_MOST = 64 }; /* bytes of a line */
     X(SESSIONS, "sessions", "", 0)                                                                 \
     X(RELOAD, "reload", "", 1)                                                                     \
     X(DRAIN, "drain", "", 1)                                                                       \
-    X(KILL, "kill", "ID", 0)                                                                       \
+    X(KILL, "kill", "WHICH", 0)                                                                    \
     X(METRICS, "metrics", "", 1)                                                                   \
     X(HEALTH, "health", "", 0)
 
 /** The same for a reader. */
-#define REQUEST_USAGE "status|sessions|reload|drain|kill ID|metrics|health"
+#define REQUEST_USAGE "status|sessions|reload|drain|kill WHICH|metrics|health"
 
 #define REQUEST_ENUM(name, word, argument, for_one) REQUEST_##name,
 enum request_kind { REQUEST_ROWS(REQUEST_ENUM) REQUESTS };
 #undef REQUEST_ENUM
 
+/** Which connections kill ends. */
+enum kill_by { KILL_ID, KILL_TUNNEL, KILL_SECRET, KILL_IDENTITY };
+
+struct kill_request {
+    enum kill_by by;
+    uint64_t id;                  /* KILL_ID */
+    char value[REQUEST_MOST + 1]; /* the others: a name, a secret's id in hex, a public key */
+};
+
 struct request {
     enum request_kind kind; /* REQUESTS: none */
-    uint64_t id;            /* where it has an argument */
+    struct kill_request kill;
 };
 
 /** The word of a request, and its argument's name ("": none). */
@@ -38,6 +47,9 @@ const char *request_argument(enum request_kind kind);
 
 /** 1 when one worker answers or acts for all of them. */
 int request_is_for_one(enum request_kind kind);
+
+/** Write the argument of kill, as request_parse() reads it. */
+void request_which(char out[REQUEST_MOST + 1], const struct kill_request *kill);
 
 /** Read a line without its end, size bytes. Returns 0; -1 with a reason. */
 int request_parse(struct request *request, const char *line, size_t size, const char **why);

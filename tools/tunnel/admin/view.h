@@ -6,6 +6,7 @@
 #define DUET_TUNNEL_VIEW_H
 
 #include "counters.h"
+#include "request.h"
 #include "settings.h"
 
 #include <stdint.h>
@@ -42,8 +43,9 @@ struct admin_view {
 
     void *service; /* the argument of these: */
     void (*each_session)(void *service, session_printer *print, void *out);
-    int (*kill)(void *service, uint64_t id); /* 0, or -1: no such connection */
-    int (*reload)(void *service);            /* an exit code, the cause logged */
+    /* End the connections that are meant; returns how many. */
+    unsigned (*kill)(void *service, const struct kill_request *kill);
+    int (*reload)(void *service); /* an exit code, the cause logged */
     /* Call print for each address that a tunnel listens on, as it is bound; NULL: none is known. */
     void (*each_bound)(void *service, const struct tunnel_settings *tunnel, bound_printer *print,
                        void *out);
