@@ -207,3 +207,22 @@ store_dress(struct store *store, const struct store_item *item, int fd)
     if (futimens(fd, times) != 0)
         store_lacks(store, STEP_TIME, item);
 }
+
+void
+store_note_mount(struct store *store, int folder)
+{
+    struct stat status;
+
+    if (store->dry || fstat(folder, &status) != 0 || status.st_dev == store->device)
+        return;
+    for (unsigned i = 0; i < store->mount_count; i++)
+        if (store->mounts[i].device == status.st_dev)
+            return;
+    int copy = store->mount_count < STORE_MOUNTS ? fcntl(folder, F_DUPFD_CLOEXEC, 0) : -1;
+    if (copy < 0) {
+        store->many_mounts = 1;
+        return;
+    }
+    store->mounts[store->mount_count].device = status.st_dev;
+    store->mounts[store->mount_count++].fd = copy;
+}
