@@ -9,7 +9,7 @@ needs_python
 duet keygen -q -o k >/dev/null
 
 probe() {
-    duet probe -q --timeout 20 --parallel 200 "$@"
+    duet probe -q --timeout 20 --parallel 300 "$@"
 }
 
 # faulty NAME FAULT [FILE]: start a listener with this fault; $at is its port.
@@ -85,7 +85,7 @@ target=$port
 start target "$PYTHON" -m http.server --bind 127.0.0.1 $target
 accepts $target
 next_port
-start server "$DUET" server -v -k k --drain-timeout 2.2-2.8 --linger 0.5-2.5 --listen 127.0.0.1:$port \
+start server "$DUET" server -v -k k --drain-timeout 1.2-1.8 --linger 0.3-1.7 --listen 127.0.0.1:$port \
     --target 127.0.0.1:$target
 listening server
 clean -k k --capture flight 127.0.0.1:$port
@@ -93,7 +93,7 @@ for command in "pipe" "recv -o got"; do
     mkdir -p got
     next_port
     # shellcheck disable=SC2086
-    start "listener" "$DUET" $command -v -k k --drain-timeout 2.2-2.8 --linger 0.5-2.5 -l 127.0.0.1:$port
+    start "listener" "$DUET" $command -v -k k --max-connections 400 --drain-timeout 1.2-1.8 --linger 0.3-1.7 -l 127.0.0.1:$port
     listening listener
     clean -k k --capture flight 127.0.0.1:$port
 done

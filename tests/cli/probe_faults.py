@@ -20,9 +20,9 @@ sys.dont_write_bytecode = True
 
 FAULT = sys.argv[1]
 FILE = sys.argv[2] if len(sys.argv) > 2 else None
-SILENCE = 2.37  # seconds, no whole number
+SILENCE = 1.37  # seconds, no whole number
 OFFSET = 50
-LEAST, MOST = 0.5, 2.5  # seconds after a violation
+LEAST, MOST = 0.3, 1.7  # seconds after a violation
 
 
 async def drop_until(reader, end, on_bytes=lambda seen: False):
@@ -66,7 +66,7 @@ async def unproven(reader, writer):
                 writer.answered = True
                 writer.write(random.randbytes(300))
             return False
-    await drop_until(reader, begin + (3 if FAULT == "constant" else SILENCE), stop)
+    await drop_until(reader, begin + (1 if FAULT == "constant" else SILENCE), stop)
     if FAULT == "reset":
         reset(writer)
     writer.close()
@@ -93,8 +93,8 @@ async def live(reader, writer):
         if session.ready:
             drawn = random.uniform(LEAST, MOST)
             if FAULT == "flips" and str(error) == "checksum":
-                drawn = LEAST / 5
-            end = loop.time() + (1.7 if FAULT == "live-constant" else drawn)
+                drawn = LEAST / 6
+            end = loop.time() + (1.2 if FAULT == "live-constant" else drawn)
     await drop_until(reader, end)
     writer.close()
 
@@ -120,7 +120,7 @@ async def client(port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         loop = asyncio.get_running_loop()
         writer.write(random.randbytes(500))
-        drawn = 2.2 if FAULT == "client-constant" else 0.6 + random.uniform(LEAST, MOST)
+        drawn = 1.4 if FAULT == "client-constant" else 0.6 + random.uniform(LEAST, MOST)
 
         def stop(seen):
             if FAULT == "client-answers" and seen and not hasattr(writer, "answered"):
