@@ -24,7 +24,7 @@ _duet_take() {
 _duet_operands() {
     case $1 in
     key) [ "$COMP_CWORD" -gt 2 ] && echo FILE || echo 'show|' ;;
-    ctl) "$command" ctl --help | sed -n 's/ ID//; s/^Usage: duet ctl //p' ;;
+    ctl) "$command" ctl --help | sed -n 's/ WHICH//; s/^Usage: duet ctl //p' ;;
     send) echo FILE ;;
     esac
 }

@@ -31,7 +31,7 @@ function __duet_operands --argument-names command subcommand words current
         case send
             __duet_take FILE $current
         case ctl
-            $command ctl --help | string replace ' ID' '' |
+            $command ctl --help | string replace ' WHICH' '' |
                 string replace --filter 'Usage: duet ctl ' '' | string split '|'
     end
 end

@@ -145,7 +145,7 @@ printf 'one two\nthree\nthree\n' | typed 0 "has the new passphrase now" "$DUET" 
 printf 'three\none two\nwrong!\n' | typed 2 "the two passphrases differ" "$DUET" key passphrase s
 typed 0 "id: $id" "$DUET" key show s <three
 for name in SIGINT SIGTERM SIGHUP; do
-    timeout 300 "$PYTHON" typed.py -s $name "$DUET" key show s </dev/null >seen
+    timeout 300 "$PYTHON" typed.py -s $name "$DUET" key show s </dev/null >seen || bad "$name at the prompt hangs"
     grep -q 'SIGNAL 0 ' seen && bad "$name at the prompt: $(cat seen)"
     grep -q 'ECHO False' seen && bad "$name leaves the terminal without echo"
 done

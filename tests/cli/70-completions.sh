@@ -88,7 +88,7 @@ for shell in bash zsh fish; do
     offered "duet server --proxy-protocol " none in out both
     offered "duet key " show
     # shellcheck disable=SC2046
-    offered "duet ctl " $(duet ctl --help | sed -n 's/ ID//; s/|/ /g; s/^Usage: duet ctl //p')
+    offered "duet ctl " $(duet ctl --help | sed -n 's/ WHICH//; s/|/ /g; s/^Usage: duet ctl //p')
 done
 # how files are called is zsh's own affair
 shell=bash offered "duet pipe -k a" "a file"

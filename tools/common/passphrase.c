@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/select.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -63,18 +64,35 @@ on_signal(int number)
 
 enum line { LINE_READ, LINE_LONG, LINE_ENDED, LINE_FAILED, LINE_SIGNAL };
 
-/** Read up to the line's end or the end of the file. */
+/** Wait for bytes, with this signal mask: a signal that came before is found too. */
+static void
+wait_for(int fd, const sigset_t *mask)
+{
+    fd_set wanted;
+
+    if (fd >= FD_SETSIZE)
+        return; /* then a signal that came just before is found with the next key */
+    FD_ZERO(&wanted);
+    FD_SET(fd, &wanted);
+    (void)pselect(fd + 1, &wanted, NULL, NULL, NULL, mask);
+}
+
+/** Read up to the line's end or the end of the file. mask: to wait with; NULL: only read. */
 static enum line
-read_line(int fd, char *text, size_t *size)
+read_line(int fd, const sigset_t *mask, char *text, size_t *size)
 {
     char byte = 0;
 
     for (*size = 0;;) {
+        if (mask != NULL)
+            wait_for(fd, mask);
+        if (mask != NULL && caught != 0)
+            return LINE_SIGNAL;
         ssize_t n = read(fd, &byte, 1);
-        if (n < 0 && errno == EINTR && caught == 0)
+        if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return errno == EINTR ? LINE_SIGNAL : LINE_FAILED;
+            return LINE_FAILED;
         if (n == 0 && *size == 0)
             return LINE_ENDED;
         if (n == 0 || byte == '\n')
@@ -94,8 +112,13 @@ ask_once(int tty, const char *prompt, char *text, size_t *size)
 {
     struct sigaction action = {.sa_handler = on_signal}, before[SIGNALS];
     struct termios shown, hidden;
+    sigset_t blocked, open_mask;
 
     caught = 0;
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < SIGNALS; i++)
+        sigaddset(&blocked, signals[i]);
+    sigprocmask(SIG_BLOCK, &blocked, &open_mask);
     for (size_t i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &action, &before[i]);
     int is_terminal = tcgetattr(tty, &shown) == 0;
@@ -103,13 +126,15 @@ ask_once(int tty, const char *prompt, char *text, size_t *size)
     hidden.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
     if (is_terminal)
         (void)tcsetattr(tty, TCSAFLUSH, &hidden);
-    enum line line =
-        write(tty, prompt, strlen(prompt)) < 0 ? LINE_FAILED : read_line(tty, text, size);
+    enum line line = write(tty, prompt, strlen(prompt)) < 0
+                         ? LINE_FAILED
+                         : read_line(tty, &open_mask, text, size);
     if (is_terminal)
         (void)tcsetattr(tty, TCSAFLUSH, &shown);
     (void)!write(tty, "\n", 1);
     for (size_t i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &before[i], NULL);
+    sigprocmask(SIG_SETMASK, &open_mask, NULL);
     return line;
 }
 
@@ -156,7 +181,7 @@ read_descriptor(void)
     char whence[40];
 
     snprintf(whence, sizeof whence, "descriptor %d", kept.fd - 1);
-    return judge(read_line(kept.fd - 1, kept.text, &kept.size), whence);
+    return judge(read_line(kept.fd - 1, NULL, kept.text, &kept.size), whence);
 }
 
 /** Ask for the passphrase, and for the same again where it is new. Returns an exit code. */
