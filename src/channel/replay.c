@@ -331,6 +331,8 @@ duet_replay_check(duet_replay *replay, duet_session *session, uint64_t now_ms)
 {
     if (session->error != DUET_OK)
         return session->error;
+    if (session->handshake == NULL && session->own == NULL)
+        return DUET_E_MISUSE; /* its handshake is over, or it has none */
     if (session->rx_phase == DUET__RX_ASKED)
         return answer_nonce(replay, session, now_ms);
     int before_flight = session->own != NULL || session->tx_phase == DUET__TX_FLIGHT;

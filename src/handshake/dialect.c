@@ -28,7 +28,7 @@ enum {
 static uint32_t
 number(const uint8_t *g, int i, uint32_t least, uint32_t most)
 {
-    return least + duet__load32(g + NUMBER_SIZE * i) % (most - least + 1);
+    return least + duet__load32(g + NUMBER_SIZE * (size_t)i) % (most - least + 1);
 }
 
 /** Number i, and a second one that is more by number i + 1. */
@@ -118,7 +118,7 @@ character(unsigned alphabet, unsigned n)
 
     for (size_t run = 0; run < RUNS; run++)
         size += run_size(alphabet, run);
-    n %= size;
+    n %= size > 0 ? size : 1; /* no alphabet is empty */
     while (n >= run_size(alphabet, i))
         n -= run_size(alphabet, i++);
     return (uint8_t)(alphabets[alphabet][i].from + (int)n);

@@ -17,8 +17,9 @@
 enum {
     TEXT_MOST = 128 * 1024,            /* bytes: a secret of 64 KiB takes 93,000 */
     DATA_MOST = TEXT_MOST + DUET__TAG, /* bytes */
-    PER_LINE = 48,                     /* bytes, for 64 digits */
-    PREFIX = 14,                       /* of the associated data: "duet sealed 1" and a NUL */
+    DIGITS_MOST = (int)DUET__BASE64_SIZE(DATA_MOST),
+    PER_LINE = 48, /* bytes, for 64 digits */
+    PREFIX = 14,   /* of the associated data: "duet sealed 1" and a NUL */
     SALT_DIGITS = (int)DUET__BASE64_SIZE(DUET__SALT)
 };
 
@@ -149,7 +150,7 @@ read_data(void *into, struct duet__ini *ini, duet_where *where)
     struct reading *r = into;
 
     ini->continues = 1;
-    if (ini->value.size > DUET__BASE64_SIZE(DATA_MOST) - r->size)
+    if (ini->value.size > DIGITS_MOST - r->size)
         return duet__ini_refuse(ini, where, "Data is longer than %u bytes", DATA_MOST);
     memcpy(r->digits + r->size, ini->value.at, ini->value.size);
     r->size += ini->value.size;
@@ -199,7 +200,7 @@ duet__sealed_open(struct duet__owned_text *text, struct duet__bytes sealed,
                   struct duet__bytes passphrase, duet_where *where)
 {
     struct duet__ini ini = duet__ini(sealed.data, sealed.size);
-    struct reading r = {.digits = malloc(DUET__BASE64_SIZE(DATA_MOST))};
+    struct reading r = {.digits = malloc(DIGITS_MOST)};
     unsigned seen;
 
     *text = (struct duet__owned_text){0};
