@@ -158,9 +158,9 @@ static int
 make_address(char *out, size_t cap, const char *folder, const char *value, char why[OPTION_WHY])
 {
     static const char prefix[] = "unix:";
-    const char *path = value + sizeof prefix - 1;
-    int is_relative = strncmp(value, prefix, sizeof prefix - 1) == 0 && path[0] != '/' &&
-                      path[0] != '@' && path[0] != 0;
+    int is_unix = strncmp(value, prefix, sizeof prefix - 1) == 0;
+    const char *path = is_unix ? value + sizeof prefix - 1 : "";
+    int is_relative = path[0] != '/' && path[0] != '@' && path[0] != 0;
 
     int n = is_relative ? snprintf(out, cap, "%s%s%s", prefix, folder, path)
                         : snprintf(out, cap, "%s", value);
@@ -190,8 +190,7 @@ option_set(const struct option *o, enum option_owner owner, void *base, const ch
         if (make_path(path, sizeof path, folder, value, why) != 0)
             return -1;
         value = path;
-    }
-    if (o->kind == OPTION_LIST) {
+    } else if (o->kind == OPTION_LIST) {
         if (make_address(path, sizeof path, folder, value, why) != 0)
             return -1;
         value = path;

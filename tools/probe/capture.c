@@ -108,7 +108,7 @@ take_segment(struct flow *flow, struct part segment)
         flow->to = to;
         flow->first = seq + 1;
     }
-    if (!flow->begun || skip(&segment, 4u * (at[12] >> 4)) != 0 || segment.size == 0)
+    if (!flow->begun || skip(&segment, (size_t)(at[12] >> 4) * 4) != 0 || segment.size == 0)
         return;
     if (from == flow->to && to == flow->from)
         flow->answered = 1;
@@ -190,7 +190,7 @@ int
 capture_read(struct probe *probe, const char *path)
 {
     FILE *file = fopen(path, "rb");
-    struct stat status;
+    struct stat status = {0};
     const char *wrong = NULL;
     uint8_t *bytes = NULL;
     size_t size = 0;

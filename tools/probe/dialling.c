@@ -199,7 +199,7 @@ accept_clients(struct knocks *knocks, const struct listener *listener)
 static void
 name_address(char *out, size_t cap, const struct listener *listener, const char *given)
 {
-    struct sockaddr_storage at;
+    struct sockaddr_storage at = {0};
     socklen_t size = sizeof at;
     char host[128], port[16];
 
@@ -221,7 +221,7 @@ answer_all(struct knocks *knocks, const struct listener *listener, const char *a
 {
     static struct commands commands;
     struct probe *probe = knocks->probe;
-    uint64_t last_ms = duet__os_now_ms(), now_ms = last_ms;
+    uint64_t last_ms = duet__os_now_ms();
 
     while ((knocks->next < knocks->end || knocks->busy > 0) && !interrupted()) {
         size_t before = knocks->next;
@@ -229,7 +229,7 @@ answer_all(struct knocks *knocks, const struct listener *listener, const char *a
                     STEP_MS);
         accept_clients(knocks, listener);
         reap_clients(&commands, 0);
-        now_ms = duet__os_now_ms();
+        uint64_t now_ms = duet__os_now_ms();
         if (knocks->next != before || knocks->busy > 0)
             last_ms = now_ms;
         if (probe->command != NULL && knocks->next < knocks->end &&

@@ -338,14 +338,10 @@ on_done(struct receiver *r, struct fields *fields)
         return 0;
     }
     int result = receiver_end_ranges(r, item);
-    if (result != 0)
-        result = -1;
-    else if (status == DONE_FAILED)
+    if (result == 0 && status == DONE_FAILED)
         result = store_refuse(&r->store, item, "the other end could not read all of it");
-    else if (status == DONE_WHOLE)
+    else if (result == 0 && status == DONE_WHOLE)
         result = store_done(&r->store, item);
-    else
-        result = -1;
     r->current = NULL;
     if (status == DONE_CHANGED) {
         store_drop(&r->store, item, 1);

@@ -96,11 +96,10 @@ receiver_stream_work(void *context)
     struct receiver *r = stream->all->context;
     struct range_in in = {0};
     duet_message message;
-    int got = stream_join(stream) == 0 ? 1 : -1;
 
-    if (got < 0)
+    if (stream_join(stream) != 0)
         return EXIT_FAILED;
-    while ((got = carrier_take(&stream->carrier, &message, -1)) == 1)
+    while (carrier_take(&stream->carrier, &message, -1) == 1)
         if (take_content(r, stream, &in, &message) != 0) {
             if (!carrier_stopped(&stream->carrier))
                 log_error(EXIT_FAILED, "the peer's message on a further stream makes no sense");

@@ -22,7 +22,7 @@ make_proof(const struct stream *stream, int of_sender, uint8_t out[STREAM_PROOF]
 {
     const char *label = of_sender ? sender_label : receiver_label;
     uint8_t input[sizeof receiver_label + STREAM_PROOF];
-    size_t size = strlen(label);
+    size_t size = (of_sender ? sizeof sender_label : sizeof receiver_label) - 1;
     unsigned length = 0;
 
     memcpy(input, label, size);

@@ -85,7 +85,7 @@ int
 proxy_parse_v1(struct proxy *proxy, const uint8_t *bytes, size_t size, size_t *used,
                const char **why)
 {
-    char line[PROXY_V1_MOST + 1];
+    char line[PROXY_V1_MOST + 1] = {0};
     size_t most = size < PROXY_V1_MOST ? size : PROXY_V1_MOST, end = 0;
 
     while (end + 1 < most && !(bytes[end] == '\r' && bytes[end + 1] == '\n'))
@@ -96,7 +96,6 @@ proxy_parse_v1(struct proxy *proxy, const uint8_t *bytes, size_t size, size_t *u
         return bad_line(why);
     }
     memcpy(line, bytes, end);
-    line[end] = 0;
     if (strlen(line) != end)
         return bad_line(why);
     int result = read_line(proxy, line, why);
