@@ -97,6 +97,7 @@ open_raw(struct couple *couple, enum duet_role role, duet_opening *opening)
     opening->tx = &tx;
     opening->rx = &rx;
     int result = duet_channel_open_with(&couple->end[role], opening);
+    opening->tx = opening->rx = NULL;
     duet_wipe(&tx, sizeof tx);
     duet_wipe(&rx, sizeof rx);
     return result;
@@ -216,10 +217,28 @@ end_turn(duet_channel *end)
     return 0;
 }
 
+/** Send on what an end has begun, else the probe; 1: that was sent. */
+static int
+send_probe(duet_channel *end)
+{
+    size_t n;
+
+    if (end->send_phase == DUET__SEND_FRAME) {
+        assert_true(
+            couple_went_on(duet_channel_send_frame(end, end->tx_code, data, end->tx_left, &n, 0)));
+        return 0;
+    }
+    if (end->send_phase == DUET__SEND_MESSAGE) {
+        assert_true(couple_went_on(duet_channel_send_message(end, end->tx_code, data, 10, &n, 0)));
+        return 0;
+    }
+    assert_int_equal(duet_channel_send_message(end, PROBE, data, 100, &n, 0), DUET_OK);
+    return 1;
+}
+
 void
 couple_check_works(struct couple *couple)
 {
-    size_t n;
     int asked[2] = {0, 0}, came[2] = {0, 0};
 
     for (int i = 0; i < ENDS_PATIENCE && !(came[0] && came[1]); i++) {
@@ -228,20 +247,8 @@ couple_check_works(struct couple *couple)
         for (int role = 0; role < 2; role++) {
             duet_channel *end = couple->end[role];
             came[role] |= end_turn(end);
-            if (asked[role] || (duet_channel_state(end) & DUET_WANT_WRITE))
-                continue;
-            if (end->send_phase == DUET__SEND_FRAME) {
-                assert_true(couple_went_on(
-                    duet_channel_send_frame(end, end->tx_code, data, end->tx_left, &n, 0)));
-                continue;
-            }
-            if (end->send_phase == DUET__SEND_MESSAGE) {
-                assert_true(
-                    couple_went_on(duet_channel_send_message(end, end->tx_code, data, 10, &n, 0)));
-                continue;
-            }
-            assert_int_equal(duet_channel_send_message(end, PROBE, data, 100, &n, 0), DUET_OK);
-            asked[role] = 1;
+            if (!asked[role] && !(duet_channel_state(end) & DUET_WANT_WRITE))
+                asked[role] = send_probe(end);
         }
     }
     assert_true(came[0] && came[1]);

@@ -100,13 +100,13 @@ refused(void **state)
 {
     static const struct {
         enum duet_setting setting;
-        uint64_t value;
         int own; /* with an own handshake */
+        uint64_t value;
     } rows[] = {
-        {DUET_SET_PATTERNS, 2, DUET_E_MISUSE},
-        {DUET_SET_MAX_SKEW_MS, 1000, DUET_E_MISUSE},
-        {DUET_SET_SPEAK_FIRST, 1, DUET_OK},
-        {DUET_SET_HYBRID, DUET_HYBRID_REQUIRE, DUET_E_MISUSE},
+        {DUET_SET_PATTERNS, DUET_E_MISUSE, 2},
+        {DUET_SET_MAX_SKEW_MS, DUET_E_MISUSE, 1000},
+        {DUET_SET_SPEAK_FIRST, DUET_OK, 1},
+        {DUET_SET_HYBRID, DUET_E_MISUSE, DUET_HYBRID_REQUIRE},
     };
     static const uint8_t bytes[DUET_RANDOM_SIZE] = "only for a test";
     static struct own_context context;

@@ -56,7 +56,7 @@ getaddrinfo(const char *name, const char *service, const struct addrinfo *req,
 
     while (!numbers && name != NULL && dead != NULL && strncmp(name, dead, strlen(dead)) == 0)
         pause();
-    if (!numbers && name != NULL && known != NULL && strcmp(name, known) == 0)
+    if (!numbers && name != NULL && known != NULL && address != NULL && strcmp(name, known) == 0)
         return look_up_all(real.call, address, service, req, pai);
     return real.call(name, service, req, pai);
 }

@@ -271,8 +271,7 @@ test_version_1(void **state)
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(parse_line(&proxy, bad[i], &used), DUET_E_FORMAT);
-    memset(out, ' ', sizeof out);
-    memcpy(out, "PROXY UNKNOWN", 13);
+    snprintf((char *)out, sizeof out, "PROXY UNKNOWN%*s", PROXY_V1_MOST, "");
     assert_int_equal(proxy_parse(&proxy, out, PROXY_V1_MOST - 1, &used, &why), DUET_AGAIN);
     assert_int_equal(proxy_parse(&proxy, out, PROXY_V1_MOST, &used, &why), DUET_E_FORMAT);
 }

@@ -58,24 +58,24 @@ refused(void **state)
 {
     static const struct {
         enum duet_kind kind;
+        int result;
         const uint8_t *bytes;
         size_t size;
         int64_t not_after;
-        int result;
     } cases[] = {
-        {DUET_KIND_SECRET, bytes, 62, 0, DUET_E_LENGTH},
-        {DUET_KIND_SECRET, bytes, 0, 0, DUET_E_LENGTH},
-        {DUET_KIND_SECRET, NULL, 63, 0, DUET_E_LENGTH},
-        {DUET_KIND_SECRET, NULL, SIZE_MAX, 0, DUET_E_LENGTH},
-        {DUET_KIND_SECRET, bytes, 64, -1, DUET_E_MISUSE},
-        {DUET_KIND_IDENTITY, bytes, 31, 0, DUET_E_LENGTH},
-        {DUET_KIND_IDENTITY, bytes, 0, 0, DUET_E_LENGTH},
-        {DUET_KIND_IDENTITY, NULL, 64, 0, DUET_E_LENGTH},
-        {DUET_KIND_IDENTITY, bytes, DUET_KEY_SIZE, 1, DUET_E_MISUSE},
-        {DUET_KIND_PEERS, bytes, DUET_KEY_SIZE, 0, DUET_E_MISUSE},
-        {DUET_KIND_PROFILE, NULL, 0, 0, DUET_E_MISUSE},
-        {DUET_KIND_ANY, bytes, 64, 0, DUET_E_MISUSE},
-        {(enum duet_kind)7, NULL, 0, 0, DUET_E_MISUSE},
+        {DUET_KIND_SECRET, DUET_E_LENGTH, bytes, 62, 0},
+        {DUET_KIND_SECRET, DUET_E_LENGTH, bytes, 0, 0},
+        {DUET_KIND_SECRET, DUET_E_LENGTH, NULL, 63, 0},
+        {DUET_KIND_SECRET, DUET_E_LENGTH, NULL, SIZE_MAX, 0},
+        {DUET_KIND_SECRET, DUET_E_MISUSE, bytes, 64, -1},
+        {DUET_KIND_IDENTITY, DUET_E_LENGTH, bytes, 31, 0},
+        {DUET_KIND_IDENTITY, DUET_E_LENGTH, bytes, 0, 0},
+        {DUET_KIND_IDENTITY, DUET_E_LENGTH, NULL, 64, 0},
+        {DUET_KIND_IDENTITY, DUET_E_MISUSE, bytes, DUET_KEY_SIZE, 1},
+        {DUET_KIND_PEERS, DUET_E_MISUSE, bytes, DUET_KEY_SIZE, 0},
+        {DUET_KIND_PROFILE, DUET_E_MISUSE, NULL, 0, 0},
+        {DUET_KIND_ANY, DUET_E_MISUSE, bytes, 64, 0},
+        {(enum duet_kind)7, DUET_E_MISUSE, NULL, 0, 0},
     };
 
     (void)state;

@@ -38,8 +38,8 @@ known_answer(void **state)
     duet_where where;
 
     (void)state;
-    for (uint8_t i = 0; i < DUET__SALT; i++)
-        salt[i] = i;
+    for (size_t i = 0; i < DUET__SALT; i++)
+        salt[i] = (uint8_t)i;
     assert_int_equal(duet__sealed_make(&text, BYTES(plain), BYTES("correct horse"), salt, 10),
                      DUET_OK);
     assert_int_equal(text.size, strlen(known));

@@ -148,8 +148,8 @@ try_target(struct connection *c)
         result = race_prepare(c, list);
         freeaddrinfo(list);
     } else {
-        result = lookup_start(&c->dial->lookup, c->service->resolver, c->tunnel, where.host,
-                              where.port, target_resolved, c);
+        const struct lookup_name name = {c->tunnel, where.host, where.port};
+        result = lookup_start(&c->dial->lookup, c->service->resolver, &name, target_resolved, c);
         if (result == 0)
             return RACE_WAITS;
     }

@@ -118,8 +118,8 @@ attempt_begin(struct check *check)
         attempt_dial(check, list->ai_addr, list->ai_addrlen);
         freeaddrinfo(list);
     } else {
-        (void)lookup_start(&check->lookup, service->resolver, check->tunnel, where.host, where.port,
-                           attempt_resolved, check);
+        const struct lookup_name name = {check->tunnel, where.host, where.port};
+        (void)lookup_start(&check->lookup, service->resolver, &name, attempt_resolved, check);
     }
 }
 

@@ -26,7 +26,7 @@ struct resolver {
     uv_async_t wake;
     unsigned holders; /* the service, the handle above, and each thread */
     int closed;       /* 1: nobody is to be woken */
-    LIST_HEAD(, question) questions;
+    struct question *questions;
 };
 
 /** One name, asked for all who wait for it. */
@@ -35,11 +35,11 @@ struct question {
     const void *owner; /* compared only */
     char host[256], port[32];
     LIST_HEAD(, lookup) waiting;
+    struct question *next;
     int is_running; /* 1: a thread has it */
     /* Under the lock: */
     int is_answered, result, error; /* error: errno of EAI_SYSTEM */
     struct addrinfo *list;
-    LIST_ENTRY(question) entry;
 };
 
 struct lookup {
@@ -130,41 +130,55 @@ start_thread(struct question *q)
 static int
 has_room(const struct resolver *r, const void *owner)
 {
-    const struct question *q;
     unsigned running = 0;
 
-    LIST_FOREACH (q, &r->questions, entry)
+    for (const struct question *q = r->questions; q != NULL; q = q->next)
         running += q->is_running && q->owner == owner;
     return running < THREADS_OF_OWNER;
 }
 
-/** Hand a question's end to all who wait, and release it. A waiting connection may end by that. */
+/** Take a question out of the list. */
+static void
+take_question(struct resolver *r, struct question *q)
+{
+    struct question **at = &r->questions;
+
+    while (*at != q)
+        at = &(*at)->next;
+    *at = q->next;
+}
+
+/** Hand the end of a question that was taken to all who wait, and release it. A waiting connection
+ * may end by that. */
 static void
 finish_question(struct question *q)
 {
-    struct lookup *lookup;
+    struct lookup *lookup, *next;
     const char *why = q->result == EAI_SYSTEM ? strerror(q->error) : gai_strerror(q->result);
 
-    LIST_REMOVE(q, entry);
     while ((lookup = LIST_FIRST(&q->waiting)) != NULL) {
+        next = LIST_NEXT(lookup, entry);
         LIST_REMOVE(lookup, entry);
+        LIST_FIRST(&q->waiting) = next; /* as it is by now, in words that an analyzer follows */
         lookup->done(lookup->context, q->list, why);
         free(lookup);
     }
     free_question(q);
 }
 
-/** The next question that has an answer; NULL: none. */
+/** Take the next question that has an answer; NULL: none. */
 static struct question *
-find_answered(struct resolver *r)
+take_answered(struct resolver *r)
 {
-    struct question *q;
+    struct question **at = &r->questions;
 
     pthread_mutex_lock(&r->lock);
-    LIST_FOREACH (q, &r->questions, entry)
-        if (q->is_answered)
-            break;
+    while (*at != NULL && !(*at)->is_answered)
+        at = &(*at)->next;
     pthread_mutex_unlock(&r->lock);
+    struct question *q = *at;
+    if (q != NULL)
+        *at = q->next;
     return q;
 }
 
@@ -174,14 +188,15 @@ start_queued(struct resolver *r)
 {
     struct question *q, *next;
 
-    for (q = LIST_FIRST(&r->questions); q != NULL; q = next) {
-        next = LIST_NEXT(q, entry);
+    for (q = r->questions; q != NULL; q = next) {
+        next = q->next;
         if (q->is_running || !has_room(r, q->owner) || start_thread(q) == 0)
             continue;
         q->result = EAI_MEMORY;
         q->is_running = 1; /* it is finish_question() that releases it */
+        take_question(r, q);
         finish_question(q);
-        next = LIST_FIRST(&r->questions); /* the list may have changed */
+        next = r->questions; /* the list may have changed */
     }
 }
 
@@ -194,7 +209,7 @@ on_wake(uv_async_t *wake)
     pthread_mutex_lock(&r->lock);
     r->holders++;
     pthread_mutex_unlock(&r->lock);
-    while ((q = find_answered(r)) != NULL)
+    while ((q = take_answered(r)) != NULL)
         finish_question(q);
     if (!r->closed)
         start_queued(r);
@@ -205,48 +220,47 @@ on_wake(uv_async_t *wake)
 /** The question of this name that a new asker can join: one that runs, or waits for the same
  * owner's threads. NULL: none. */
 static struct question *
-find_question(struct resolver *r, const void *owner, const char *host, const char *port)
+find_question(struct resolver *r, const struct lookup_name *name)
 {
-    struct question *q;
-
-    LIST_FOREACH (q, &r->questions, entry)
-        if ((q->is_running || q->owner == owner) && strcmp(q->host, host) == 0 &&
-            strcmp(q->port, port) == 0)
+    for (struct question *q = r->questions; q != NULL; q = q->next)
+        if ((q->is_running || q->owner == name->owner) && strcmp(q->host, name->host) == 0 &&
+            strcmp(q->port, name->port) == 0)
             return q;
     return NULL;
 }
 
 static struct question *
-add_question(struct resolver *r, const void *owner, const char *host, const char *port)
+add_question(struct resolver *r, const struct lookup_name *name)
 {
     struct question *q = calloc(1, sizeof *q);
 
     if (q == NULL)
         return NULL;
     q->resolver = r;
-    q->owner = owner;
-    snprintf(q->host, sizeof q->host, "%s", host);
-    snprintf(q->port, sizeof q->port, "%s", port);
+    q->owner = name->owner;
+    snprintf(q->host, sizeof q->host, "%s", name->host);
+    snprintf(q->port, sizeof q->port, "%s", name->port);
     LIST_INIT(&q->waiting);
-    if (has_room(r, owner) && start_thread(q) != 0) {
+    if (has_room(r, name->owner) && start_thread(q) != 0) {
         free(q);
         return NULL;
     }
-    LIST_INSERT_HEAD(&r->questions, q, entry);
+    q->next = r->questions;
+    r->questions = q;
     return q;
 }
 
 int
-lookup_start(struct lookup **lookup, struct resolver *resolver, const void *owner, const char *host,
-             const char *port, lookup_done *done, void *context)
+lookup_start(struct lookup **lookup, struct resolver *resolver, const struct lookup_name *name,
+             lookup_done *done, void *context)
 {
     struct lookup *l = calloc(1, sizeof *l);
     struct question *q = NULL;
 
     if (l != NULL && resolver != NULL) {
-        q = find_question(resolver, owner, host, port);
+        q = find_question(resolver, name);
         if (q == NULL)
-            q = add_question(resolver, owner, host, port);
+            q = add_question(resolver, name);
     }
     if (q == NULL) {
         free(l);
@@ -268,7 +282,7 @@ lookup_cancel(struct lookup *lookup)
     free(lookup);
     if (q->is_running || !LIST_EMPTY(&q->waiting))
         return;
-    LIST_REMOVE(q, entry); /* nobody waits for its turn any more */
+    take_question(q->resolver, q); /* nobody waits for its turn any more */
     free_question(q);
 }
 
@@ -283,7 +297,6 @@ resolver_new(uv_loop_t *loop)
         free(r);
         return NULL;
     }
-    LIST_INIT(&r->questions);
     r->holders = 1; /* the handle, until it is closed */
     if (uv_async_init(loop, &r->wake, on_wake) != 0) {
         pthread_mutex_destroy(&r->lock);
@@ -306,17 +319,18 @@ handle_closed(uv_handle_t *handle)
 void
 resolver_close(struct resolver *r)
 {
-    struct question *q;
+    struct question *next;
 
     if (r == NULL)
         return;
     pthread_mutex_lock(&r->lock);
     r->closed = 1; /* from now on a busy thread releases its question */
-    while ((q = LIST_FIRST(&r->questions)) != NULL) {
-        LIST_REMOVE(q, entry);
+    for (struct question *q = r->questions; q != NULL; q = next) {
+        next = q->next;
         if (q->is_answered || !q->is_running)
             free_question(q);
     }
+    r->questions = NULL;
     pthread_mutex_unlock(&r->lock);
     uv_close((uv_handle_t *)&r->wake, handle_closed);
 }

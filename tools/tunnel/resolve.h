@@ -26,9 +26,15 @@ struct resolver *resolver_new(uv_loop_t *loop);
  */
 void resolver_close(struct resolver *resolver);
 
+/** What is asked, and for whom; host and port are copied. */
+struct lookup_name {
+    const void *owner;
+    const char *host, *port;
+};
+
 /** Begin to resolve. Returns 0, or -1: no memory. *lookup is valid until it has called done. */
-int lookup_start(struct lookup **lookup, struct resolver *resolver, const void *owner,
-                 const char *host, const char *port, lookup_done *done, void *context);
+int lookup_start(struct lookup **lookup, struct resolver *resolver, const struct lookup_name *name,
+                 lookup_done *done, void *context);
 
 /** Let done not be called any more. NULL is fine. */
 void lookup_cancel(struct lookup *lookup);
