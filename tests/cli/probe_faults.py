@@ -50,6 +50,17 @@ def reset(writer):
         socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
+async def close_orderly(reader, writer):
+    """Send FIN; bytes that are still on their way must not make an RST of it."""
+    try:
+        writer.write_eof()
+        while await asyncio.wait_for(reader.read(65536), 60):
+            pass
+    except (OSError, TimeoutError):
+        pass
+    writer.close()
+
+
 async def unproven(reader, writer):
     loop = asyncio.get_running_loop()
     begin = loop.time()
@@ -69,7 +80,9 @@ async def unproven(reader, writer):
     await drop_until(reader, begin + (1 if FAULT == "constant" else SILENCE), stop)
     if FAULT == "reset":
         reset(writer)
-    writer.close()
+        writer.close()
+    else:
+        await close_orderly(reader, writer)
 
 
 async def live(reader, writer):
@@ -96,7 +109,7 @@ async def live(reader, writer):
                 drawn = LEAST / 6
             end = loop.time() + (1.2 if FAULT == "live-constant" else drawn)
     await drop_until(reader, end)
-    writer.close()
+    await close_orderly(reader, writer)
 
 
 async def record(reader, writer):
