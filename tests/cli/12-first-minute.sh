@@ -40,6 +40,7 @@ expect 2 "is not a name" duet keygen --identity --peer "$(printf 'a\nb')" -o non
 duet keygen --identity --peer alice -o alice.id >alice.peers || bad "--peer"
 duet keygen --identity --peer bob -o bob.id >bob.peers || bad "--peer"
 says '^\[Peer alice\]$' alice.peers
+duet keygen --identity -o eve.id >/dev/null
 # RFC 7748 §6.1; of all public keys one in sixteen has the bits of a private one.
 echo hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo= >eve.public
 chmod 644 eve.public # a file that others can read is no private key

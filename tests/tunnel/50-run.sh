@@ -7,13 +7,13 @@ manual=$(cd "$(dirname "$0")/../.." && pwd)/man/duet.conf.5
 umask 077
 
 # ---- Every setting is in the manual, and every option that it names is there ----
-duet server --help >help
+{ duet server --help && duet client --help; } >help
 for name in $(sed -n 's/^\.It Cm \([a-z-]*\) No =.*/\1/p' "$manual"); do
     [ "$name" = side ] || says "  *-*[a-z]*,* *--$name\|^ *--$name" help
 done
 for name in $(sed -n 's/.*--\([a-z-]*\).*/\1/p' help); do
     case $name in
-    verbose | quiet | help) ;;
+    verbose | quiet | help | passphrase-fd) ;;
     *) says "^\.It Cm $name No =" "$manual" ;;
     esac
 done

@@ -13,11 +13,22 @@
 
 typedef int look_up(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 
-/** Whatever a lookup gave stays: lists are joined here, which the system's own may not release. */
+typedef void give_back(struct addrinfo *);
+
+/** Release a list's members one by one, since lists are joined here. */
 __attribute__((visibility("default"))) void
 freeaddrinfo(struct addrinfo *ai)
 {
-    (void)ai;
+    union {
+        void *symbol;
+        give_back *call;
+    } real = {dlsym(RTLD_NEXT, "freeaddrinfo")};
+
+    for (struct addrinfo *next; ai != NULL; ai = next) {
+        next = ai->ai_next;
+        ai->ai_next = NULL;
+        real.call(ai);
+    }
 }
 
 /** Look up each of several addresses. */
