@@ -163,9 +163,10 @@ DUET_API unsigned duet_channel_state(const duet_channel *channel);
 /**
  * Do the handshake, until the peer is authenticated. Every other call does this first by itself.
  *
- * Returns DUET_OK; DUET_AGAIN, DUET_SLOW; or a fatal result: DUET_E_UNAUTHENTICATED (a
- * listener calls duet_channel_silence() before it closes),
- * DUET_E_UNTRUSTED, DUET_E_IO, DUET_E_FORKED.   Source: docs/protocol.md §4.   Since 0.1.
+ * Returns DUET_OK; DUET_AGAIN, DUET_SLOW (also where the peer holds another secret: it stays silent
+ * for a time, so TOP's time-out may come first); or a fatal result: DUET_E_UNAUTHENTICATED,
+ * DUET_E_UNTRUSTED, DUET_E_IO, DUET_E_FORKED. After any result but DUET_OK a listener calls
+ * duet_channel_silence() before it closes.   Source: docs/protocol.md §4.   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_channel_handshake(duet_channel *channel, int timeout_ms);
 

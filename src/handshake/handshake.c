@@ -224,12 +224,9 @@ duet__handshake_read(struct duet__handshake *handshake, uint8_t *hello, size_t s
     if (handshake->pattern != DUET_PATTERN_SECRET)
         return read_noise(handshake, hello + WIRE_HELLO_HEAD, length);
     duet__sha256_update(&handshake->transcript, hello, WIRE_HELLO_HEAD + length);
-    int result = duet__params_read(&handshake->theirs,
-                                   (struct duet__bytes){hello + WIRE_HELLO_HEAD, length});
-    /* BOTTOM skips an offer; an answer that nobody asked for is a protocol error. */
-    if (result == DUET_OK && handshake->role == DUET_TOP && handshake->theirs.has_kem)
-        return DUET_E_PROTOCOL;
-    return result;
+    /* The extension is skipped at both ends: there is no key agreement to join it. */
+    return duet__params_read(&handshake->theirs,
+                             (struct duet__bytes){hello + WIRE_HELLO_HEAD, length});
 }
 
 /* ---- The session secret ---- */

@@ -70,6 +70,14 @@ expect 2 "holds nothing secret" duet key passphrase peers
 expect 2 "is for duet key passphrase" duet key show --remove s
 [ "$(echo s.*)" = 's.*' ] || bad "something is left beside the key: $(echo s.*)"
 
+# ---- What follows a sealed key is sealed ----
+expect 0 "" duet key rotate -q --passphrase-fd 0 s <one
+[ "$(head -1 s.new)" = '[Sealed]' ] || bad "the key that follows a sealed one is not sealed"
+expect 0 "" duet key show --passphrase-fd 0 s.new <one
+rm s.new
+expect 0 "" duet key rotate -q --passphrase --passphrase-fd 0 -o next s <both
+expect 0 "" duet key show --passphrase-fd 0 next <three
+
 # ---- At a terminal ----
 needs_python
 cat >typed.py <<'END'

@@ -47,7 +47,7 @@ open_both(void)
             scan_add("identity", config->identity.private_key, DUET_KEY_SIZE);
         scan_add("initiation", noise->e, sizeof noise->e);
         const struct duet__hybrid *hybrid = &pair.end[i].session->handshake->messages.hybrid;
-        if (hybrid->setting != DUET_HYBRID_OFF)
+        if (hybrid->setting != DUET_HYBRID_OFF && !hybrid->offered) /* TOP's is wiped already */
             scan_add("initiation", hybrid->draw, sizeof hybrid->draw);
     }
     add_keys("initiation", &top->session->tx);

@@ -242,6 +242,12 @@ passphrase_get(const char **text, size_t *size, const char *path, int again)
 }
 
 int
+passphrase_is_known(void)
+{
+    return kept.size > 0;
+}
+
+int
 passphrase_get_new(const char **text, size_t *size, const char *path)
 {
     return passphrase_obtain(text, size, path, 1);

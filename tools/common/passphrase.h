@@ -15,6 +15,9 @@ void passphrase_from(int fd);
  * *text: until the next call. Returns an exit code; its message is printed. */
 int passphrase_get(const char **text, size_t *size, const char *path, int again);
 
+/** 1 when a passphrase was given already. */
+int passphrase_is_known(void);
+
 /** Get a new one for a file; at the terminal it is asked for twice. Returns an exit code. */
 int passphrase_get_new(const char **text, size_t *size, const char *path);
 

@@ -29,20 +29,37 @@ refuse_write(const char *path, int result, const duet_where *where)
     return log_error(EXIT_LOCAL, "%s: %s", printable(path), where->reason);
 }
 
+/** Write a key into a new file, under a passphrase unless that is NULL. Returns an exit code. */
+static int
+write_under(const duet_key *key, const char *path, const char *passphrase, size_t size)
+{
+    duet_where where;
+    int result = duet_key_save(key, path, passphrase, size, &where);
+
+    return result == DUET_OK ? EXIT_DONE : refuse_write(path, result, &where);
+}
+
 int
 key_write(const struct options *o, const duet_key *key, const char *path)
 {
     const char *passphrase = NULL;
-    duet_where where;
     size_t size = 0;
-    int code = EXIT_DONE;
+    int code = o->passphrase ? passphrase_get_new(&passphrase, &size, path) : EXIT_DONE;
 
-    if (o->passphrase)
-        code = passphrase_get_new(&passphrase, &size, path);
-    if (code != EXIT_DONE)
-        return code;
-    int result = duet_key_save(key, path, passphrase, size, &where);
-    return result == DUET_OK ? EXIT_DONE : refuse_write(path, result, &where);
+    return code == EXIT_DONE ? write_under(key, path, passphrase, size) : code;
+}
+
+/** The same for what follows a key: a sealed one is followed by one under the same passphrase. */
+static int
+write_next(const struct options *o, const duet_key *key, const char *path)
+{
+    const char *passphrase;
+    size_t size;
+
+    if (o->passphrase || !passphrase_is_known())
+        return key_write(o, key, path);
+    int code = passphrase_get(&passphrase, &size, path, 0);
+    return code == EXIT_DONE ? write_under(key, path, passphrase, size) : code;
 }
 
 /** Read a secret or an identity. Returns an exit code. */
@@ -151,7 +168,9 @@ say_secret(const char *old, const char *new, const duet_key *old_key, const duet
            "1. Copy %s to the other end, over ssh.\n"
            "2. At the end that listens, accept both: a second -k (or key =) names the new file, or "
            "put it\n"
-           "   into the folder that -k names. Reload there (duet ctl reload, or SIGHUP).\n"
+           "   into the folder that -k names. Reload there (a tunnel: duet ctl reload, or SIGHUP; "
+           "pipe and recv\n"
+           "   are started anew).\n"
            "3. At each end that connects, use the new file in place of the old one, and reload.\n"
            "4. When no connection uses the old one (duet ctl sessions shows the secret's id), take "
            "it out at\n"
@@ -185,7 +204,7 @@ make_next(const struct options *o, const duet_key *old, const char *path, const 
                               duet_key_kind(old) == DUET_KIND_SECRET ? duet_key_size(old) : 0, 0);
     if (result != DUET_OK)
         return log_error(EXIT_FAILED, "%s", duet_explain(result)->sentence);
-    int code = key_write(o, key, next);
+    int code = write_next(o, key, next);
     if (code == EXIT_DONE && duet_key_kind(key) == DUET_KIND_SECRET)
         say_secret(printable(path), printable(next), old, key);
     else if (code == EXIT_DONE)
