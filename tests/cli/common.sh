@@ -74,7 +74,7 @@ start() {
     name=$1
     shift
     started=$((started + 1))
-    rm -f "$name.err" "$name.code.$started"
+    rm -f "$name.err" "$name.pid" "$name.code.$started"
     ln -sf "$name.code.$started" "$name.code"
     (
         timeout 300 "$@" >"$name.out" 2>"$name.err" <"${stdin:-/dev/null}" &
@@ -83,6 +83,9 @@ start() {
         echo $? >"$name.code.$started"
     ) &
     children="$children $!"
+    until [ -s "$name.pid" ]; do # on a busy machine the program may come before its number
+        sleep 0.01
+    done
 }
 
 # wait_until COMMAND...: try every tenth of a second until it succeeds, for a minute and a half at least.
