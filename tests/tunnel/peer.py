@@ -298,7 +298,7 @@ def tamper(address, to):
             seen = 0
             while piece := bytearray(source.recv(1 << 16)):
                 seen += len(piece)
-                if alter and seen > 2000 + len(piece):
+                if alter and seen > 8000 + len(piece):
                     piece[-1] ^= 1
                 sink.sendall(piece)
             sink.shutdown(socket.SHUT_RDWR)
