@@ -178,6 +178,11 @@ soon '^duet_connections_open{tunnel="web"} 0$' m.prom
 kill "$(pid lingering)"
 down
 
+# reloads NUMBER: so many processes have the new configuration
+reloads() {
+    [ "$(grep -c 'reloaded: new connections have' server.err)" -ge "$1" ]
+}
+
 # ---- A kept address may not be exposed by a reload, by a worker or by the supervisor ----
 for workers in 1 3; do
     serving $workers
@@ -186,6 +191,7 @@ for workers in 1 3; do
     cp server.conf exposed.conf
     echo 'unsafe-listen = yes' >>server.conf
     expect 0 '' ctl reload # each worker opens it
+    wait_until reloads "$workers" || bad "not every worker has read it: $(cat server.err)"
     cp exposed.conf server.conf
     expect 2 'the old configuration stays' ctl reload
     soon "listen on 127.0.0.1, or use --unsafe-listen" server.err
