@@ -81,6 +81,7 @@ duet__dialect_derive(struct duet__dialect *dialect, struct duet__bytes secret,
                                 (struct duet__range){30000, 75000});
     dialect->linger_ms =
         range(g, AT_LINGER, (struct duet__range){1000, 2000}, (struct duet__range){2000, 6000});
+    duet_wipe(g, sizeof g); /* also the numbers that nothing on the wire shows */
 }
 
 /* ---- Openings ---- */
