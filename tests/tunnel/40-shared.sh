@@ -139,7 +139,7 @@ peer be_cut "$plain" >out || bad "an identity that no tunnel trusts"
 soon 'not trusted' server.err
 stop server
 
-# what cannot be told apart, or is needed before the choice, is refused
+# tunnels between which nothing decides, and settings needed before the choice, are refused
 check() {
     duet run -c conf --check >out 2>&1 && bad "taken: $(cat conf)"
     says "$1" out
