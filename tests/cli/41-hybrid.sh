@@ -36,5 +36,6 @@ else
     says "authenticated: pattern ephemeral, secret $id$" out
     expect 2 "OpenSSL 3.5" duet ping -k k --hybrid require 127.0.0.1:1
     printf '[Tunnel a]\nside = server\nlisten = 127.0.0.1:1\ntarget = 127.0.0.1:2\nkey = k\nhybrid = require\n' >c.conf
-    expect 2 "no ML-KEM-768" duet tunnel --check -c c.conf
+    expect 2 "no ML-KEM-768" duet run --check -c c.conf
 fi
+done_testing

@@ -5,6 +5,9 @@
 . "$(dirname "$0")/common.sh"
 needs_python
 duet keygen -o k >/dev/null
+mkfifo open # an end that sends CLOSE answers no ping
+hold_open >open &
+children="$children $!"
 
 # ---- Record one ----
 cat >record.py <<'END'
@@ -46,7 +49,7 @@ listener() {
     next_port
     case $1 in
     server) start listener "$DUET" "$@" -v -k k --drain-timeout 1-1 --listen 127.0.0.1:$port --target 127.0.0.1:9 ;;
-    *) start listener "$DUET" "$@" -v -k k --drain-timeout 1-1 -l 127.0.0.1:$port ;;
+    *) stdin=open start listener "$DUET" "$@" -v -k k --drain-timeout 1-1 -l 127.0.0.1:$port ;;
     esac
     listening listener
 }
@@ -75,10 +78,12 @@ end_listener
 # ---- A small cache forgets; a peer with a right clock is served ----
 listener server --replay-size 1
 plays "answered answered answered silence" one two one one
-expect 0 "" duet ping -q -c 1 -k k 127.0.0.1:$port
+duet ping -q -c 1 -k k 127.0.0.1:$port >/dev/null 2>&1 # its target is away, after the handshake
+soon 'outcome unreached' listener.err
 end_listener
 listener pipe --max-skew 10
 expect 0 "" duet ping -q -c 1 -k k 127.0.0.1:$port
 
 expect 2 "or never" duet pipe -k k --max-skew 0 -l 127.0.0.1:$port
 expect 2 "from 1 to" duet pipe -k k --replay-size 0 -l 127.0.0.1:$port
+done_testing

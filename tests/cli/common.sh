@@ -9,13 +9,20 @@ set -u
 work=$(mktemp -d)
 children=
 failures=0
+judged=
 
 finish() {
+    status=$?
     for pid in $children $(cat ./*.pid 2>/dev/null); do
         kill "$pid" 2>/dev/null
     done
     wait 2>/dev/null
     rm -rf "$work"
+    # A script whose last line is not done_testing would pass whatever failed.
+    [ $status -ne 0 ] || [ -n "$judged" ] || {
+        echo "ended without done_testing" >&2
+        exit 1
+    }
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
@@ -138,6 +145,7 @@ ended() {
 }
 
 done_testing() {
+    judged=1
     [ $failures -eq 0 ] || {
         echo "$failures failed" >&2
         exit 1

@@ -21,10 +21,11 @@ for _ in range(60):
         got += s.recv(len(piece) - len(got))
     assert got == piece
 rows = subprocess.run([sys.argv[2], "ctl", "--control", "ctl", "--json", "sessions"], capture_output=True, check=True)
-print([row["refreshes"] for row in json.loads(rows.stdout)])
+print([json.loads(row)["refreshes"] for row in rows.stdout.splitlines()])
 s.close()
 END
     "$PYTHON" move.py "$plain" "$DUET" >moved || bad "$side: the tunnel changed or lost something"
     grep -q '^\[[1-9][0-9]*\]$' moved || bad "$side asks: refreshes are $(cat moved)"
     down
 done
+done_testing
