@@ -87,9 +87,9 @@ typedef struct duet_opening {
     size_t size; /**< sizeof(duet_opening) */
     /** The shared configuration, frozen from now on; see duet_config. With tx and rx only
      * DUET_SET_FRAME_SIZE and DUET_SET_BUFFERED apply, others are refused (see enum duet_setting),
-     * and NULL has the defaults. With session not used: the session's own applies. */
+     * and NULL has the defaults. Ignored where there is a session, which has its own. */
     const duet_config *config;
-    duet_replay *replay; /**< as duet_channel_open(); not used with session, tx and rx */
+    duet_replay *replay; /**< as duet_channel_open(); ignored with session, tx and rx */
     enum duet_role role; /**< the same */
     /** Of duet_session_new_preset(), so that there is no handshake. On success the channel owns and
      * frees it; on failure it stays the caller's. */
@@ -212,8 +212,8 @@ DUET_API DUET_CHECKED int duet_channel_send(duet_channel *channel, const void *d
  * unless DUET_SET_BUFFERED is set. One that a deadline cuts in two lies unverified in the buffer
  * and goes on only there: leave the buffer alone until then, and wipe it if you give up. For such a
  * frame under another code DUET_E_CODE is returned before its MAC is checked. So is DUET_E_ROOM for
- * a frame of any size: somebody on the wire may have changed LENGTH or CODE, within your limit; to
- * receive the frame, with room for it, tells.
+ * a frame of any size: an attacker may have changed LENGTH or CODE, within your limit. Only
+ * receiving the frame, with room for it, verifies them.
  * Source: docs/protocol.md §1 "A receiver".   Since 0.1.
  */
 DUET_API DUET_CHECKED int duet_channel_recv(duet_channel *channel, void *buffer, size_t size,
@@ -350,8 +350,9 @@ typedef struct duet_exchange_io {
  *
  * Returns DUET_OK when all is accepted and room bytes are received; DUET_CLOSED when all is sent
  * and the peer closed before room bytes came; else as duet_channel_send() and duet_channel_recv().
- * When sending has failed, what has come is received first, and then that is returned: what may
- * still come is received by the other calls.   Source: docs/protocol.md §1.   Since 0.1.
+ * When sending fails, what has come by then is received first, and then the failure is
+ * returned; what comes later is received by the other calls.   Source: docs/protocol.md §1.   Since
+ * 0.1.
  */
 DUET_API DUET_CHECKED int duet_channel_exchange(duet_channel *channel, duet_exchange_io *io,
                                                 int timeout_ms);

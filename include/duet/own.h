@@ -128,7 +128,7 @@ typedef struct duet_handshake_turn {
  * What the functions must guarantee together:
  *
  * - Authentication: only a party that is meant to can come to the same secret. The library verifies
- *   that the peer holds it (READY); it does not know who that is. Whoever can compute the secret is
+ *   that the peer holds it (READY); it does not know who that is. All who can compute it are
  *   authenticated, so a long-term secret or key must enter it.
  * - Binding: secret or salt depend on every byte that both parties sent. Then a change on the wire
  *   makes READY fail. Whatever is negotiated (limits, versions) must be among these bytes.

@@ -40,12 +40,12 @@ DUET_API duet_replay *duet_replay_new(size_t entries);
  * session   of duet_session_new().
  * now_ms    as in duet_session_accept(); TOP's is ignored.
  *
- * Returns DUET_OK: BOTTOM goes on, TOP's nonce is stored; DUET_E_UNAUTHENTICATED (fatal: a replay,
- * or the cache cannot be used); else BOTTOM as duet_session_accept(). DUET_E_MISUSE with nothing
- * changed: no EVENT_NONCE waits, TOP's flight is flushed, TOP's random bytes were used before. An
- * own handshake (own.h) may get DUET_E_MEMORY: call again. The cache works on after each. Any
- * thread and any forked process may use it at any time.   Source: docs/protocol.md §4 "Replay".
- * Since 0.2.
+ * Returns DUET_OK: BOTTOM goes on, TOP's nonce is stored; DUET_E_UNAUTHENTICATED (BOTTOM, fatal: a
+ * replay, or the cache cannot be used); else BOTTOM as duet_session_accept(). DUET_E_MISUSE with
+ * nothing changed: no EVENT_NONCE waits, TOP's flight is flushed, TOP's random bytes were used
+ * before, or TOP's cache cannot be used. An own handshake (own.h) may get DUET_E_MEMORY: call
+ * again. The cache works on after each. Any thread and any forked process may use it at any time.  
+ * Source: docs/protocol.md §4 "Replay". Since 0.2.
  */
 DUET_API DUET_CHECKED int duet_replay_check(duet_replay *replay, duet_session *session,
                                             uint64_t now_ms);

@@ -87,7 +87,8 @@ DUET_API DUET_CHECKED int duet_key_new(duet_key **key, enum duet_kind kind, cons
  *
  * A date that has passed is read too. Returns DUET_OK (with a warning in where when a bare line
  * looks like a public key); DUET_E_FORMAT (see where; also an Id or PublicKey that does not belong
- * to its key), DUET_E_MISUSE (no such kind), DUET_E_MEMORY, DUET_E_CRYPTO. Timing depends on the
+ * to its key), DUET_E_MISUSE (no such kind, or a sealed text, which
+ * duet_key_load() alone opens), DUET_E_MEMORY, DUET_E_CRYPTO. Timing depends on the
  * text's size and layout, and on whether it is refused.
  * Source: docs/protocol.md §2, §4 "Identities", §6.   Since 0.2.
  */
@@ -108,7 +109,8 @@ DUET_API DUET_CHECKED int duet_key_parse(duet_key **key, enum duet_kind kind, co
  * key, kind, where   as duet_key_parse().
  * path               in: a NUL-terminated path.
  * passphrase         in: size bytes that open a sealed file, which takes about half a second and
- *                    128 MiB; NULL: none, and DUET_KIND_SEALED in where->found tells a sealed one.
+ *                    128 MiB; NULL: none, and a sealed file is DUET_E_FORMAT, with DUET_KIND_SEALED
+ *                    in where->found.
  *
  * Returns DUET_OK; with *key NULL and the sentence in where: DUET_E_IO (the file cannot be read, or
  * not safely: path, kind of file, owner, mode, size), DUET_E_FORMAT (its text), DUET_E_MISUSE (its

@@ -93,7 +93,7 @@ enum duet_setting {
                              Default 0 */
 };
 
-/** Whether a session uses ML-KEM-768 beside X25519, so that who records it cannot decrypt it with a
+/** Whether a session uses ML-KEM-768 beside X25519, so that a recording cannot be decrypted with a
  * quantum computer later, not even one who holds the secret (docs/protocol.md §4 "Hybrid"). Needs
  * pattern 1 or 2 and a DUET_SET_MAX_PAYLOAD of 2,048 at least. */
 enum duet_hybrid {
@@ -138,7 +138,8 @@ DUET_API void duet_config_free(duet_config *config);
 DUET_API DUET_CHECKED int duet_config_add(duet_config *config, const duet_key *key);
 
 /**
- * Read a key file of any kind and add it, as duet_key_load() and duet_config_add().
+ * Read a key file of any kind and add it, as duet_key_load() without a passphrase and
+ * duet_config_add(). A sealed file is DUET_E_FORMAT: use these two calls.
  *
  * config   in and out: a configuration, or NULL, then a new one is made.
  * path     in: a NUL-terminated path.
@@ -216,7 +217,7 @@ typedef struct duet_info {
     int has_peer_key;                       /**< 1: pattern 2, and peer_key is known */
     uint8_t peer_key[DUET_KEY_SIZE];        /**< the peer's identity; trusted only once ready */
     int hybrid;         /**< 1: ML-KEM-768 is used beside X25519; see DUET_SET_HYBRID */
-    uint64_t refreshes; /**< refreshes so far, by either end: whose keys this side sends under */
+    uint64_t refreshes; /**< refreshes by either end, once this side sends under their keys */
     unsigned receipts;  /**< a set of 1 << role: the directions that have closed, whose receipt is
                           known; a session that has ended keeps it */
     uint8_t receipt[2][DUET_RECEIPT_SIZE]; /**< by role: a digest of every frame's content and order
