@@ -98,6 +98,8 @@ pool_adopt(struct pool *pool)
         pool->wanted = c->pool->wanted > pool->wanted ? c->pool->wanted : pool->wanted;
         pool_release(c->pool);
         c->pool = pool;
+        if (c->target != NULL)
+            c->target = pool->address.at[0]; /* it was the old pool's */
         pool->holders++;
     }
     if (pool->wanted > pool->tunnel->settings->pool_most)
@@ -238,6 +240,8 @@ pool_lost(struct connection *c, const char *reason)
     int was_waiting = c->state == CONNECTION_WAITING && c->is_confirmed;
 
     c->pool = NULL;
+    if (pool->tunnel == NULL)
+        c->target = NULL; /* a pool of an earlier configuration may go with its last connection */
     if (was_waiting) {
         c->tunnel->counters->waiting--;
         pool_after(pool, 0);
@@ -383,12 +387,26 @@ pool_timeout(struct connection *c)
     connection_timer(c, SUSPECT_MS);
 }
 
+/** An attempt under way uses the old settings, which go: the proxy and its credentials among them. */
+static void
+pool_dial_anew(struct connection *c)
+{
+    connection_adopt(c, 1);
+    connection_free_dial(c);
+    endpoint_close(c->duet, 0);
+    c->duet = NULL;
+    c->target = NULL;
+    connect_start(c);
+}
+
 void
 pool_reload(struct connection *c)
 {
     if (c->pool == NULL || c->pool->tunnel == NULL ||
         (c->channel != NULL && connection_is_withdrawn(c)))
         connection_end(c, END_DONE, "a reload withdrew its key, its address or the tunnel");
+    else if (c->channel == NULL)
+        pool_dial_anew(c);
     else
-        connection_adopt(c, c->channel == NULL);
+        connection_adopt(c, 0);
 }
