@@ -73,6 +73,12 @@ for word in "$all" "$row" "$small" "$hex" "$row " "Secret = $row" "/$row" "$(pri
     done
     prints_no_secret run -c "$word"
 done
+# a proxy's password within its address
+url=socks5://bob:hunter2@127.0.0.1:1
+duet pipe -k good.key --proxy $url 127.0.0.1:2 >printed 2>&1 && bad "a proxy's password is taken from argv"
+{ cat good.conf && printf 'proxy = %s\n' $url; } >worded.conf
+duet run -c worded.conf --check >>printed 2>&1 && bad "a proxy's password is taken from its address"
+grep -q hunter2 printed && bad "a proxy's password is printed: $(cat printed)"
 # a word that is not a key is printed, however long
 long=/home/user/projects/customers/acme/production/secrets/duet/of/2026/key
 expect 8 "$long: No such file" duet pipe -k $long 127.0.0.1:1

@@ -212,9 +212,12 @@ int
 looks_secret(const char *word)
 {
     enum { ROW = 40, MARKED = 10 }; /* a 32-byte key has 44 digits, a line of a key file 64 */
+    const char *host = strstr(word, "://");
     static const char small[] = "abcdefghijklmnopqrstuvwxyz/";
     static const char digits[] = "abcdefghijklmnopqrstuvwxyz/ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+";
 
+    if (host != NULL && strchr(host, '@') != NULL)
+        return 1; /* a URL with a name and a password */
     for (size_t row; *word != 0; word += row + (word[row] != 0)) {
         row = strspn(word, digits);
         size_t marked = 0; /* what is rare in paths */
@@ -229,7 +232,8 @@ looks_secret(const char *word)
 const char *
 printable_word(const char *word)
 {
-    return looks_secret(word) ? "(it looks like a key, so it is not shown)" : printable(word);
+    return looks_secret(word) ? "(it looks like a key or a password, so it is not shown)"
+                              : printable(word);
 }
 
 void
