@@ -70,6 +70,11 @@ expect 2 "holds nothing secret" duet key passphrase peers
 expect 2 "is for duet key passphrase" duet key show --remove s
 [ "$(echo s.*)" = 's.*' ] || bad "something is left beside the key: $(echo s.*)"
 
+# ---- A command does not get the descriptor ----
+duet pipe -k s --passphrase-fd 7 --timeout 5 --handshake-timeout 1 \
+    --exec 'ls -l /proc/self/fd >&2' 7<one 2>seen >/dev/null </dev/null
+grep -q ' 7 -> ' seen && bad "the command has the passphrase's descriptor: $(cat seen)"
+
 # ---- What follows a sealed key is sealed ----
 expect 0 "" duet key rotate -q --passphrase-fd 0 s <one
 [ "$(head -1 s.new)" = '[Sealed]' ] || bad "the key that follows a sealed one is not sealed"

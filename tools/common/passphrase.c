@@ -27,6 +27,7 @@ static struct {
     size_t size; /* 0: not known yet */
     int fd;      /* plus 1; 0: the terminal */
     int guarded; /* 1: locked, and wiped at the end */
+    int settled; /* 1: nobody is asked any more */
 } kept;
 
 static void
@@ -50,6 +51,8 @@ void
 passphrase_from(int fd)
 {
     kept.fd = fd + 1;
+    if (fd > STDERR_FILENO)
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC); /* a command of --exec must not read it */
 }
 
 /* ---- Reading a line ---- */
@@ -64,17 +67,18 @@ on_signal(int number)
 
 enum line { LINE_READ, LINE_LONG, LINE_ENDED, LINE_FAILED, LINE_SIGNAL };
 
-/** Wait for bytes, with this signal mask: a signal that came before is found too. */
-static void
+/** Wait for bytes, with this signal mask: a signal that came before is found too. Returns 0, or -1:
+ * a signal came. */
+static int
 wait_for(int fd, const sigset_t *mask)
 {
     fd_set wanted;
 
     if (fd >= FD_SETSIZE)
-        return; /* then a signal that came just before is found with the next key */
+        return 0; /* then a signal that came just before is found with the next key */
     FD_ZERO(&wanted);
     FD_SET(fd, &wanted);
-    (void)pselect(fd + 1, &wanted, NULL, NULL, NULL, mask);
+    return pselect(fd + 1, &wanted, NULL, NULL, NULL, mask) < 0 && errno == EINTR ? -1 : 0;
 }
 
 /** Read up to the line's end or the end of the file. mask: to wait with; NULL: only read. */
@@ -84,10 +88,11 @@ read_line(int fd, const sigset_t *mask, char *text, size_t *size)
     char byte = 0;
 
     for (*size = 0;;) {
-        if (mask != NULL)
-            wait_for(fd, mask);
+        int woken = mask != NULL && wait_for(fd, mask) != 0;
         if (mask != NULL && caught != 0)
             return LINE_SIGNAL;
+        if (woken)
+            continue;
         ssize_t n = read(fd, &byte, 1);
         if (n < 0 && errno == EINTR)
             continue;
@@ -232,6 +237,10 @@ passphrase_get(const char **text, size_t *size, const char *path, int again)
     *size = kept.size;
     if (kept.size > 0 && !again)
         return EXIT_DONE;
+    if (kept.settled)
+        return log_error(
+            EXIT_KEY, "%s: is sealed with %s; restart the service to give its passphrase",
+            printable(path), again ? "another passphrase, or damaged" : "a passphrase");
     if (again && kept.fd > 0)
         return log_error(EXIT_KEY, "%s: the passphrase is wrong, or the file is damaged",
                          printable(path));
@@ -239,6 +248,12 @@ passphrase_get(const char **text, size_t *size, const char *path, int again)
         log_warning("%s: the passphrase is wrong, or the file is damaged; try again",
                     printable(path));
     return passphrase_obtain(text, size, path, 0);
+}
+
+void
+passphrase_ask_no_more(void)
+{
+    kept.settled = 1;
 }
 
 int

@@ -15,6 +15,10 @@ void passphrase_from(int fd);
  * *text: until the next call. Returns an exit code; its message is printed. */
 int passphrase_get(const char **text, size_t *size, const char *path, int again);
 
+/** From now on nobody is asked: a service has begun, which must not wait. The passphrase that is
+ * known stays. */
+void passphrase_ask_no_more(void);
+
 /** 1 when a passphrase was given already. */
 int passphrase_is_known(void);
 

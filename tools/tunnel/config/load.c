@@ -6,6 +6,7 @@
 
 #include "log.h"
 #include "options.h"
+#include "passphrase.h"
 #include "user.h"
 
 #include <stdio.h>
@@ -157,6 +158,7 @@ copy_text(char **text, const char *old)
 int
 settings_reload(struct settings **settings, const struct settings *old)
 {
+    passphrase_ask_no_more();
     int code = old->file != NULL ? settings_load(settings, old->file)
                                  : settings_from_options(settings, old->tunnels[0].side);
 
