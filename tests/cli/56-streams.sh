@@ -174,4 +174,8 @@ duet send -k k --streams 4 src/large 127.0.0.1:$port 2>send.err
 says "File too large" send.err
 ended recv 9
 [ ! -e got/large ] || bad "a part was taken for the whole"
+for command in "send --streams 2 data" "recv --streams 2"; do
+    # shellcheck disable=SC2086
+    expect 2 "does not go with --proxy" duet $command -k k --proxy socks5://127.0.0.1:1 127.0.0.1:2
+done
 done_testing

@@ -67,8 +67,10 @@ recv_run(struct options *o)
         return log_error(EXIT_USAGE, "--keep goes with -l");
     if (o->streams > 1 && (o->stdio || o->exec != NULL))
         return log_error(EXIT_USAGE, "--streams needs an address: each stream is a connection");
+    if (o->streams > 1 && o->proxy_url != NULL)
+        return log_error(EXIT_USAGE, "--streams does not go with --proxy");
     if (o->streams == 0)
-        o->streams = o->stdio || o->exec != NULL ? 1 : STREAMS_ACCEPTED;
+        o->streams = o->stdio || o->exec != NULL || o->proxy_url != NULL ? 1 : STREAMS_ACCEPTED;
     receiver.carrier.options = o;
     return retry_run(o, recv_once, &receiver, o->operand_count > 0 ? o->operands[0] : NULL);
 }

@@ -444,6 +444,8 @@ send_run(struct options *o)
                          "send: nothing to send, or no peer; give PATH... and then HOST:PORT");
     if (o->streams > 1 && (o->exec != NULL || o->stdio))
         return log_error(EXIT_USAGE, "--streams needs an address: each stream is a connection");
+    if (o->streams > 1 && o->proxy_url != NULL)
+        return log_error(EXIT_USAGE, "--streams does not go with --proxy");
     if (o->streams == 0)
         o->streams = 1;
     c->lists = (int)o->list;

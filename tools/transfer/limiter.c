@@ -38,10 +38,16 @@ limiter_left(struct limiter *limiter)
 int
 limiter_keep(struct limiter *limiter, struct carrier *carrier)
 {
+    duet_message message;
     uint64_t left;
 
     while (limiter->rate != 0 && (left = limiter_left(limiter)) > 0) {
         carrier_push(carrier);
+        /* What the peer reports must not wait: a refusal, and what is on its disk. */
+        carrier->waiting = 1;
+        while (carrier->on_message != NULL && carrier_take(carrier, &message, 0) == 1)
+            carrier->on_message(carrier->context, &message);
+        carrier->waiting = 0;
         if (carrier_wait(carrier, -1, left < PAUSE_MS ? (int)left : PAUSE_MS) < 0)
             return -1;
     }

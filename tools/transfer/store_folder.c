@@ -96,7 +96,7 @@ folder_of(struct store *store, const struct store_item *item, const char **base)
         return fd;
     if (errno == ENOENT && store->dry)
         return -1; /* the real transfer would make it */
-    if (errno == EMLINK)
+    if (errno == EMLINK && store->most_files != 0 && store->files >= store->most_files)
         return store_refuse(store, item, "more files than --max-files allows");
     if (errno == ELOOP || errno == ENOTDIR)
         return store_refuse(store, item, "a link or a file is in the place of its folder");

@@ -95,7 +95,8 @@ store_start(struct store *store, struct store_item *item, uint64_t offset)
         store_lacks(store, STEP_LOCK, item);
     }
     struct stat named;
-    if (fstatat(folder, part, &named, AT_SYMLINK_NOFOLLOW) != 0)
+    if (fstatat(folder, part, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+        (named.st_ino != status.st_ino && named.st_mtime != status.st_mtime))
         return store_refuse(store, item, "another program has received it");
     /* What was checked before the lock was taken may be another's work since. */
     int altered = offset > 0 && !fresh &&

@@ -379,6 +379,8 @@ void
 streams_free(struct streams *streams)
 {
     duet_wipe(streams->token, sizeof streams->token);
+    for (unsigned i = 0; i < streams->count; i++)
+        duet_wipe(streams->list[i].binding, sizeof streams->list[i].binding);
     pthread_cond_destroy(&streams->changed);
     pthread_mutex_destroy(&streams->lock);
 }
