@@ -387,7 +387,7 @@ pool_timeout(struct connection *c)
     connection_timer(c, SUSPECT_MS);
 }
 
-/** An attempt under way uses the old settings, which go: the proxy and its credentials among them. */
+/** An attempt under way uses the old settings, which go, the proxy and its credentials too. */
 static void
 pool_dial_anew(struct connection *c)
 {
