@@ -57,6 +57,9 @@ finds 16 tells 127.0.0.1:$at
 says "offset, first flight: from [45][0-9] bytes" out
 faulty constant constant
 finds 17 constant --tries 1 --parallel 60 127.0.0.1:$at
+faulty gone gone
+probe --tries 4 --parallel 10 127.0.0.1:$at >out 2>err && bad "a listener that died is called clean"
+says 'tries were not made: the other end went away' out
 faulty sound none
 clean --capture flight 127.0.0.1:$at # the faults' frame alone is none
 

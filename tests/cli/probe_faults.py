@@ -61,10 +61,17 @@ async def close_orderly(reader, writer):
     writer.close()
 
 
+served = []
+
+
 async def unproven(reader, writer):
     loop = asyncio.get_running_loop()
     begin = loop.time()
     stop = lambda seen: False
+    if FAULT == "gone":
+        served.append(1)
+        if len(served) > 30:
+            os._exit(0)
     if FAULT == "banner":
         writer.write(b"220 mail.example.org ESMTP\r\n")
     if FAULT == "offset":

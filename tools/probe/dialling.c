@@ -155,6 +155,7 @@ start_client(struct commands *commands, const struct probe *probe, const char *a
         if (pid == 0)
             exec_client(probe->command, address);
         if (pid > 0) {
+            (void)setpgid(pid, pid); /* here too: it may be ended before it has done so itself */
             commands->running[i] = pid;
             commands->count++;
             commands->started++;

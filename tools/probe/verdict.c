@@ -193,6 +193,21 @@ judge_missing(const struct probe *probe, struct probe_verdict *verdict)
     verdict->unjudged |= came == 0;
 }
 
+/** Tries that were never made: who listened or dialled has gone, perhaps because of one of them. */
+static void
+judge_gone(const struct probe *probe, struct probe_verdict *verdict)
+{
+    size_t pending = 0;
+
+    for (size_t i = 0; i < probe->live_first; i++)
+        pending += probe->tries[i].end == PROBE_PENDING;
+    if (pending == 0)
+        return;
+    add_text(&verdict->note, "%zu of %zu tries were not made: the other end went away", pending,
+             probe->live_first);
+    verdict->unjudged = 1;
+}
+
 static void
 judge_answers(const struct probe *probe, struct probe_verdict *verdict)
 {
@@ -201,6 +216,7 @@ judge_answers(const struct probe *probe, struct probe_verdict *verdict)
     for (unsigned kind = 0; kind < probe->kind_count; kind++)
         judge_kind(probe, verdict, kind, &replays);
     judge_missing(probe, verdict);
+    judge_gone(probe, verdict);
     if (replays >= REPLAYS_LEAST)
         add_text(&verdict->text[FIND_REPLAY], "the recorded flight was answered %u times", replays);
     else if (replays > 0)
