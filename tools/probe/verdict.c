@@ -213,10 +213,10 @@ judge_answers(const struct probe *probe, struct probe_verdict *verdict)
 {
     unsigned replays = 0;
 
+    judge_gone(probe, verdict); /* first: a note has an end */
     for (unsigned kind = 0; kind < probe->kind_count; kind++)
         judge_kind(probe, verdict, kind, &replays);
     judge_missing(probe, verdict);
-    judge_gone(probe, verdict);
     if (replays >= REPLAYS_LEAST)
         add_text(&verdict->text[FIND_REPLAY], "the recorded flight was answered %u times", replays);
     else if (replays > 0)
