@@ -5,15 +5,14 @@
 #ifndef DUET_FILE_FILE_H
 #define DUET_FILE_FILE_H
 
+#include "os/rights.h"
 #include "secret/secret.h"
 
 /** A file that was read. */
 struct duet__file {
     char *text; /* owned, wiped */
     size_t size;
-    unsigned mode;       /* its permissions */
-    unsigned long owner; /* its user id */
-    int credential;      /* 1: below $CREDENTIALS_DIRECTORY */
+    struct duet__os_rights rights;
 };
 
 /** Read a small regular file. Returns DUET_OK; DUET_E_IO (see where), DUET_E_MEMORY. wanted: for

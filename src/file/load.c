@@ -4,6 +4,7 @@
  */
 #include "file/file.h"
 
+#include "base/wipe.h"
 #include "os/os.h"
 #include "secret/sealed.h"
 #include "session/config.h"
@@ -162,6 +163,7 @@ duet_key_load(duet_key **key, enum duet_kind kind, const char *path, const char 
     else
         result = take_key(key, kind, &file, where);
     duet__file_free(&file);
+    duet__wipe_stack();
     return result;
 }
 

@@ -7,7 +7,6 @@
  */
 #include "file/file.h"
 
-#include "os/environment.h"
 #include "os/os.h"
 
 #include <errno.h>
@@ -20,10 +19,8 @@
 #include <unistd.h>
 
 enum {
-    FILE_MOST = 1 << 20,    /* bytes: a secret of 64 KiB takes 93,000, 4,096 peers 500,000 */
-    OTHERS_PRIVATE = 066,   /* group and others may read or write */
-    OTHERS_WRITE = S_IWOTH, /* others may write */
-    REASON_SIZE = 80        /* bytes of the system's reason */
+    FILE_MOST = 1 << 20, /* bytes: a secret of 64 KiB takes 93,000, 4,096 peers 500,000 */
+    REASON_SIZE = 80     /* bytes of the system's reason */
 };
 
 int
@@ -41,17 +38,6 @@ static int
 is_private(enum duet_kind kind)
 {
     return kind == DUET_KIND_SECRET || kind == DUET_KIND_IDENTITY || kind == DUET_KIND_SEALED;
-}
-
-/** systemd's credentials are readable by nobody else, whatever their mode says. */
-static int
-is_credential(const char *path)
-{
-    const char *folder = duet__os_environment("CREDENTIALS_DIRECTORY");
-    size_t size = folder != NULL ? strlen(folder) : 0;
-
-    return size > 0 && strncmp(path, folder, size) == 0 && path[size] == '/' &&
-           strstr(path + size, "/../") == NULL;
 }
 
 /** The cure of a file that is damaged. */
@@ -121,7 +107,8 @@ read_all(struct duet__file *file, int fd, size_t room, duet_where *where)
 
 /** Judge the open file, and read it. */
 static int
-read_open(struct duet__file *file, int fd, enum duet_kind wanted, duet_where *where)
+read_open(struct duet__file *file, int fd, const char *path, enum duet_kind wanted,
+          duet_where *where)
 {
     char text[REASON_SIZE];
     struct stat status;
@@ -133,8 +120,7 @@ read_open(struct duet__file *file, int fd, enum duet_kind wanted, duet_where *wh
     int result = check_status(&status, wanted, where);
     if (result != DUET_OK)
         return result;
-    file->mode = (unsigned)status.st_mode & 0777;
-    file->owner = (unsigned long)status.st_uid;
+    duet__os_rights(&file->rights, &status, path);
     file->text = malloc((size_t)status.st_size);
     if (file->text == NULL)
         return DUET_E_MEMORY;
@@ -145,11 +131,10 @@ int
 duet__file_read(struct duet__file *file, const char *path, enum duet_kind wanted, duet_where *where)
 {
     memset(file, 0, sizeof *file);
-    file->credential = is_credential(path);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
         return not_opened(path, wanted, where);
-    int result = read_open(file, fd, wanted, where);
+    int result = read_open(file, fd, path, wanted, where);
     close(fd);
     if (result != DUET_OK)
         duet__file_free(file);
@@ -194,36 +179,13 @@ check_kind(const struct duet__file *file, enum duet_kind wanted, duet_where *whe
     return DUET_OK;
 }
 
-/** May a file of this user decide whom this process trusts? Who became root by sudo may use what
- * is theirs. */
-static int
-is_trusted_owner(unsigned long owner)
-{
-    const char *sudo = geteuid() == 0 ? duet__os_environment("SUDO_UID") : NULL;
-
-    if (owner == 0 || owner == (unsigned long)geteuid() || duet__os_owner_hidden(owner))
-        return 1;
-    return sudo != NULL && owner == strtoul(sudo, NULL, 10);
-}
-
 int
 duet__file_check(const struct duet__file *file, enum duet_kind wanted, duet_where *where)
 {
-    unsigned forbidden = is_private(wanted) ? (unsigned)OTHERS_PRIVATE : (unsigned)OTHERS_WRITE;
     int result = check_kind(file, wanted, where);
 
-    if (result != DUET_OK || file->credential)
-        return result;
-    if (!is_trusted_owner(file->owner))
-        return duet__file_refuse(where, DUET_E_IO,
-                                 "belongs to another user (%lu), who can change it; chown it to "
-                                 "root or to the user that runs duet",
-                                 file->owner);
-    if ((file->mode & forbidden) == 0)
-        return DUET_OK;
-    if (is_private(wanted))
-        return duet__file_refuse(
-            where, DUET_E_IO, "others can read or write it (mode %03o); chmod 600 it", file->mode);
-    return duet__file_refuse(where, DUET_E_IO, "everybody can write it (mode %03o); chmod 644 it",
-                             file->mode);
+    if (result == DUET_OK && duet__os_rights_fault(&file->rights, is_private(wanted), where->reason,
+                                                   sizeof where->reason) != 0)
+        result = DUET_E_IO;
+    return result;
 }

@@ -16,6 +16,8 @@
 #define DUET__OS_GETENTROPY    1 /* in <sys/random.h> */
 #define DUET__OS_MSG_NOSIGNAL  1 /* send() without SIGPIPE */
 #define DUET__OS_EVENTFD       1 /* a descriptor that is both ends of a wake-up */
+#define DUET__OS_MPTCP         1 /* IPPROTO_MPTCP, which a kernel may lack */
+#define DUET__OS_PKTINFO       1 /* which of its addresses a datagram was sent to */
 #include <sys/uio.h>
 #ifdef RWF_NOWAIT
 #define DUET__OS_NOWAIT 1 /* preadv2() and pwritev2(), which do not block whatever the mode */

@@ -150,6 +150,13 @@ int duet__os_set_attribute(int fd, const char *name, const void *value, size_t s
 void *duet__os_shared_new(size_t size);
 void duet__os_shared_free(void *memory, size_t size);
 
+/** Let the next duet__os_shared_new() of this thread use memory behind a descriptor, by which a
+ * program that is executed can have the same memory. *fd, valid until then: -1, and the memory
+ * is new and *fd its descriptor, or still -1 where the system has no such thing; or a
+ * descriptor, whose memory is mapped as it is, and nothing is returned where its size is
+ * another. NULL: takes it back. */
+void duet__os_shared_behind(int *fd);
+
 /** A lock in shared memory that survives the death of its holder. */
 struct duet__os_lock {
 #ifdef DUET__OS_ROBUST_MUTEX
@@ -170,6 +177,13 @@ void duet__os_unlock(struct duet__os_lock *lock);
 
 /** Allow no core dump and (Linux) no debugger of the same user. Returns 0, or -1. */
 int duet__os_no_dumps(void);
+
+/** Memory for a long-term secret, zeroed, in pages of its own: locked, so not swapped out, and in
+ * no core dump, both where the system allows it. NULL without memory. */
+void *duet__os_locked_new(size_t size);
+
+/** Wipe and free it; NULL: nothing. size: as it was made. */
+void duet__os_locked_free(void *pages, size_t size);
 
 /* ---- Forks ---- */
 

@@ -131,8 +131,8 @@ duet__os_is_unacknowledged(int fd, uint64_t ms)
     struct tcp_info info = {0};
     socklen_t size = sizeof info;
 
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && info.tcpi_unacked > 0 &&
-           info.tcpi_last_ack_recv >= ms;
+    return !duet__os_is_mptcp(fd) && getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+           info.tcpi_unacked > 0 && info.tcpi_last_ack_recv >= ms;
 }
 
 #else
@@ -156,6 +156,46 @@ duet__os_is_unacknowledged(int fd, uint64_t ms)
 {
     (void)fd;
     (void)ms;
+    return 0;
+}
+
+#endif
+
+/* ---- Multipath TCP ---- */
+
+#ifdef DUET__OS_MPTCP
+
+enum { MPTCP = 262 }; /* IPPROTO_MPTCP, which older headers lack */
+
+int
+duet__os_mptcp_socket(int family)
+{
+    return socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, MPTCP);
+}
+
+int
+duet__os_is_mptcp(int fd)
+{
+    int protocol = 0;
+    socklen_t size = sizeof protocol;
+
+    return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 && protocol == MPTCP;
+}
+
+#else
+
+int
+duet__os_mptcp_socket(int family)
+{
+    (void)family;
+    errno = EPROTONOSUPPORT;
+    return -1;
+}
+
+int
+duet__os_is_mptcp(int fd)
+{
+    (void)fd;
     return 0;
 }
 

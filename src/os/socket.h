@@ -20,6 +20,13 @@ enum duet__os_mode {
 /** socket(), with close-on-exec. */
 int duet__os_socket(int family, int type, enum duet__os_mode mode);
 
+/** A stream socket of Multipath TCP (RFC 8684), non-blocking, with close-on-exec. -1: this system
+ * or kernel has none. */
+int duet__os_mptcp_socket(int family);
+
+/** 1 for a socket of Multipath TCP, which has not fallen back to TCP when it was accepted. */
+int duet__os_is_mptcp(int fd);
+
 /** accept(), with close-on-exec and O_NONBLOCK. */
 int duet__os_accept(int fd, struct sockaddr *from, socklen_t *size);
 
@@ -34,7 +41,8 @@ int duet__os_peer_user(int fd, uid_t *user);
 
 /**
  * 1 when bytes were sent on a TCP socket for which the peer's system has sent no acknowledgement in
- * the last ms milliseconds; 0 otherwise, and where the system does not report it.
+ * the last ms milliseconds; 0 otherwise, and where the system does not report it (of Multipath TCP,
+ * where one of several paths says nothing of the others).
  */
 int duet__os_is_unacknowledged(int fd, uint64_t ms);
 

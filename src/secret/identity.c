@@ -5,7 +5,7 @@
  * An identity is either an [Identity] or one bare private key, as `wg genkey` prints it. In a list
  * of peers names and keys are unique, so that a key has one name.
  */
-#include "secret/base64.h"
+#include "base/base64.h"
 #include "secret/secret.h"
 
 #include "base/equal.h"

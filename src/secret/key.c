@@ -4,10 +4,12 @@
  */
 #include "secret/secret.h"
 
-#include "secret/base64.h"
+#include "base/base64.h"
 
 #include "base/equal.h"
 #include "base/ini.h"
+#include "base/wipe.h"
+#include "os/os.h"
 
 #include <duet/duet.h>
 #include <stdlib.h>
@@ -56,7 +58,7 @@ is_private(enum duet_kind kind)
 static duet_key *
 key_empty(enum duet_kind kind)
 {
-    duet_key *key = calloc(1, sizeof *key);
+    duet_key *key = duet__os_locked_new(sizeof *key);
 
     if (key != NULL)
         key->kind = kind;
@@ -67,6 +69,7 @@ key_empty(enum duet_kind kind)
 static int
 key_give(duet_key **key, duet_key *made, int result)
 {
+    duet__wipe_stack();
     if (result == DUET_OK)
         *key = made;
     else
@@ -80,14 +83,11 @@ duet_key_free(duet_key *key)
     if (key == NULL)
         return;
     if (key->kind == DUET_KIND_SECRET) {
-        if (key->secret.bytes != NULL)
-            duet_wipe(key->secret.bytes, key->secret.size);
-        free(key->secret.bytes);
+        duet__os_locked_free(key->secret.bytes, key->secret.size);
     } else if (key->kind == DUET_KIND_PEERS) {
         free(key->peers.list);
     }
-    duet_wipe(key, sizeof *key);
-    free(key);
+    duet__os_locked_free(key, sizeof *key);
 }
 
 int

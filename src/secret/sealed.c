@@ -4,7 +4,7 @@
  */
 #include "secret/sealed.h"
 
-#include "secret/base64.h"
+#include "base/base64.h"
 
 #include "base/ini.h"
 #include "crypto/aead.h"

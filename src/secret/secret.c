@@ -3,13 +3,14 @@
  */
 #include "secret/secret.h"
 
-#include "secret/base64.h"
+#include "base/base64.h"
 
 #include "base/ini.h"
 #include "base/public.h"
 #include "base/wipe.h"
 #include "crypto/hkdf.h"
 #include "crypto/init.h"
+#include "os/os.h"
 
 #include <duet/duet.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@ duet__secret_fill(struct duet__secret *secret, const uint8_t *bytes, size_t size
         return DUET_E_LENGTH;
     if (duet__init() != DUET_OK)
         return DUET_E_CRYPTO;
-    secret->bytes = malloc(size);
+    secret->bytes = duet__os_locked_new(size);
     if (secret->bytes == NULL)
         return DUET_E_MEMORY;
     duet__copy_secret(secret->bytes, bytes, size);

@@ -52,6 +52,7 @@ enum {
     WIRE_NONCE = DUET_NONCE_SIZE,
     WIRE_HELLO_MOST = 16384,       /* bytes of a HELLO's payload */
     WIRE_HELLO_HEAD = 3,           /* pattern(1), length(2) */
+    WIRE_MESSAGE_USUAL = 2048,     /* bytes of a message, its head included; ours have less */
     WIRE_PARAMS = 16,              /* bytes before the extensions */
     WIRE_EXTENSION_KEM = 1,        /* the type of extension `kem` */
     WIRE_KEM_MLKEM768 = 1,         /* its suite */

@@ -74,7 +74,7 @@ rotation(void **state)
 static void
 write_m2(void)
 {
-    struct duet__writer to = duet__writer(handshake.message, sizeof handshake.message);
+    struct duet__writer to = duet__writer(handshake.message, DUET__MESSAGE_MOST);
 
     assert_int_equal(duet__noise_write(&handshake.noise, &to, nothing), DUET_OK);
 }
@@ -92,6 +92,7 @@ begin_noise(void)
     stage_random(handshake.noise.e, WIRE_KEY);
     stage_random(handshake.noise.psk, WIRE_KEY);
     memset(handshake.noise.re, 9, WIRE_KEY);
+    assert_int_equal(duet__handshake_make_room(&handshake), DUET_OK);
     assert_int_equal(duet__noise_begin(&handshake.noise, DUET__NOISE_NNPSK0, 0, nothing), DUET_OK);
     handshake.noise.message = 1;
 }
@@ -156,7 +157,7 @@ initiation(void **state)
     scan_add("X", exporter, sizeof exporter);
     assert_copies("S", 1);
     assert_copies("X", 1);
-    duet_wipe(&handshake, sizeof handshake);
+    duet__handshake_wipe(&handshake);
     duet_wipe(exporter, sizeof exporter);
     duet__psk_wipe(&psk);
     assert_gone(NULL);

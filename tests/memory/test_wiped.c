@@ -7,6 +7,7 @@
  */
 #include "memory/stage.h"
 
+#include "base/wipe.h"
 #include "session/session.h"
 #include "support/pair.h"
 
@@ -80,6 +81,8 @@ second_flight(void)
         scan_add("S", handshake->secret, sizeof handshake->secret);
         scan_add("initiation", bottom->session->handshake->messages.noise.ck, WIRE_DIGEST);
         scan_add("initiation", bottom->session->handshake->messages.noise.psk, WIRE_KEY);
+        if (bottom->session->handshake->messages.hybrid.agreed)
+            scan_add("ML-KEM", bottom->session->handshake->messages.hybrid.shared, WIRE_KEY);
     }
 }
 
@@ -167,8 +170,11 @@ begin(enum duet_pattern which)
     if (pattern != DUET_PATTERN_IDENTITY)
         assert_there("S");
     stage_run(second_flight);
-    if (pattern == DUET_PATTERN_IDENTITY)
+    if (pattern == DUET_PATTERN_IDENTITY) {
         assert_there("S");
+        if (bottom->session->handshake->messages.hybrid.agreed)
+            assert_copies("ML-KEM", 1); /* BOTTOM's, who waits for m3; TOP needs its no more */
+    }
     stage_run(ready_both);
 }
 
@@ -188,6 +194,7 @@ whole_life(void **state)
         begin((enum duet_pattern)which);
         assert_gone("initiation");
         assert_gone("S");
+        assert_gone("ML-KEM");
         assert_copies("epoch", 2); /* one at each end */
         assert_copies("exporter", 2);
         stage_run(talk);
@@ -275,14 +282,62 @@ key_files(void **state)
     stage_end();
 }
 
+/** A function that returns with a copy of a secret in its frame, as a compiler may leave one. */
+__attribute__((noinline)) static void
+leave_copy(const uint8_t *bytes)
+{
+    volatile uint8_t copy[DUET_SECRET_DEFAULT];
+
+    for (size_t i = 0; i < sizeof copy; i++)
+        copy[i] = bytes[i];
+}
+
+static void
+leave_and_wipe(int wipes)
+{
+    uint8_t bytes[DUET_SECRET_DEFAULT];
+
+    stage_random(bytes, sizeof bytes);
+    scan_add("left", bytes, sizeof bytes);
+    leave_copy(bytes);
+    duet_wipe(bytes, sizeof bytes);
+    if (wipes)
+        duet__wipe_stack();
+}
+
+static void
+leave(void)
+{
+    leave_and_wipe(0);
+}
+
+static void
+leave_then_wipe(void)
+{
+    leave_and_wipe(1);
+}
+
+static void
+dead_frames(void **state)
+{
+    (void)state;
+    stage_begin();
+    stage_run(leave);
+    assert_there("left");
+    stage_clear();
+    stage_run(leave_then_wipe);
+    assert_gone(NULL);
+    stage_end();
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-
         cmocka_unit_test(whole_life),
         cmocka_unit_test(after_a_forgery),
         cmocka_unit_test(key_files),
+        cmocka_unit_test(dead_frames),
     };
     if (duet_init() != DUET_OK || scan_count(NULL, 0) != 0)
         return 1;

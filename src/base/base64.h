@@ -3,8 +3,8 @@
  *
  * Strict: padding must be right and the last digit's unused bits zero.
  */
-#ifndef DUET_SECRET_BASE64_H
-#define DUET_SECRET_BASE64_H
+#ifndef DUET_BASE_BASE64_H
+#define DUET_BASE_BASE64_H
 
 #include <stddef.h>
 #include <stdint.h>

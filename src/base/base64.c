@@ -1,7 +1,7 @@
 /*
  * Base64 in constant time (see base64.h): digits are computed by comparisons that are arithmetic.
  */
-#include "secret/base64.h"
+#include "base/base64.h"
 
 #include "base/public.h"
 
