@@ -4,6 +4,7 @@
 #include "crypto/sha256.h"
 
 #include "base/bytes.h"
+#include "base/wipe.h"
 #include "kernel/kernel.h"
 
 #include <duet/secret.h>
@@ -174,4 +175,57 @@ duet__hmac_padded(const struct duet__hmac_key *key, const uint8_t *groups, size_
     duet__kernel()->compress(inner, groups, count);
     end_outer(outer, inner, out);
     duet_wipe(inner, sizeof inner);
+}
+
+/* ---- Two at once ---- */
+
+static void
+absorb_key2(uint32_t chain[2][8], uint8_t bytes[2][DUET__DIGEST], uint8_t constant)
+{
+    uint8_t pad[2][GROUP];
+
+    memset(pad, constant, sizeof pad);
+    for (size_t lane = 0; lane < 2; lane++) {
+        for (size_t i = 0; i < DUET__DIGEST; i++)
+            pad[lane][i] ^= bytes[lane][i];
+        memcpy(chain[lane], duet__sha256_initial, sizeof duet__sha256_initial);
+    }
+    duet__kernel()->compress2(chain, (const uint8_t *const[2]){pad[0], pad[1]}, 1);
+    duet__wipe_small(pad, sizeof pad);
+}
+
+void
+duet__hmac_set_key2(struct duet__hmac_key key[2], uint8_t bytes[2][DUET__DIGEST])
+{
+    uint32_t chain[2][8];
+
+    absorb_key2(chain, bytes, 0x36);
+    for (size_t lane = 0; lane < 2; lane++)
+        memcpy(key[lane].inner, chain[lane], sizeof chain[lane]);
+    absorb_key2(chain, bytes, 0x5c);
+    for (size_t lane = 0; lane < 2; lane++)
+        memcpy(key[lane].outer, chain[lane], sizeof chain[lane]);
+    duet__wipe_small(chain, sizeof chain);
+}
+
+void
+duet__hmac_padded2(const struct duet__hmac_key *const key[2], const uint8_t *const groups[2],
+                   size_t count, uint8_t out[2][DUET__DIGEST])
+{
+    uint8_t group[2][GROUP] = {{[DUET__DIGEST] = 0x80}, {[DUET__DIGEST] = 0x80}};
+    uint32_t chain[2][8];
+
+    for (size_t lane = 0; lane < 2; lane++)
+        memcpy(chain[lane], key[lane]->inner, sizeof chain[lane]);
+    duet__kernel()->compress2(chain, groups, count);
+    for (size_t lane = 0; lane < 2; lane++) {
+        duet__chain_store(group[lane], chain[lane]);
+        duet__store64(group[lane] + COUNT_AT, (uint64_t)(GROUP + DUET__DIGEST) * 8);
+        memcpy(chain[lane], key[lane]->outer, sizeof chain[lane]);
+    }
+    duet__kernel()->compress2(chain, (const uint8_t *const[2]){group[0], group[1]}, 1);
+    for (size_t lane = 0; lane < 2; lane++)
+        duet__chain_store(out[lane], chain[lane]);
+    duet__wipe_small(group, sizeof group);
+    duet__wipe_small(chain, sizeof chain);
 }

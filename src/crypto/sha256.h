@@ -68,4 +68,11 @@ void duet__hmac_pad(uint8_t *groups, size_t size);
 void duet__hmac_padded(const struct duet__hmac_key *key, const uint8_t *groups, size_t count,
                        uint8_t out[DUET__DIGEST]);
 
+/** duet__hmac_set_key() for two keys of 32 bytes at once. */
+void duet__hmac_set_key2(struct duet__hmac_key key[2], uint8_t bytes[2][DUET__DIGEST]);
+
+/** duet__hmac_padded() for two keys at once; both messages have so many groups. */
+void duet__hmac_padded2(const struct duet__hmac_key *const key[2], const uint8_t *const groups[2],
+                        size_t count, uint8_t out[2][DUET__DIGEST]);
+
 #endif

@@ -199,6 +199,13 @@ ce_compress(uint32_t chain[8], const uint8_t *in, size_t groups)
     chain_of(chain, &lane);
 }
 
+static void
+ce_compress2(uint32_t chain[2][8], const uint8_t *const in[2], size_t groups)
+{
+    ce_compress(chain[0], in[0], groups);
+    ce_compress(chain[1], in[1], groups);
+}
+
 static int
 ce_seal(const struct duet__run *run)
 {
@@ -237,8 +244,9 @@ ce_open2(const struct duet__run run[2])
     return ce_open(&run[0]) | ce_open(&run[1]);
 }
 
-const struct duet__kernel duet__kernel_arm_ce = {"arm_ce", ce_set_key, ce_keystream, ce_compress,
-                                                 ce_seal,  ce_open,    ce_seal2,     ce_open2};
+const struct duet__kernel duet__kernel_arm_ce = {"arm_ce",    ce_set_key,   ce_keystream,
+                                                 ce_compress, ce_compress2, ce_seal,
+                                                 ce_open,     ce_seal2,     ce_open2};
 
 #else
 

@@ -21,11 +21,20 @@ saved_registers(unsigned basic)
     return low;
 }
 
+static int
+is_amd(void)
+{
+    unsigned a, b, c, d;
+
+    return __get_cpuid(0, &a, &b, &c, &d) && b == signature_AMD_ebx && c == signature_AMD_ecx &&
+           d == signature_AMD_edx;
+}
+
 unsigned
 duet__cpu(void)
 {
     unsigned a, b, c, d, basic, saved;
-    unsigned has = 0;
+    unsigned has = is_amd() ? DUET__CPU_AMD : 0;
 
     if (!__get_cpuid(1, &a, &b, &basic, &d) || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
         return 0;
@@ -36,9 +45,10 @@ duet__cpu(void)
     if (b & bit_SHA)
         has |= DUET__CPU_SHA;
     saved = saved_registers(basic);
-    if ((c & bit_VAES) && (b & bit_AVX512F) && (b & bit_AVX512VL) &&
-        (saved & XCR0_AVX512) == XCR0_AVX512)
+    if (c & bit_VAES)
         has |= DUET__CPU_VAES;
+    if ((b & bit_AVX512F) && (b & bit_AVX512VL) && (saved & XCR0_AVX512) == XCR0_AVX512)
+        has |= DUET__CPU_VL;
     if ((b & bit_AVX2) && (b & bit_BMI) && (b & bit_BMI2) && (saved & XCR0_AVX) == XCR0_AVX)
         has |= DUET__CPU_AVX2;
     return has;

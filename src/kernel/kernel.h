@@ -41,6 +41,9 @@ struct duet__kernel {
     /** Compress groups of 64 bytes into the chain (FIPS 180-4 §6.2.2). */
     void (*compress)(uint32_t chain[8], const uint8_t *in, size_t groups);
 
+    /** The same for two independent chains at once, so many groups of each; in[1] may be in[0]. */
+    void (*compress2)(uint32_t chain[2][8], const uint8_t *const in[2], size_t groups);
+
     /** Hash the plaintext `in` into the chain and encrypt it to `out`. */
     int (*seal)(const struct duet__run *run);
 
@@ -59,9 +62,11 @@ extern const uint32_t duet__sha256_constants[64];
 extern const struct duet__kernel duet__kernel_portable;
 
 #if defined(__x86_64__)
-/** AES-NI and SHA-NI; VAES on 256-bit registers and SHA-NI; AES-NI and AVX2. All are fused. */
+/** AES-NI and SHA-NI; VAES on 256-bit registers and SHA-NI, with AVX-512 and without; AES-NI and
+ * AVX2. All are fused. */
 extern const struct duet__kernel duet__kernel_x86_ni;
 extern const struct duet__kernel duet__kernel_x86_vaes;
+extern const struct duet__kernel duet__kernel_x86_vaes_avx2;
 extern const struct duet__kernel duet__kernel_x86_avx2;
 #endif
 
@@ -72,11 +77,13 @@ extern const struct duet__kernel duet__kernel_arm_ce;
 
 /** Features of a processor, as bits. */
 enum duet__cpu_feature {
-    DUET__CPU_AES = 1,  /* AES-NI, or ARMv8's AES */
-    DUET__CPU_SHA = 2,  /* SHA-NI, or ARMv8's SHA2 */
-    DUET__CPU_SSE4 = 4, /* SSSE3 and SSE4.1 */
-    DUET__CPU_VAES = 8, /* VAES on 256-bit registers of AVX-512VL, saved by the system */
-    DUET__CPU_AVX2 = 16 /* AVX2, its registers saved by the system, and BMI1 and BMI2 */
+    DUET__CPU_AES = 1,   /* AES-NI, or ARMv8's AES */
+    DUET__CPU_SHA = 2,   /* SHA-NI, or ARMv8's SHA2 */
+    DUET__CPU_SSE4 = 4,  /* SSSE3 and SSE4.1 */
+    DUET__CPU_VAES = 8,  /* VAES */
+    DUET__CPU_AVX2 = 16, /* AVX2, its registers saved by the system, and BMI1 and BMI2 */
+    DUET__CPU_VL = 32,   /* AVX-512VL, its registers saved by the system */
+    DUET__CPU_AMD = 64   /* made by AMD */
 };
 
 /** The features of this processor. */

@@ -132,6 +132,13 @@ portable_compress(uint32_t chain[8], const uint8_t *in, size_t groups)
     duet_wipe(s, sizeof s);
 }
 
+static void
+portable_compress2(uint32_t chain[2][8], const uint8_t *const in[2], size_t groups)
+{
+    portable_compress(chain[0], in[0], groups);
+    portable_compress(chain[1], in[1], groups);
+}
+
 static int
 portable_seal(const struct duet__run *run)
 {
@@ -161,5 +168,5 @@ portable_open2(const struct duet__run run[2])
 }
 
 const struct duet__kernel duet__kernel_portable = {
-    "portable",    portable_set_key, portable_keystream, portable_compress,
+    "portable",    portable_set_key, portable_keystream, portable_compress, portable_compress2,
     portable_seal, portable_open,    portable_seal2,     portable_open2};

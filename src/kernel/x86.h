@@ -1,6 +1,6 @@
 /*
- * What the kernels with the SHA extensions share: the hash, and the passes that interleave it with
- * the cipher. The file that includes this defines aes_step() and wipe_registers(), and is compiled
+ * What the kernels with the SHA extensions share: the hash, and the table's functions. The file
+ * that includes this defines the passes, which interleave the hash with the cipher, and is compiled
  * with flags of its own.
  *
  * SHA-256's rounds depend on each other, so their latency alone limits the speed of one stream; a
@@ -32,25 +32,18 @@ struct lane {
     uint8_t *out;
 };
 
-/**
- * One step of sixteen of the cipher for the four blocks of lane l, which is 0 or 1: 0 is the
- * whitening of the counters in b, 1 to 13 a round, ROUNDS the last one, 15 the xor of in to out.
- * Between 0 and 15 the blocks may be elsewhere than in b.
- */
-static inline void aes_step(unsigned l, unsigned step, __m128i b[BLOCKS], const struct lane *lane);
+/** Encrypt a group, without the hash. */
+static void cipher_group(struct lane *lane);
 
-/** Zeroize what aes_step() leaves in registers that the compiler does not use. */
+/** Hash and encrypt so many groups of a lane. All of a group's text is read before its out is
+ * written. */
+static void pass(struct lane *lane, size_t groups);
+
+/** The same for two lanes, interleaved. */
+static void pass2(struct lane lane[LANES], size_t groups);
+
+/** Zeroize what these leave in registers that the compiler does not use. */
 static inline void wipe_registers(void);
-
-/* ---- The cipher ---- */
-
-static ALWAYS void
-cipher_step(unsigned l, unsigned step, __m128i b[BLOCKS], struct lane *lane)
-{
-    for (unsigned i = 0; step == 0 && i < BLOCKS; i++)
-        b[i] = next_block(&lane->counter);
-    aes_step(l, step, b, lane);
-}
 
 /* ---- SHA-256 (FIPS 180-4) ---- */
 
@@ -114,67 +107,25 @@ hash_group(struct state *s, const uint8_t *text)
     add_state(s, &begin);
 }
 
+/** A group of each of two chains; their rounds fill each other's waits. */
 static ALWAYS void
-cipher_group(struct lane *lane)
+hash_groups(struct state s[LANES], const uint8_t *const text[LANES])
 {
-    __m128i b[BLOCKS];
+    struct state begin[LANES] = {s[0], s[1]};
+    __m128i m[LANES][4];
 
-#define STEP(q) cipher_step(0, q, b, lane)
+#define STEP(q)                                                                                    \
+    do {                                                                                           \
+        sha_step(q, &s[0], m[0], text[0]);                                                         \
+        sha_step(q, &s[1], m[1], text[1]);                                                         \
+    } while (0)
     SIXTEEN(STEP);
 #undef STEP
-    lane->in += 64;
-    lane->out += 64;
-}
-
-static ALWAYS void
-fused_step(unsigned q, struct lane *lane, unsigned n, __m128i m[LANES][4], __m128i b[LANES][BLOCKS])
-{
-    for (unsigned l = 0; l < n; l++) {
-        sha_step(q, &lane[l].state, m[l], lane[l].text);
-        cipher_step(l, q, b[l], &lane[l]);
-    }
-}
-
-/** Hash and encrypt a group of each of n lanes. All of a lane's text is read before its out is
- * written. */
-static ALWAYS void
-fused_group(struct lane *lane, unsigned n)
-{
-    struct state begin[LANES];
-    __m128i m[LANES][4], b[LANES][BLOCKS];
-
-    for (unsigned l = 0; l < n; l++)
-        begin[l] = lane[l].state;
-#define STEP(q) fused_step(q, lane, n, m, b)
-    SIXTEEN(STEP);
-#undef STEP
-    for (unsigned l = 0; l < n; l++) {
-        add_state(&lane[l].state, &begin[l]);
-        lane[l].text += 64;
-        lane[l].in += 64;
-        lane[l].out += 64;
-    }
+    add_state(&s[0], &begin[0]);
+    add_state(&s[1], &begin[1]);
 }
 
 /* ---- Passes ---- */
-
-static ALWAYS void
-pass(struct lane *lane, size_t groups)
-{
-    for (; groups > 0; groups--)
-        fused_group(lane, 1);
-}
-
-static void
-pass2(struct lane lane[LANES], size_t groups)
-{
-    struct lane local[LANES] = {lane[0], lane[1]};
-
-    for (; groups > 0; groups--)
-        fused_group(local, LANES);
-    lane[0] = local[0];
-    lane[1] = local[1];
-}
 
 /** As many groups as both lanes have, then the rest of the longer one. */
 static void
@@ -223,6 +174,19 @@ compress(uint32_t chain[8], const uint8_t *in, size_t groups)
     for (; groups > 0; groups--, in += 64)
         hash_group(&s, in);
     chain_of(chain, s);
+}
+
+static void
+compress2(uint32_t chain[LANES][8], const uint8_t *const in[LANES], size_t groups)
+{
+    struct state s[LANES] = {state_of(chain[0]), state_of(chain[1])};
+
+    for (size_t at = 0; at < groups * 64; at += 64) {
+        const uint8_t *const text[LANES] = {in[0] + at, in[1] + at};
+        hash_groups(s, text);
+    }
+    chain_of(chain[0], s[0]);
+    chain_of(chain[1], s[1]);
 }
 
 static int

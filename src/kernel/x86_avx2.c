@@ -133,6 +133,28 @@ hash_one(uint32_t chain[8], struct words *words, const uint8_t *text)
     hash_first(chain, words, text, text);
 }
 
+/** Two groups with one schedule: the second goes into another chain, or into the same one after the
+ * first. */
+static void
+hash_two(uint32_t *const chain[2], struct words *words, const uint8_t *first, const uint8_t *second)
+{
+    uint32_t s[8];
+
+    hash_first(chain[0], words, first, second);
+    memcpy(s, chain[1], sizeof s);
+#define STEP(q) four_rounds(q, s, words->of[q][1])
+    SIXTEEN(STEP);
+#undef STEP
+    for (unsigned i = 0; i < 8; i++)
+        chain[1][i] += s[i];
+}
+
+static void
+hash_pair(uint32_t chain[8], struct words *words, const uint8_t *text)
+{
+    hash_two((uint32_t *const[2]){chain, chain}, words, text, text + 64);
+}
+
 /* ---- AES-256 in counter mode ---- */
 
 /** Where a run stands. */
@@ -203,20 +225,6 @@ fused_pair(uint32_t chain[8], struct words *words, const uint8_t *text, struct p
     place->out += PAIR;
 }
 
-static void
-hash_pair(uint32_t chain[8], struct words *words, const uint8_t *text)
-{
-    uint32_t s[8];
-
-    hash_first(chain, words, text, text + 64);
-    memcpy(s, chain, sizeof s);
-#define STEP(q) four_rounds(q, s, words->of[q][1])
-    SIXTEEN(STEP);
-#undef STEP
-    for (unsigned i = 0; i < 8; i++)
-        chain[i] += s[i];
-}
-
 /* ---- The table's functions ---- */
 
 static int
@@ -239,6 +247,17 @@ compress(uint32_t chain[8], const uint8_t *in, size_t groups)
         hash_pair(chain, &words, in);
     if (groups > 0)
         hash_one(chain, &words, in);
+    duet_wipe(&words, sizeof words);
+}
+
+static void
+compress2(uint32_t chain[2][8], const uint8_t *const in[2], size_t groups)
+{
+    uint32_t *const both[2] = {chain[0], chain[1]};
+    struct words words;
+
+    for (size_t at = 0; at < groups * 64; at += 64)
+        hash_two(both, &words, in[0] + at, in[1] + at);
     duet_wipe(&words, sizeof words);
 }
 
@@ -292,8 +311,8 @@ open2(const struct duet__run run[2])
     return open(&run[0]) | open(&run[1]);
 }
 
-const struct duet__kernel duet__kernel_x86_avx2 = {"x86_avx2", set_key, keystream, compress,
-                                                   seal,       open,    seal2,     open2};
+const struct duet__kernel duet__kernel_x86_avx2 = {
+    "x86_avx2", set_key, keystream, compress, compress2, seal, open, seal2, open2};
 
 #else
 

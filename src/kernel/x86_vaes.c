@@ -1,6 +1,6 @@
 /*
- * The kernel for x86-64 processors with VAES on 256-bit registers and the SHA extensions: as
- * x86_ni, with half the instructions for the cipher.
+ * The kernel for x86-64 processors with VAES on 256-bit registers of AVX-512VL and the SHA
+ * extensions: as x86_ni, with half the instructions for the cipher.
  *
  * The SHA instructions have no form that preserves the upper halves of registers 0 to 15: once such
  * a half was written, each change between them and 256-bit instructions costs some processors 50
@@ -62,6 +62,11 @@ struct __attribute__((packed, may_alias)) pair {
             FINISH(x, y);                                                                          \
     } while (0)
 
+/**
+ * One step of sixteen of the cipher for the four blocks of lane l, which is 0 or 1: 0 is the
+ * whitening of the counters in b, 1 to 13 a round, ROUNDS the last one, 15 the xor of in to out.
+ * Between 0 and 15 the blocks are in registers of their own.
+ */
 static ALWAYS void
 aes_step(unsigned l, unsigned step, __m128i b[BLOCKS], const struct lane *lane)
 {
@@ -87,8 +92,77 @@ wipe_registers(void)
                      "vpxord %xmm21, %xmm21, %xmm21");
 }
 
-const struct duet__kernel duet__kernel_x86_vaes = {"x86_vaes", set_key, keystream, compress,
-                                                   seal,       open,    seal2,     open2};
+/* ---- Passes: a step of the cipher beside each step of the hash ---- */
+
+static ALWAYS void
+cipher_step(unsigned l, unsigned step, __m128i b[BLOCKS], struct lane *lane)
+{
+    for (unsigned i = 0; step == 0 && i < BLOCKS; i++)
+        b[i] = next_block(&lane->counter);
+    aes_step(l, step, b, lane);
+}
+
+static ALWAYS void
+cipher_group(struct lane *lane)
+{
+    __m128i b[BLOCKS];
+
+#define STEP(q) cipher_step(0, q, b, lane)
+    SIXTEEN(STEP);
+#undef STEP
+    lane->in += 64;
+    lane->out += 64;
+}
+
+static ALWAYS void
+fused_step(unsigned q, struct lane *lane, unsigned n, __m128i m[LANES][4], __m128i b[LANES][BLOCKS])
+{
+    for (unsigned l = 0; l < n; l++) {
+        sha_step(q, &lane[l].state, m[l], lane[l].text);
+        cipher_step(l, q, b[l], &lane[l]);
+    }
+}
+
+/** Hash and encrypt a group of each of n lanes. */
+static ALWAYS void
+fused_group(struct lane *lane, unsigned n)
+{
+    struct state begin[LANES];
+    __m128i m[LANES][4], b[LANES][BLOCKS];
+
+    for (unsigned l = 0; l < n; l++)
+        begin[l] = lane[l].state;
+#define STEP(q) fused_step(q, lane, n, m, b)
+    SIXTEEN(STEP);
+#undef STEP
+    for (unsigned l = 0; l < n; l++) {
+        add_state(&lane[l].state, &begin[l]);
+        lane[l].text += 64;
+        lane[l].in += 64;
+        lane[l].out += 64;
+    }
+}
+
+static ALWAYS void
+pass(struct lane *lane, size_t groups)
+{
+    for (; groups > 0; groups--)
+        fused_group(lane, 1);
+}
+
+static void
+pass2(struct lane lane[LANES], size_t groups)
+{
+    struct lane local[LANES] = {lane[0], lane[1]};
+
+    for (; groups > 0; groups--)
+        fused_group(local, LANES);
+    lane[0] = local[0];
+    lane[1] = local[1];
+}
+
+const struct duet__kernel duet__kernel_x86_vaes = {
+    "x86_vaes", set_key, keystream, compress, compress2, seal, open, seal2, open2};
 
 #else
 

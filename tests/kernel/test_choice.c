@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-enum { LIES = 6, FEATURE = 1, OTHER = 2 };
+enum { LIES = 7, FEATURE = 1, OTHER = 2 };
 
 static int
 wrong_stream(const struct duet__key *key, const uint8_t block[16], uint8_t out[64])
@@ -54,6 +54,13 @@ wrong_open(const struct duet__run run[2])
     return duet__kernel_portable.open(&run[0]) | wrong_chain(&run[1]);
 }
 
+static void
+wrong_second(uint32_t chain[2][8], const uint8_t *const in[2], size_t groups)
+{
+    duet__kernel_portable.compress2(chain, in, groups);
+    chain[1][0] ^= 1;
+}
+
 static int
 no_libcrypto(const struct duet__run *run)
 {
@@ -75,6 +82,7 @@ liars(struct duet__kernel lies[LIES])
     lies[3].seal2 = wrong_both;
     lies[4].open2 = wrong_open;
     lies[5].open = no_libcrypto;
+    lies[6].compress2 = wrong_second;
 }
 
 static void
@@ -132,7 +140,7 @@ environment_overrides(void **state)
     (void)state;
     for (size_t i = 0; (kernel = duet__kernel_at(i)) != NULL; i++)
         assert_chosen(kernel->name, kernel->name);
-    assert_chosen("no-such-kernel", "portable");
+    assert_chosen("no-such-kernel", duet__kernel_at(0)->name);
 }
 
 /** Without a word the best one that fits is taken. The last test: it initialises this process. */

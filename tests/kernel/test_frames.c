@@ -5,6 +5,7 @@
  */
 #include "base/bytes.h"
 #include "kernel/oracle.h"
+#include "support/kernel_named.h"
 
 #include <duet/duet.h>
 #include <setjmp.h>
@@ -182,6 +183,8 @@ main(void)
         cmocka_unit_test(every_alignment),
         cmocka_unit_test(long_ones),
     };
+    if (kernel_is_missing())
+        return KERNEL_SKIP;
     print_message("kernel %s\n", duet_kernel_name());
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

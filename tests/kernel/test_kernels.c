@@ -1,7 +1,7 @@
 /*
  * Every kernel that this processor can run against libcrypto: AES-256-CTR and SHA-256 from a chain,
- * for each number of groups, each alignment, one stream and two, in place and not, over the wraps
- * of the counter, with guard bytes around (docs/protocol.md §1).
+ * for each number of groups, each alignment, one stream and two, one chain and two, in place and
+ * not, over the wraps of the counter, with guard bytes around (docs/protocol.md §1).
  */
 #include "kernel/kernel.h"
 
@@ -113,6 +113,25 @@ two(const struct duet__kernel *kernel, const size_t groups[2], size_t align, int
         check(&streams[i], streams[i].in);
 }
 
+/** Two chains at once: of texts of their own, or of one text. */
+static void
+two_chains(const struct duet__kernel *kernel, size_t groups, size_t align, int same)
+{
+    uint32_t chain[2][8];
+    const uint8_t *in[2];
+
+    for (size_t i = 0; i < 2; i++) {
+        prepare(&streams[i], kernel, groups, align + 9 * i);
+        in[i] = streams[same ? 0 : i].in;
+        memcpy(chain[i], streams[i].begin, sizeof chain[i]);
+        memcpy(streams[i].end, streams[i].begin, sizeof streams[i].end);
+        oracle_compress(streams[i].end, in[i], groups);
+    }
+    kernel->compress2(chain, in, groups);
+    for (size_t i = 0; i < 2; i++)
+        assert_memory_equal(chain[i], streams[i].end, sizeof chain[i]);
+}
+
 static void
 keystream(const struct duet__kernel *kernel)
 {
@@ -172,6 +191,19 @@ two_streams(void **state)
 }
 
 static void
+chains_of_two(void **state)
+{
+    const struct duet__kernel *kernel;
+
+    (void)state;
+    for (size_t k = 0; (kernel = duet__kernel_at(k)) != NULL; k++)
+        for (size_t groups = 0; groups <= MOST; groups++)
+            for (size_t align = 0; align < 16; align++)
+                for (int same = 0; same < 2; same++)
+                    two_chains(kernel, groups, align, same);
+}
+
+static void
 streams_of_cipher(void **state)
 {
     const struct duet__kernel *kernel;
@@ -194,10 +226,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(streams_of_cipher),
-        cmocka_unit_test(every_length),
-        cmocka_unit_test(every_alignment),
-        cmocka_unit_test(two_streams),
+        cmocka_unit_test(streams_of_cipher), cmocka_unit_test(every_length),
+        cmocka_unit_test(every_alignment),   cmocka_unit_test(two_streams),
+        cmocka_unit_test(chains_of_two),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
