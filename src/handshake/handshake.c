@@ -9,8 +9,11 @@
 
 #include "base/public.h"
 
+#include <stdlib.h>
+
 enum { THIRD = 2 }; /* m3, whose payload is empty; that of m1 and m2 is params */
 enum { VERSION = 1, FLAGS = 0 };
+enum { ROOM = DUET__MESSAGE_MOST + DUET__MLKEM_KEY }; /* bytes of `message` and hybrid.bytes */
 
 /* ---- Params ---- */
 
@@ -130,6 +133,18 @@ begin_noise(struct duet__handshake *handshake)
 }
 
 int
+duet__handshake_make_room(struct duet__handshake *handshake)
+{
+    if (handshake->message != NULL)
+        return DUET_OK;
+    handshake->message = calloc(1, ROOM);
+    if (handshake->message == NULL)
+        return DUET_E_MEMORY;
+    handshake->hybrid.bytes = handshake->message + DUET__MESSAGE_MOST;
+    return DUET_OK;
+}
+
+int
 duet__handshake_begin(struct duet__handshake *handshake, enum duet_pattern pattern)
 {
     handshake->pattern = pattern;
@@ -185,7 +200,7 @@ read_noise(struct duet__handshake *handshake, uint8_t *body, size_t size)
 int
 duet__handshake_write(struct duet__handshake *handshake)
 {
-    struct duet__writer to = duet__writer(handshake->message, sizeof handshake->message);
+    struct duet__writer to = duet__writer(handshake->message, DUET__MESSAGE_MOST);
     int result = DUET_OK;
 
     duet__write8(&to, (uint8_t)handshake->pattern);
@@ -293,5 +308,8 @@ void
 duet__handshake_wipe(struct duet__handshake *handshake)
 {
     duet__hybrid_wipe(&handshake->hybrid);
+    if (handshake->message != NULL)
+        duet_wipe(handshake->message, ROOM);
+    free(handshake->message);
     duet_wipe(handshake, sizeof *handshake);
 }

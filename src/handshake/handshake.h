@@ -42,13 +42,18 @@ struct duet__handshake {
     uint8_t nonces[2 * WIRE_NONCE]; /* N_t ‖ N_b */
     struct duet__sha256 transcript; /* pattern 0: of m1 ‖ m2 */
     struct duet__noise noise;       /* patterns 1 and 2; its ephemeral key is set from the start */
-    uint8_t message[DUET__MESSAGE_MOST]; /* ours, pending for the next HELLO */
-    size_t message_size;                 /* bytes; 0: none */
+    uint8_t *message;               /* ours, pending for the next HELLO; NULL: no room yet */
+    size_t message_size;            /* bytes; 0: none */
     uint8_t secret[WIRE_SESSION_SECRET]; /* S */
 };
 
+/** Allocate what a message of ours takes, if it is not there yet: before TOP begins, and at BOTTOM
+ * not before a HELLO is whole, since until then the peer may be anybody. Returns DUET_OK,
+ * DUET_E_MEMORY. */
+int duet__handshake_make_room(struct duet__handshake *handshake);
+
 /** Begin with a pattern, which TOP chooses and BOTTOM finds in m1. role, psk, label, identity,
- * mine, nonces and noise.e are set before. Returns DUET_OK, DUET_E_CRYPTO. */
+ * mine, nonces and noise.e are set before, and there is room. Returns DUET_OK, DUET_E_CRYPTO. */
 int duet__handshake_begin(struct duet__handshake *handshake, enum duet_pattern pattern);
 
 /** Write our next message into handshake->message. Returns DUET_OK; DUET_E_PROTOCOL (a key of the

@@ -18,7 +18,8 @@ struct duet__hybrid {
     int agreed;                     /* 1: shared is known, and becomes part of S */
     struct duet__mlkem *pair;       /* TOP: until m2 is read */
     uint8_t draw[DUET__MLKEM_SEED]; /* random: TOP's seed, or BOTTOM's m */
-    uint8_t bytes[DUET__MLKEM_KEY]; /* TOP: our key. BOTTOM, once agreed: our ciphertext */
+    uint8_t *bytes; /* TOP: our key. BOTTOM, once agreed: our ciphertext. DUET__MLKEM_KEY bytes,
+                       beside the handshake's message */
     uint8_t shared[DUET__MLKEM_SHARED];
 };
 

@@ -119,18 +119,18 @@ encrypt_and_hash(struct duet__noise *noise, struct duet__writer *to, struct duet
 static int
 decrypt_and_hash(struct duet__noise *noise, uint8_t *bytes, size_t size, size_t *plain)
 {
-    struct duet__noise before = *noise; /* the hash before is the associated data */
+    uint8_t before[WIRE_DIGEST]; /* the hash before is the associated data */
     int result = DUET_OK;
 
     *plain = size;
+    memcpy(before, noise->h, sizeof before);
     mix_hash(noise, bytes, size);
     if (noise->has_key) {
-        struct duet__aead with = next_cipher(&before);
-        noise->n = before.n;
+        struct duet__aead with = next_cipher(noise);
+        with.ad = (struct duet__bytes){before, sizeof before};
         *plain = size - DUET__TAG;
         result = size < DUET__TAG ? DUET_E_PROTOCOL : duet__aead_decrypt(&with, bytes, bytes, size);
     }
-    duet_wipe(&before, sizeof before);
     return result;
 }
 

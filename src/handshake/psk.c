@@ -8,8 +8,8 @@
 
 #include "base/wipe.h"
 #include "frame/cipher.h"
+#include "os/os.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 int
@@ -21,7 +21,7 @@ duet__psk_init(struct duet__psk *psk, const uint8_t *bytes, size_t size)
     memset(psk, 0, sizeof *psk);
     if (size % 2 != 0 || size < DUET_SECRET_LEAST || size > DUET_SECRET_MOST)
         return DUET_E_LENGTH;
-    psk->secret = malloc(size);
+    psk->secret = duet__os_locked_new(size);
     if (psk->secret == NULL)
         return DUET_E_MEMORY;
     duet__copy_secret(psk->secret, bytes, size);
@@ -39,8 +39,6 @@ duet__psk_init(struct duet__psk *psk, const uint8_t *bytes, size_t size)
 void
 duet__psk_wipe(struct duet__psk *psk)
 {
-    if (psk->secret != NULL)
-        duet_wipe(psk->secret, psk->size);
-    free(psk->secret);
+    duet__os_locked_free(psk->secret, psk->size);
     duet_wipe(psk, sizeof *psk);
 }

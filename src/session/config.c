@@ -9,8 +9,10 @@
 #include "base/equal.h"
 
 #include "base/public.h"
+#include "base/wipe.h"
 #include "crypto/init.h"
 #include "crypto/x25519.h"
+#include "os/os.h"
 
 #include <duet/duet.h>
 #include <stdlib.h>
@@ -56,7 +58,7 @@ duet_config_new(void)
 {
     if (duet__init() != DUET_OK)
         return NULL;
-    duet_config *config = calloc(1, sizeof *config);
+    duet_config *config = duet__os_locked_new(sizeof *config);
     if (config == NULL)
         return NULL;
     atomic_init(&config->users, 1);
@@ -114,10 +116,9 @@ duet__config_release(const struct duet_config *config)
         return;
     for (size_t i = 0; i < last->count; i++)
         duet__psk_wipe(&last->psks[i]);
-    free(last->psks);
+    duet__os_locked_free(last->psks, last->count * sizeof *last->psks);
     free(last->peers.list);
-    duet_wipe(last, sizeof *last);
-    free(last);
+    duet__os_locked_free(last, sizeof *last);
 }
 
 void
@@ -135,18 +136,18 @@ duet__config_add_secret(struct duet_config *config, const uint8_t *bytes, size_t
 
     if (config->frozen || config->count >= DUET_SECRETS_MOST)
         return DUET_E_MISUSE;
-    struct duet__psk *psks = malloc(used + sizeof *psks);
+    struct duet__psk *psks = duet__os_locked_new(used + sizeof *psks);
     if (psks == NULL)
         return DUET_E_MEMORY;
-    if (config->psks != NULL) { /* moved by hand: realloc() would leave keys behind */
-        memcpy(psks, config->psks, used);
-        duet_wipe(config->psks, used);
-    }
-    free(config->psks);
-    config->psks = psks;
     int result = duet__psk_init(&psks[config->count], bytes, size);
-    if (result != DUET_OK)
+    if (result != DUET_OK) {
+        duet__os_locked_free(psks, used + sizeof *psks);
         return result;
+    }
+    if (config->psks != NULL)
+        memcpy(psks, config->psks, used);
+    duet__os_locked_free(config->psks, used);
+    config->psks = psks;
     psks[config->count].not_after = not_after;
     derive_dialect(config, &psks[config->count++]);
     return DUET_OK;
@@ -158,6 +159,7 @@ duet__config_set_identity(struct duet_config *config, const struct duet__identit
     if (config->frozen)
         return DUET_E_MISUSE;
     int result = duet__x25519_public(config->identity.public_key, identity->private_key);
+    duet__wipe_stack();
     if (result != DUET_OK)
         return result;
     memcpy(config->identity.private_key, identity->private_key, DUET_KEY_SIZE);
@@ -237,6 +239,7 @@ duet_config_set(duet_config *config, enum duet_setting setting, uint64_t value)
         [DUET_SET_REFRESH_BYTES] = {0, UINT64_MAX},
         [DUET_SET_REFRESH_SECONDS] = {0, YEAR_S},
         [DUET_SET_DIALECT] = {0, 1},
+        [DUET_SET_READ_AHEAD] = {0, 1},
     };
 
     if (config->frozen || (unsigned)setting >= sizeof range / sizeof *range ||
@@ -257,6 +260,8 @@ duet_config_set(duet_config *config, enum duet_setting setting, uint64_t value)
         config->speak_first = (int)value;
     else if (setting == DUET_SET_BUFFERED)
         config->buffered = (int)value;
+    else if (setting == DUET_SET_READ_AHEAD)
+        config->read_ahead = (int)value;
     else if (setting == DUET_SET_HYBRID)
         config->hybrid = (enum duet_hybrid)value;
     else if (setting == DUET_SET_REFRESH_BYTES)

@@ -32,6 +32,7 @@ struct duet_config {
     uint64_t max_skew_ms;       /* 0: clocks are not trusted */
     int speak_first;            /* 1: the application may send before the peer's READY */
     int buffered;               /* 1: a channel hands a frame out in pieces */
+    int read_ahead;             /* 1: a channel may take bytes before a call wants them */
     enum duet_hybrid hybrid;
     uint64_t refresh_bytes;   /* of payload, after which a channel asks for a refresh; 0: never */
     uint32_t refresh_seconds; /* the same; 0: never */

@@ -185,20 +185,20 @@ emit_handshake(struct duet_session *s, struct duet__writer *to)
     return DUET_OK;
 }
 
-/** The pending frames; where fill is not 0, the write has so many bytes and is filled, after all
- * frames but CLOSE. */
+/** The pending frames; fill: bytes of PAD frames after all of them but CLOSE; NULL: the write goes
+ * on and is filled by its end. */
 static int
-emit_pending(struct duet_session *s, struct duet__writer *to, size_t fill)
+emit_pending(struct duet_session *s, struct duet__writer *to, const size_t *fill)
 {
     for (size_t i = 0; i < PENDING_FRAMES && may_emit(s); i++) {
         const struct pending_frame *row = &pending_frames[i];
         if (!(s->pending & row->what))
             continue;
-        if (row->what == DUET__PENDING_CLOSE && fill > 0) {
-            int filled = duet__session_fill(s, to, fill);
+        if (row->what == DUET__PENDING_CLOSE && fill != NULL) {
+            int filled = duet__session_fill(s, to, *fill);
             if (filled != DUET_OK)
                 return filled;
-            fill = 0;
+            fill = NULL;
         }
         size_t size = pending_frame_size(s, row);
         uint8_t *frame = duet__room(to, DUET_FRAME_OVERHEAD + size);
@@ -213,7 +213,7 @@ emit_pending(struct duet_session *s, struct duet__writer *to, size_t fill)
         if (row->counted)
             duet__session_rotate_if_due(s, &s->tx);
     }
-    return fill > 0 ? duet__session_fill(s, to, fill) : DUET_OK;
+    return fill != NULL ? duet__session_fill(s, to, *fill) : DUET_OK;
 }
 
 int
@@ -238,10 +238,11 @@ duet__session_flush(duet_session *s, uint8_t *out, size_t cap, size_t *put, int 
     }
     if (cap < size)
         return DUET_E_ROOM;
-    size_t fill = may_fill(s) && !more ? unfilled_size(s) : 0;
+    size_t fill = size - unfilled_size(s);
+    int fills = may_fill(s) && !more;
     int result = emit_handshake(s, &to);
     if (result == DUET_OK)
-        result = emit_pending(s, &to, fill);
+        result = emit_pending(s, &to, fills ? &fill : NULL);
     if (result != DUET_OK)
         return duet__session_fail(s, result, NULL);
     *put = to.used;

@@ -14,27 +14,6 @@ enum { DRAW_SEED = 16 }; /* random bytes that draw what shows of our flights */
 
 /* ---- Its beginning ---- */
 
-/** Start a direction under the keys of §4: the sender's half, "hello", and the nonces known.
- * Returns DUET_OK or a fatal result. */
-static int
-start_hello(struct duet_session *s, struct duet__cipher *c, enum duet_role sender,
-            const struct duet__psk *psk)
-{
-    size_t nonces = sender == DUET_TOP ? WIRE_NONCE : 2 * WIRE_NONCE;
-    struct duet__cipher_start with = {.schedule = duet__config_schedule(s->config),
-                                      .sender = sender,
-                                      .key = &psk->half[sender],
-                                      .half = duet__psk_half(psk, sender),
-                                      .use = "hello",
-                                      .salt = {s->handshake->messages.nonces, nonces}};
-
-    int result = duet__cipher_start(c, &with);
-    if (result != DUET_OK)
-        return duet__session_schedule_failed(s, result);
-    c->limit = WIRE_HELLO_MOST;
-    return DUET_OK;
-}
-
 /** The smallest size of a peer's opening, `least` at least, among the secrets of this listener; 0:
  * none, or no opening. */
 static size_t
@@ -50,23 +29,26 @@ next_opening(const struct duet_session *s, size_t least)
     return next;
 }
 
-/** Draw what shows of our flights: openings and sizes (§6). */
+/** Draw what shows of our flights: sizes, and under a dialect the opening (§6). */
 static void
 draw_sizes(struct duet_session *s, const uint8_t seed[DRAW_SEED])
 {
     static const char what[] = WIRE_VERSION_TEXT " draws";
     struct duet__session_handshake *hs = s->handshake;
-    uint8_t prk[WIRE_DIGEST], drawn[sizeof s->first_draw + sizeof hs->draws + sizeof hs->letters];
+    uint8_t key[WIRE_DIGEST] = {0}; /* as HMAC fills a shorter one */
+    uint8_t drawn[sizeof s->first_draw + sizeof hs->draws + sizeof hs->letters];
+    size_t letters = s->config->profile.dialect ? sizeof hs->letters : 0;
     struct duet__reader from = duet__reader(drawn, sizeof drawn);
 
-    duet__hkdf_extract(prk, DUET__NO_BYTES, (struct duet__bytes){seed, DRAW_SEED});
-    duet__hkdf_expand(prk, (struct duet__bytes){what, sizeof what - 1}, DUET__NO_BYTES, drawn,
-                      sizeof drawn);
+    memcpy(key, seed, DRAW_SEED);
+    /* A random key needs no extraction (RFC 5869 §3.3). */
+    duet__hkdf_expand(key, (struct duet__bytes){what, sizeof what - 1}, DUET__NO_BYTES, drawn,
+                      sizeof drawn - sizeof hs->letters + letters);
     s->first_draw = duet__read64(&from);
     hs->draws[0] = duet__read64(&from);
     hs->draws[1] = duet__read64(&from);
-    memcpy(hs->letters, duet__read(&from, sizeof hs->letters), sizeof hs->letters);
-    duet_wipe(prk, sizeof prk);
+    memcpy(hs->letters, duet__read(&from, letters), letters);
+    duet_wipe(key, sizeof key);
     duet_wipe(drawn, sizeof drawn);
 }
 
@@ -107,7 +89,9 @@ duet__session_begin_handshake(struct duet_session *s, const uint8_t random[DUET_
     duet__session_begin_first(s);
     s->pattern = (int8_t)pattern;
     s->tx_phase = DUET__TX_FLIGHT;
-    int result = start_hello(s, &s->tx, DUET_TOP, s->psk);
+    int result = duet__handshake_make_room(messages);
+    if (result == DUET_OK)
+        result = duet__session_start_hello(s, &s->tx, DUET_TOP, s->psk);
     if (result == DUET_OK)
         result = duet__handshake_begin(messages, pattern);
     if (result == DUET_OK && pattern != DUET_PATTERN_SECRET)
@@ -136,59 +120,7 @@ refuse_header(struct duet_session *s, size_t tried)
                               tried);
 }
 
-/** Try a secret on the peer's first header. Returns DUET_OK: it fits; 1: it does not; or what ended
- * the session. */
-static int
-try_header(struct duet_session *s, const struct duet__psk *psk,
-           const uint8_t header[DUET_HEADER_SIZE])
-{
-    int result = start_hello(s, &s->rx, duet__peer_role(s), psk);
-
-    if (result != DUET_OK)
-        return result;
-    result = duet__cipher_open_header(&s->rx, header);
-    if (result == DUET_E_CRYPTO)
-        return duet__session_fail(s, result, NULL);
-    return result == DUET_OK && s->rx.code == WIRE_HELLO ? DUET_OK : 1;
-}
-
-/** Which secrets a first header is tried with: those whose opening (§6) has the size that has
- * arrived, or a larger one. */
-enum trial { TRIAL_DUE, TRIAL_LATER };
-
-/** Try secrets on the peer's first header, from a place that this side's nonce draws: how long it
- * takes must not show which one fits. Returns DUET_OK with the match, if any, or what ended the
- * session. */
-static int
-try_secrets(struct duet_session *s, const uint8_t header[DUET_HEADER_SIZE], enum trial which,
-            const struct duet__psk **match)
-{
-    struct duet__session_handshake *hs = s->handshake;
-    const struct duet__psk *first = s->role == DUET_TOP ? s->psk : s->config->psks;
-    size_t count = s->role == DUET_TOP ? 1 : s->config->count;
-    size_t start = 0;
-
-    if (s->role == DUET_BOTTOM)
-        start = duet__load32(hs->messages.nonces + WIRE_NONCE) % count;
-    for (size_t i = 0; i < count; i++) {
-        const struct duet__psk *psk = &first[(start + i) % count];
-        size_t size = psk->dialect.size[duet__peer_role(s)];
-        int due = which == TRIAL_DUE ? size == hs->opening_size : size > hs->opening_size;
-        if (!due || !duet__psk_valid(psk, hs->now_ms))
-            continue;
-        hs->tried++;
-        int result = try_header(s, psk, header);
-        if (result < 0)
-            return result;
-        if (result == DUET_OK && *match == NULL && which == TRIAL_DUE &&
-            duet__dialect_fits(&psk->dialect, duet__peer_role(s), hs->arrived))
-            *match = psk;
-    }
-    return DUET_OK;
-}
-
-/* §4 "Several secrets": TOP has one, a listener tries all of its secrets but those that have
- * expired, and does not stop at a match. */
+/* §4 "Several secrets" */
 int
 duet__session_first_header(struct duet_session *s)
 {
@@ -198,20 +130,16 @@ duet__session_first_header(struct duet_session *s)
     const struct duet__psk *match = NULL;
 
     memcpy(messages->nonces + (s->role == DUET_TOP ? WIRE_NONCE : 0), nonce, WIRE_NONCE);
-    int result = try_secrets(s, nonce + WIRE_NONCE, TRIAL_DUE, &match);
-    if (result == DUET_OK && match == NULL) {
+    int result = duet__session_try_secrets(s, nonce, &match);
+    if (result < 0)
+        return result;
+    if (match == NULL) {
         size_t next = s->role == DUET_TOP ? 0 : next_opening(s, hs->opening_size + 1);
         if (next == 0)
             return refuse_header(s, hs->tried);
         hs->opening_size = next;
         return DUET_OK;
     }
-    if (result == DUET_OK) /* for their time alone */
-        result = try_secrets(s, nonce + WIRE_NONCE, TRIAL_LATER, &match);
-    if (result == DUET_OK && hs->tried > 1)
-        result = try_header(s, match, nonce + WIRE_NONCE);
-    if (result < 0)
-        return result;
     s->psk = messages->psk = match;
     if (s->role == DUET_BOTTOM)
         duet__session_begin_first(s);
@@ -438,7 +366,7 @@ duet_session_accept(duet_session *s, uint64_t now_ms)
         result = write_message(s);
     if (result != DUET_OK)
         return result;
-    result = start_hello(s, &s->tx, DUET_BOTTOM, s->psk);
+    result = duet__session_start_hello(s, &s->tx, DUET_BOTTOM, s->psk);
     if (result != DUET_OK)
         return result;
     s->tx_phase = DUET__TX_FLIGHT;

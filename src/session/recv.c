@@ -5,6 +5,8 @@
  */
 #include "session/session.h"
 
+#include "base/public.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,8 +18,9 @@
  *   header                   take_header()   `held`, only while partial    BEGIN, or a body below
  *   application's payload,   take_payload()  the caller's step->out        FRAME
  *   MAC
- *   HELLO, MAC               take_hello()    `hello`, allocated only when  NONCE, LIBRARY
- *                                            a secret opened the header
+ *   HELLO, MAC               take_hello()    `hello`: its message,         NONCE, LIBRARY
+ *                                            allocated only when a secret
+ *                                            opened the header
  *   library frame, MAC       take_library()  `held`: the first 33 bytes;   an event of library.c
  *                                            `large`: a hybrid REFRESH
  *
@@ -183,23 +186,55 @@ take_library(struct duet_session *s, struct duet_step *step)
     return library_opened(s, step, result);
 }
 
+/** Have room for the message of the arriving HELLO, as far as its size is known: it is not proven
+ * yet, and no more is kept than it says. With its last bytes comes the room for our answer. */
+static int
+prepare_hello(struct duet_session *s, const struct duet_step *step)
+{
+    struct duet__session_handshake *hs = s->handshake;
+    size_t size = duet__min(s->rx.length, WIRE_MESSAGE_USUAL);
+
+    if (hs->hello != NULL && hs->hello_size >= WIRE_HELLO_HEAD) {
+        /* public, as LENGTH is: patterns and extensions have known sizes */
+        DUET__PUBLIC(hs->hello, WIRE_HELLO_HEAD);
+        size = duet__min(s->rx.length, WIRE_HELLO_HEAD + duet__load16(hs->hello + 1));
+    }
+    int result = DUET_OK;
+    if (step_left(step) >= duet__cipher_left(&s->rx))
+        result = duet__handshake_make_room(&hs->messages);
+    if (result != DUET_OK || (hs->hello != NULL && size <= hs->hello_room))
+        return result;
+    result = duet__session_make_room(s, size);
+    return result != DUET_E_ROOM
+               ? result
+               : duet__session_fail(s, DUET_E_PROTOCOL, "too many HELLOs are as long as this");
+}
+
+/** Keep the message of a HELLO. Padding behind it goes through the MAC as it comes. */
 static int
 take_hello(struct duet_session *s, struct duet_step *step)
 {
     struct duet__session_handshake *hs = s->handshake;
-    size_t n = duet__min(step_left(step), duet__cipher_left(&s->rx));
-    size_t put;
+    uint8_t padding[SCRATCH];
+    int result = DUET_AGAIN;
 
-    if (n == 0)
+    if (step_left(step) == 0)
         return DUET_OK;
-    if (hs->hello == NULL)
-        hs->hello = malloc(s->rx.length + 1u);
-    if (hs->hello == NULL)
-        return DUET_E_MEMORY;
-    int result =
-        duet__cipher_open_piece(&s->rx, hs->hello + hs->hello_size, &put, step->in + step->used, n);
-    hs->hello_size += put;
-    step->used += n;
+    while (result == DUET_AGAIN && step_left(step) > 0) {
+        int prepared = prepare_hello(s, step);
+        if (prepared != DUET_OK) {
+            duet_wipe(padding, sizeof padding);
+            return prepared;
+        }
+        size_t room = hs->hello_room - hs->hello_size, put;
+        uint8_t *out = room > 0 ? hs->hello + hs->hello_size : padding;
+        size_t n = duet__min(step_left(step), duet__cipher_left(&s->rx));
+        n = duet__min(n, room > 0 ? room : sizeof padding);
+        result = duet__cipher_open_piece(&s->rx, out, &put, step->in + step->used, n);
+        hs->hello_size += room > 0 ? put : 0;
+        step->used += n;
+    }
+    duet_wipe(padding, sizeof padding);
     return library_opened(s, step, result);
 }
 

@@ -4,12 +4,20 @@
  */
 #include "session/session.h"
 
+#include "base/wipe.h"
+
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { DETAIL = 200 }; /* bytes of a detail, NUL included */
+enum {
+    DETAIL = 200,     /* bytes of a detail, NUL included */
+    LARGE_HELLOS = 64 /* above WIRE_MESSAGE_USUAL, at the listeners of the process at a time */
+};
+
+static atomic_uint large_hellos;
 
 /* ---- Wiping ---- */
 
@@ -22,7 +30,44 @@ duet__session_drop_hello(struct duet_session *s)
         duet_wipe(hs->hello, hs->hello_size);
     free(hs->hello);
     hs->hello = NULL;
-    hs->hello_size = 0;
+    hs->hello_size = hs->hello_room = 0;
+    if (hs->is_large)
+        atomic_fetch_sub(&large_hellos, 1);
+    hs->is_large = 0;
+}
+
+/** Count the HELLO among the large ones. Returns 0, or -1: there are too many. */
+static int
+count_large(struct duet__session_handshake *hs)
+{
+    if (hs->is_large)
+        return 0;
+    if (atomic_fetch_add(&large_hellos, 1) >= LARGE_HELLOS) {
+        atomic_fetch_sub(&large_hellos, 1);
+        return -1;
+    }
+    hs->is_large = 1;
+    return 0;
+}
+
+int
+duet__session_make_room(struct duet_session *s, size_t size)
+{
+    struct duet__session_handshake *hs = s->handshake;
+
+    if (s->role == DUET_BOTTOM && size > WIRE_MESSAGE_USUAL && count_large(hs) != 0)
+        return DUET_E_ROOM;
+    uint8_t *room = malloc(size + 1);
+    if (room == NULL)
+        return DUET_E_MEMORY;
+    if (hs->hello != NULL) {
+        memcpy(room, hs->hello, hs->hello_size);
+        duet_wipe(hs->hello, hs->hello_size);
+        free(hs->hello);
+    }
+    hs->hello = room;
+    hs->hello_room = size;
+    return DUET_OK;
 }
 
 void
@@ -35,6 +80,7 @@ duet__session_drop_handshake(struct duet_session *s)
     duet_wipe(s->handshake, sizeof *s->handshake);
     free(s->handshake);
     s->handshake = NULL;
+    duet__wipe_stack();
 }
 
 void
@@ -78,6 +124,7 @@ duet__session_drop_refresh(struct duet_session *s)
     if (s->refresh != NULL) {
         duet__mlkem_free(s->refresh->pair);
         duet_wipe(s->refresh, sizeof *s->refresh);
+        duet__wipe_stack();
     }
     free(s->refresh);
     s->refresh = NULL;

@@ -130,8 +130,9 @@ struct duet__session_handshake {
     size_t opened;                     /* bytes of prelude and of that which have arrived */
     size_t opening_size;               /* bytes of opening with which secrets are tried next */
     size_t tried;                      /* secrets so far */
-    uint8_t *hello;                    /* the HELLO that is arriving; NULL: none */
-    size_t hello_size;                 /* bytes */
+    uint8_t *hello;                    /* the first bytes of an arriving HELLO; NULL: none */
+    size_t hello_size, hello_room;     /* of them: that are here; that are kept */
+    int is_large;                      /* 1: it counts among the large ones */
     uint64_t now_ms;                   /* when the connection began; 0: no clock */
     uint64_t draws[2];                 /* random: the sizes of our HELLOs */
     uint8_t letters[2 * WIRE_OPENING]; /* random: our opening */
@@ -193,6 +194,7 @@ struct duet_session {
     uint8_t refresh_phase;        /* enum duet__refresh_phase */
     uint8_t pending;              /* set of enum duet__pending */
     uint8_t first_left;           /* writes that are still filled */
+    uint8_t fills;                /* writes that were counted: each draws a size of its own */
     unsigned preset : 1;          /* never changes */
     unsigned raw : 1;          /* never changes: keys of the application's, which do not rotate */
     unsigned hybrid : 1;       /* ML-KEM was agreed on; set with S */
@@ -201,6 +203,7 @@ struct duet_session {
     unsigned rx_message : 1;   /* the same of a message being received */
     unsigned pinged : 1;       /* PING is sent, its PONG has not come; not beside PENDING_PING */
     unsigned has_peer_key : 1; /* pattern 2, from the HELLO that bears it on */
+    unsigned fills_lone : 1;   /* writes of READY or CLOSE alone are filled (fill.c) */
     unsigned receipts : 2;     /* set of 1 << role, of the directions that are closed */
 };
 
@@ -265,6 +268,11 @@ int duet__session_check_keys(struct duet_session *s);
 /** Keep the receipt of a direction that has just closed, and wipe its cipher. */
 void duet__session_close(struct duet_session *s, enum duet_role role, struct duet__cipher *c);
 
+/** Make room for so many bytes of the arriving HELLO, which is not proven yet. Above
+ * WIRE_MESSAGE_USUAL a listener gets it only while fewer than 64 others of the process have it.
+ * Returns DUET_OK, DUET_E_MEMORY, or DUET_E_ROOM: 64 have. */
+int duet__session_make_room(struct duet_session *s, size_t size);
+
 /** Wipe and free the HELLO that has arrived; the whole handshake; the refresh under way. */
 void duet__session_drop_hello(struct duet_session *s);
 void duet__session_drop_handshake(struct duet_session *s);
@@ -277,6 +285,18 @@ void duet__session_drop_own(struct duet_session *s);
 
 /** Wipe every secret of the session. */
 void duet__session_wipe(struct duet_session *s);
+
+/* ---- trials.c ---- */
+
+/** Start a direction under the keys of §4: the sender's half, "hello", and the nonces known.
+ * Returns DUET_OK or a fatal result. */
+int duet__session_start_hello(struct duet_session *s, struct duet__cipher *c, enum duet_role sender,
+                              const struct duet__psk *psk);
+
+/** Try this side's secrets on a nonce and the header after it. Returns DUET_OK with the match, or
+ * without one, or a fatal result. */
+int duet__session_try_secrets(struct duet_session *s, const uint8_t *nonce,
+                              const struct duet__psk **match);
 
 /* ---- handshake.c ---- */
 
@@ -357,8 +377,8 @@ void duet__session_begin_first(struct duet_session *s);
  * or long enough. */
 size_t duet__session_fill_size(const struct duet_session *s, size_t used);
 
-/** Seal those frames; the write is counted. Returns DUET_OK, DUET_E_CRYPTO. */
-int duet__session_fill(struct duet_session *s, struct duet__writer *to, size_t used);
+/** Seal those frames, of `left` bytes; the write is counted. Returns DUET_OK, DUET_E_CRYPTO. */
+int duet__session_fill(struct duet_session *s, struct duet__writer *to, size_t left);
 
 /* ---- emit.c ---- */
 

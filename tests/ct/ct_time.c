@@ -192,7 +192,9 @@ add(struct moments *m, double value)
 static double
 welch(const struct moments m[2])
 {
-    if (m[0].count < LEAST / 10.0 || m[1].count < LEAST / 10.0)
+    const double least = (double)LEAST / 10;
+
+    if (m[0].count < least || m[1].count < least)
         return 0;
     double spread =
         m[0].square / (m[0].count - 1) / m[0].count + m[1].square / (m[1].count - 1) / m[1].count;

@@ -1,10 +1,11 @@
 /*
- * A listener of many secrets does the same work whichever of them fits: the number of headers that
- * it opens is counted, and where it begins is drawn (docs/protocol.md §4 "Several secrets").
+ * A listener of many secrets does the same work whichever of them fits: the trials of two secrets
+ * and the headers that it opens are counted, and where it begins is drawn (docs/protocol.md §4
+ * "Several secrets").
  */
 #include "support/pair.h"
 
-#include "frame/cipher.h"
+#include "frame/trial.h"
 #include "session/session.h"
 
 #include <setjmp.h>
@@ -13,9 +14,14 @@
 
 #include <cmocka.h>
 
-enum { SECRETS = 20 };
+enum { SECRETS = 21 }; /* odd: the last trial has one secret alone */
 
-static unsigned headers; /* opened since the last reset */
+/** Since the last reset: headers opened, and trials of two secrets. */
+struct work {
+    unsigned headers, trials;
+};
+
+static struct work work;
 
 int __real_duet__cipher_open_header(struct duet__cipher *c, const uint8_t *header);
 int __wrap_duet__cipher_open_header(struct duet__cipher *c, const uint8_t *header);
@@ -23,14 +29,27 @@ int __wrap_duet__cipher_open_header(struct duet__cipher *c, const uint8_t *heade
 int
 __wrap_duet__cipher_open_header(struct duet__cipher *c, const uint8_t *header)
 {
-    headers++;
+    work.headers++;
     return __real_duet__cipher_open_header(c, header);
 }
 
-/** The headers that a listener of SECRETS secrets opens to read a first HELLO, where the one at
- * `place` fits. */
-static unsigned
-count_headers(unsigned place)
+int __real_duet__trial_two(struct duet__trial *trial, const struct duet__hmac_key *const half[2],
+                           uint8_t clear[2][DUET_HEADER_SIZE]);
+int __wrap_duet__trial_two(struct duet__trial *trial, const struct duet__hmac_key *const half[2],
+                           uint8_t clear[2][DUET_HEADER_SIZE]);
+
+int
+__wrap_duet__trial_two(struct duet__trial *trial, const struct duet__hmac_key *const half[2],
+                       uint8_t clear[2][DUET_HEADER_SIZE])
+{
+    work.trials++;
+    return __real_duet__trial_two(trial, half, clear);
+}
+
+/** What a listener of so many secrets does to read a first HELLO, where the one at `place` fits; it
+ * must find that one. */
+static struct work
+count_work(unsigned place, unsigned secrets)
 {
     static struct pair pair;
     static const struct pair_options plain = {.pattern = DUET_PATTERN_EPHEMERAL, .hello_size = 240};
@@ -42,7 +61,7 @@ count_headers(unsigned place)
     for (size_t i = 0; i < bottom->config->count; i++)
         duet__psk_wipe(&bottom->config->psks[i]);
     bottom->config->count = 0;
-    for (unsigned i = 0; i < SECRETS; i++) {
+    for (unsigned i = 0; i < secrets; i++) {
         memset(secret, (int)(i == place ? 0x5a : i + 100), sizeof secret);
         if (i == place) { /* TOP's */
             for (size_t j = 0; j < top->config->count; j++)
@@ -56,26 +75,41 @@ count_headers(unsigned place)
     }
     assert_int_equal(pair_sessions(&pair), DUET_OK);
     assert_int_equal(pair_flush(top), DUET_OK);
-    headers = 0;
+    work = (struct work){0, 0};
     assert_int_equal(pair_carry(top, bottom), DUET_OK);
-    unsigned count = headers;
+    struct work done = work;
+    assert_ptr_equal(bottom->session->psk, &bottom->config->psks[place]);
     pair_close(&pair);
-    return count;
+    return done;
 }
 
 static void
 the_same_work_for_every_secret(void **state)
 {
     (void)state;
-    unsigned first = count_headers(0);
-    assert_true(first > SECRETS);
-    for (unsigned place = 1; place < SECRETS; place++)
-        assert_int_equal(count_headers(place), first);
+    for (unsigned place = 0; place < SECRETS; place++) {
+        struct work done = count_work(place, SECRETS);
+        assert_int_equal(done.trials, (SECRETS + 1) / 2);
+        assert_int_equal(done.headers, 1);
+    }
+}
+
+static void
+every_number_of_secrets(void **state)
+{
+    (void)state;
+    for (unsigned secrets = 1; secrets <= SECRETS; secrets++)
+        for (unsigned place = 0; place < secrets; place++) {
+            struct work done = count_work(place, secrets);
+            assert_int_equal(done.trials, secrets == 1 ? 0 : (secrets + 1) / 2);
+            assert_int_equal(done.headers, 1);
+        }
 }
 
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_same_work_for_every_secret)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_same_work_for_every_secret),
+                                       cmocka_unit_test(every_number_of_secrets)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -162,7 +162,7 @@ class Session:
         self.tx = self.rx = self.noise = None
         self.hellos, self.messages = 0, b""
         self.phase, self.ready, self.closed, self.sent_close = "begin", False, False, False
-        self.refresh = None
+        self.refresh, self.ignored, self.in_message = None, False, False
         self.receipts = {}
         if role == TOP:
             self._begin_noise()
@@ -272,6 +272,10 @@ class Session:
             raise Violation("payload")
         if code == PING and not self.sent_close:
             self.send(PONG, payload)
+        if code == CLOSE and self.in_message:
+            raise Violation("cut within a message")
+        if code < RESERVED or code == MORE:
+            self.in_message = code == MORE
         if code == CLOSE:
             self.closed = True
             self.receipts[self.peer] = sha256(b"duet/1 receipt" + bytes_of(self.rx.chain))
@@ -387,7 +391,7 @@ class Session:
     def ask_refresh(self, private=None, kem_seed=None):
         key = X25519PrivateKey.from_private_bytes(private or os.urandom(32))
         ek, dk = mlkem.keygen(kem_seed or os.urandom(64)) if self.hybrid else (b"", None)
-        self.refresh = ("asked", key, ek, dk)
+        self.refresh, self.ignored = ("asked", key, ek, dk), False
         self.send(REFRESH, b"\1" + public(key) + ek)
 
     def _fresh(self, key, asked, answered, kem):
@@ -402,11 +406,13 @@ class Session:
         state = self.refresh[0] if self.refresh else None
         if kind == b"\1":
             self.rx.decide(REFRESH)
-            if state == "asked" and self.role == TOP:
-                return
-            if state == "answered":
+            if state in ("answered", "unanswered") or self.ignored and state == "asked":
                 raise Violation("refresh")
+            if state == "asked" and self.role == TOP:
+                self.ignored = True
+                return
             if self.sent_close:
+                self.refresh = ("unanswered",)
                 return
             self._answer(key, rest, private, kem_random)
         elif kind == b"\2":

@@ -251,41 +251,6 @@ extensions(void **state)
     assert_int_equal(with_extensions("\1", 1), DUET_E_UNAUTHENTICATED);
 }
 
-/** A first HELLO of any payload, sealed under the secret. */
-static int
-raw_hello(const char *payload, size_t size, uint32_t code)
-{
-    size_t put;
-
-    pair_open(&pair, &plain);
-    memcpy(top->wire, top->session->handshake->messages.nonces, DUET_NONCE_SIZE);
-    uint8_t *frame = top->wire + DUET_NONCE_SIZE;
-    assert_int_equal(duet__cipher_seal_begin(&top->session->tx, frame, code, (uint32_t)size),
-                     DUET_OK);
-    assert_int_equal(duet__cipher_seal_piece(&top->session->tx, frame + DUET_HEADER_SIZE, &put,
-                                             (const uint8_t *)payload, size),
-                     DUET_OK);
-    int result = pair_feed(bottom, top->wire, DUET_NONCE_SIZE + DUET_FRAME_OVERHEAD + size, 0);
-    pair_close(&pair);
-    return result;
-}
-
-static void
-hello_sizes(void **state)
-{
-    static char payload[20000] = "\1\0\100";
-
-    (void)state;
-    for (size_t n = 0; n < 67; n++) /* under 3 bytes, or a Noise message that is cut */
-        assert_int_equal(raw_hello(payload, n, WIRE_HELLO), DUET_E_UNAUTHENTICATED);
-    assert_int_equal(raw_hello(payload, 67, WIRE_HELLO),
-                     DUET_E_UNAUTHENTICATED); /* and a forged one */
-    assert_int_equal(raw_hello(payload, 16384, WIRE_HELLO), DUET_E_UNAUTHENTICATED);
-    assert_int_equal(raw_hello(payload, 16385, WIRE_HELLO), DUET_E_UNAUTHENTICATED);
-    assert_int_equal(raw_hello(payload, 67, WIRE_READY), DUET_E_UNAUTHENTICATED);
-    assert_int_equal(raw_hello(payload, 67, 0), DUET_E_UNAUTHENTICATED);
-}
-
 /* ---- Identities ---- */
 
 static void
@@ -483,15 +448,23 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(another_secret),   cmocka_unit_test(many_secrets),
-        cmocka_unit_test(another_profile),  cmocka_unit_test(another_pattern),
-        cmocka_unit_test(replay),           cmocka_unit_test(skew),
-        cmocka_unit_test(malformed_params), cmocka_unit_test(extensions),
-        cmocka_unit_test(hello_sizes),      cmocka_unit_test(peers_in_another_form),
-        cmocka_unit_test(known_identities), cmocka_unit_test(unknown_bottom),
-        cmocka_unit_test(unknown_top),      cmocka_unit_test(identity_in_another_form),
-        cmocka_unit_test(own_identity),     cmocka_unit_test(list_means_identity),
-        cmocka_unit_test(exporters_agree),  cmocka_unit_test(speaks_first),
+        cmocka_unit_test(another_secret),
+        cmocka_unit_test(many_secrets),
+        cmocka_unit_test(another_profile),
+        cmocka_unit_test(another_pattern),
+        cmocka_unit_test(replay),
+        cmocka_unit_test(skew),
+        cmocka_unit_test(malformed_params),
+        cmocka_unit_test(extensions),
+        cmocka_unit_test(peers_in_another_form),
+        cmocka_unit_test(known_identities),
+        cmocka_unit_test(unknown_bottom),
+        cmocka_unit_test(unknown_top),
+        cmocka_unit_test(identity_in_another_form),
+        cmocka_unit_test(own_identity),
+        cmocka_unit_test(list_means_identity),
+        cmocka_unit_test(exporters_agree),
+        cmocka_unit_test(speaks_first),
         cmocka_unit_test(presets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

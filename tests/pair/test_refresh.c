@@ -191,16 +191,73 @@ ignored_once(void **state)
     pair_close(&pair);
 }
 
+/** After our CLOSE one 0x01 is ignored, which is then never finished: no other REFRESH follows. */
 static void
-no_key_and_other_sizes(void **state)
+ignored_after_close(void **state)
+{
+    uint8_t payload[33] = {1, 9, 9};
+
+    (void)state;
+    for (uint8_t second = 1; second <= 3; second++) {
+        pair_ready(&pair, &small);
+        assert_int_equal(duet_session_close(top->session), DUET_OK);
+        assert_int_equal(pair_flush(top), DUET_OK);
+        payload[0] = 1;
+        raw(bottom, payload, sizeof payload);
+        assert_int_equal(pair_carry(bottom, top), DUET_OK);
+        assert_int_equal(pair_info(top).pending, 0);
+        assert_int_equal(pair_info(top).rx_epoch, 0);
+        payload[0] = second;
+        raw(bottom, payload, second == 3 ? 1 : sizeof payload);
+        assert_int_equal(pair_carry(bottom, top), DUET_E_PROTOCOL);
+        pair_close(&pair);
+    }
+}
+
+/** X25519 ignores a key's top bit; what both ends derive has the key as it came. */
+static void
+keys_in_another_form(void **state)
+{
+    (void)state;
+    for (int who = 0; who < 2; who++) {
+        pair_ready(&pair, &plain);
+        struct pair_end *asker = &pair.end[who];
+        assert_int_equal(ask(asker), DUET_OK);
+        asker->session->refresh->asked[DUET_KEY_SIZE - 1] |= 0x80;
+        assert_int_equal(pair_settle(&pair), DUET_OK);
+        assert_int_equal(pair_info(asker).rx_epoch, 1);
+        assert_talk();
+        pair_close(&pair);
+    }
+}
+
+/** Points of small order, in every form: 0, 1, 2^255 - 19, the next, and these with the top bit. */
+static void
+no_key_in_any_form(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        uint8_t payload[33] = {WIRE_REFRESH_ASK};
+        if (i & 2) {
+            memset(payload + 1, 0xff, 32);
+            payload[1] = 0xed;
+            payload[32] = 0x7f;
+        }
+        payload[1] = (uint8_t)(payload[1] + (i & 1));
+        payload[32] = (uint8_t)(payload[32] | (i & 4 ? 0x80 : 0));
+        pair_ready(&pair, &small);
+        raw(top, payload, sizeof payload);
+        assert_int_equal(pair_carry(top, bottom), DUET_E_PROTOCOL);
+        pair_close(&pair);
+    }
+}
+
+static void
+other_sizes(void **state)
 {
     uint8_t zeros[34] = {WIRE_REFRESH_ASK};
 
     (void)state;
-    pair_ready(&pair, &small);
-    raw(top, zeros, 33); /* the all-zero point */
-    assert_int_equal(pair_carry(top, bottom), DUET_E_PROTOCOL);
-    pair_close(&pair);
     for (size_t n = 0; n <= 34; n++) {
         pair_ready(&pair, &small);
         zeros[1] = 9;
@@ -231,6 +288,28 @@ in_a_preset_session(void **state)
     pair_close(&pair);
 }
 
+/** What is exported is bound to the handshake: a refresh does not change it (§4 "Exporter"). */
+static void
+exporter_stays(void **state)
+{
+    uint8_t before[32], after[2][32];
+
+    (void)state;
+    pair_ready(&pair, &plain);
+    assert_int_equal(duet_session_export(top->session, before, 32, (const uint8_t *)"a", 1),
+                     DUET_OK);
+    assert_int_equal(ask(top), DUET_OK);
+    assert_int_equal(pair_settle(&pair), DUET_OK);
+    assert_int_equal(pair_info(top).tx_epoch, 1);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            duet_session_export(pair.end[i].session, after[i], 32, (const uint8_t *)"a", 1),
+            DUET_OK);
+        assert_memory_equal(after[i], before, sizeof before);
+    }
+    pair_close(&pair);
+}
+
 int
 main(void)
 {
@@ -241,8 +320,12 @@ main(void)
         cmocka_unit_test(closed_ends),
         cmocka_unit_test(out_of_turn),
         cmocka_unit_test(ignored_once),
-        cmocka_unit_test(no_key_and_other_sizes),
+        cmocka_unit_test(ignored_after_close),
+        cmocka_unit_test(keys_in_another_form),
+        cmocka_unit_test(no_key_in_any_form),
+        cmocka_unit_test(other_sizes),
         cmocka_unit_test(in_a_preset_session),
+        cmocka_unit_test(exporter_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

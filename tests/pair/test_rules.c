@@ -205,9 +205,32 @@ nothing_after_close(void **state)
     pair_close(&pair);
 }
 
+/** They are not looked at, whatever they are; the other direction goes on. */
+static void
+bytes_behind_close(void **state)
+{
+    (void)state;
+    pair_ready(&pair, &plain);
+    assert_int_equal(duet_session_close(top->session), DUET_OK);
+    assert_int_equal(pair_flush(top), DUET_OK);
+    memset(top->wire + top->wire_size, 0x5A, 100);
+    top->wire_size += 100;
+    assert_int_equal(pair_carry(top, bottom), DUET_CLOSED);
+    assert_int_equal(duet_session_end(bottom->session), DUET_CLOSED);
+    assert_int_equal(pair_send(bottom, 3, 40), DUET_OK);
+    assert_int_equal(duet_session_close(bottom->session), DUET_OK);
+    assert_int_equal(pair_flush(bottom), DUET_OK);
+    assert_int_equal(pair_carry(bottom, top), DUET_OK);
+    assert_int_equal(top->got_size, 40);
+    assert_true(pair_info(top).rx_closed);
+    pair_close(&pair);
+}
+
 static void
 close_within_a_message(void **state)
 {
+    uint8_t receipt[DUET_RECEIPT_SIZE];
+
     (void)state;
     pair_ready(&pair, &plain);
     assert_int_equal(pair_send(top, DUET_CODE_MORE, 4), DUET_OK);
@@ -215,6 +238,7 @@ close_within_a_message(void **state)
     raw(top, WIRE_CLOSE, NULL, 0);
     assert_int_equal(pair_carry(top, bottom), DUET_E_TRUNCATED);
     assert_int_equal(bottom->got_size, 4);
+    assert_int_not_equal(duet_session_receipt(bottom->session, receipt, DUET_TOP), DUET_OK);
     pair_close(&pair);
 }
 
@@ -370,6 +394,7 @@ main(void)
         cmocka_unit_test(sequence_wraps),
         cmocka_unit_test(half_close),
         cmocka_unit_test(nothing_after_close),
+        cmocka_unit_test(bytes_behind_close),
         cmocka_unit_test(close_within_a_message),
         cmocka_unit_test(message_with_frames_between),
         cmocka_unit_test(newest_ping_is_answered),
