@@ -53,7 +53,8 @@ enum duet_state {
     DUET_WANT_WRITE = 8, /**< poll the descriptor for writing */
     /** Verified data, or a close that no call has returned yet, is in the library, and poll()
      * cannot report it: receive it before you poll. A call for another code (after DUET_E_CODE), or
-     * with more room (DUET_E_ROOM), returns it; with DUET_SET_BUFFERED the next piece of it. */
+     * with more room (DUET_E_ROOM), returns it; with DUET_SET_BUFFERED the next piece of it. With
+     * DUET_SET_READ_AHEAD it may not be verified yet. */
     DUET_STATE_HAS_DATA = 16,
     /** The last receiving call returned before the descriptor or stream said that it would block.
      * If you receive, do it again before you wait: no event need follow. */
@@ -220,7 +221,8 @@ DUET_API DUET_CHECKED int duet_channel_recv(duet_channel *channel, void *buffer,
                                             size_t *got, size_t least, int timeout_ms);
 
 /** Bytes of payload that are left of the frame that is next, once its header has come; not
- * authenticated unless DUET_STATE_HAS_DATA is set. 0: not known.   Since 0.1. */
+ * authenticated unless DUET_STATE_HAS_DATA is set, with DUET_SET_READ_AHEAD not even then. 0: not
+ * known.   Since 0.1. */
 DUET_API uint32_t duet_channel_next_frame(const duet_channel *channel);
 
 /**

@@ -44,8 +44,9 @@ DUET_API int duet_has_hybrid(void);
 /** The library's version, DUET_VERSION when it was built.   Since 0.1. */
 DUET_API const char *duet_version(void);
 
-/** The name of the CPU kernel in use, such as "portable". "none": libcrypto lacks AES-256-CTR,
- * AES-256-GCM or X25519, and nothing works.   Since 0.1. */
+/** The name of the CPU kernel in use, such as "portable": the fastest, or the one that DUET_KERNEL
+ * names in the environment; a name of none that works here selects nothing. "none": libcrypto lacks
+ * AES-256-CTR, AES-256-GCM or X25519, and nothing works.   Since 0.1. */
 DUET_API const char *duet_kernel_name(void);
 
 #ifdef __cplusplus

@@ -100,9 +100,13 @@ DUET_API DUET_CHECKED int duet_key_parse(duet_key **key, enum duet_kind kind, co
  *
  * - The path leads to a regular file, at a link's end too, of 1 byte to 1 MiB.
  * - It belongs to root or to this process's user; for root by sudo, also to the user who called it.
- * - A secret or an identity can be read and written by its owner alone (mode 600 or less), except
- *   below $CREDENTIALS_DIRECTORY, where systemd keeps everyone else out. Peers and a profile can be
- *   written by their owner and group at most.
+ * - A secret or an identity can be read and written by its owner alone (mode 600 or less). A file
+ *   of root's may also be readable by a group of this process, which is not root's (mode 640).
+ *   Peers and a profile can be written by their owner alone.
+ * - Not everybody may write in the folder of the path, where this process's user owns it, unless it
+ *   is sticky or the file system is read-only.
+ * - Below $CREDENTIALS_DIRECTORY, where systemd keeps everyone else out, owner, mode and folder may
+ *   be any.
  * - Its text is of the kind that was asked for, and is well formed.
  * - A secret's last day has not passed.
  *

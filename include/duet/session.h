@@ -65,7 +65,7 @@ typedef struct duet_config duet_config;
  * DUET_E_MISUSE: PATTERNS, MAX_SKEW_MS, DIALECT and a HYBRID of REQUIRE need the standard
  * handshake; SPEAK_FIRST, and a list of trusted peers, a handshake; MAX_PAYLOAD and REFRESH_ are
  * not for raw directions, whose ciphers have their limit and keys of the caller's. FRAME_SIZE,
- * BUFFERED and REFRESH_ are for channels. */
+ * BUFFERED, READ_AHEAD and REFRESH_ are for channels. */
 enum duet_setting {
     DUET_SET_PATTERNS,    /**< the set of patterns; TOP offers the highest. Default: 1 and 2 (TOP
                              without an identity: 1) */
@@ -88,9 +88,13 @@ enum duet_setting {
                                 A preset channel does so only where this or the next is set */
     DUET_SET_REFRESH_SECONDS, /**< the same after so many seconds, at the next call; up to a year;
                                 default 3,600; 0: never */
-    DUET_SET_DIALECT /**< 1: the wire looks as the secret says (§6), at both ends, as under
+    DUET_SET_DIALECT,   /**< 1: the wire looks as the secret says (§6), at both ends, as under
                              `Dialect = secret` of a profile; a profile set later replaces it.
                              Default 0 */
+    DUET_SET_READ_AHEAD /**< 1: a channel on a socket reads what has come before a call asks for it
+                             (at most 64 KiB and four frames' overhead): many frames by one read.
+                             For a program that reads the socket by this channel alone, to its
+                             end. Default 0: what is not asked for stays in the kernel */
 };
 
 /** Whether a session uses ML-KEM-768 beside X25519, so that a recording cannot be decrypted with a
@@ -306,7 +310,7 @@ DUET_API DUET_CHECKED int duet_session_send(duet_session *session, uint8_t *out,
 /**
  * Fill a write with PAD frames, as the profile's `First` or `Dialect` says (§6). Call it once for
  * each write that has frames of the application, after the last of them. What duet_session_flush()
- * alone writes is filled already.
+ * alone writes is filled already. READY and CLOSE alone are filled by channels only (§4).
  *
  * out   out: behind the write's frames; cap bytes, DUET_FILL_MOST at least.
  * used  bytes of the write so far. 0: nothing is done.

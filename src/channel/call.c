@@ -144,8 +144,9 @@ duet__call_recv_step(duet_channel *channel, struct duet__rx *job)
 static inline int
 may_block(duet_channel *channel, const struct duet__rx *job, const struct duet__deadline *deadline)
 {
-    return deadline->timeout_ms < 0 && !duet__recv_satisfied(job) && !duet__send_pending(channel) &&
-           duet__peek_fits(channel, job) && duet__io_may_block(channel);
+    return deadline->timeout_ms < 0 && !channel->read_ahead && !duet__recv_satisfied(job) &&
+           !duet__send_pending(channel) && duet__peek_fits(channel, job) &&
+           duet__io_may_block(channel);
 }
 
 /** Repeat steps until the job is done, its time is over, or the call cannot go on. */

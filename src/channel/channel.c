@@ -51,6 +51,7 @@ release_buffers(duet_channel *channel)
         (void)duet__os_limit_peeks(channel->io.rfd, 0);
     channel->limited = 0;
     duet__partial_free(channel);
+    duet__ahead_free(channel);
     free(channel->unsent);
     channel->unsent = NULL;
 }
@@ -134,6 +135,9 @@ channel_configure(duet_channel *channel, const duet_config *config)
 {
     channel->frame_size = config->frame_size;
     channel->buffered = config->buffered != 0;
+    channel->read_ahead =
+        config->read_ahead && channel->io.stream.read == NULL &&
+        (channel->io.rkind == DUET__OS_TCP || channel->io.rkind == DUET__OS_SOCKET);
 }
 
 /** Give a constructed channel a session that has no handshake. */
@@ -162,6 +166,8 @@ channel_complete(duet_channel **channel, const duet_config *config, duet_replay 
     if (result == DUET_OK)
         result = duet_session_new(&made->session, config, role, random, duet__os_unix_ms());
     duet_wipe(random, sizeof random);
+    if (result == DUET_OK)
+        made->session->fills_lone = made->session->own == NULL;
     if (result == DUET_OK && role == DUET_TOP && replay != NULL &&
         duet_replay_check(replay, made->session, 0) != DUET_OK)
         result = DUET_E_IO; /* random bytes that come twice are none */
@@ -288,7 +294,7 @@ duet_channel_state(const duet_channel *channel)
     if (channel->recv_phase != DUET__RECV_BOUNDARY && channel->recv_phase != DUET__RECV_CLOSED)
         state |= DUET_STATE_RECV;
     if (channel->recv_phase == DUET__RECV_VERIFIED || (at_end && !channel->end_reported) ||
-        duet__gather_waits(channel, 1))
+        duet__gather_waits(channel, 1) || duet__ahead_waits(channel))
         state |= DUET_STATE_HAS_DATA;
     return state;
 }

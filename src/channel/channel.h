@@ -3,7 +3,7 @@
  * only downwards:
  *   many.c exchange.c message.c  public calls; recv_all.c too
  *   call.c                       the handshake, loops and deadlines: the only place that waits
- *   peek.c send.c recv.c         peeking at TCP sockets; sealing and writing; exact reads
+ *   peek.c send.c recv.c         peeking (ahead.c: reading ahead); sealing and writing; exact reads
  *   io.c channel.c refresh.c     descriptors, streams; construct, fail, free; when to refresh
  *   partial.c gather.c           partial frames; the message of duet_channel_recv_all()
  *
@@ -95,6 +95,9 @@ struct duet_channel {
     uint32_t tx_code;    /* of the message or frame that is being sent */
     uint32_t tx_left;    /* bytes of payload that the begun frame still needs */
 
+    uint8_t *ahead; /* read, not yet opened; NULL: none. See ahead.c */
+    uint32_t ahead_at, ahead_size;
+
     uint8_t *partial;                     /* payload of the frame being received; NULL: none */
     uint32_t partial_size;                /* bytes that it has room for */
     uint32_t rx_taken;                    /* bytes of a verified frame that are handed out */
@@ -118,6 +121,7 @@ struct duet_channel {
     uint8_t want_tx, want_rx;   /* what the last sending, receiving call waited for; AGAIN_NOW */
     unsigned established : 1;   /* the handshake is done, as far as the application asked */
     unsigned buffered : 1;      /* frames are handed out in pieces */
+    unsigned read_ahead : 1;    /* DUET_SET_READ_AHEAD, on a socket */
     unsigned rx_message : 1;    /* the last frame was MORE: the received message goes on */
     unsigned low_water : 1;     /* SO_RCVLOWAT is set to the rest of the frame being received */
     unsigned drained : 1;       /* a short read emptied the descriptor: read no more in this step */
@@ -385,13 +389,44 @@ duet__recv_complete(const struct duet__rx *job)
     return job->got == job->size && job->size > 0;
 }
 
-/* ---- peek.c ---- */
-
-/** What a peek has shown. */
+/** What a peek has shown, or a read ahead has taken. */
 struct duet__peek {
     uint8_t *wire;          /* a buffer that duet__peek_end() returns; NULL: none */
     size_t asked, size, at; /* bytes: asked for, seen, opened */
 };
+
+/* ---- ahead.c ---- */
+
+/** Take what waits, or else what the kernel holds. As duet__peek_begin(). */
+int duet__ahead_begin(duet_channel *channel, struct duet__peek *peek);
+
+/** Keep what was not opened. */
+void duet__ahead_end(duet_channel *channel, struct duet__peek *peek);
+
+/** 1 when `left` bytes that wait are nothing, or a part of a frame: no call could open them. */
+static inline int
+duet__ahead_is_part(const duet_channel *channel, size_t left)
+{
+    return left == 0 || (channel->recv_phase == DUET__RECV_BEGUN && channel->need > left);
+}
+
+/** 1 when bytes wait of which a call may find something whole. */
+static inline int
+duet__ahead_waits(const duet_channel *channel)
+{
+    return channel->ahead != NULL &&
+           !duet__ahead_is_part(channel, channel->ahead_size - channel->ahead_at);
+}
+
+/** Drop what waits. */
+static inline void
+duet__ahead_free(duet_channel *channel)
+{
+    duet__buffer_return(channel->ahead);
+    channel->ahead = NULL;
+}
+
+/* ---- peek.c: peeking, or, with DUET_SET_READ_AHEAD, reading ahead ---- */
 
 /** Peek at what the kernel holds for the job. As duet__io_peek(). */
 int duet__peek_begin(duet_channel *channel, struct duet__rx *job, struct duet__peek *peek);
@@ -416,7 +451,8 @@ int duet__peek_step(duet_channel *channel, struct duet__rx *job);
 static inline int
 duet__peek_possible(const duet_channel *channel)
 {
-    if (channel->io.stream.read != NULL || channel->io.rkind != DUET__OS_TCP)
+    if (!channel->read_ahead &&
+        (channel->io.stream.read != NULL || channel->io.rkind != DUET__OS_TCP))
         return 0;
     if (channel->recv_phase == DUET__RECV_BEGUN)
         return channel->partial == NULL && channel->rx_done == 0;
@@ -429,6 +465,8 @@ duet__peek_fits(const duet_channel *channel, const struct duet__rx *job)
 {
     if (!duet__peek_possible(channel))
         return 0;
+    if (channel->read_ahead)
+        return channel->recv_phase != DUET__RECV_BEGUN || channel->need <= DUET__BUFFER_SIZE;
     if (channel->recv_phase != DUET__RECV_BEGUN)
         return channel->last < DUET__PEEK_FRAME;
     return job->polled || channel->rx_length < DUET__PEEK_FRAME;

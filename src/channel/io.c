@@ -6,7 +6,10 @@
  */
 #include "channel/channel.h"
 
+#include "base/bytes.h"
+
 #include <errno.h>
+#include <string.h>
 
 enum { UNWAKEABLE_MS = 250 };
 
@@ -46,6 +49,23 @@ read_failed(duet_channel *channel, int result, int reason)
     return duet__channel_check(channel, duet_session_end(channel->session));
 }
 
+/** Copy bytes that were read ahead into the pieces in turn. Returns how many. */
+static size_t
+take_ahead(duet_channel *channel, const struct duet__os_piece *pieces, unsigned count)
+{
+    size_t taken = 0;
+
+    for (unsigned i = 0; i < count && channel->ahead != NULL; i++) {
+        size_t n = duet__min(pieces[i].size, channel->ahead_size - channel->ahead_at);
+        memcpy(pieces[i].at, channel->ahead + channel->ahead_at, n);
+        channel->ahead_at += (uint32_t)n;
+        taken += n;
+        if (channel->ahead_at == channel->ahead_size)
+            duet__ahead_free(channel);
+    }
+    return taken;
+}
+
 int
 duet__io_read(duet_channel *channel, const struct duet__os_piece *pieces, unsigned count,
               size_t *got)
@@ -60,6 +80,9 @@ duet__io_read(duet_channel *channel, const struct duet__os_piece *pieces, unsign
         channel->dry = result == DUET_AGAIN;
         return result == DUET_OK ? DUET_OK : read_failed(channel, result, 0);
     }
+    *got = take_ahead(channel, pieces, count);
+    if (*got > 0)
+        return DUET_OK;
     if (channel->drained)
         return DUET_AGAIN;
     for (unsigned i = 0; i < count; i++)

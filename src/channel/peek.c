@@ -30,6 +30,8 @@ peek_at(duet_channel *channel, struct duet__rx *job, uint8_t *at, size_t size, s
 int
 duet__peek_begin(duet_channel *channel, struct duet__rx *job, struct duet__peek *peek)
 {
+    if (channel->read_ahead)
+        return duet__ahead_begin(channel, peek);
     size_t one = (size_t)channel->last + DUET_FRAME_OVERHEAD;
     size_t size = 2 * duet__min(job->size - job->got, DUET__PEEK_SIZE);
 
@@ -104,6 +106,10 @@ duet__peek_end(duet_channel *channel, struct duet__peek *peek)
 {
     int result = DUET_OK;
 
+    if (channel->read_ahead) {
+        duet__ahead_end(channel, peek);
+        return channel->result;
+    }
     if (channel->result == DUET_OK && peek->at > 0) {
         if (channel->low_water)
             duet__channel_clear_low_water(channel);
@@ -153,7 +159,8 @@ duet__peek_step(duet_channel *channel, struct duet__rx *job)
     struct duet__peek peek;
     struct duet_step step;
 
-    if (channel->recv_phase == DUET__RECV_BEGUN && channel->rx_length >= DUET__PEEK_FRAME)
+    if (channel->recv_phase == DUET__RECV_BEGUN && channel->rx_length >= DUET__PEEK_FRAME &&
+        !channel->read_ahead)
         return read_when_whole(channel, job);
     int result = duet__peek_begin(channel, job, &peek);
     if (result != DUET_OK)
@@ -169,7 +176,8 @@ duet__peek_step(duet_channel *channel, struct duet__rx *job)
     int dropped = duet__peek_end(channel, &peek);
     if (dropped != DUET_OK)
         return dropped;
-    if (result != DUET_OK || peek.size == peek.asked || duet__recv_complete(job))
+    if (result != DUET_OK || peek.size == peek.asked || duet__recv_complete(job) ||
+        channel->read_ahead)
         return result;
     /* The peek has shown all that the kernel held. */
     if (channel->recv_phase == DUET__RECV_BEGUN)

@@ -21,6 +21,11 @@
 enum { WORDS = DUET_NONCE_SIZE / 4 };
 enum { ENTRIES_MOST = 1 << 24 }; /* 2 GiB of address space */
 
+/* What is in the memory, for a program that takes over another's cache: the number grows with each
+ * change of its meaning, and the sizes tell most others. */
+#define CACHE_FORM                                                                                 \
+    (UINT64_C(0x6475657400010000) ^ sizeof(struct entry) << 32 ^ sizeof(struct duet_replay))
+
 struct entry {
     uint8_t nonce[DUET_NONCE_SIZE];
     uint64_t stored;   /* ms */
@@ -39,6 +44,7 @@ struct ring {
 
 /* Links and counts are written in an order that replay_repair() can mend after a crash. */
 struct duet_replay {
+    uint64_t form; /* CACHE_FORM once all is set; first, so that it is at one place in each form */
     struct duet__os_lock lock;
     uint64_t keys[WORDS + 1];
     uint64_t silence_draw;   /* random: the listener's silence */
@@ -57,6 +63,31 @@ replay_chains(duet_replay *replay)
     return (uint32_t *)(void *)(replay->entries + (size_t)SIDES * replay->capacity);
 }
 
+/** Fill in a new cache, in zeroed memory. Returns 0, or -1. */
+static int
+replay_begin(duet_replay *replay, const struct duet_replay *wanted)
+{
+    replay->size = wanted->size;
+    replay->capacity = wanted->capacity;
+    replay->mask = wanted->mask;
+    replay->floor = duet__os_unix_ms();
+    if (duet__os_random((uint8_t *)replay->keys, sizeof replay->keys) != 0 ||
+        duet__os_random((uint8_t *)&replay->silence_draw, sizeof replay->silence_draw) != 0 ||
+        duet__os_lock_init(&replay->lock) != 0)
+        return -1;
+    replay->form = wanted->form;
+    return 0;
+}
+
+/** The memory is that of the program before (duet__os_shared_behind()), which may still use it.
+ * Returns 0 when its cache can be used, with all that it has seen; 1: it has another form. */
+static int
+replay_is_other(const duet_replay *replay, const struct duet_replay *wanted)
+{
+    return replay->form != wanted->form || replay->size != wanted->size ||
+           replay->capacity != wanted->capacity || replay->mask != wanted->mask;
+}
+
 duet_replay *
 duet_replay_new(size_t entries)
 {
@@ -71,13 +102,11 @@ duet_replay_new(size_t entries)
     duet_replay *replay = duet__os_shared_new(size);
     if (replay == NULL)
         return NULL;
-    replay->size = size;
-    replay->capacity = (uint32_t)entries;
-    replay->mask = slots - 1;
-    replay->floor = duet__os_unix_ms();
-    if (duet__os_random((uint8_t *)replay->keys, sizeof replay->keys) != 0 ||
-        duet__os_random((uint8_t *)&replay->silence_draw, sizeof replay->silence_draw) != 0 ||
-        duet__os_lock_init(&replay->lock) != 0) {
+    const struct duet_replay wanted = {
+        .form = CACHE_FORM, .size = size, .capacity = (uint32_t)entries, .mask = slots - 1};
+    int failed =
+        replay->form != 0 ? replay_is_other(replay, &wanted) : replay_begin(replay, &wanted);
+    if (failed) {
         duet__os_shared_free(replay, size);
         return NULL;
     }

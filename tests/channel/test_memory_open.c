@@ -20,7 +20,7 @@ static void
 opening(void **state)
 {
     (void)state;
-    for (int form = 0; form < COUPLE_KINDS * COUPLE_STREAM + COUPLE_KINDS; form++)
+    for (int form = 0; form < 2 * COUPLE_KINDS; form++)
         for (int role = 0; role < 2; role++)
             for (long i = 0, unused = 0; !unused; i++) {
                 size_t live = heap_ours.live;

@@ -118,10 +118,11 @@ every_segmentation(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof grains / sizeof grains[0]; i++) {
-        for (size_t k = 0; k < sizeof frames / sizeof frames[0]; k++) {
+        for (size_t k = 0; k < 2 * sizeof frames / sizeof frames[0]; k++) {
             struct ends ends;
             duet_config *config = ends_config();
-            assert_int_equal(duet_config_set(config, DUET_SET_FRAME_SIZE, frames[k]), DUET_OK);
+            assert_int_equal(duet_config_set(config, DUET_SET_READ_AHEAD, k % 2), DUET_OK);
+            assert_int_equal(duet_config_set(config, DUET_SET_FRAME_SIZE, frames[k / 2]), DUET_OK);
             ends_open_with(&ends, config, 0);
             drive(&ends, grains[i]);
             ends_close(&ends);

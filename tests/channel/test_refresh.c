@@ -6,6 +6,7 @@
 #include "channel/ends.h"
 
 #include "session/session.h"
+#include "support/between.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -83,7 +84,7 @@ by_bytes(void **state)
         assert_int_equal(refreshes_of(to), 1);
         for (int i = 0; i < 9 * LIMIT / PIECE; i++)
             move_piece(&ends, from, to, PIECE);
-        assert_in_range(refreshes_of(from), 7, 10);
+        assert_between(refreshes_of(from), 7, 10);
         assert_int_equal(refreshes_of(from), refreshes_of(to));
         ends_close(&ends);
     }
@@ -107,7 +108,7 @@ by_the_receiver(void **state)
         ends_carry_all(&ends);
         assert_int_equal(duet_channel_recv(ends.top, had[0], 1, &n, 1, 0), DUET_AGAIN);
     }
-    assert_in_range(refreshes_of(ends.top), 1, 3);
+    assert_between(refreshes_of(ends.top), 1, 3);
     ends_close(&ends);
 }
 
@@ -145,7 +146,7 @@ by_time(void **state)
     usleep(1200000);
     move_piece(&ends, ends.bottom, ends.top, 10);
     move_piece(&ends, ends.top, ends.bottom, 10);
-    assert_in_range(refreshes_of(ends.top), 1, 1000);
+    assert_between(refreshes_of(ends.top), 1, 1000);
     assert_int_equal(refreshes_of(ends.top), refreshes_of(ends.bottom));
     ends_close(&ends);
 }
@@ -303,7 +304,7 @@ traffic(unsigned seed)
     for (unsigned i = 0; i < 2; i++) {
         assert_int_equal(party[i].result, DUET_CLOSED);
         assert_memory_equal(had[i], data, MUCH);
-        assert_in_range(party[i].refreshes, 1, 2 * MUCH / LIMIT + 1);
+        assert_between(party[i].refreshes, 1, 2 * MUCH / LIMIT + 1);
         assert_int_equal(duet_session_receipt(duet_channel_session(party[0].channel), receipts[0],
                                               (enum duet_role)i),
                          DUET_OK);
@@ -349,7 +350,7 @@ many(void **state)
         duet_channel_many(&back, 1);
         assert_int_equal(back.recv_result, DUET_AGAIN);
     }
-    assert_in_range(refreshes_of(ends.top), 5, MUCH / LIMIT + 1);
+    assert_between(refreshes_of(ends.top), 5, MUCH / LIMIT + 1);
     ends_close(&ends);
 }
 

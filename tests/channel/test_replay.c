@@ -320,6 +320,63 @@ holder_killed(void **state)
     duet_replay_free(replay);
 }
 
+/** What is behind a descriptor is the same cache for a program that maps it later: it knows what the
+ * first has seen, in both directions. */
+static void
+taken_over(void **state)
+{
+    int first = -1, second;
+
+    (void)state;
+    duet__os_shared_behind(&first);
+    duet_replay *old = duet_replay_new(50);
+    assert_non_null(old);
+    assert_true(first >= 0);
+    assert_int_equal(take(old, 1, 0, 0), 0);
+    second = dup(first);
+    duet__os_shared_behind(&second);
+    duet_replay *new = duet_replay_new(50);
+    assert_non_null(new);
+    assert_ptr_not_equal(new, old);
+    assert_int_equal(take(new, 1, 0, 0), 1);
+    assert_int_equal(take(new, 2, 0, 0), 0);
+    assert_int_equal(take(old, 2, 0, 0), 1);
+    duet_replay_free(old);
+    assert_int_equal(take(new, 1, 0, 0), 1);
+    duet_replay_free(new);
+    close(first);
+    close(second);
+}
+
+/** A cache of another form is not used, and not changed. */
+static void
+not_taken_over(void **state)
+{
+    int fd = -1;
+
+    (void)state;
+    duet__os_shared_behind(&fd);
+    duet_replay *old = duet_replay_new(50);
+    assert_non_null(old);
+    assert_int_equal(take(old, 1, 0, 0), 0);
+    for (size_t entries = 49; entries <= 51; entries += 2) {
+        duet__os_shared_behind(&fd);
+        assert_null(duet_replay_new(entries));
+    }
+    uint64_t form = 1;
+    assert_int_equal(pwrite(fd, &form, sizeof form, 0), sizeof form);
+    duet__os_shared_behind(&fd);
+    assert_null(duet_replay_new(50));
+    assert_int_equal(take(old, 1, 0, 0), 1);
+    /* And the one after that is a new one, behind nothing. */
+    duet_replay *other = duet_replay_new(50);
+    assert_non_null(other);
+    assert_int_equal(take(other, 1, 0, 0), 0);
+    duet_replay_free(other);
+    duet_replay_free(old);
+    close(fd);
+}
+
 int
 main(void)
 {
@@ -338,6 +395,8 @@ main(void)
         cmocka_unit_test(sizes),
         cmocka_unit_test(two_processes),
         cmocka_unit_test(holder_killed),
+        cmocka_unit_test(taken_over),
+        cmocka_unit_test(not_taken_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
