@@ -20,6 +20,17 @@ peer source_of "$plain" 192.0.2.7 >out || bad "no header through the client"
 says '192.0.2.7 198.51.100.1 ' out
 soon 'from 192.0.2.7:' client.err
 down
+
+# paths of Unix sockets, that a header names or a program has bound
+up "$target" unix:plain
+peer source_of unix:plain unix:/run/program >out || bad "no header of a path"
+says '^/run/program service ' out
+down
+client_options='--proxy-protocol out'
+up "$target" unix:plain
+peer source_of unix:plain path=program >out || bad "no header from a path"
+says '^program .*plain ' out
+down
 client_options=
 server_options='--proxy-protocol in'
 target echo echo

@@ -84,7 +84,7 @@ down
 server_options='--max-strangers 4 --drain-timeout 30-30'
 up "$target"
 held
-rm -f seen
+rm -f seen out
 peer crowd "$wire" 20 16 seen >out &
 crowd=$!
 soon waiting out

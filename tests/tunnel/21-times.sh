@@ -33,6 +33,7 @@ answering() {
 answering 1 || { down && answering 4; } || { down && answering 16; } || bad "a peer that answers: $(cat out)"
 
 # one that stands still is
+rm -f out
 peer wait_end "$plain" 100 >out &
 waiting=$!
 soon begun out

@@ -63,4 +63,31 @@ for workers in 1 2; do
     done
     stop server
 done
+
+# ---- Two tunnels at one address under two names: a connection would reach either ----
+for workers in 1 2; do
+    next_port
+    configure $workers "127.0.0.1:$port"
+    sed -n '/Tunnel/,$p' conf | sed "s/Tunnel t/Tunnel u/; s/127.0.0.1:$port/localhost:$port/" >other.conf
+    cp conf one.conf
+    cat other.conf >>conf
+    expect 2 'localhost:.* is also where t listens, as 127.0.0.1:' duet run -c conf
+    cp one.conf conf
+    rm -f server.err
+    start server "$DUET" run -v -c conf
+    listening server
+    cat other.conf >>conf
+    kill -HUP "$(pid server)"
+    soon 'not reloaded' server.err
+    says 'is also where t listens' server.err
+    duet ping -k k "127.0.0.1:$port" >/dev/null || bad "$workers: the first one is not served any more"
+    stop server
+done
+
+# ---- A name that nobody resolves is reported once, whatever listens on its port ----
+next_port
+configure 1 "127.0.0.1:$port"
+sed -n '/Tunnel/,$p' conf | sed "s/Tunnel t/Tunnel u/; s/127.0.0.1:$port/nowhere.invalid:$port/" >other.conf
+cat other.conf >>conf
+expect 3 'nowhere.invalid' duet run -c conf
 done_testing

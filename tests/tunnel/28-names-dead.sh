@@ -42,6 +42,19 @@ done
 grep 'tunnel dead.*outcome' client.err && bad "the dead ones ended before"
 peer both "$second" 1 || bad "no time is left for the second target: $(cat client.err)"
 says 'tunnel second, .*target good.invalid.*outcome done' client.err
+
+# A reload that names such an address to listen on fails soon, and open connections go on.
+start held "$PYTHON" "$peer" trickle "$good" released
+soon begun held.out
+cp conf right
+printf '[Tunnel new]\nside = client\nlisten = dead.invalid:1\nkey = k\ntarget = %s\n' "$wire" >>conf
+kill -HUP "$(pid client)"
+soon 'dead.invalid: the resolver did not answer within 1 s' client.err
+soon 'not reloaded' client.err
+cp right conf
+: >released
+ended held 0
+peer both "$good" 1 || bad "a listener's dead name stops the tunnel: $(cat client.err)"
 stop client
 stop server
 kill "$(pid many)"

@@ -29,7 +29,7 @@ if [ -n "$preload" ]; then
         [ $name = server ] && before=$server_before || before=$client_before
         each=$((($(allocated $name) - before) / count))
         echo "$name: $each bytes for each of $count idle connections"
-        [ $each -gt 500 ] && [ $each -lt 3000 ] || bad "$name: $each bytes for a connection"
+        [ $each -gt 500 ] && [ $each -lt 2400 ] || bad "$name: $each bytes for a connection"
     done
 else
     held "$count"

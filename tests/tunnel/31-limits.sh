@@ -62,4 +62,52 @@ says '^limited: the tunnel server has reached max-from-source$' out
 says 'server: the limit max-from-source = 3 is reached' server.err
 stop server
 says '[1-9][0-9]* more connections that had not authenticated were not logged' server.err
+
+# ---- One secret of two ----
+duet keygen -o other >/dev/null
+next_port
+wire=127.0.0.1:$port
+next_port
+plain=127.0.0.1:$port
+next_port
+elsewhere=127.0.0.1:$port
+start server "$DUET" server -v -k k -k other --listen $wire --target "$target" --control s \
+    --max-from-secret 2
+start client "$DUET" client -v -k k --listen $plain --target "$wire"
+start second "$DUET" client -v -k other --listen $elsewhere --target "$wire"
+listening server
+listening client
+listening second
+held 2
+peer be_cut $plain >out || bad "a third connection of one secret was served"
+says 'server: the limit max-from-secret = 2 is reached: further' server.err
+soon 'outcome refused.*its secret has max-from-secret connections' server.err
+id=$(duet key show k | grep -o '[0-9a-f]\{16\}' | head -1)
+grep 'outcome refused' server.err >line
+says "secret $id" line
+expect 0 '' duet ctl --control s health
+says '^limited: the tunnel server has reached max-from-secret$' out
+duet ctl --control s metrics >out
+says '^duet_limit_reached_total{tunnel="server",limit="max-from-secret"} 1$' out
+peer both $elsewhere 1 || bad "the other secret is held back too"
+kill -HUP "$(pid server)" # what is open stays counted
+soon 'reloaded: new' server.err
+peer be_cut $plain >out || bad "a reload forgot the open connections"
+release || bad "those that were open"
+free_again() {
+    peer both $plain 1
+}
+wait_until free_again || bad "none is served once they have ended: $(cat server.err)"
+stop client
+stop second
+stop server
+cat >conf <<END
+[Tunnel a]
+side = client
+listen = 127.0.0.1:1
+target = 127.0.0.1:2
+key = k
+max-from-secret = 1
+END
+expect 2 'max-from-secret is for a server that listens' duet run --check -c conf
 done_testing

@@ -68,6 +68,15 @@ says '^t .*etc/wire.sock,127.0.0.1:[1-9]' out
 sed 's/= 620/= 660/' etc/duet.conf >new && cat new >etc/duet.conf
 expect 0 '' duet ctl --control etc/ctl reload
 [ "$(mode_of etc/wire.sock)" = 660 ] || bad "mode after a reload $(mode_of etc/wire.sock)"
+# a file that was removed is made anew by a reload, and one that fails first changes nothing
+rm etc/wire.sock
+printf '[Tunnel bad]\nside = server\nlisten = unix:none/such\ntarget = %s\nkey = k\n' "$target" >>etc/duet.conf
+expect 3 'old configuration stays' duet ctl --control etc/ctl reload
+duet ctl --control etc/ctl status >out || bad "status after it"
+cat new >etc/duet.conf
+expect 0 '' duet ctl --control etc/ctl reload
+[ "$(mode_of etc/wire.sock)" = 660 ] || bad "mode of the new one $(mode_of etc/wire.sock)"
+duet ping -k k unix:etc/wire.sock >/dev/null || bad "ping of the new one"
 kill -TERM $running
 wait $running || bad "its end: $?"
 [ ! -e etc/wire.sock ] && [ ! -e etc/plain.sock ] || bad "left: $(ls etc)"

@@ -31,6 +31,23 @@ else
     without tunnel/34-sources "no 127.0.0.3 here"
 fi
 down
+# not a server's plain targets: only the dial to the other end
+expect 2 'bind is for an end that dials the other' duet server -k k --listen 127.0.0.1:0 \
+    --target "$target" --bind 127.0.0.3
+if "$PYTHON" -c 'import socket; socket.socket().bind(("127.0.0.3", 0))' 2>/dev/null; then
+    echo_target=$target
+    target visited visited
+    next_port
+    plain=127.0.0.1:$port
+    next_port
+    start client "$DUET" client -v -k k --listen "$plain" --await 127.0.0.1:$port --timeout 60
+    listening client
+    start server "$DUET" server -v -k k --dial 127.0.0.1:$port --target "$target" --bind 127.0.0.3
+    peer both "$plain" 1 || bad "a server that dials from an address: $(cat server.err client.err)"
+    soon '^from 127.0.0.1$' visited.out
+    down
+    target=$echo_target
+fi
 client_options='--bind no-such-if0 --timeout 1'
 up "$target"
 peer be_cut "$plain" >out || bad "over an interface that is not there"

@@ -105,6 +105,26 @@ reached green
 : >released
 wait $holding || bad "the one connection of blue was lost: $(cat hold.err)"
 
+# kill by tunnel does not mean who has not yet shown which tunnel's he is
+"$PYTHON" - "$wire" "$DUET" <<'END' || bad "a peer in its handshake was killed with a tunnel that is not its own"
+import socket, subprocess, sys
+host, port = sys.argv[1].rsplit(":", 1)
+peer = socket.create_connection((host, int(port)))
+ctl = [sys.argv[2], "ctl", "--control", "control"]
+while f":{peer.getsockname()[1]}" not in subprocess.run([*ctl, "sessions"], capture_output=True, text=True).stdout:
+    pass
+for tunnel in "red", "blue", "green":
+    subprocess.run([*ctl, "kill", "tunnel=" + tunnel], capture_output=True)
+peer.settimeout(1)
+try:
+    peer.recv(1)
+except TimeoutError:
+    sys.exit(0)
+except ConnectionError:
+    pass
+sys.exit(1)
+END
+
 # a reload without the first tunnel leaves the others as they are, and shuts its peers out
 {
     printf '[Global]\ncontrol = control\n'
@@ -139,6 +159,25 @@ peer be_cut "$plain" >out || bad "an identity that no tunnel trusts"
 soon 'not trusted' server.err
 stop server
 
+# the secret of one with the identity of another: neither service, silence, and the log names both
+{
+    tunnel ann red 'identity = here.id' 'peers = ann.peers' 'drain-timeout = 1-1'
+    tunnel bob blue 'identity = here.id' 'peers = bob.peers' 'drain-timeout = 1-1'
+} >conf
+start server "$DUET" run -v -c conf
+listening server
+client red -i ann.id
+reached red
+client blue -i bob.id
+reached blue
+for pair in red:bob blue:ann; do
+    client ${pair%:*} -i ${pair#*:}.id --handshake-timeout 2 --timeout 3
+    timeout 300 "$PYTHON" "$services" meet "$plain" >out 2>&1 && bad "$pair reaches $(cat out)"
+done
+soon 'outcome stranger: its secret is of the tunnel ann, and its identity of bob' server.err
+soon 'outcome stranger: its secret is of the tunnel bob, and its identity of ann' server.err
+stop server
+
 # tunnels between which nothing decides, and settings needed before the choice, are refused
 check() {
     duet run -c conf --check >out 2>&1 && bad "taken: $(cat conf)"
@@ -163,7 +202,7 @@ check 'then pattern must be the same'
     tunnel red red
     tunnel blue blue 'listen = 127.0.0.1:9'
 } >conf
-check 'both must listen on the same'
+check 'the same addresses in listen'
 {
     tunnel ann red 'identity = here.id' 'peers = ann.peers'
     tunnel blue blue 'identity = here.id'

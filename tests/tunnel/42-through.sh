@@ -68,10 +68,10 @@ peer be_cut "$plain" >out || bad "no login"
 soon 'asks for a login; name its file' five.err
 client six --target "peer.test:$wire_port" --proxy "$http_login" --proxy-auth wrong --timeout 1
 peer be_cut "$plain" >out || bad "a wrong login"
-soon 'answers 407' six.err
+soon 'answers 407.*: it refuses the user or the password of proxy-auth' six.err
 client seven --target "peer.test:$wire_port" --proxy "$socks_login" --proxy-auth wrong --timeout 1
 peer be_cut "$plain" >out || bad "a wrong login"
-soon 'refuses the name or the password' seven.err
+soon 'refuses the user or the password' seven.err
 next_port
 client eight --target "127.0.0.1:$port" --proxy "$socks" --timeout 1
 peer be_cut "$plain" >out || bad "nobody at the end"
@@ -98,7 +98,17 @@ expect 2 'socks5://HOST:PORT or http' duet ping -k k --proxy "ftp://$proxy" "pee
 expect 2 'put them into the file' duet ping -k k --proxy "socks5://ann:word@$proxy" "peer.test:$wire_port"
 expect 2 'end that dials' duet pipe -k k -l :1 --proxy "$socks"
 chmod 644 login
-expect 8 'can be read by others' duet ping -k k --proxy "$http_login" --proxy-auth login "peer.test:$wire_port"
+expect 8 'others can read or write it' duet ping -k k --proxy "$http_login" --proxy-auth login "peer.test:$wire_port"
+# systemd's own folder alone is kept from others whatever the modes say
+mkdir kept
+cp login kept/login
+chmod 644 kept/login
+keeps() {
+    CREDENTIALS_DIRECTORY=$work/kept duet "$@"
+}
+expect 8 'others can read or write it' keeps ping -k k --proxy "$http_login" --proxy-auth login "peer.test:$wire_port"
+keeps ping -k k -c 1 --proxy "$http_login" --proxy-auth "$work/kept/login" "peer.test:$wire_port" >out 2>&1 ||
+    bad "a login that systemd keeps: $(cat out)"
 chmod 600 login
 
 # a server that dials does it through a proxy, too

@@ -75,6 +75,28 @@ soon 'reloaded: new' server.err
 stop server
 stop client
 
+# of a name with two addresses one answers: the target is up, and down once neither does
+if [ -n "${NAMES:-}" ]; then
+    next_port
+    both=127.0.0.1:$port
+    start one "$PYTHON" "$peer" silent "$both"
+    listening one
+    start server env LD_PRELOAD="$NAMES" NAMES_NAME=both.invalid NAMES_ADDRESS='127.0.0.2 127.0.0.1' \
+        ASAN_OPTIONS=verify_asan_link_order=0 "$DUET" server -v -k k --listen $wire \
+        --target "both.invalid:$port" --health-interval 0.5
+    listening server
+    visits() {
+        [ "$(grep -c accepted one.err)" -ge 3 ]
+    }
+    wait_until visits || bad "the second address is not checked: $(cat server.err)"
+    ! grep 'it is tried last' server.err || bad "one of two addresses answers"
+    kill "$(cat one.pid)"
+    soon 'target both.invalid.*it is tried last' server.err
+    stop server
+else
+    without tunnel/43-balance "a name with two addresses: no fake_names.c"
+fi
+
 cat >conf <<END
 [Tunnel a]
 side = client

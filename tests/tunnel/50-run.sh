@@ -9,7 +9,7 @@ umask 077
 # ---- Every setting is in the manual, and every option that it names is there ----
 { duet server --help && duet client --help; } >help
 for name in $(sed -n 's/^\.It Cm \([a-z-]*\) No =.*/\1/p' "$manual"); do
-    [ "$name" = side ] || says "  *-*[a-z]*,* *--$name\|^ *--$name" help
+    [ "$name" = side ] || [ "$name" = include ] || says "  *-*[a-z]*,* *--$name\|^ *--$name" help
 done
 for name in $(sed -n 's/.*--\([a-z-]*\).*/\1/p' help); do
     case $name in
@@ -100,4 +100,30 @@ peer both "$plain" 1 || bad "what came back is something else"
 down
 says 'tunnel way.*bytes_out 1048576.*outcome done' client.err
 says 'tunnel service.*bytes_in 1048576.*outcome done' server.err
+
+# ---- Included files: served, checked, and read again by a reload ----
+mkdir -p parts/conf.d parts/keys
+cp a.key parts/keys/
+printf 'include = conf.d/*.conf\n[Global]\ncontrol = ctl\n' >parts/duet.conf
+expect 2 'parts/duet.conf: no \[Tunnel NAME\]' duet run -c parts/duet.conf --check
+sed 's#= keys#= ../keys#' there/duet.conf >parts/conf.d/10-service.conf
+start server "$DUET" run -c parts/duet.conf -v
+start client "$DUET" run -c here/duet.conf -v
+listening server
+listening client
+peer both "$plain" 1 || bad "through an included tunnel"
+next_port
+sed -e 's/service/second/' -e "s/^listen.*/listen = 127.0.0.1:$port/" parts/conf.d/10-service.conf \
+    >parts/conf.d/20-second.conf
+kill -HUP "$(pid server)"
+soon "second: listening on 127.0.0.1:$port" server.err
+echo 'colour = red' >>parts/conf.d/20-second.conf
+kill -HUP "$(pid server)"
+soon 'parts/conf.d/20-second.conf:6: colour: no such setting' server.err
+soon 'not reloaded' server.err
+chmod 666 parts/conf.d/10-service.conf
+kill -HUP "$(pid server)"
+soon 'parts/duet.conf:1: include: .*10-service.conf: everybody can write it' server.err
+peer both "$plain" 1 || bad "after reloads that failed"
+down
 done_testing

@@ -58,6 +58,7 @@ for workers in 1 3; do
     [ $workers -eq 1 ] || says '^worker 2 of 3: serving$' out
 
     # ---- A connection is seen, and cut ----
+    rm -f how
     peer wait_end "$plain" 200 >how &
     waiter=$!
     soon begun how
@@ -71,7 +72,7 @@ s = [json.loads(line) for line in sys.stdin]
 assert len(s) == 1 and s[0]["tunnel"] == "web" and s[0]["bytes_in"] == 1, s' <out ||
         bad "sessions as JSON: $(cat out)"
     expect 0 '' ctl status
-    says '^web  *server  *1 ' out
+    says "^web  *server  *1 .* $target\$" out
     [ "$(grep -c '^worker [0-9] of '$workers': pid [0-9]*, serving for' out)" -eq $workers ] ||
         bad "status of $workers: $(cat out)"
     expect 1 'no connection of this number' ctl kill 123456789
@@ -103,6 +104,12 @@ assert len(s) == 1 and s[0]["tunnel"] == "web" and s[0]["bytes_in"] == 1, s' <ou
     soon 'other: listening on\|reloaded' server.err
     wait_until shows 1 '^other ' status
     peer both "$plain" 1 || bad "nothing goes through after a reload"
+
+    # ---- A socket's file that was removed is made anew by a reload ----
+    rm ctl*
+    kill -HUP "$(pid server)"
+    soon 'control socket ctl[.0-9]*: its file was removed, and is made anew' server.err
+    wait_until shows $workers 'serving$' health || bad "the sockets are not back: $(cat server.err)"
 
     # ---- Drain: the open one may end by itself, and nothing new comes ----
     held

@@ -68,6 +68,9 @@ tunnels() {
             "${name#*:}" "$name" "$target"
     done
 }
+answers() {
+    duet ping -k k "$second" >/dev/null
+}
 install -m 600 credentials/secret k
 for b in systemd:b fd:4; do
     next_port
@@ -80,7 +83,7 @@ for b in systemd:b fd:4; do
     start passed "$PYTHON" pass.py "$wire" "$second" "$DUET" run -v -c passed.conf
     start client "$DUET" client -v -k k --listen "$plain" --target "$wire"
     listening client
-    duet ping -k k "$second" >/dev/null || bad "$b is not served at the start"
+    wait_until answers || bad "$b is not served at the start"
     tunnels systemd:a >passed.conf
     kill -HUP "$(pid passed)"
     soon 'reloaded: new' passed.err

@@ -131,7 +131,7 @@ def systemd(folder, address, *command):
                              env=environment, pass_fds=(server.fileno(),))
     server.close()
     notes.settimeout(0.2)
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2):
         signal.signal(number, lambda number, _: child.send_signal(number))
     while child.poll() is None:
         try:

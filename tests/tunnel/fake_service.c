@@ -50,7 +50,7 @@ fake_sessions(void *service, session_printer *print, void *out)
     struct sockaddr_storage from = {.ss_family = AF_UNIX};
 
     (void)service;
-    session.from = &from;
+    session.from = (const struct sockaddr *)&from;
     if (!killed)
         print(&session, out);
 }

@@ -167,8 +167,12 @@ PROXY_MARK = b"\r\n\r\n\0\r\nQUIT\n"
 
 
 def proxy_header(source):
-    ends = socket.inet_aton(source) + socket.inet_aton("198.51.100.1") + struct.pack("!HH", 7, 8)
-    return PROXY_MARK + struct.pack("!BBH", 0x21, 0x11, len(ends)) + ends
+    if source.startswith("unix:"):
+        family, ends = 0x31, struct.pack("108s108s", source[5:].encode(), b"service")
+    else:
+        family, ends = 0x11, socket.inet_aton(source) + socket.inet_aton("198.51.100.1")
+        ends += struct.pack("!HH", 7, 8)
+    return PROXY_MARK + struct.pack("!BBH", 0x21, family, len(ends)) + ends
 
 
 def teller(address):
@@ -177,8 +181,12 @@ def teller(address):
     def handle(s):
         head = read_exactly(s, 16)
         rest = read_exactly(s, struct.unpack("!H", head[14:])[0])
-        fields = [socket.inet_ntoa(rest[0:4]), socket.inet_ntoa(rest[4:8])]
-        rest = rest[12:]
+        if head[13] == 0x31:
+            fields = [path.rstrip(b"\0").decode() for path in (rest[0:108], rest[108:216])]
+            rest = rest[216:]
+        else:
+            fields = [socket.inet_ntoa(rest[0:4]), socket.inet_ntoa(rest[4:8])]
+            rest = rest[12:]
         while rest:
             size = struct.unpack("!H", rest[1:3])[0]
             fields.append(f"{rest[0]:x}={rest[3 : 3 + size].decode()}")
@@ -245,6 +253,18 @@ def reached(address):
 
     def handle(s):
         print("reached", flush=True)
+        while piece := s.recv(1 << 18):
+            s.sendall(piece)
+        s.close()
+
+    serve(address, handle)
+
+
+def visited(address):
+    """Prints where each connection comes from, and echoes."""
+
+    def handle(s):
+        print("from", s.getpeername()[0], flush=True)
         while piece := s.recv(1 << 18):
             s.sendall(piece)
         s.close()
@@ -449,9 +469,15 @@ def patient(address, mib):
 
 
 def source_of(address, source=None):
-    """Sends a header if a source is given; prints what teller() saw of it."""
-    s = connect(address)
-    if source:
+    """Sends a header if a source is given, or as path=PATH comes from there; prints what teller()
+    saw of it."""
+    if source and source.startswith("path="):
+        s = socket.socket(socket.AF_UNIX)
+        s.bind(source[5:])
+        s.connect(parse(address)[1])
+    else:
+        s = connect(address)
+    if source and not source.startswith("path="):
         s.sendall(proxy_header(source))
     s.sendall(b"word")
     answer = read_all(s).decode()

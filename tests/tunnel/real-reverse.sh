@@ -2,12 +2,13 @@
 # A service behind NAT, in network namespaces: the server there dials, and the client is on the other
 # side. The link is cut CUTS times (20), silently or with an error, for up to eight seconds: a new
 # connection is served within SERVED_WITHIN seconds (2) of the link's return, and those that are open
-# lose nothing. PostgreSQL is under load meanwhile where it is installed.
+# lose nothing. PostgreSQL is under load meanwhile where it is installed. All of it takes LASTS seconds.
 # shellcheck source=real.sh
 . "$(dirname "$0")/real.sh"
 needs_root "a network of its own"
 needs "${PYTHON:=python3}" ip
 : "${CUTS:=20}" "${SERVED_WITHIN:=2}"
+: "${LASTS:=$((CUTS * 7))}" # seconds
 services=$here/services.py
 for folder in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin; do
     [ ! -x "$folder/initdb" ] || PATH=$folder:$PATH
@@ -112,7 +113,7 @@ until [ "$(meet 2>/dev/null)" = inside ] || [ $tries -gt 100 ]; do
 done
 [ "$(meet)" = inside ] || bad "no way in: $(tail -5 launched.err)"
 rm -f released
-timeout 600 $in_relay "$PYTHON" "$services" stay 127.0.0.1:5001 released >held & holding=$!
+timeout $((LASTS * 4 + 300)) $in_relay "$PYTHON" "$services" stay 127.0.0.1:5001 released >held & holding=$!
 
 bench=
 if [ -z "${WITHOUT_SQL:-}" ] && command -v pgbench >/dev/null && command -v initdb >/dev/null; then
@@ -128,12 +129,14 @@ if [ -z "${WITHOUT_SQL:-}" ] && command -v pgbench >/dev/null && command -v init
         sleep 0.2
     done
     timeout 100 $in_relay pgbench -q -i -s 1 >init.out 2>&1 || bad "pgbench -i: $(tail -3 init.out)"
-    # the cuts, half of eight seconds each, and two seconds between them
-    timeout 1000 $in_relay pgbench -n -T $((CUTS * 7)) -c 4 >pgbench.out 2>&1 & bench=$!
+    timeout $((LASTS * 4 + 300)) $in_relay pgbench -n -T "$LASTS" -c 4 >pgbench.out 2>&1 & bench=$!
 else
     without "PostgreSQL behind NAT" "initdb and pgbench are not installed, or not asked for"
 fi
 
+# cuts of half of eight seconds, and the rest of the time between them
+between=$((LASTS / CUTS - 6))
+[ $between -ge 1 ] || between=1
 worst=0
 for turn in $(seq "$CUTS"); do
     kind=silent
@@ -148,7 +151,7 @@ for turn in $(seq "$CUTS"); do
     both=$((($(date +%s%N) - since) / 1000000))
     [ $both -le $((SERVED_WITHIN * 1000)) ] || bad "cut $turn ($kind): served after $took and $both ms"
     [ $both -le $worst ] || worst=$both
-    sleep 1
+    sleep $between
 done
 echo "$CUTS cuts: new connections are served within $worst ms of the link's return"
 : >released

@@ -60,6 +60,10 @@ for i in 1 2 3 4 5 6 7 8; do
     same part "part.$i"
 done
 
+# all of these have ended in order: ssh hangs up its ProxyCommand right after its last bytes
+sleep 1
+! grep 'outcome cut' launched.err || bad "a session that ended is logged as cut"
+
 # a command that is killed takes its ProxyCommand along
 timeout 2 ssh -F ssh.conf through 'sleep 60'
 sleep 0.5

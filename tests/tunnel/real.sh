@@ -54,11 +54,6 @@ own() {
     [ "$(id -u)" -ne 0 ] || chown nobody "$@"
 }
 
-fresh_port() {
-    next_port
-    eval "$1=127.0.0.1:$port"
-}
-
 # serve_load: the service of duet-load at $service; stop $service_pid and read $work/served.
 serve_load() {
     fresh_port service

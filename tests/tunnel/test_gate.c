@@ -4,6 +4,8 @@
  */
 #include "gate.h"
 
+#include "support/between.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,7 +62,7 @@ test_bounded(void **state)
     (void)state;
     while (gate_offer(&choice, 5000, 0, 1) >= 0)
         offers++;
-    assert_in_range(offers, 1, 1000);
+    assert_between(offers, 1, 1000);
 }
 
 int

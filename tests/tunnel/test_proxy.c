@@ -293,7 +293,7 @@ test_says_what_else_it_is(void **state)
 static int
 trusts(const struct strlist *words, struct sockaddr_storage peer)
 {
-    return proxy_trusted(words, &peer);
+    return proxy_trusted(words, (const struct sockaddr *)&peer);
 }
 
 static void

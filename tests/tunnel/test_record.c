@@ -26,7 +26,7 @@ whole(void)
     memcpy(&from, &in, sizeof in);
     return (struct record){.tunnel = "web",
                            .id = 7,
-                           .from = &from,
+                           .from = (const struct sockaddr *)&from,
                            .target = "db:5432",
                            .secret_id = id,
                            .peer_key = key,

@@ -2,6 +2,7 @@
  * Settings: every name of the table read, and every error reported with its line. Faults are
  * compared whole or by their beginning, so that a line that moves is found.
  */
+#include "reported.h"
 #include "settings.h"
 
 #include "secret/secret.h"
@@ -14,20 +15,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-#define GOOD "[Tunnel web]\nside = server\nlisten = :80\ntarget = localhost:8080\nkey = a.key\n"
-
-/** The faults of one reading, a line for each. */
-static char reported[1 << 16];
-
-static void
-collect(void *context, const char *fault)
-{
-    size_t size = strlen(reported);
-
-    (void)context;
-    snprintf(reported + size, sizeof reported - size, "%s\n", fault);
-}
 
 static struct settings *
 parse(const char *text)
@@ -88,6 +75,7 @@ test_everything(void **state)
         "[Global] ; and a word\n"
         "workers = 4\n  user=nobody\ncontrol = run/ctl\nlog-format = json\nlog-to = syslog\n"
         "metrics-file = /m.prom\nmetrics-interval = 250ms\nshutdown-timeout = 2m\n"
+        "http = [::1]:9100\nhttp = unix:run/mon\nunsafe-http = yes\n"
         "\n"
         "[Tunnel a.b-c_1]\n"
         "\tside = client\n"
@@ -97,6 +85,7 @@ test_everything(void **state)
         "key = /k\nidentity = i\npeers = ../p\npattern = identity\nprofile = q\n"
         "timeout = 1.5\nhandshake-timeout = 29\nidle-timeout = 1h\nkeepalive = never\n"
         "drain-timeout = 0.5-2s\nmax-connections = 7\nmax-from-source = 3\nmax-half-open = 9\n"
+        "trial-rate = 5000\n"
         "proxy-protocol = both\nproxy-from = 192.0.2.0/24\nproxy-from = ::/0\n"
         "unsafe-listen = yes\nunsafe-target = no");
     const struct tunnel_settings *t = &settings->tunnels[0];
@@ -110,6 +99,9 @@ test_everything(void **state)
     assert_int_equal(settings->log_target, LOG_SYSTEM);
     assert_string_equal(settings->metrics_file, "/m.prom");
     assert_int_equal(settings->metrics_ms, 250);
+    assert_int_equal(settings->http.listen.count, 2);
+    assert_string_equal(settings->http.listen.at[1], "unix:/etc/duet/run/mon");
+    assert_int_equal(settings->http.unsafe_listen, 1);
     assert_int_equal(settings->drain_ms, 120000);
     assert_int_equal(t->side, TUNNEL_CLIENT);
     assert_int_equal(t->listen.count, 5);
@@ -127,6 +119,7 @@ test_everything(void **state)
     assert_int_equal(t->most_connections, 7);
     assert_int_equal(t->most_from_source, 3);
     assert_int_equal(t->most_half_open, 9);
+    assert_int_equal(t->trial_rate, 5000);
     assert_int_equal(t->proxy, PROXY_IN | PROXY_OUT);
     assert_int_equal(t->trusted.count, 2);
     assert_int_equal(t->unsafe_listen, 1);

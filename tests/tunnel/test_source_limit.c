@@ -39,13 +39,13 @@ v6(const char *text)
 static int
 take(struct source_limit *sources, struct sockaddr_storage from, unsigned most)
 {
-    return source_limit_take(sources, &from, most);
+    return source_limit_take(sources, (const struct sockaddr *)&from, most);
 }
 
 static void
 give(struct source_limit *sources, struct sockaddr_storage from)
 {
-    source_limit_give(sources, &from);
+    source_limit_give(sources, (const struct sockaddr *)&from);
 }
 
 static void

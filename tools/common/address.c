@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { UDP_PREFIX = 4 }; /* bytes of "udp:" */
+
 /* Seconds, and probes: on an idle connection a peer whose machine or network died is noticed after
  * two minutes. Where bytes are under way, TCP's own retries decide. */
 enum { KEEPALIVE_IDLE = 60, KEEPALIVE_INTERVAL = 15, KEEPALIVE_COUNT = 4 };
@@ -95,11 +97,18 @@ read_systemd(struct address *out, const char *name, int passive)
                           "systemd.socket(5)";
 }
 
-/** An address of any kind. Returns NULL, or what is wrong with the text. */
+/** An address of any kind after "udp:". Returns NULL, or what is wrong with the text. */
 static const char *
 read_address(struct address *out, const char *address, int passive)
 {
     memset(out, 0, sizeof *out);
+    if (address_is_udp(address)) {
+        const char *fault = read_address(out, address + UDP_PREFIX, passive);
+        out->is_udp = 1;
+        return out->kind == ADDRESS_UNIX || address_is_udp(address + UDP_PREFIX)
+                   ? "is no address of UDP; write udp:host:port"
+                   : fault;
+    }
     if (strncmp(address, "unix:", 5) == 0)
         return read_unix(out, address + 5);
     if (strncmp(address, "fd:", 3) == 0)
@@ -111,7 +120,25 @@ read_address(struct address *out, const char *address, int passive)
 }
 
 int
+address_is_udp(const char *address)
+{
+    return strncmp(address, "udp:", UDP_PREFIX) == 0;
+}
+
+int
 address_parse(struct address *out, const char *address, int passive)
+{
+    const char *fault = read_address(out, address, passive);
+
+    if (fault == NULL && out->is_udp)
+        fault = "UDP is for tunnels: duet client, duet server and duet run";
+    if (fault != NULL)
+        return log_error(EXIT_USAGE, "%s: %s", printable_word(address), fault);
+    return address_parse_any(out, address, passive);
+}
+
+int
+address_parse_any(struct address *out, const char *address, int passive)
 {
     const char *fault = read_address(out, address, passive);
 
@@ -145,9 +172,10 @@ address_has_port_0(const char *address)
 }
 
 int
-address_resolve(struct addrinfo **list, const struct address *address, int passive, int timeout_ms)
+address_lookup(struct addrinfo **list, const struct address *address, int passive, int timeout_ms)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = passive ? AI_PASSIVE : 0};
+    struct addrinfo hints = {.ai_socktype = address->is_udp ? SOCK_DGRAM : SOCK_STREAM,
+                             .ai_flags = passive ? AI_PASSIVE : 0};
 
     /* A number needs no resolver. */
     hints.ai_flags |= AI_NUMERICHOST;
@@ -156,6 +184,14 @@ address_resolve(struct addrinfo **list, const struct address *address, int passi
     hints.ai_flags &= ~AI_NUMERICHOST;
     if (result == EAI_NONAME)
         result = name_lookup(list, address, &hints, timeout_ms);
+    return result;
+}
+
+int
+address_resolve(struct addrinfo **list, const struct address *address, int passive, int timeout_ms)
+{
+    int result = address_lookup(list, address, passive, timeout_ms);
+
     if (result == 0)
         return EXIT_DONE;
     if (result == NAME_LATE && interrupted())
@@ -163,8 +199,9 @@ address_resolve(struct addrinfo **list, const struct address *address, int passi
     if (result == NAME_LATE)
         return log_error(EXIT_CONNECT,
                          "%s: the resolver did not answer within %g s; check this machine's "
-                         "resolver, or give an address in numbers; --timeout waits longer",
-                         printable_word(address->host), timeout_ms / 1000.0);
+                         "resolver, or give an address in numbers%s",
+                         printable_word(address->host), timeout_ms / 1000.0,
+                         passive ? "" : "; --timeout waits longer");
     if (result == EAI_SERVICE)
         return log_error(EXIT_CONNECT,
                          "%s:%s: no service of this name here; give the port's number",

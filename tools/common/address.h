@@ -1,6 +1,7 @@
 /*
  * Addresses as text: host:port, [v6]:port, :port, unix:/path, unix:@name (abstract), fd:N and
- * systemd:NAME. dial.h connects to them, listen.h listens on them.
+ * systemd:NAME, and for tunnels udp: before all but unix:. dial.h connects to them, listen.h
+ * listens on them.
  */
 #ifndef DUET_TOOL_ADDRESS_H
 #define DUET_TOOL_ADDRESS_H
@@ -14,6 +15,7 @@ enum address_kind { ADDRESS_TCP, ADDRESS_UNIX, ADDRESS_FD, ADDRESS_SYSTEMD };
 
 struct address {
     enum address_kind kind;
+    int is_udp;     /* 1: it is one of UDP, or a socket of datagrams */
     char host[256]; /* of TCP; "" for any */
     char port[32];
     struct sockaddr_un un;
@@ -22,8 +24,14 @@ struct address {
     const char *name; /* of systemd's; within the text that was parsed */
 };
 
-/** Read an address; passive 1: it is to be listened on. Returns an exit code. */
+/** Is a text an address of UDP? */
+int address_is_udp(const char *address);
+
+/** Read an address of a stream; passive 1: it is to be listened on. Returns an exit code. */
 int address_parse(struct address *out, const char *address, int passive);
+
+/** The same, of UDP too. */
+int address_parse_any(struct address *out, const char *address, int passive);
 
 /** What is wrong with a tunnel's address, as a sentence; NULL: nothing that its text shows. Nothing
  * is printed. */
@@ -36,6 +44,10 @@ int address_has_port_0(const char *address);
  * freeaddrinfo() is the caller's. Returns an exit code. */
 int address_resolve(struct addrinfo **list, const struct address *address, int passive,
                     int timeout_ms);
+
+/** The same, printing nothing. Returns 0, or another number when there are none. */
+int address_lookup(struct addrinfo **list, const struct address *address, int passive,
+                   int timeout_ms);
 
 /** Name a socket's address in numbers, for a reader. */
 void address_name(char *out, size_t cap, const struct sockaddr_storage *address);

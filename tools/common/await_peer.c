@@ -22,17 +22,25 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PAUSE_MS = 100, ACCEPTS = 16, NAME = 160 };
+enum { PAUSE_MS = 100, ACCEPTS = 16, TRIED_AT_ONCE = 32, NAME = 160 };
 
 struct half_open {
     int fd;
     duet_channel *channel; /* NULL: the handshake failed */
     uint64_t since;        /* duet__os_now_ms() */
     int ended;             /* 1: it will send nothing more */
+    int waits;             /* 1: for the budget of trials, with what it sent unread */
+    unsigned trials;       /* charged to that */
     struct sockaddr_storage from;
 };
 
 static struct gate_log gate_log;
+
+static const struct sockaddr *
+source_of(const struct half_open *h)
+{
+    return (const struct sockaddr *)&h->from;
+}
 
 /* ---- The log ---- */
 
@@ -68,6 +76,7 @@ give_up(struct half_open *h, enum gate_end end)
         return;
     duet_channel_free(h->channel);
     h->channel = NULL;
+    h->waits = 0;
     if (!gate_may_log(&gate_log, duet__os_now_ms()))
         return;
     address_name(name, sizeof name, &h->from);
@@ -88,7 +97,7 @@ close_over(struct await_peer *wait)
         uint64_t age = now - entries[i].since;
         if (gate_is_over(entries[i].fd, age, wait->drain_ms, &entries[i].ended)) {
             give_up(&entries[i], GATE_TIMEOUT);
-            source_limit_give(&wait->sources, &entries[i].from);
+            source_limit_give(&wait->sources, source_of(&entries[i]));
             close(entries[i].fd);
             continue;
         }
@@ -108,7 +117,7 @@ poll_entries(struct pollfd *fds, const struct half_open *entries, unsigned count
         unsigned state = 0;
         if (entries[i].channel != NULL)
             state = duet_channel_state(entries[i].channel);
-        fds[i].fd = entries[i].ended ? -1 : entries[i].fd;
+        fds[i].fd = entries[i].ended || entries[i].waits ? -1 : entries[i].fd;
         fds[i].events = (short)(POLLIN | (state & DUET_WANT_WRITE ? POLLOUT : 0));
     }
 }
@@ -150,7 +159,7 @@ hand_over(struct await_peer *wait)
         return;
     }
     *copy = *wait;
-    copy->sources.tree = NULL; /* nothing is accepted any more */
+    copy->sources = (struct source_limit){0}; /* nothing is accepted any more */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the main thread's */
     if (pthread_create(&thread, NULL, silence_others, copy) == 0) {
@@ -187,7 +196,7 @@ choose_evicted(const struct await_peer *wait)
     for (unsigned i = 0; i < wait->count; i++) {
         struct half_open *h = &wait->entries[i];
         int offered = gate_offer(&choice, now - h->since, was_answered(h) ? wait->handshake_ms : 0,
-                                 source_limit_count(&wait->sources, &h->from));
+                                 source_limit_count(&wait->sources, source_of(h)));
         if (offered < 0)
             break;
         if (offered > 0)
@@ -204,7 +213,7 @@ evict(struct await_peer *wait, struct half_open *h)
 
     give_up(h, GATE_EVICTED);
     gate_drop(h->fd, &ended);
-    source_limit_give(&wait->sources, &h->from);
+    source_limit_give(&wait->sources, source_of(h));
     close(h->fd);
     memmove(h, h + 1, (--wait->count - at) * sizeof *h);
 }
@@ -215,13 +224,13 @@ add_half_open(struct await_peer *wait, int fd, const struct sockaddr_storage *fr
     struct half_open h = {.fd = fd, .since = duet__os_now_ms(), .from = *from};
 
     address_prepare(fd);
-    if (source_limit_take(&wait->sources, from, 0) == 0) {
+    if (source_limit_take(&wait->sources, source_of(&h), 0) == 0) {
         if (duet_channel_open(&h.channel, wait->config, wait->replay, wait->role, fd, fd) ==
             DUET_OK) {
             wait->entries[wait->count++] = h;
             return;
         }
-        source_limit_give(&wait->sources, from);
+        source_limit_give(&wait->sources, source_of(&h));
     }
     log_warning("no memory for another connection");
     close(fd);
@@ -253,15 +262,56 @@ accept_some(struct await_peer *wait, int listener)
     }
 }
 
+/* ---- The budget of trials ---- */
+
+/** Charge one with the trials of its first header. Returns 1; 0: it has to wait. */
+static int
+charge_trials(struct await_peer *wait, struct half_open *h)
+{
+    if (!trial_budget_take(&wait->trials, wait->trial_rate, wait->secrets, duet__os_now_ms()))
+        return 0;
+    h->trials = wait->secrets;
+    return 1;
+}
+
+/** The next of those that wait, or NULL. */
+static struct half_open *
+choose_next(const struct await_peer *wait)
+{
+    struct half_open *chosen = NULL;
+    struct trial_choice choice = {0};
+
+    for (unsigned i = 0; i < wait->count; i++)
+        if (wait->entries[i].waits &&
+            trial_offer(&choice, source_limit_count(&wait->sources, source_of(&wait->entries[i]))))
+            chosen = &wait->entries[i];
+    return chosen;
+}
+
+static void
+let_wait(struct await_peer *wait, struct half_open *h)
+{
+    h->waits = 1;
+    wait->trials_wait = 1;
+    if (wait->trials_logged)
+        return;
+    wait->trials_logged = 1;
+    log_warning("the limit trial-rate = %u is reached: further peers wait until their secret can "
+                "be looked for",
+                wait->trial_rate);
+}
+
 /** Go on with one's handshake, or drop what it sent. Returns 1 when it has authenticated. */
 static int
-serve_half_open(struct half_open *h)
+serve_half_open(struct await_peer *wait, struct half_open *h)
 {
     if (h->channel == NULL) {
         gate_drop(h->fd, &h->ended);
         return 0;
     }
     int result = duet_channel_handshake(h->channel, 0);
+    if (result == DUET_OK)
+        trial_budget_give(&wait->trials, h->trials);
     if (result == DUET_OK || result == DUET_AGAIN)
         return result == DUET_OK;
     log_failed(h, result);
@@ -272,13 +322,46 @@ serve_half_open(struct half_open *h)
 
 /* ---- Waiting ---- */
 
+/** Go on with those that waited for their trials. Returns the index of the peer, or -1. */
+static int
+serve_waiting(struct await_peer *wait)
+{
+    struct half_open *h = choose_next(wait);
+
+    for (int i = 0; i < TRIED_AT_ONCE && h != NULL && charge_trials(wait, h); i++) {
+        h->waits = 0;
+        if (serve_half_open(wait, h))
+            return (int)(h - wait->entries);
+        h = choose_next(wait);
+    }
+    wait->trials_wait = h != NULL;
+    return -1;
+}
+
+/** One has something to read, or can be written to. Returns 1 when it has authenticated. */
+static int
+serve_polled(struct await_peer *wait, struct half_open *h)
+{
+    int waits =
+        h->channel != NULL && h->trials == 0 && (wait->trials_wait || !charge_trials(wait, h));
+
+    if (waits)
+        let_wait(wait, h);
+    return waits ? 0 : serve_half_open(wait, h);
+}
+
 /** Poll everything once. Returns the index of the peer, or -1. */
 static int
 poll_once(struct await_peer *wait, struct pollfd *fds, int ms)
 {
     struct pollfd *listeners = fds + wait->count;
     unsigned count = wait->count;
+    int peer = wait->trials_wait ? serve_waiting(wait) : -1;
 
+    if (peer >= 0)
+        return peer;
+    if (wait->trials_wait && (ms < 0 || ms > GATE_STEP_MS))
+        ms = GATE_STEP_MS;
     poll_entries(fds, wait->entries, count);
     int paused = duet__os_now_ms() < wait->paused_until;
     for (unsigned i = 0; i < wait->listener.count; i++)
@@ -289,7 +372,7 @@ poll_once(struct await_peer *wait, struct pollfd *fds, int ms)
     if (poll(fds, count + wait->listener.count + 1, ms) <= 0)
         return -1;
     for (unsigned i = 0; i < count; i++)
-        if (fds[i].fd >= 0 && fds[i].revents != 0 && serve_half_open(&wait->entries[i]))
+        if (fds[i].fd >= 0 && fds[i].revents != 0 && serve_polled(wait, &wait->entries[i]))
             return (int)i;
     for (unsigned i = 0; i < wait->listener.count; i++)
         if (listeners[i].fd >= 0 && listeners[i].revents != 0)
@@ -329,7 +412,7 @@ await_next(struct await_peer *wait, duet_channel **channel, int *fd, int timeout
     }
     *channel = wait->entries[peer].channel;
     *fd = wait->entries[peer].fd;
-    source_limit_give(&wait->sources, &wait->entries[peer].from);
+    source_limit_give(&wait->sources, source_of(&wait->entries[peer]));
     memmove(&wait->entries[peer], &wait->entries[peer + 1],
             (--wait->count - (unsigned)peer) * sizeof *wait->entries);
     return EXIT_DONE;

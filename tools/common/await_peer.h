@@ -8,6 +8,7 @@
 
 #include "listen.h"
 #include "source_limit.h"
+#include "trial_budget.h"
 
 #include <duet/duet.h>
 #include <poll.h>
@@ -21,11 +22,16 @@ struct await_peer {
     uint32_t drain_ms;         /* drawn once by gate_draw() */
     unsigned most;             /* half-open connections at a time */
     unsigned handshake_ms;     /* that one is given once it was answered */
+    unsigned secrets;          /* of config */
+    unsigned trial_rate;       /* trials of them in a second for all that wait; 0: no limit */
     struct half_open *entries; /* these functions' own, as what follows; the oldest first */
     unsigned count;
     struct pollfd *fds;
     struct source_limit sources; /* of the entries */
-    uint64_t paused_until;       /* duet__os_now_ms(): nothing is accepted before */
+    struct trial_budget trials;
+    int trials_wait;       /* 1: some of them wait for that */
+    int trials_logged;     /* 1: that some did is logged */
+    uint64_t paused_until; /* duet__os_now_ms(): nothing is accepted before */
 };
 
 /** Begin, with an open listener; await_end() in any case. Returns an exit code. */

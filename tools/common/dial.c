@@ -9,6 +9,7 @@
 #include "log.h"
 #include "os/os.h"
 #include "os/socket.h"
+#include "stream_socket.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -56,14 +57,15 @@ bind_source(int fd, int family, const char *source)
 }
 
 int
-dial_begin_from(const char *source, const struct sockaddr *where, socklen_t size, int *error)
+dial_begin_by(const struct dial_way *way, const struct sockaddr *where, socklen_t size, int *error)
 {
-    int fd = duet__os_socket(where->sa_family, SOCK_STREAM, DUET__OS_NO_WAITS);
+    int fd = way->udp ? duet__os_socket(where->sa_family, SOCK_DGRAM, DUET__OS_NO_WAITS)
+                      : stream_socket(where->sa_family, way->mptcp);
 
     *error = errno;
     if (fd < 0)
         return -1;
-    *error = source != NULL ? bind_source(fd, where->sa_family, source) : 0;
+    *error = way->source != NULL ? bind_source(fd, where->sa_family, way->source) : 0;
     if (*error == 0)
         *error = connect(fd, where, size) == 0 ? 0 : errno;
     return fd;
@@ -72,7 +74,7 @@ dial_begin_from(const char *source, const struct sockaddr *where, socklen_t size
 int
 dial_begin(const struct sockaddr *where, socklen_t size, int *error)
 {
-    return dial_begin_from(NULL, where, size, error);
+    return dial_begin_by(&(struct dial_way){0}, where, size, error);
 }
 
 int

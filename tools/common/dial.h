@@ -16,8 +16,16 @@
  * EINPROGRESS when it is under way, or errno. */
 int dial_begin(const struct sockaddr *where, socklen_t size, int *error);
 
-/** The same from an address of this machine, or over an interface; NULL: the system's choice. */
-int dial_begin_from(const char *source, const struct sockaddr *where, socklen_t size, int *error);
+/** How to dial. All zero: as the system does. */
+struct dial_way {
+    const char *source; /* an address of this machine, or an interface; NULL: the system's choice */
+    int mptcp;          /* 1: by Multipath TCP, where the kernel has it */
+    int udp;            /* 1: a socket of UDP, which is connected at once */
+};
+
+/** The same in a way. */
+int dial_begin_by(const struct dial_way *way, const struct sockaddr *where, socklen_t size,
+                  int *error);
 
 /** What a connect(2) that was under way came to: 0, or errno. */
 int dial_error(int fd);

@@ -17,7 +17,7 @@
       "opens",                                                                                     \
       "compare secret id (duet key show), profile, pattern and identities at both "                \
       "ends; is it duet at all?")                                                                  \
-    X(INTEGRITY, 5, "integrity failure after authentication",                                      \
+    X(INTEGRITY, 5, "after authentication: an integrity failure or a violation of the protocol",   \
       "what was written is verified; find what alters the stream, then start again")               \
     X(TRUNCATED, 6, "truncated: the stream ended without CLOSE",                                   \
       "what was written is verified but not complete; start again, a transfer resumes")            \

@@ -9,6 +9,7 @@
 #include "interrupt.h"
 #include "keys.h"
 #include "log.h"
+#include "one_time.h"
 #include "proxy_route.h"
 
 #include "os/os.h"
@@ -51,6 +52,9 @@ check_ways(const struct options *o, const char *address)
         return log_error(EXIT_USAGE, "--proxy is for an end that dials HOST:PORT");
     if (o->listen && address == NULL)
         return log_error(EXIT_USAGE, "-l needs an address such as :4000");
+    if (o->files.one_time && (o->streams > 1 || o->keep))
+        return log_error(EXIT_USAGE, "--one-time is for one session: it does not go with %s",
+                         o->keep ? "--keep" : "--streams above 1");
     if (o->top && o->bottom)
         return log_error(EXIT_USAGE, "--top and --bottom exclude each other");
     return EXIT_DONE;
@@ -274,7 +278,8 @@ link_open_direct(struct link *link, const struct options *o)
                                    link->rfd, link->wfd);
 
     if (result != DUET_OK)
-        return log_error(exit_of(result), "the channel: %s", duet_explain(result)->sentence);
+        return log_error(result == DUET_E_MISUSE ? EXIT_KEY : exit_of(result), "the channel: %s",
+                         keys_no_channel(result));
     /* Its close must not show when the handshake failed, so the time is drawn now. */
     uint64_t since = duet__os_now_ms(), begin = duet__os_now_us();
     uint64_t silence = link->drain_ms;
@@ -302,9 +307,11 @@ open_listener(struct link *link, const struct options *o, const char *address)
                                 .role = link->role,
                                 .drain_ms = link->drain_ms,
                                 .most = o->connections,
-                                .handshake_ms = (unsigned)o->handshake_ms};
+                                .handshake_ms = (unsigned)o->handshake_ms,
+                                .secrets = (unsigned)link->facts.secret_count,
+                                .trial_rate = o->trial_rate};
     poll(NULL, 0, FLOOR_MS); /* the replay cache refuses what is as old as itself */
-    int code = listener_open(&wait->listener, address, LISTEN_ALONE, NULL);
+    int code = listener_open(&wait->listener, address, (struct listen_how){LISTEN_ALONE, 0}, NULL);
     if (code == EXIT_DONE)
         code = await_begin(wait);
     if (code != EXIT_DONE)
@@ -373,6 +380,16 @@ report_peer(const struct link *link)
                 pattern_names[info.pattern], info.hybrid ? " with ML-KEM-768" : "");
 }
 
+/** The peer has proven itself: its secret is used up before anything else is sent or taken. */
+static int
+use_up_secret(const struct link *link)
+{
+    duet_info info;
+
+    duet_channel_info(link->channel, &info);
+    return one_time_claim(&link->facts, info.secret_id);
+}
+
 int
 link_open(struct link *link, const struct options *o, const char *address)
 {
@@ -404,6 +421,8 @@ link_open(struct link *link, const struct options *o, const char *address)
     if (link->replay == NULL)
         return log_error(EXIT_LIMIT, "no memory for the replay cache");
     code = connect_wire(link, o, address);
+    if (code == EXIT_DONE && o->files.one_time)
+        code = use_up_secret(link);
     if (code == EXIT_DONE)
         report_peer(link);
     return code;

@@ -9,6 +9,7 @@
 #include "values.h"
 
 #include "os/socket.h"
+#include "stream_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +24,22 @@
 
 enum { BACKLOG = 4096, SYSTEMD_FIRST = 3 }; /* the system cuts the first to its own limit */
 
+enum { RELOAD_NAME_MS = 1000 }; /* open connections wait while a name is resolved */
+
 static int start_is_over; /* listener_end_start() was called */
+
+/** How long a name to listen on may take. */
+static int
+name_timeout(void)
+{
+    return start_is_over ? RELOAD_NAME_MS : -1;
+}
+
+int
+listener_lookup(struct addrinfo **list, const struct address *where)
+{
+    return address_lookup(list, where, 1, name_timeout());
+}
 
 /** A socket's file that nobody listens on is a dead listener's: remove it. */
 static void
@@ -95,10 +111,29 @@ port_of(const union any_address *address)
     return address->any.ss_family == AF_INET ? address->v4.sin_port : address->v6.sin6_port;
 }
 
+/** SOCK_STREAM, or SOCK_DGRAM: a socket of UDP. */
+static int
+type_of(int fd)
+{
+    int type = SOCK_STREAM;
+    socklen_t size = sizeof type;
+
+    (void)getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size);
+    return type;
+}
+
+/** A place to listen on: an address, and SOCK_STREAM or SOCK_DGRAM. */
+struct place {
+    const struct sockaddr *at;
+    socklen_t size;
+    int type;
+};
+
 /** 1 when the socket listens on this port; with_host: and on this address of it. */
 static int
-is_bound_to(int fd, const struct sockaddr *at, int with_host)
+is_bound_to(int fd, const struct place *place, int with_host)
 {
+    const struct sockaddr *at = place->at;
     union any_address bound, wanted;
     socklen_t size = sizeof bound;
     int v4 = at->sa_family == AF_INET;
@@ -108,7 +143,8 @@ is_bound_to(int fd, const struct sockaddr *at, int with_host)
     if (getsockname(fd, (struct sockaddr *)&bound, &size) != 0)
         return 0;
     memcpy(&wanted, at, v4 ? sizeof wanted.v4 : sizeof wanted.v6);
-    if (bound.any.ss_family != at->sa_family || port_of(&bound) != port_of(&wanted))
+    if (bound.any.ss_family != at->sa_family || port_of(&bound) != port_of(&wanted) ||
+        type_of(fd) != place->type)
         return 0;
     if (!with_host)
         return 1;
@@ -121,10 +157,10 @@ is_bound_to(int fd, const struct sockaddr *at, int with_host)
 
 /** The first of the sockets that is_bound_to() finds; -1: none. */
 static int
-find_bound(const int *fds, size_t count, const struct sockaddr *at, int with_host)
+find_bound(const int *fds, size_t count, const struct place *place, int with_host)
 {
     for (size_t i = 0; i < count; i++)
-        if (is_bound_to(fds[i], at, with_host))
+        if (is_bound_to(fds[i], place, with_host))
             return fds[i];
     return -1;
 }
@@ -135,21 +171,23 @@ share_port(int fd, int shared)
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shared, sizeof shared);
 }
 
-/** A socket that listens; -1 with errno. joins 1: where others that allow it listen too. */
+/** A socket that listens; -1 with errno. LISTEN_JOIN: where others that allow it listen too. */
 static int
-listen_on(const struct sockaddr *at, socklen_t size, int joins)
+listen_on(const struct place *place, struct listen_how how)
 {
-    int one = 1;
-    int fd = duet__os_socket(at->sa_family, SOCK_STREAM, DUET__OS_NO_WAITS);
+    int one = 1, is_stream = place->type == SOCK_STREAM;
+    int fd = is_stream ? stream_socket(place->at->sa_family, how.mptcp)
+                       : duet__os_socket(place->at->sa_family, SOCK_DGRAM, DUET__OS_NO_WAITS);
 
     if (fd < 0)
         return -1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (joins)
+    if (is_stream) /* with UDP another program could take the port */
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (how.mode == LISTEN_JOIN)
         share_port(fd, 1);
-    if (at->sa_family == AF_INET6)
+    if (place->at->sa_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-    if (bind(fd, at, size) == 0 && listen(fd, BACKLOG) == 0)
+    if (bind(fd, place->at, place->size) == 0 && (!is_stream || listen(fd, BACKLOG) == 0))
         return fd;
     int error = errno;
     close(fd);
@@ -160,12 +198,12 @@ listen_on(const struct sockaddr *at, socklen_t size, int joins)
 /** Listen beside held sockets of the same port whose addresses overlap, as 0.0.0.0 and 127.0.0.1
  * do. */
 static int
-listen_beside(const struct sockaddr *at, socklen_t size, const struct listen_held *held)
+listen_beside(const struct place *place, int mptcp, const struct listen_held *held)
 {
     for (size_t i = 0; i < held->count; i++)
-        if (is_bound_to(held->fds[i], at, 0))
+        if (is_bound_to(held->fds[i], place, 0))
             share_port(held->fds[i], 1);
-    return listen_on(at, size, 1);
+    return listen_on(place, (struct listen_how){LISTEN_JOIN, mptcp});
 }
 
 /** Listen on one address as the mode says; -1 with errno.
@@ -173,24 +211,23 @@ listen_beside(const struct sockaddr *at, socklen_t size, const struct listen_hel
  * The first of several processes binds a port alone and lets the others join afterwards, so that a
  * second service, which would do the same, is refused. */
 static int
-listen_as(const struct sockaddr *at, socklen_t size, enum listen_mode mode,
-          const struct listen_held *held)
+listen_as(const struct place *place, struct listen_how how, const struct listen_held *held)
 {
-    int same = find_bound(held->fds, held->count, at, 1);
+    int same = find_bound(held->fds, held->count, place, 1);
 
     if (same >= 0)
         return fcntl(same, F_DUPFD_CLOEXEC, 0);
-    int fd = listen_on(at, size, mode == LISTEN_JOIN);
-    int overlaps = fd < 0 && errno == EADDRINUSE && mode != LISTEN_JOIN &&
-                   find_bound(held->fds, held->count, at, 0) >= 0;
+    int fd = listen_on(place, how);
+    int overlaps = fd < 0 && errno == EADDRINUSE && how.mode != LISTEN_JOIN &&
+                   find_bound(held->fds, held->count, place, 0) >= 0;
     if (overlaps)
-        fd = listen_beside(at, size, held);
+        fd = listen_beside(place, how.mptcp, held);
     int error = errno;
     if (fd >= 0)
-        share_port(fd, mode != LISTEN_ALONE);
+        share_port(fd, how.mode != LISTEN_ALONE);
     for (size_t i = 0; i < held->count && overlaps; i++)
-        if (is_bound_to(held->fds[i], at, 0))
-            share_port(held->fds[i], mode != LISTEN_ALONE);
+        if (is_bound_to(held->fds[i], place, 0))
+            share_port(held->fds[i], how.mode != LISTEN_ALONE);
     errno = error;
     return fd;
 }
@@ -240,20 +277,22 @@ cannot_listen(struct listener *listener, const char *address, int error)
 }
 
 static int
-listen_tcp(struct listener *listener, const struct address *where, const char *address,
-           enum listen_mode mode, const struct listen_held *held)
+listen_port(struct listener *listener, const struct address *where, const char *address,
+            struct listen_how how, const struct listen_held *held)
 {
     struct addrinfo *list = NULL;
     int error = 0;
 
-    int code = address_resolve(&list, where, 1, -1);
+    int code = address_resolve(&list, where, 1, name_timeout());
     if (code != EXIT_DONE)
         return code;
     for (struct addrinfo *a = list; a != NULL && listener->count < LISTENERS_MOST; a = a->ai_next) {
+        const struct place place = {a->ai_addr, a->ai_addrlen,
+                                    where->is_udp ? SOCK_DGRAM : SOCK_STREAM};
         choose_port(a->ai_addr, listener);
-        if (find_bound(listener->fds, listener->count, a->ai_addr, 1) >= 0)
+        if (find_bound(listener->fds, listener->count, &place, 1) >= 0)
             continue; /* the resolver named it twice */
-        int fd = listen_as(a->ai_addr, a->ai_addrlen, mode, held);
+        int fd = listen_as(&place, how, held);
         if (fd >= 0)
             listener->fds[listener->count++] = fd;
         else if (error == 0 || errno == EADDRINUSE)
@@ -272,10 +311,11 @@ listener_join(struct listener *listener, const struct listener *other, const cha
     memset(listener, 0, sizeof *listener);
     for (unsigned i = 0; i < other->count; i++) {
         struct sockaddr_storage at = {0};
-        socklen_t size = sizeof at;
+        struct place place = {(const struct sockaddr *)&at, sizeof at, type_of(other->fds[i])};
         int fd = -1;
-        if (getsockname(other->fds[i], (struct sockaddr *)&at, &size) == 0)
-            fd = listen_on((const struct sockaddr *)&at, size, 1);
+        const struct listen_how how = {LISTEN_JOIN, duet__os_is_mptcp(other->fds[i])};
+        if (getsockname(other->fds[i], (struct sockaddr *)&at, &place.size) == 0)
+            fd = listen_on(&place, how);
         if (fd < 0)
             return cannot_listen(listener, address, errno);
         listener->fds[listener->count++] = fd;
@@ -312,14 +352,37 @@ listen_systemd(struct listener *listener, const char *name, const char *address)
                      printable(address));
 }
 
-/** Make sure that what was passed is a socket that listens: accept() would fail each time. */
+/** 1 when a socket is one of UDP with a port. */
 static int
-check_passed_socket(int fd, const char *address)
+is_bound_udp(int fd)
 {
-    int listens = 0;
+    union any_address at;
+    socklen_t size = sizeof at;
+
+    memset(&at, 0, sizeof at);
+    return type_of(fd) == SOCK_DGRAM && getsockname(fd, (struct sockaddr *)&at, &size) == 0 &&
+           (at.any.ss_family == AF_INET || at.any.ss_family == AF_INET6) && port_of(&at) != 0;
+}
+
+/** Make sure that what was passed is a socket that listens, or one of UDP where that is asked for:
+ * accept() and receiving would fail each time. */
+static int
+check_passed_socket(int fd, const char *address, int is_udp)
+{
+    int listens = 0, is_datagram = type_of(fd) == SOCK_DGRAM;
     socklen_t size = sizeof listens;
 
-    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || !listens)
+    if (is_udp && !is_bound_udp(fd))
+        return log_error(EXIT_CONNECT,
+                         "%s: is not a bound socket of UDP; see ListenDatagram= in "
+                         "systemd.socket(5)",
+                         printable(address));
+    if (is_datagram && !is_udp)
+        return log_error(EXIT_CONNECT,
+                         "%s: is a socket of datagrams; a tunnel takes one of UDP as "
+                         "udp:%s",
+                         printable(address), printable(address));
+    if (!is_udp && (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || !listens))
         return log_error(EXIT_CONNECT,
                          "%s: is not a listening socket; without -l it is the connection",
                          printable(address));
@@ -356,7 +419,7 @@ take_passed(struct listener *listener, const struct address *where, const char *
                 code = log_error(EXIT_USAGE, "%s: another address has this socket already",
                                  printable(address));
         if (code == EXIT_DONE)
-            code = check_passed_socket(listener->fds[i], address);
+            code = check_passed_socket(listener->fds[i], address, where->is_udp);
     }
     if (code != EXIT_DONE)
         listener->count = 0; /* they are not this listener's, so it must not close them */
@@ -364,8 +427,19 @@ take_passed(struct listener *listener, const struct address *where, const char *
 }
 
 int
-listener_open(struct listener *listener, const char *address, enum listen_mode mode,
+listener_open(struct listener *listener, const char *address, struct listen_how how,
               const struct listen_held *held)
+{
+    struct address where;
+
+    memset(listener, 0, sizeof *listener);
+    int code = address_parse(&where, address, 1);
+    return code == EXIT_DONE ? listener_open_any(listener, address, how, held) : code;
+}
+
+int
+listener_open_any(struct listener *listener, const char *address, struct listen_how how,
+                  const struct listen_held *held)
 {
     static const struct listen_held nothing;
     struct address where;
@@ -373,11 +447,11 @@ listener_open(struct listener *listener, const char *address, enum listen_mode m
     if (held == NULL)
         held = &nothing;
     memset(listener, 0, sizeof *listener);
-    int code = address_parse(&where, address, 1);
+    int code = address_parse_any(&where, address, 1);
     if (code != EXIT_DONE)
         return code;
     if (where.kind == ADDRESS_TCP)
-        return listen_tcp(listener, &where, address, mode, held);
+        return listen_port(listener, &where, address, how, held);
     if (where.kind == ADDRESS_UNIX)
         return listen_unix(listener, &where, address);
     return take_passed(listener, &where, address, held);

@@ -4,6 +4,8 @@
 #ifndef DUET_TOOL_LISTEN_H
 #define DUET_TOOL_LISTEN_H
 
+#include "address.h"
+
 #include <stddef.h>
 
 enum { LISTENERS_MOST = 8 }; /* sockets of one address: one for each family, or as systemd says */
@@ -27,15 +29,29 @@ struct listen_held {
     size_t count;
 };
 
-/** Listen. What is held (NULL: nothing) may have the same port: an equal address is taken over from
- * it, and one that overlaps is opened beside it. Returns an exit code; on failure nothing is open
- * that was not, and what was passed to this process is not closed. */
-int listener_open(struct listener *listener, const char *address, enum listen_mode mode,
+/** How to listen. */
+struct listen_how {
+    enum listen_mode mode;
+    int mptcp; /* 1: by Multipath TCP, where the kernel has it; TCP is accepted too */
+};
+
+/** Listen for streams. What is held (NULL: nothing) may have the same port: an equal address is
+ * taken over from it, and one that overlaps is opened beside it. Returns an exit code; on failure
+ * nothing is open that was not, and what was passed to this process is not closed. */
+int listener_open(struct listener *listener, const char *address, struct listen_how how,
                   const struct listen_held *held);
+
+/** The same, on an address of UDP too: its sockets have a port, and datagrams come without more. */
+int listener_open_any(struct listener *listener, const char *address, struct listen_how how,
+                      const struct listen_held *held);
 
 /** Open sockets of one's own on the ports of another listener, which was opened to be shared.
  * Returns an exit code. */
 int listener_join(struct listener *listener, const struct listener *other, const char *address);
+
+/** Find the addresses of a name to listen on: as long as it takes at the start, and for a second
+ * afterwards. As address_lookup(). */
+int listener_lookup(struct addrinfo **list, const struct address *where);
 
 /** The start is over. From now on the numbers of descriptors that were passed to this process may
  * belong to something else, so that no more of them are taken over. */

@@ -21,18 +21,18 @@ network_is_v4(const uint8_t address[NETWORK_ADDRESS])
 }
 
 int
-network_address(uint8_t out[NETWORK_ADDRESS], const struct sockaddr_storage *from)
+network_address(uint8_t out[NETWORK_ADDRESS], const struct sockaddr *from)
 {
     struct sockaddr_in in;
     struct sockaddr_in6 in6;
 
-    if (from->ss_family == AF_INET) {
+    if (from->sa_family == AF_INET) {
         memcpy(&in, from, sizeof in);
         memcpy(out, mapped, V4_AT);
         memcpy(out + V4_AT, &in.sin_addr, sizeof in.sin_addr);
         return 0;
     }
-    if (from->ss_family != AF_INET6)
+    if (from->sa_family != AF_INET6)
         return -1;
     memcpy(&in6, from, sizeof in6);
     memcpy(out, &in6.sin6_addr, NETWORK_ADDRESS);
@@ -82,9 +82,26 @@ network_is_loopback(const struct sockaddr_storage *address)
     static const uint8_t v6[NETWORK_ADDRESS] = {[NETWORK_ADDRESS - 1] = 1};
     uint8_t at[NETWORK_ADDRESS];
 
-    if (network_address(at, address) != 0)
+    if (network_address(at, (const struct sockaddr *)address) != 0)
         return address->ss_family == AF_UNIX;
     if (network_is_v4(at))
         return at[V4_AT] == LOOPBACK;
     return memcmp(at, v6, sizeof v6) == 0; /* public: an address */
+}
+
+int
+network_is_global(const uint8_t address[NETWORK_ADDRESS])
+{
+    static const char *const special[] = {
+        /* RFC 6890 and what followed it */
+        "0.0.0.0/8",     "10.0.0.0/8",      "100.64.0.0/10",  "127.0.0.0/8",    "169.254.0.0/16",
+        "172.16.0.0/12", "192.0.0.0/24",    "192.0.2.0/24",   "192.88.99.0/24", "192.168.0.0/16",
+        "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",    "2001::/23",
+        "2001:db8::/32", "2002::/16",       "3fff::/20"};
+    struct network network;
+
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++)
+        if (network_parse(&network, special[i]) == 0 && network_holds(&network, address))
+            return 0;
+    return network_is_v4(address) || (address[0] & 0xe0) == 0x20; /* 2000::/3 */
 }

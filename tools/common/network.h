@@ -24,12 +24,16 @@ int network_parse(struct network *network, const char *text);
 int network_holds(const struct network *network, const uint8_t address[NETWORK_ADDRESS]);
 
 /** Take a socket's address apart. Returns 0, or -1: it is none of IP. */
-int network_address(uint8_t out[NETWORK_ADDRESS], const struct sockaddr_storage *from);
+int network_address(uint8_t out[NETWORK_ADDRESS], const struct sockaddr *from);
 
 /** Is it an address of IPv4? Returns 1 or 0. */
 int network_is_v4(const uint8_t address[NETWORK_ADDRESS]);
 
 /** 1 for an address that does not leave this machine: a Unix socket's, or of loopback. */
 int network_is_loopback(const struct sockaddr_storage *address);
+
+/** 1 for an address of the public internet: none of this machine, of a private or a special
+ * network, or that has an address of IPv4 within it for a gateway. */
+int network_is_global(const uint8_t address[NETWORK_ADDRESS]);
 
 #endif

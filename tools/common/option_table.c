@@ -9,6 +9,7 @@
 #include "options.h"
 #include "proxy_route.h"
 #include "settings.h"
+#include "target_rule.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,8 @@ enum {
     STREAMS_MOST = 16,     /* as TRANSFER_STREAMS_MOST */
     REPLAY_MOST = 1 << 24, /* 2 GiB */
     POOL_MOST = 10000,
+    TRIALS_MOST = 1000000000, /* in a second */
+    REPLIES_MOST = 1000000,
     PROBE_TRIES_MOST = 10000,
     PROBE_PARALLEL_MOST = 1000,
     HEALTH_MOST_MS = 25000 /* below the time that a failure is remembered */
@@ -122,6 +125,8 @@ const struct option option_table[] = {
     {"size", 0, NUMBER(DUET_SECRET_LEAST, DUET_SECRET_MOST), FOR_KEYGEN, HEAD_OWN, COMMAND(size),
      NULL, "BYTES",
      "Size of the secret: even, 64 to 65536; default 1024. 64 is short enough to paste"},
+    {"count", 0, NUMBER(1, DUET_SECRETS_MOST), FOR_KEYGEN, HEAD_OWN, COMMAND(batch), NULL, "N",
+     "Make so many secrets, a file each, in the folder that -o names, for use with --one-time"},
     {"not-after", 0, TEXT, FOR_KEYGEN, HEAD_OWN, COMMAND(not_after), NULL, "YYYY-MM-DD",
      "The last day on which the secret may be used"},
     {"peer", 0, TEXT, FOR_KEYGEN, HEAD_OWN, COMMAND(peer), NULL, "NAME",
@@ -200,7 +205,8 @@ const struct option option_table[] = {
 
     {"side", 0, CHOICE(sides), 0, HEAD_OWN, TUNNEL(side), NULL, "client|server", NULL},
     {"listen", 0, LIST(listen_fault), FOR_TUNNEL, HEAD_OWN, TUNNEL(listen), NULL, "ADDRESS",
-     "Accept connections here, such as :4000 or 127.0.0.1:8080; may be repeated"},
+     "Accept connections here, such as :4000 or 127.0.0.1:8080, or datagrams at udp:127.0.0.1:53; "
+     "may be repeated"},
     {"socket-mode", 0, TEXT, FOR_TUNNEL, HEAD_OWN, TUNNEL(socket_mode), NULL, "MODE",
      "Mode of a Unix socket that it listens on, such as 660; default by the umask"},
     {"socket-owner", 0, TEXT, FOR_TUNNEL, HEAD_OWN, TUNNEL(socket_owner), NULL, "USER",
@@ -212,6 +218,12 @@ const struct option option_table[] = {
 
     {"balance", 0, CHOICE(balances), FOR_TUNNEL, HEAD_OWN, TUNNEL(balance), "first",
      "first|least-connections", "Which of several targets is tried first"},
+    {"socks", 0, FLAG, FOR_CLIENT, HEAD_OWN, TUNNEL(socks), NULL, NULL,
+     "Serve SOCKS5: a program asks for its target, which the server must allow"},
+    {"allow-target", 0, LIST(target_rule_fault), FOR_SERVER, HEAD_OWN, TUNNEL(allow_targets), NULL,
+     "HOST[:PORT[-PORT]]",
+     "In the place of --target: a name, *.NAME or network that clients with --socks may ask for; "
+     "may be repeated"},
     {"health-interval", 0, OPTION_SECONDS_OR_NEVER, 100, HEALTH_MOST_MS, NULL, NULL, FOR_SERVER,
      HEAD_OWN, TUNNEL(health_ms), "never", "SECONDS|never",
      "Connect to each target so often, and try those that do not answer last"},
@@ -226,6 +238,10 @@ const struct option option_table[] = {
 
     {"key", 'k', PATHS, FOR_KEYED, HEAD_KEYS, BOTH(files.keys), NULL, "FILE",
      "The file with the shared secret; a listener takes several, or folders of them"},
+    {"one-time", 0, FLAG, FOR_PIPE | FOR_SEND | FOR_RECV, HEAD_KEYS, COMMAND(files.one_time), NULL,
+     NULL,
+     "The secret is for one session: destroy its file once the peer has authenticated. -k may be a "
+     "folder of secrets at either end"},
     {"identity", 'i', PATH, FOR_KEYED, HEAD_KEYS, BOTH(files.identity), NULL, "FILE",
      "The file with this end's identity (private key)"},
     {"passphrase-fd", 0, OPTION_TEXT, 0, 0, NULL, descriptor_fault,
@@ -288,12 +304,18 @@ const struct option option_table[] = {
      "End a connection whose plain side takes nothing for this long, though there is something"},
     {"max-age", 0, UP_TO(DAY_MS / 2 * UINT64_C(30)), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(age_ms),
      "never", "SECONDS", "End a connection that is this old"},
+    {"udp-timeout", 0, SECONDS(100, DAY_MS), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(udp_ms), "60",
+     "SECONDS", "End a flow of UDP on which no datagram comes for this long"},
+    {"udp-replies", 0, NUMBER(0, REPLIES_MOST), FOR_CLIENT, HEAD_CONNECTION, TUNNEL(udp_replies),
+     "0", "N", "End a flow of UDP after so many replies to each datagram, such as 1 for DNS"},
     {"dial-on", 0, CHOICE(dial_times), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(dial_on), "connect",
      "connect|data", "When a client dials: at once, or when a program sends its first byte"},
     {"withdraw", 0, CHOICE(withdrawals), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(withdraw), "keep",
      "keep|cut", "Open connections whose key or identity a reload withdrew"},
     {"bind", 0, TEXT, FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(bind), NULL, "ADDRESS|INTERFACE",
      "Dial from this address of this machine, or over this interface"},
+    {"mptcp", 0, FLAG, FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(mptcp), NULL, NULL,
+     "Multipath TCP between the ends, where the kernel has it: a link may go down"},
     {"allow", 0, LIST(network_fault), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(allow), NULL, "NETWORK",
      "Networks from which connections are taken; default all; may be repeated"},
     {"deny", 0, LIST(network_fault), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(deny), NULL, "NETWORK",
@@ -319,9 +341,15 @@ const struct option option_table[] = {
     {"max-from-source", 0, NUMBER(0, CONNECTIONS_MOST), FOR_TUNNEL, HEAD_CONNECTION,
      TUNNEL(most_from_source), "0", "N",
      "Rate limit: connections at a time from one IPv4 address or IPv6 /64; 0: no limit"},
+    {"max-from-secret", 0, NUMBER(0, CONNECTIONS_MOST), FOR_SERVER, HEAD_CONNECTION,
+     TUNNEL(most_from_secret), "0", "N",
+     "Connections at a time with one shared secret, in each worker; 0: no limit"},
     {"max-half-open", 0, NUMBER(1, CONNECTIONS_MOST), FOR_TUNNEL, HEAD_CONNECTION,
      TUNNEL(most_half_open), "1024", "N",
      "Connections at a time that are not authenticated yet, beside --max-connections"},
+    {"trial-rate", 0, NUMBER(0, TRIALS_MOST), FOR_CHANNEL | FOR_TUNNEL, HEAD_CONNECTION,
+     BOTH(trial_rate), "200000", "N",
+     "Secrets that a listener tries in a second for unauthenticated peers; 0: no limit"},
     {"max-strangers", 0, NUMBER(1, CONNECTIONS_MOST), FOR_TUNNEL, HEAD_CONNECTION,
      TUNNEL(most_half_open), NULL, "N", NULL},
     {"proxy-protocol", 0, CHOICE(proxies), FOR_TUNNEL, HEAD_CONNECTION, TUNNEL(proxy), "none",
@@ -350,6 +378,10 @@ const struct option option_table[] = {
      "Write metrics here in the Prometheus text format"},
     {"metrics-interval", 0, SECONDS(100, DAY_MS), FOR_TUNNEL, HEAD_SERVICE, PROCESS(metrics_ms),
      "15", "SECONDS", "How often the metrics file is written"},
+    {"http", 0, LIST(listen_fault), FOR_TUNNEL, HEAD_SERVICE, PROCESS(http.listen), NULL, "ADDRESS",
+     "Answer HTTP for monitoring here: /metrics, /healthz, /readyz; may be repeated"},
+    {"unsafe-http", 0, FLAG, FOR_TUNNEL, HEAD_SERVICE, PROCESS(http.unsafe_listen), NULL, NULL,
+     "Let other machines reach that address"},
     {"shutdown-timeout", 0, SECONDS(0, DAY_MS), FOR_TUNNEL, HEAD_SERVICE, PROCESS(drain_ms), "30",
      "SECONDS", "Graceful shutdown: how long open connections may continue"},
 

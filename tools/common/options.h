@@ -29,6 +29,7 @@ struct options {
     uint32_t drain_least_ms, drain_most_ms; /* adjacent, as OPTION_RANGE wants */
     uint32_t linger_least_ms, linger_most_ms;
     unsigned connections;
+    unsigned trial_rate;  /* trials of secrets in a second; 0: no limit */
     unsigned replay_size; /* nonces in the replay cache */
     /* output */
     unsigned json, progress; /* progress: enum progress_style */
@@ -37,7 +38,7 @@ struct options {
     char *passphrase_fd;
     char *not_after, *peer;
     char *name;
-    unsigned force, count, check;
+    unsigned force, count, batch, check;
     /* transfers */
     struct strlist excludes, includes, exclude_files; /* in their order by options_given() */
     unsigned list, follow, no_perms, checksum, retry, keep, update, keep_both, hidden;

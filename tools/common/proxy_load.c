@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /** Where the address begins in a URL; NULL: it is no proxy's. */
 static const char *
@@ -65,10 +64,9 @@ take_line(char out[ROUTE_WORD], const char *at, const char *end)
 static int
 load_credentials(struct proxy_route *route, const char *path)
 {
-    struct stat status;
     struct text text;
 
-    int code = text_read(&text, path, EXIT_KEY);
+    int code = text_read(&text, path, TEXT_PRIVATE, EXIT_KEY);
     if (code != EXIT_DONE)
         return code;
     const char *end = text.at + text.size;
@@ -81,9 +79,6 @@ load_credentials(struct proxy_route *route, const char *path)
     else if (strchr(route->user, ':') != NULL && route->kind == ROUTE_HTTP)
         code = log_error(EXIT_KEY, "%s: a user's name for an HTTP proxy holds no colon",
                          printable(path));
-    else if (stat(path, &status) == 0 && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0 &&
-             getenv("CREDENTIALS_DIRECTORY") == NULL)
-        code = log_error(EXIT_KEY, "%s: can be read by others; chmod 600 it", printable(path));
     text_free(&text);
     return code;
 }

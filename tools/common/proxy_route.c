@@ -7,6 +7,7 @@
 #include "proxy_route.h"
 
 #include "address.h"
+#include "base/base64.h"
 #include "interrupt.h"
 #include "log.h"
 #include "os/os.h"
@@ -104,35 +105,17 @@ write_request(struct route_dialogue *d)
     put_byte(d, port & 255);
 }
 
-/** A digit of base64, without a branch or an index that depends on it. */
-static int
-base64_digit(int value)
-{
-    int digit = value + 'A';
-
-    digit += ((25 - value) >> 8) & 6; /* beyond Z */
-    digit -= ((51 - value) >> 8) & 75;
-    digit -= ((61 - value) >> 8) & 15;
-    digit += ((62 - value) >> 8) & 3;
-    return digit;
-}
-
 /** Basic authentication (RFC 7617). */
 static void
 write_basic(struct route_dialogue *d)
 {
     static const char name[] = "Proxy-Authorization: Basic ";
-    char pair[2 * ROUTE_WORD + 2] = {0};
+    char pair[2 * ROUTE_WORD];
     size_t size = (size_t)snprintf(pair, sizeof pair, "%s:%s", d->route->user, d->route->password);
 
     put_bytes(d, name, sizeof name - 1);
-    for (size_t i = 0; i < size; i += 3) {
-        const uint8_t *three = (const uint8_t *)pair + i;
-        unsigned bits = (unsigned)three[0] << 16 | (unsigned)three[1] << 8 | three[2];
-        for (size_t digit = 0; digit < 4; digit++)
-            put_byte(d, i + digit > size ? '='
-                                         : (unsigned)base64_digit(bits >> (18 - 6 * digit) & 63));
-    }
+    duet__base64_encode((char *)d->out + d->out_size, (const uint8_t *)pair, size);
+    d->out_size += DUET__BASE64_SIZE(size);
     put_bytes(d, "\r\n", 2);
     duet_wipe(pair, sizeof pair);
 }
@@ -184,6 +167,9 @@ method_read(struct route_dialogue *d)
         write_login(d);
         return route_go(d, READS_LOGIN, 2);
     }
+    if (d->in[1] != NO_LOGIN && d->route->user[0] != 0)
+        return route_failed(d, "the proxy takes no login by user and password, which proxy-auth "
+                               "gives; does it want another kind?");
     if (d->in[1] != NO_LOGIN)
         return route_failed(d, "the proxy asks for a login; name its file with proxy-auth");
     write_request(d);
@@ -194,7 +180,7 @@ static enum route_result
 login_read(struct route_dialogue *d)
 {
     if (d->in[1] != 0)
-        return route_failed(d, "the proxy refuses the name or the password of proxy-auth");
+        return route_failed(d, "the proxy refuses the user or the password of proxy-auth");
     write_request(d);
     return route_go(d, READS_HEAD, 5);
 }
@@ -238,6 +224,14 @@ read_status(const char *line, unsigned *status, const char **words)
     return 0;
 }
 
+/** What to do where the proxy asks for a login. */
+static const char *
+login_advice(const struct route_dialogue *d)
+{
+    return d->route->user[0] != 0 ? ": it refuses the user or the password of proxy-auth"
+                                  : "; name the file with its login with proxy-auth";
+}
+
 /** Does the reply end here? It is read one byte at a time. */
 static enum route_result
 http_read(struct route_dialogue *d)
@@ -260,7 +254,7 @@ http_read(struct route_dialogue *d)
     }
     snprintf(word, sizeof word, "%.*s", (int)strcspn(words, "\r\n"), words);
     return route_failed(d, "the proxy answers %u%s%s", status, printable(word),
-                        status == 407 ? "; name its file with proxy-auth" : "");
+                        status == 407 ? login_advice(d) : "");
 }
 
 /** Act on a reply that is here. */

@@ -62,15 +62,26 @@ add_tunnel(json_t *tunnels, json_t *line)
     return 0;
 }
 
+/** Print a list's words with commas between. Returns how many there are. */
+static size_t
+show_words(const json_t *tunnel, const char *name, const char *before)
+{
+    const json_t *list = json_object_get(tunnel, name);
+
+    for (size_t i = 0; i < json_array_size(list); i++)
+        printf("%s%s", i > 0 ? "," : before, printable(json_string_value(json_array_get(list, i))));
+    return json_array_size(list);
+}
+
 static void
 show_tunnels(json_t *tunnels)
 {
     const char *name;
     json_t *t;
 
-    printf("%-16s %-6s %9s %9s %9s %9s %9s %9s %15s %14s %14s %s\n", "TUNNEL", "SIDE", "OPEN",
+    printf("%-16s %-6s %9s %9s %9s %9s %9s %9s %15s %14s %14s %s %s\n", "TUNNEL", "SIDE", "OPEN",
            "HALF-OPEN", "ACCEPTED", "FAILED", "REFUSED", "UNREACHED", "UNAUTHENTICATED", "BYTES-IN",
-           "BYTES-OUT", "LISTENS-ON");
+           "BYTES-OUT", "LISTENS-ON", "TARGET");
     json_object_foreach(tunnels, name, t)
     {
         printf("%-16s %-6s %9llu %9llu %9llu %9llu %9llu %9llu %15llu %14llu %14llu ",
@@ -78,10 +89,11 @@ show_tunnels(json_t *tunnels)
                number_of(t, "accepted"), number_of(t, "failed"), number_of(t, "refused"),
                number_of(t, "unreached"), number_of(t, "strangers"), number_of(t, "bytes_in"),
                number_of(t, "bytes_out"));
-        json_t *bound = json_object_get(t, "bound");
-        for (size_t i = 0; i < json_array_size(bound); i++)
-            printf("%s%s", i > 0 ? "," : "",
-                   printable(json_string_value(json_array_get(bound, i))));
+        if (show_words(t, "bound", "") == 0)
+            putchar('-');
+        if (show_words(t, "target", " ") == 0 &&
+            show_words(t, "allow_target", " by request: ") == 0)
+            fputs(" -", stdout);
         putchar('\n');
     }
 }

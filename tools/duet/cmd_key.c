@@ -209,7 +209,7 @@ static int
 show_file(const char *path)
 {
     struct text text;
-    int code = text_read(&text, path, EXIT_KEY);
+    int code = text_read(&text, path, TEXT_SHOWN, EXIT_KEY);
 
     if (code == EXIT_DONE)
         code = show_text(&text, path);

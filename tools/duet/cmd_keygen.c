@@ -7,6 +7,7 @@
 
 #include <duet/duet.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #define PLAIN_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/+"
 
 enum { TEXT_MOST = 128 * 1024 }; /* bytes: a secret of 64 KiB takes 93,000 */
+enum { ID_TEXT = 2 * DUET_SECRET_ID_SIZE + 1 };
 
 static int
 write_all(int fd, const char *text, size_t size)
@@ -181,13 +183,12 @@ parse_day(int64_t *end_of_day, const char *day)
     return EXIT_DONE;
 }
 
+/** A secret as the options want it, and its id as text. Returns an exit code. */
 static int
-make_secret(const struct options *o)
+new_secret(duet_key **key, char id[ID_TEXT], const struct options *o)
 {
     size_t size = o->size != 0 ? o->size : DUET_SECRET_DEFAULT;
-    char id[2 * DUET_SECRET_ID_SIZE + 1];
     int64_t not_after = 0;
-    duet_key *key;
 
     if (o->peer != NULL)
         return log_error(EXIT_USAGE, "keygen: --peer is for identities; add --identity");
@@ -196,28 +197,89 @@ make_secret(const struct options *o)
     int code = o->not_after != NULL ? parse_day(&not_after, o->not_after) : EXIT_DONE;
     if (code != EXIT_DONE)
         return code;
-    int result = duet_key_new(&key, DUET_KIND_SECRET, NULL, size, not_after);
+    int result = duet_key_new(key, DUET_KIND_SECRET, NULL, size, not_after);
     if (result == DUET_E_MISUSE)
         return log_error(EXIT_USAGE, "--not-after %s: is too far away", o->not_after);
     if (result != DUET_OK)
         return not_made(result);
-    to_hex(id, duet_key_id(key), DUET_SECRET_ID_SIZE);
+    to_hex(id, duet_key_id(*key), DUET_SECRET_ID_SIZE);
+    return EXIT_DONE;
+}
+
+static int
+make_secret(const struct options *o)
+{
+    char id[ID_TEXT];
+    duet_key *key = NULL;
+    int code = new_secret(&key, id, o);
+
+    if (code != EXIT_DONE)
+        return code;
     code = write_key(o, key, id);
     duet_key_free(key);
+    return code;
+}
+
+/** Make a secret in the folder, called by its id. Returns an exit code. */
+static int
+make_one_of(const struct options *o)
+{
+    char id[ID_TEXT], path[PATH_MAX];
+    duet_key *key = NULL;
+    int code = new_secret(&key, id, o);
+
+    if (code != EXIT_DONE)
+        return code;
+    int size = snprintf(path, sizeof path, "%s/%s.key", o->out, id);
+    code = size >= 0 && (size_t)size < sizeof path
+               ? key_write(o, key, path)
+               : log_error(EXIT_LOCAL, "%s: the name is too long", printable(o->out));
+    if (code == EXIT_DONE)
+        puts(id);
+    duet_key_free(key);
+    return code;
+}
+
+/** --count: many secrets in a folder. Returns an exit code. */
+static int
+make_batch(const struct options *o)
+{
+    struct stat status;
+    int code = EXIT_DONE;
+
+    if (o->out == NULL || strcmp(o->out, "-") == 0 || o->passphrase)
+        return log_error(EXIT_USAGE, o->passphrase
+                                         ? "keygen: --count and --passphrase exclude each other"
+                                         : "keygen: --count needs the folder for the files: -o");
+    if (mkdir(o->out, 0700) != 0 &&
+        (errno != EEXIST || stat(o->out, &status) != 0 || !S_ISDIR(status.st_mode)))
+        return log_error(EXIT_LOCAL, "%s: %s; -o names a folder with --count", printable(o->out),
+                         errno_text());
+    for (unsigned i = 0; i < o->batch && code == EXIT_DONE; i++)
+        code = make_one_of(o);
+    code = finish_output(code);
+    if (code == EXIT_DONE && log_level >= 0 && o->out[strspn(o->out, PLAIN_LETTERS)] == 0)
+        fprintf(stderr,
+                "The other end needs the same folder. Copy it over ssh:\n    scp -pr %s "
+                "HOST:\n",
+                o->out);
     return code;
 }
 
 static int
 keygen_run(struct options *o)
 {
-    return o->make_identity ? make_identity(o) : make_secret(o);
+    if (o->make_identity)
+        return o->batch == 0 ? make_identity(o)
+                             : log_error(EXIT_USAGE, "keygen: --count is for secrets");
+    return o->batch == 0 ? make_secret(o) : make_batch(o);
 }
 
 const struct command cmd_keygen = {
     .name = "keygen",
     .user = FOR_KEYGEN,
-    .usage = "[-o FILE [--passphrase]] [--size BYTES] [--not-after DATE] | --identity [-o FILE "
-             "[--passphrase]] [--peer NAME]",
+    .usage = "[-o FILE [--passphrase] | -o FOLDER --count N] [--size BYTES] [--not-after DATE] | "
+             "--identity [-o FILE [--passphrase]] [--peer NAME]",
     .about = "Make a shared secret for two ends, or an identity for one end.",
     .notes =
         "Both ends of a channel need the same secret. Copy its file over ssh, with one of:\n"

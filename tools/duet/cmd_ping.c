@@ -14,7 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 5000, PAUSE_MS = 200 };
+enum { WAIT_MS = 5000, PAUSE_MS = 200, END_MS = 1000 };
+
+static uint8_t dropped[1 << 20]; /* room for the largest frame that this side accepts */
 
 struct ping {
     struct link link;
@@ -119,7 +121,6 @@ tell_trips(struct ping *p)
 static int
 await_pong(struct link *link, int timeout_ms)
 {
-    static uint8_t dropped[1 << 20]; /* room for the largest frame that this side accepts */
     duet_session *session = duet_channel_session(link->channel);
     uint64_t end = duet__os_now_ms() + (unsigned)timeout_ms;
     duet_info info;
@@ -187,6 +188,22 @@ go_to_and_fro(struct ping *p, unsigned count)
     return result == DUET_OK || result == DUET_CLOSED ? EXIT_DONE : link_fail(&p->link, result);
 }
 
+/** Take what the peer still sends, such as the greeting of a service that speaks first, until its
+ * end: closed with bytes unread, the connection would be reset, and its end a cut there. */
+static void
+take_rest(struct link *link)
+{
+    uint64_t end = duet__os_now_ms() + END_MS, now = end - END_MS;
+    int result = DUET_OK;
+    size_t got;
+
+    while ((result == DUET_OK || result == DUET_AGAIN) && now < end && !interrupted()) {
+        result =
+            duet_channel_recv(link->channel, dropped, sizeof dropped, &got, 1, (int)(end - now));
+        now = duet__os_now_ms();
+    }
+}
+
 static int
 close_duly(struct ping *p)
 {
@@ -203,6 +220,7 @@ close_duly(struct ping *p)
     ping_field(p, "closed", result == DUET_OK ? "true" : "false");
     if (result != DUET_OK)
         return link_fail(&p->link, result);
+    take_rest(&p->link);
     ping_line(p, "close         done\n");
     return EXIT_DONE;
 }

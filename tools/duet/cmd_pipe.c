@@ -26,6 +26,8 @@
 enum { OUTGOING = 256 * 1024, INCOMING = 256 * 1024 };
 enum { POLLED = 5 };
 
+enum { HANGUP_MS = 1000 }; /* for the rest of the input, after SIGHUP */
+
 /** Bytes on their way, and where they go to or come from. */
 struct flow {
     uint8_t *bytes;
@@ -46,9 +48,11 @@ struct pump {
     int tx_done;         /* our CLOSE is with the kernel */
     int rx_done;         /* the peer's CLOSE has come */
     int more;            /* 1: the channel may hold more, the peer's CLOSE for one */
+    int message;         /* 1: the peer has begun a message, which has no place in a stream */
     int fatal;           /* the result that ended the channel; 0: none */
     int moved;           /* 1: this turn did something */
     uint64_t last;       /* when something moved */
+    uint64_t hung_ms;    /* when SIGHUP came; 0: it did not */
 };
 
 /* ---- The plain side ---- */
@@ -194,12 +198,6 @@ report_result(struct pump *pump, int result)
 {
     if (result == DUET_OK || result == DUET_AGAIN || result == DUET_CLOSED)
         return EXIT_DONE;
-    if (result == DUET_E_CODE) {
-        int code = log_error(EXIT_FAILED,
-                             "the peer sends messages where a stream is meant: is it duet pipe?");
-        link_linger(pump->link); /* the header may be an attacker's */
-        return code;
-    }
     pump->fatal = result;
     return exit_of(result);
 }
@@ -237,12 +235,37 @@ send_input(struct pump *pump)
     return report_result(pump, result);
 }
 
+/** Take the message to its end, in the output's empty buffer, and write nothing: a message that is
+ * altered or cut is called that, not the wrong kind of peer. */
+static int
+receive_message(struct pump *pump)
+{
+    uint32_t code;
+    size_t got;
+    int result =
+        duet_channel_recv_message(pump->link->channel, &code, pump->out.bytes, INCOMING, &got, 0);
+
+    pump->more = result == DUET_OK;
+    pump->moved |= pump->more;
+    if (result != DUET_OK || code == DUET_CODE_MORE)
+        return report_result(pump, result);
+    int failed =
+        log_error(EXIT_FAILED, "the peer sends messages where a stream is meant: is it duet pipe?");
+    link_linger(pump->link);
+    return failed;
+}
+
 static int
 receive_output(struct pump *pump)
 {
     struct flow *out = &pump->out;
     int result = duet_channel_recv(pump->link->channel, out->bytes, INCOMING, &out->size, 1, 0);
 
+    if (result == DUET_E_CODE) {
+        pump->message = 1;
+        pump->more = 1;
+        return EXIT_DONE;
+    }
     out->at = 0;
     pump->more = result == DUET_OK;
     pump->moved |= out->size > 0 || result == DUET_CLOSED;
@@ -279,14 +302,32 @@ set_polled(const struct pump *pump, struct pollfd fds[POLLED])
 {
     unsigned state = duet_channel_state(pump->link->channel);
     int reading = !pump->in_done && !flow_pending(&pump->in);
-    int receiving = !pump->rx_done && !flow_pending(&pump->out);
+    int receiving = !pump->rx_done && !flow_pending(&pump->out) && pump->hung_ms == 0;
     int sending = pump->flushing || state & DUET_WANT_WRITE;
 
     fds[0] = (struct pollfd){.fd = reading ? pump->in.fd : -1, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = flow_pending(&pump->out) ? pump->out.fd : -1, .events = POLLOUT};
     fds[2] = (struct pollfd){.fd = receiving ? pump->link->rfd : -1, .events = POLLIN};
     fds[3] = (struct pollfd){.fd = sending ? pump->link->wfd : -1, .events = POLLOUT};
-    fds[4] = (struct pollfd){.fd = interrupt_fd(), .events = POLLIN};
+    fds[4] = (struct pollfd){.fd = pump->hung_ms == 0 ? interrupt_fd() : -1, .events = POLLIN};
+}
+
+/** A program that ends hangs up what it ran, as ssh does its ProxyCommand, right after its last
+ * bytes: these and the input's end still go to the peer, which would be cut short otherwise.
+ * Returns the milliseconds that are left for it; 0: it is done, or another signal came. */
+static int
+hangup_left(struct pump *pump)
+{
+    uint64_t now = duet__os_now_ms();
+
+    if (interrupted() != SIGHUP || isatty(pump->in.fd) || (pump->tx_done && !pump->flushing))
+        return 0;
+    if (pump->hung_ms == 0) {
+        pump->hung_ms = now;
+        pump->out.at = pump->out.size = 0; /* nobody reads it any more */
+        pump->more = 0;
+    }
+    return now < pump->hung_ms + HANGUP_MS ? (int)(pump->hung_ms + HANGUP_MS - now) : 0;
 }
 
 static int
@@ -301,7 +342,7 @@ work_once(struct pump *pump, const struct pollfd fds[POLLED])
     if (code == EXIT_DONE && (fds[0].revents != 0 || fds[3].revents != 0))
         code = send_input(pump);
     if (code == EXIT_DONE && (fds[2].revents != 0 || (pump->more && !flow_pending(&pump->out))))
-        code = receive_output(pump);
+        code = pump->message ? receive_message(pump) : receive_output(pump);
     if (code == EXIT_DONE && flow_pending(&pump->out) && fds[1].fd < 0)
         code = write_output(pump);
     return code == EXIT_DONE ? close_output(pump) : code;
@@ -310,14 +351,18 @@ work_once(struct pump *pump, const struct pollfd fds[POLLED])
 static int
 wait_for_work(struct pump *pump, struct pollfd fds[POLLED])
 {
-    int timeout = -1;
+    int timeout = -1, left = 0;
 
+    if (interrupted() && (left = hangup_left(pump)) == 0)
+        return EXIT_INTERRUPTED;
     if (pump->options->idle_ms >= 0) {
         uint64_t idle = duet__os_now_ms() - pump->last;
         if (idle >= (uint64_t)pump->options->idle_ms)
             return too_idle(pump);
         timeout = pump->options->idle_ms - (int)idle;
     }
+    if (left > 0 && (timeout < 0 || left < timeout))
+        timeout = left;
     if (pump->more && !flow_pending(&pump->out))
         timeout = 0;
     if (poll(fds, POLLED, timeout) < 0) {
@@ -325,7 +370,7 @@ wait_for_work(struct pump *pump, struct pollfd fds[POLLED])
             return log_error(EXIT_FAILED, "poll: %s", errno_text());
         fds[0].revents = fds[1].revents = fds[2].revents = fds[3].revents = 0;
     }
-    return interrupted() ? EXIT_INTERRUPTED : EXIT_DONE;
+    return interrupted() && hangup_left(pump) == 0 ? EXIT_INTERRUPTED : EXIT_DONE;
 }
 
 static int

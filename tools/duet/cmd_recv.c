@@ -34,7 +34,7 @@ recv_once(void *context, const char *address)
                               .xattrs = o->xattrs,
                               .most_bytes = o->most_bytes,
                               .most_files = o->most_files,
-                              .most_open = open_files_most(),
+                              .most_open = open_files_most(o->streams),
                               .on_settled = receiver_on_settled,
                               .is_stopped = receiver_is_stopped,
                               .context = r};
@@ -70,7 +70,9 @@ recv_run(struct options *o)
     if (o->streams > 1 && o->proxy_url != NULL)
         return log_error(EXIT_USAGE, "--streams does not go with --proxy");
     if (o->streams == 0)
-        o->streams = o->stdio || o->exec != NULL || o->proxy_url != NULL ? 1 : STREAMS_ACCEPTED;
+        o->streams = o->stdio || o->exec != NULL || o->proxy_url != NULL || o->files.one_time
+                         ? 1
+                         : STREAMS_ACCEPTED;
     receiver.carrier.options = o;
     return retry_run(o, recv_once, &receiver, o->operand_count > 0 ? o->operands[0] : NULL);
 }

@@ -272,7 +272,7 @@ send_once(void *context, const char *address)
     memset(s, 0, sizeof *s);
     if (sender_init(s, o->limit) != 0)
         return log_error(EXIT_LIMIT, "no memory");
-    s->most_open = open_files_most();
+    s->most_open = open_files_most(o->streams);
     s->most_streams = o->streams;
     s->keeps_modes = !o->no_perms;
     s->checks = (int)o->checksum;

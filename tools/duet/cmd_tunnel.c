@@ -17,8 +17,10 @@ static int
 run_from_options(enum tunnel_side side)
 {
     struct settings *settings;
-    int code = settings_from_options(&settings, side);
+    int code = service_prepare();
 
+    if (code == EXIT_DONE)
+        code = settings_from_options(&settings, side);
     return code == EXIT_DONE ? service_run(settings) : code;
 }
 
@@ -41,7 +43,9 @@ run_file(struct options *o)
 {
     struct settings *settings;
 
-    int code = settings_load(&settings, o->config);
+    int code = o->check ? EXIT_DONE : service_prepare();
+    if (code == EXIT_DONE)
+        code = settings_load(&settings, o->config);
     if (code != EXIT_DONE)
         return code;
     if (!o->check)

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "os/environment.h"
 #include "os/os.h"
+#include "program.h"
 #include "stdio_check.h"
 #include "suggest.h"
 
@@ -80,6 +81,7 @@ int
 main(int argc, const char **argv)
 {
     stdio_fill();
+    program_started(argv);
     setlocale(LC_CTYPE, "");
     log_ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
     signal(SIGPIPE, SIG_IGN);

@@ -250,7 +250,7 @@ probe_client(struct probe *probe)
     static struct knocks knocks;
     struct listener listener;
     char address[160];
-    int code = listener_open(&listener, probe->address, LISTEN_ALONE, NULL);
+    int code = listener_open(&listener, probe->address, (struct listen_how){LISTEN_ALONE, 0}, NULL);
 
     if (code != EXIT_DONE)
         return code;

@@ -4,7 +4,8 @@
 #ifndef DUET_TOOL_OPEN_FILES_H
 #define DUET_TOOL_OPEN_FILES_H
 
-/** The number, at least 8; the process's limit is raised as far as it may be. */
-unsigned open_files_most(void);
+/** The number beside so many streams, at least 8; the process's limit is raised as far as it may
+ * be. */
+unsigned open_files_most(unsigned streams);
 
 #endif

@@ -193,7 +193,8 @@ mark_written(struct range_map *map, struct range_in *in)
         uint64_t number = (in->from - map->from) / TRANSFER_RANGE_SIZE;
         uint64_t bit = number >= map->base ? UINT64_C(1) << (number - map->base) : 0;
         if ((map->bits & bit) != 0)
-            bit = 0; /* it came before, on a stream that was lost */
+            bit = 0;
+        in->again = bit == 0;
         map->moved += bit != 0 ? in->moved : 0;
         map->bits |= bit;
         for (; (map->bits & 1) != 0; map->base++)
@@ -224,6 +225,17 @@ range_in_add(struct range_map *map, struct range_in *in, const uint8_t *bytes, u
     in->active = 0;
     mark_written(map, in);
     return 1;
+}
+
+uint64_t
+range_in_progress(struct range_in *in, int lost)
+{
+    int counts = !in->dropped && !in->again && !(lost && in->active);
+    uint64_t now = counts ? in->at - in->from : 0;
+    uint64_t more = now - in->reported;
+
+    in->reported = now;
+    return more;
 }
 
 int

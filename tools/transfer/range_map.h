@@ -40,6 +40,8 @@ struct range_in {
     uint64_t from, at, end; /* bytes of the file */
     uint64_t moved;         /* bytes of DATA */
     int dropped;            /* 1: it is not written */
+    int again;              /* 1: all of it had come before, on a stream that was lost */
+    uint64_t reported;      /* bytes of it that the progress counts */
 };
 
 /** Returns 0, or -1. */
@@ -64,6 +66,11 @@ int range_in_begin(struct range_map *map, struct range_in *in, struct fields *fi
 /** Content of a range; bytes NULL: a hole. Returns 1 when the range is complete, 0, or -1: it makes
  * no sense. */
 int range_in_add(struct range_map *map, struct range_in *in, const uint8_t *bytes, uint64_t size);
+
+/** What to add to the progress for a range, modulo 2^64: negative where bytes that it counted do
+ * not count after all, as they come again, came before or are not written. lost 1: its stream
+ * ended. */
+uint64_t range_in_progress(struct range_in *in, int lost);
 
 /** A range is complete: report it to the sender. Returns 0, or -1: the worker has to end. */
 int range_in_report(const struct range_in *in, struct carrier *carrier);

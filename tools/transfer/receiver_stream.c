@@ -36,6 +36,7 @@ receiver_answer_begin(struct receiver *r, struct fields *fields, int offered)
 int
 receiver_range(struct receiver *r, struct fields *fields)
 {
+    progress_beside(&r->carrier.progress, range_in_progress(&r->range, 1));
     return r->current != NULL && r->streams.count > 1
                ? range_in_begin(&r->map, &r->range, fields, &r->carrier, 0)
                : -1;
@@ -47,7 +48,7 @@ receiver_range_content(struct receiver *r, const uint8_t *bytes, uint64_t size)
     int result = range_in_add(&r->map, &r->range, bytes, size);
 
     if (result >= 0)
-        progress_beside(&r->carrier.progress, size);
+        progress_beside(&r->carrier.progress, range_in_progress(&r->range, 0));
     if (result == 1)
         r->stopped |= range_in_report(&r->range, &r->carrier) != 0;
     return result < 0 ? -1 : 0;
@@ -75,9 +76,10 @@ take_content(struct receiver *r, struct stream *stream, struct range_in *in,
              const duet_message *message)
 {
     struct fields fields = {message->data, message->size, 0};
-    uint64_t moved = in->at;
     int result = -1;
 
+    if (message->code == TRANSFER_RANGE)
+        progress_beside(&r->carrier.progress, range_in_progress(in, 1));
     if (message->code == TRANSFER_RANGE)
         return range_in_begin(&r->map, in, &fields, &stream->carrier, 1);
     if (message->code == TRANSFER_DATA)
@@ -85,22 +87,18 @@ take_content(struct receiver *r, struct stream *stream, struct range_in *in,
     else if (message->code == TRANSFER_HOLE)
         result = range_in_add(&r->map, in, NULL, field(&fields, 8));
     if (result >= 0)
-        progress_beside(&r->carrier.progress, in->at - moved);
+        progress_beside(&r->carrier.progress, range_in_progress(in, 0));
     return result == 1 ? range_in_report(in, &stream->carrier) : result;
 }
 
-int
-receiver_stream_work(void *context)
+/** Take ranges until the stream ends. Returns an exit code. */
+static int
+take_ranges(struct receiver *r, struct stream *stream, struct range_in *in)
 {
-    struct stream *stream = context;
-    struct receiver *r = stream->all->context;
-    struct range_in in = {0};
     duet_message message;
 
-    if (stream_join(stream) != 0)
-        return EXIT_FAILED;
     while (carrier_take(&stream->carrier, &message, -1) == 1)
-        if (take_content(r, stream, &in, &message) != 0) {
+        if (take_content(r, stream, in, &message) != 0) {
             if (!carrier_stopped(&stream->carrier))
                 log_error(EXIT_FAILED, "the peer's message on a further stream makes no sense");
             return EXIT_FAILED;
@@ -109,6 +107,20 @@ receiver_stream_work(void *context)
         return EXIT_FAILED;
     carrier_end(&stream->carrier);
     return EXIT_DONE;
+}
+
+int
+receiver_stream_work(void *context)
+{
+    struct stream *stream = context;
+    struct receiver *r = stream->all->context;
+    struct range_in in = {0};
+
+    if (stream_join(stream) != 0)
+        return EXIT_FAILED;
+    int code = take_ranges(r, stream, &in);
+    progress_beside(&r->carrier.progress, range_in_progress(&in, 1));
+    return code;
 }
 
 /* ---- Both ---- */

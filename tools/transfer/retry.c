@@ -42,7 +42,7 @@ drawn_pause(int ms)
 }
 
 int
-retry_run(const struct options *o, int (*once)(void *context, const char *address), void *context,
+retry_run(struct options *o, int (*once)(void *context, const char *address), void *context,
           const char *address)
 {
     int pause = PAUSE_LEAST_MS, code = EXIT_DONE;
@@ -54,6 +54,8 @@ retry_run(const struct options *o, int (*once)(void *context, const char *addres
         if (interrupted())
             return code;
         int again = may_help(code) && tries < o->retry;
+        /* The peer may have used up a secret that this end still has. */
+        o->files.turn += o->files.one_time && code == EXIT_STRANGER;
         if (again) {
             int ms = drawn_pause(pause);
             tries++;

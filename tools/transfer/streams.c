@@ -126,7 +126,8 @@ run_dialling(void *context)
     return NULL;
 }
 
-/** Make a stream ready for its thread. Returns 0, or -1. */
+/** Make a stream ready for its thread. Returns 0; -1: no descriptors, or all streams were stopped
+ * already, and nobody would stop this one. */
 static int
 prepare_stream(struct streams *streams, struct stream *stream)
 {
@@ -134,7 +135,6 @@ prepare_stream(struct streams *streams, struct stream *stream)
 
     if (duet__os_pipe(ends, DUET__OS_NO_WAITS) != 0)
         return -1;
-    stream->all = streams;
     stream->carrier = (struct carrier){.options = streams->first->options,
                                        .sends = streams->first->sends,
                                        .work = streams->work,
@@ -142,12 +142,19 @@ prepare_stream(struct streams *streams, struct stream *stream)
                                        .context = stream};
     progress_silent(&stream->carrier.progress);
     pthread_mutex_lock(&streams->lock);
-    stream->stop[0] = ends[0];
-    stream->stop[1] = ends[1];
-    stream->state = STREAM_OPENING;
-    stream->number = 0;
+    int stopped = streams->stopped;
+    if (!stopped) {
+        stream->stop[0] = ends[0];
+        stream->stop[1] = ends[1];
+        stream->state = STREAM_OPENING;
+        stream->number = 0;
+    }
     pthread_mutex_unlock(&streams->lock);
-    return 0;
+    if (stopped) {
+        close(ends[0]);
+        close(ends[1]);
+    }
+    return stopped ? -1 : 0;
 }
 
 /** Join a stream's thread, which has ended or is to end, and free its place. */
@@ -157,10 +164,14 @@ join_stream(struct stream *stream)
     if (stream->started)
         pthread_join(stream->thread, NULL);
     stream->started = 0;
-    for (int i = 0; i < 2; i++)
-        if (stream->stop[i] >= 0)
-            close(stream->stop[i]);
+    /* Another thread may cut it meanwhile, which must not write to a number that is used anew. */
+    pthread_mutex_lock(&stream->all->lock);
+    int ends[2] = {stream->stop[0], stream->stop[1]};
     stream->stop[0] = stream->stop[1] = -1;
+    pthread_mutex_unlock(&stream->all->lock);
+    for (int i = 0; i < 2; i++)
+        if (ends[i] >= 0)
+            close(ends[i]);
 }
 
 /** A place for a stream: a free one, or that of one which ended before it had joined. NULL: there
@@ -238,8 +249,10 @@ streams_init(struct streams *streams, struct carrier *first, int (*work)(void *s
     streams->work = work;
     streams->context = context;
     streams->stop[0] = streams->stop[1] = -1;
-    for (size_t i = 0; i < TRANSFER_STREAMS_MOST; i++)
+    for (size_t i = 0; i < TRANSFER_STREAMS_MOST; i++) {
+        streams->list[i].all = streams;
         streams->list[i].stop[0] = streams->list[i].stop[1] = -1;
+    }
     if (pthread_mutex_init(&streams->lock, NULL) != 0)
         return -1;
     return pthread_cond_init(&streams->changed, NULL) == 0 ? 0 : -1;

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "os/socket.h"
 #include "source_admit.h"
+#include "udp.h"
 
 #include <errno.h>
 #include <sys/resource.h>
@@ -64,6 +65,7 @@ retry_accept(uv_timer_t *timer)
     accept_resume(timer->data);
 }
 
+/** A socket of UDP is read on, for the flows that are there. */
 static void
 pause_tunnel(struct tunnel *tunnel)
 {
@@ -71,7 +73,8 @@ pause_tunnel(struct tunnel *tunnel)
 
     tunnel->paused = 1;
     LIST_FOREACH (port, &tunnel->ports, entry)
-        uv_poll_stop(&port->poll);
+        if (!port->is_udp)
+            uv_poll_stop(&port->poll);
 }
 
 static void
@@ -160,8 +163,7 @@ may_try_again(struct tunnel *tunnel)
 }
 
 static void
-refuse_connection(struct tunnel *tunnel, int fd, const struct sockaddr_storage *from,
-                  const char *why)
+refuse_connection(struct tunnel *tunnel, int fd, const struct sockaddr *from, const char *why)
 {
     const struct record record = {
         .tunnel = tunnel->settings->name, .from = from, .outcome = END_REFUSED, .reason = why};
@@ -175,11 +177,12 @@ refuse_connection(struct tunnel *tunnel, int fd, const struct sockaddr_storage *
 /** Begin a connection if its source may have one. A proxy's connections count for the sources that
  * its headers name. */
 static void
-admit_connection(const struct port *port, int fd, const struct sockaddr_storage *from)
+admit_connection(const struct port *port, int fd, const struct sockaddr *from)
 {
     struct tunnel *tunnel = port->tunnel;
     const struct tunnel_settings *settings = tunnel->settings;
     int is_proxied = (settings->proxy & PROXY_IN) && (port->is_plain || settings->await.count == 0);
+    int is_undecided = tunnel->is_shared && !port->is_plain;
 
     tunnel->counters->accepted++;
     if (is_proxied && !proxy_trusted(&settings->trusted, from)) {
@@ -187,12 +190,12 @@ admit_connection(const struct port *port, int fd, const struct sockaddr_storage 
                           "it is no proxy whose headers are believed; see proxy-from");
         return;
     }
-    if (!is_proxied && !tunnel->is_shared && !source_admitted(settings, from)) {
+    if (!is_proxied && !is_undecided && !source_admitted(settings, from)) {
         refuse_connection(tunnel, fd, from, SOURCE_NOT_ADMITTED);
         return;
     }
-    struct source_limit *sources = tunnel->is_shared ? &tunnel->undecided : &tunnel->sources;
-    unsigned most = is_proxied || tunnel->is_shared ? 0 : settings->most_from_source;
+    struct source_limit *sources = is_undecided ? &tunnel->undecided : &tunnel->sources;
+    unsigned most = is_proxied || is_undecided ? 0 : settings->most_from_source;
     if (source_limit_take(sources, from, most) != 0) {
         limit_reached(tunnel, LIMIT_SOURCE);
         refuse_connection(tunnel, fd, from, PROXY_SOURCE_FULL);
@@ -217,7 +220,7 @@ accept_one(struct port *port)
     int fd = duet__os_accept(port->fd, (struct sockaddr *)&from, &size);
     if (fd < 0)
         return may_try_again(tunnel);
-    admit_connection(port, fd, &from);
+    admit_connection(port, fd, (const struct sockaddr *)&from);
     return 1;
 }
 
@@ -230,13 +233,23 @@ accept_ready(uv_poll_t *poll, int status, int events)
         continue;
 }
 
+static void
+datagrams_ready(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    udp_port_read(poll->data);
+}
+
 void
 accept_watch(struct tunnel *tunnel)
 {
     struct port *port;
 
     LIST_FOREACH (port, &tunnel->ports, entry)
-        if (!tunnel->paused)
+        if (port->is_udp)
+            uv_poll_start(&port->poll, UV_READABLE, datagrams_ready);
+        else if (!tunnel->paused)
             uv_poll_start(&port->poll, UV_READABLE, accept_ready);
 }
 
@@ -246,6 +259,6 @@ accept_last(struct tunnel *tunnel)
     struct port *port;
 
     LIST_FOREACH (port, &tunnel->ports, entry)
-        for (int i = 0; i < QUEUE_MOST && accept_one(port); i++)
+        for (int i = port->is_udp ? QUEUE_MOST : 0; i < QUEUE_MOST && accept_one(port); i++)
             continue;
 }

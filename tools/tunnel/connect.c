@@ -13,6 +13,7 @@
 #include "log.h"
 #include "os/os.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,7 @@ target_resolved(void *context, const struct addrinfo *list, const char *why)
     struct connection *c = context;
 
     c->dial->lookup = NULL;
+    c->dial->error = EHOSTUNREACH;
     if (list == NULL)
         attempt_failed(c, why);
     else if (race_prepare(c, list) != 0)
@@ -126,11 +128,28 @@ target_resolved(void *context, const struct addrinfo *list, const char *why)
     connect_continue(c, race_step(c));
 }
 
+/** Where the current target is. Returns 0, or -1. */
+static int
+find_address(const struct connection *c, struct address *where)
+{
+    if (c->socks == NULL || !c->dials_plain)
+        return address_parse_any(where, way_address(c, current_target(c)), 0) != EXIT_DONE ||
+                       where->kind == ADDRESS_FD
+                   ? -1
+                   : 0;
+    /* not from its text: a client may ask for a host that is called unix or fd */
+    where->kind = ADDRESS_TCP;
+    snprintf(where->host, sizeof where->host, "%s", c->socks->host);
+    snprintf(where->port, sizeof where->port, "%u", c->socks->port);
+    return 0;
+}
+
 /** Begin the current target. */
 static enum race_result
 try_target(struct connection *c)
 {
-    const struct addrinfo digits = {.ai_socktype = SOCK_STREAM,
+    int type = c->dials_plain && settings_is_udp(c->settings) ? SOCK_DGRAM : SOCK_STREAM;
+    const struct addrinfo digits = {.ai_socktype = type,
                                     .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
     struct addrinfo *list = NULL;
     struct address where;
@@ -139,8 +158,7 @@ try_target(struct connection *c)
     race_free(c);
     if (way_is_command(c))
         return way_run_command(c) == 0 ? RACE_WON : attempt_failed(c, "the command cannot be run");
-    if (address_parse(&where, way_address(c, current_target(c)), 0) != EXIT_DONE ||
-        where.kind == ADDRESS_FD)
+    if (find_address(c, &where) != 0)
         return attempt_failed(c, "is not an address that can be dialled");
     if (where.kind == ADDRESS_UNIX) {
         result = race_prepare_one(c, (const struct sockaddr *)&where.un, where.un_size);
@@ -148,7 +166,7 @@ try_target(struct connection *c)
         result = race_prepare(c, list);
         freeaddrinfo(list);
     } else {
-        const struct lookup_name name = {c->tunnel, where.host, where.port};
+        const struct lookup_name name = {c->tunnel, where.host, where.port, type};
         result = lookup_start(&c->dial->lookup, c->service->resolver, &name, target_resolved, c);
         if (result == 0)
             return RACE_WAITS;
@@ -176,6 +194,8 @@ all_failed(struct connection *c)
 {
     int pause = retry_pause(++c->dial->rounds);
 
+    if (c->socks != NULL && c->dials_plain)
+        c->socks->reply = socks_reply_of(c->dial->error);
     if (c->settings->side == TUNNEL_CLIENT && (uint64_t)pause < time_left(c, c->dial->last_ms))
         connection_enter(c, CONNECTION_RETRY_PAUSE, pause);
     else
@@ -242,6 +262,7 @@ target_timeout(struct connection *c)
     }
     lookup_cancel(c->dial->lookup);
     c->dial->lookup = NULL;
+    c->dial->error = ETIMEDOUT;
     return attempt_failed(c, "the target's name was not resolved in time");
 }
 
@@ -259,7 +280,7 @@ connect_leave(struct connection *c)
 {
     duet_channel_free(c->channel);
     c->channel = NULL;
-    linger_start(c->service, endpoint_detach(c->duet), time_left(c, c->silence_ms));
+    linger_start(c->service, endpoint_detach(c->duet), time_left(c, c->dial->silence_ms));
     c->duet = NULL;
 }
 

@@ -7,6 +7,8 @@
 #include "connection.h"
 
 #include "gate.h"
+#include "socks.h"
+#include "udp.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -86,8 +88,7 @@ connection_adopt(struct connection *c, int keys)
 /* ---- Making ---- */
 
 struct connection *
-connection_new(struct tunnel *tunnel, enum connection_kind kind,
-               const struct sockaddr_storage *from)
+connection_new(struct tunnel *tunnel, enum connection_kind kind, const struct sockaddr *from)
 {
     struct service *service = tunnel->service;
     struct connection *c = calloc(1, sizeof *c);
@@ -106,10 +107,10 @@ connection_new(struct tunnel *tunnel, enum connection_kind kind,
     c->generation = c->keys = tunnel->generation;
     c->generation->holders += 2;
     c->settings = tunnel->settings;
-    c->is_undecided = tunnel->is_shared != 0;
     c->took_peer = kind == CONNECTION_PEER_CAME;
+    c->is_undecided = tunnel->is_shared && c->took_peer;
     c->dials_plain = c->took_peer && !is_client;
-    c->from = *from;
+    source_address_set(&c->from, from);
     c->since_ms = c->moved_ms = c->heard_ms = uv_now(&service->loop);
     c->id = ((uint64_t)service->view.worker << 48) | ++service->last_id;
     uv_timer_init(&service->loop, &c->timer);
@@ -179,23 +180,17 @@ connection_enter(struct connection *c, enum connection_state state, int ms)
 const char *
 connection_state_name(const struct connection *c)
 {
-    static const char *const names[] = {[CONNECTION_PROXY_HEADER] = "handshake",
-                                        [CONNECTION_PROXY_LOCAL] = "handshake",
-                                        [CONNECTION_ACCEPTED] = "handshake",
-                                        [CONNECTION_HANDSHAKE] = "handshake",
-                                        [CONNECTION_UNAUTHENTICATED] = "stranger",
-                                        [CONNECTION_RESOLVING] = "dialling",
-                                        [CONNECTION_CONNECTING] = "dialling",
-                                        [CONNECTION_RETRY_PAUSE] = "dialling",
-                                        [CONNECTION_QUEUED] = "queued",
-                                        [CONNECTION_WAITING] = "waiting",
-                                        [CONNECTION_STARTING] = "queued",
-                                        [CONNECTION_ROUTING] = "dialling",
-                                        [CONNECTION_PEER_HANDSHAKE] = "greeting",
-                                        [CONNECTION_UNCONFIRMED] = "open",
-                                        [CONNECTION_OPEN] = "open",
-                                        [CONNECTION_VIOLATION] = "ending",
-                                        [CONNECTION_ENDED] = "ended"};
+    static const char *const names[] = {
+        [CONNECTION_PROXY_HEADER] = "handshake", [CONNECTION_PROXY_LOCAL] = "handshake",
+        [CONNECTION_SOCKS] = "handshake",        [CONNECTION_ACCEPTED] = "handshake",
+        [CONNECTION_HANDSHAKE] = "handshake",    [CONNECTION_UNAUTHENTICATED] = "stranger",
+        [CONNECTION_RESOLVING] = "dialling",     [CONNECTION_CONNECTING] = "dialling",
+        [CONNECTION_RETRY_PAUSE] = "dialling",   [CONNECTION_QUEUED] = "queued",
+        [CONNECTION_WAITING] = "waiting",        [CONNECTION_STARTING] = "queued",
+        [CONNECTION_ROUTING] = "dialling",       [CONNECTION_PEER_HANDSHAKE] = "greeting",
+        [CONNECTION_ASKING] = "dialling",        [CONNECTION_ASKED] = "handshake",
+        [CONNECTION_UNCONFIRMED] = "open",       [CONNECTION_OPEN] = "open",
+        [CONNECTION_VIOLATION] = "ending",       [CONNECTION_ENDED] = "ended"};
     return names[c->state];
 }
 
@@ -281,7 +276,7 @@ connection_record(struct connection *c, enum record_outcome how, const char *rea
     duet_info info = {0};
     struct record record = {.tunnel = c->settings->name,
                             .id = c->id,
-                            .from = &c->from,
+                            .from = &c->from.any,
                             .via = proxy_header_via(c),
                             .target = c->target,
                             .bytes_in = c->in.bytes,
@@ -342,11 +337,13 @@ connection_release(struct connection *c, int reset)
     buffers_return(&c->service->buffers, &c->out.buffer);
     buffers_return(&c->service->buffers, &c->in.buffer);
     connection_free_dial(c);
+    socks_request_free(c->socks);
     duet_channel_free(c->channel);
     endpoint_close(c->plain, reset);
     endpoint_close(c->duet, 0);
     generation_release(c->generation);
     generation_release(c->keys);
+    udp_flow_free(c);
     free(c->header);
     c->state = CONNECTION_ENDED;
     uv_close((uv_handle_t *)&c->timer, connection_freed);
@@ -362,6 +359,7 @@ void
 connection_end(struct connection *c, enum record_outcome how, const char *reason)
 {
     connection_record(c, how, reason);
+    socks_answer_end(c);
     connection_unready(c);
     connection_unlist(c);
     if (connection_is_half_open(c))
@@ -370,7 +368,8 @@ connection_end(struct connection *c, enum record_outcome how, const char *reason
         c->tunnel->pooled_count--;
     else
         c->tunnel->counters->open = --c->tunnel->open_count;
-    source_limit_give(connection_sources(c), &c->from);
+    source_limit_give(connection_sources(c), &c->from.any);
+    secret_limit_give(c);
     /* A cut shows as a cut: the plain side gets a reset, the peer an end without CLOSE. */
     connection_release(c, how != END_DONE);
     c->service->hooks->on_left(c->tunnel);

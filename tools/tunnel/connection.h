@@ -13,9 +13,9 @@
 #include "race.h"
 #include "record.h"
 #include "resolve.h"
+#include "socks_request.h"
+#include "source_admit.h"
 #include "tunnel.h"
-
-#include <netdb.h>
 
 /*
  * The state machine. Each state has at most one timer; lifecycle.c maps a state to the functions
@@ -26,6 +26,7 @@
  *   state            side  plain  peer  channel  timer                        entered by
  *   PROXY_HEADER     c s   c      s     s        c: handshake time, s: gate   lifecycle
  *   PROXY_LOCAL      c s   c      s     s        c: 200 ms, s: gate           lifecycle
+ *   SOCKS            c     c      -     -        handshake timeout            socks
  *   ACCEPTED         s     -      s     s        gate                         half_open
  *   HANDSHAKE        s     -      s     s        gate                         half_open
  *   UNAUTHENTICATED  s     -      s     -        gate                         half_open
@@ -37,6 +38,8 @@
  *   RETRY_PAUSE      c     c      -     -        until the next round         connect
  *   ROUTING          c s   c      c s   -        handshake timeout            through
  *   PEER_HANDSHAKE   c     c      c     c        handshake timeout            lifecycle
+ *   ASKING           c     c      c     c        connect, handshake timeout   socks
+ *   ASKED            s     -      s     s        handshake timeout            socks
  *   UNCONFIRMED      c s   c s    c s   c s      handshake timeout            timers
  *   OPEN             c s   c s    c s   c s      idle timeout, PING           timers
  *   VIOLATION        c s   -      c s   c s      a drawn time (--linger)      half_open
@@ -53,6 +56,11 @@
  *   client's peer: ACCEPTED → HANDSHAKE → WAITING → becomes a part of a plain connection, which is
  *   [PROXY_*] → QUEUED → STARTING → UNCONFIRMED …   (STARTING failed: QUEUED again)
  *
+ *   SOCKS (socks.c): the client reads a request before it dials, and asks its server after the
+ *   handshake; the server dials once it was asked.
+ *   client: [PROXY_*] → SOCKS → RESOLVING ⇄ CONNECTING → PEER_HANDSHAKE → ASKING → UNCONFIRMED …
+ *   server: HANDSHAKE → ASKED → RESOLVING ⇄ CONNECTING → UNCONFIRMED …
+ *
  * A server's connection in its first five states is half-open: it stands in its tunnel's list of
  * those and is not counted as open.
  *
@@ -65,8 +73,9 @@
  *   plain_error    UNCONFIRMED, OPEN          all; becomes plain_lost or nothing in the same turn
  *   plain_lost     UNCONFIRMED, OPEN          all; the connection ends in the same turn
  *   plain_hung_up  UNCONFIRMED, OPEN          out.ended
- *   peer_gone      UNCONFIRMED, OPEN          in.ended
+ *   peer_gone      UNCONFIRMED, OPEN          in.ended; while it is set, nothing is sent
  *   pinged         OPEN (timers.c)            all
+ *   waits_trials   ACCEPTED (half_open.c)     nothing is read of its peer
  *   is_recorded    UNAUTHENTICATED, VIOLATION (half_open.c), ENDED
  *
  * Ownership. connection_end() ends a connection: its descriptors, channel, buffers and settings are
@@ -81,6 +90,7 @@ enum { CONNECTION_DESCRIPTORS = 2 }; /* reserved for each from its start */
 enum connection_state {
     CONNECTION_PROXY_HEADER, /* its PROXY header is to come first */
     CONNECTION_PROXY_LOCAL,  /* the header named no source: a health check, or data follows */
+    CONNECTION_SOCKS,        /* its program's SOCKS5 request is to come */
     CONNECTION_ACCEPTED,     /* no byte of the peer's handshake has come */
     CONNECTION_HANDSHAKE,
     CONNECTION_UNAUTHENTICATED, /* the handshake failed: read and dropped, never answered */
@@ -92,6 +102,8 @@ enum connection_state {
     CONNECTION_STARTING, /* its peer was asked to begin */
     CONNECTION_ROUTING,  /* a proxy is asked to lead to the peer */
     CONNECTION_PEER_HANDSHAKE,
+    CONNECTION_ASKING,      /* the server was asked for a target, and is to answer */
+    CONNECTION_ASKED,       /* the client is to ask for a target */
     CONNECTION_UNCONFIRMED, /* open, but the peer's READY has not come */
     CONNECTION_OPEN,
     CONNECTION_VIOLATION, /* read and dropped for a while, never answered */
@@ -121,7 +133,9 @@ struct dial {
     uint64_t end_ms;              /* when this round's time is over; handshakes do not count */
     uint64_t target_end_ms;       /* when the current target's share of it is over */
     uint64_t handshake_ms;        /* when the current target answered */
+    uint64_t silence_ms;          /* PEER_HANDSHAKE: when a peer that fails is closed */
     char cause[256];              /* why the last attempt failed */
+    int error;                    /* the same as errno, where there is one */
     struct route_dialogue *route; /* with a proxy; NULL: none */
 };
 
@@ -133,11 +147,11 @@ struct connection {
     const struct tunnel_settings *settings;
     struct endpoint *plain, *duet; /* NULL: not there yet, or closed */
     duet_channel *channel;
-    struct dial *dial;   /* NULL: it is not dialling */
-    struct flow out, in; /* to the peer, from the peer */
-    uv_timer_t timer;    /* of the state */
+    struct dial *dial;           /* NULL: it is not dialling */
+    struct socks_request *socks; /* NULL: its target is in the settings */
+    struct flow out, in;         /* to the peer, from the peer */
+    uv_timer_t timer;            /* of the state */
     uint64_t id, since_ms, setup_ms;
-    uint64_t silence_ms;         /* PEER_HANDSHAKE: when a peer that fails is closed */
     uint64_t queue_ms;           /* QUEUED, STARTING: when it gives up */
     struct pool *pool;           /* of pool.c; NULL: it is in none */
     uint64_t moved_ms, heard_ms; /* when bytes last moved; when the peer last sent anything */
@@ -145,17 +159,22 @@ struct connection {
     TAILQ_ENTRY(connection) entry, ready;
     TAILQ_ENTRY(connection) half_open; /* in its tunnel's half_open, waiting or queued */
     const char *target;                /* the address that was reached, in the settings */
-    struct sockaddr_storage from;
-    struct proxy_header *header; /* NULL: none is read */
-    uint8_t state;               /* enum connection_state */
-    uint8_t can;                 /* set of enum relay_can */
-    int8_t result;               /* what killed the channel; DUET_OK: nothing */
-    unsigned took_peer : 1;      /* its peer came in; else it is dialled */
-    unsigned dials_plain : 1;    /* it dials its plain side, not its peer */
-    unsigned is_confirmed : 1;   /* WAITING: the peer's READY has come */
-    unsigned is_pooled : 1;      /* it serves nobody yet: a pool's, or a peer that waits */
-    unsigned is_undecided : 1;   /* it came where several tunnels listen; see shared.c */
-    unsigned is_ready : 1;       /* in the service's ready list */
+    union source_address from;
+    unsigned trials;                     /* charged to its tunnel's budget */
+    uint8_t secret[DUET_SECRET_ID_SIZE]; /* where has_secret is set */
+    struct proxy_header *header;         /* NULL: none is read */
+    struct udp_flow *udp;                /* of datagrams; NULL: it carries bytes */
+    uint8_t state;                       /* enum connection_state */
+    uint8_t can;                         /* set of enum relay_can */
+    int8_t result;                       /* what killed the channel; DUET_OK: nothing */
+    unsigned took_peer : 1;              /* its peer came in; else it is dialled */
+    unsigned dials_plain : 1;            /* it dials its plain side, not its peer */
+    unsigned is_confirmed : 1;           /* WAITING: the peer's READY has come */
+    unsigned is_pooled : 1;              /* it serves nobody yet: a pool's, or a peer that waits */
+    unsigned is_undecided : 1;           /* it came where several tunnels listen; see shared.c */
+    unsigned waits_trials : 1;           /* ACCEPTED (half_open.c): for its tunnel's budget */
+    unsigned has_secret : 1;             /* it counts in its tunnel's secrets */
+    unsigned is_ready : 1;               /* in the service's ready list */
     unsigned is_recorded : 1;
     unsigned flushing : 1;      /* the channel has more to write */
     unsigned starved : 1;       /* there was no memory for a buffer */
@@ -186,6 +205,8 @@ connection_dialled(struct connection *c)
 static inline const struct strlist *
 connection_targets(const struct connection *c)
 {
+    if (c->socks != NULL && c->socks->target.count > 0)
+        return &c->socks->target;
     return c->pool != NULL ? &c->pool->address : &c->settings->targets;
 }
 
@@ -219,7 +240,7 @@ enum connection_kind {
 
 /** A new connection, in no list but the service's. NULL: no memory. */
 struct connection *connection_new(struct tunnel *tunnel, enum connection_kind kind,
-                                  const struct sockaddr_storage *from);
+                                  const struct sockaddr *from);
 
 /** Put a descriptor (owned) on the loop as one of its sides. Returns 0, or -1: no memory. */
 int connection_attach(struct connection *connection, int fd, int is_plain);
@@ -283,6 +304,15 @@ const char *connection_state_name(const struct connection *connection);
 struct generation *generation_new(struct settings *settings);
 void generation_release(struct generation *generation); /**< NULL is fine */
 
+/* ---- secret_limit.c: how many connections one secret may have ---- */
+
+/** A server's peer has authenticated: count its secret. Returns 0; -1: it has them already, or
+ * there is no memory. */
+int secret_limit_take(struct connection *connection);
+
+/** It ends. */
+void secret_limit_give(struct connection *connection);
+
 /* ---- shared.c: several tunnels at one address ---- */
 
 /** Its peer has authenticated: from now on it is a connection of its peer's tunnel. Returns NULL,
@@ -311,8 +341,9 @@ void reverse_watch(struct connection *connection);
 /** What the channel of one that waits has come to, other than DUET_OK and DUET_AGAIN. */
 void reverse_fail(struct connection *connection, int result);
 
-/** An authenticated peer of a client: let it wait. May end the connection. */
-void reverse_wait(struct connection *connection);
+/** An authenticated peer of a client: let it wait, or end it if there is a reason to refuse it
+ * (else NULL). May end the connection. */
+void reverse_wait(struct connection *connection, const char *refusal);
 
 /** A plain connection: give it a peer, now or once there is one. May end the connection. */
 void reverse_queue(struct connection *connection);
@@ -381,6 +412,9 @@ void half_open_drain(struct tunnel *tunnel);
 
 /** A violation: say nothing, drop what comes for a while, then end. */
 void violation_start(struct connection *connection, const char *reason);
+
+/** The channel failed, c->result says how: a violation, or the end. */
+void violation_judge(struct connection *connection);
 void violation_drop(struct connection *connection);    /**< may end the connection */
 void violation_timeout(struct connection *connection); /**< ends the connection */
 
@@ -438,6 +472,9 @@ void timers_start(struct connection *connection);
 /** UNCONFIRMED: enter OPEN if the peer's READY has come. */
 void timers_confirm(struct connection *connection);
 
+/** The peer is gone: the plain side has a moment to end. */
+void timers_alone(struct connection *connection);
+
 /** The timers of UNCONFIRMED and OPEN. Both may end the connection. */
 void timers_unconfirmed(struct connection *connection);
 void timers_open(struct connection *connection);
@@ -445,7 +482,10 @@ void timers_open(struct connection *connection);
 /* ---- lifecycle.c ---- */
 
 /** Take an accepted descriptor (owned). Returns 0, or -1: no memory. */
-int lifecycle_accept(const struct port *port, int fd, const struct sockaddr_storage *from);
+int lifecycle_accept(const struct port *port, int fd, const struct sockaddr *from);
+
+/** The peer of a plain connection: dial it, or take one that waits. May end the connection. */
+void lifecycle_reach_peer(struct connection *connection);
 
 void lifecycle_event(struct connection *connection, int is_plain, int events);
 void lifecycle_timer(struct connection *connection);

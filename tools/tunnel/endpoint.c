@@ -15,20 +15,21 @@ enum { KEEPALIVE_AFTER_S = 60, KEEPALIVE_EVERY_S = 15, KEEPALIVE_TRIES = 4 };
 static void
 free_endpoint(uv_handle_t *handle)
 {
-    free(handle->data);
+    free((struct endpoint *)handle); /* its poll is first */
 }
 
 static void
 endpoint_polled(uv_poll_t *poll, int status, int events)
 {
-    struct endpoint *endpoint = poll->data;
+    struct endpoint *endpoint = (struct endpoint *)poll;
+    struct connection *connection = poll->data;
 
     if (status < 0) {
         endpoint->watched = 0; /* libuv has stopped it */
         events = UV_READABLE | UV_WRITABLE | ENDPOINT_ERROR;
     }
-    if (endpoint->connection != NULL)
-        endpoint->on_event(endpoint->connection, endpoint->is_plain, events);
+    if (connection != NULL)
+        endpoint->on_event(connection, endpoint->is_plain, events);
 }
 
 void
@@ -65,22 +66,27 @@ endpoint_new(uv_loop_t *loop, struct connection *connection, int fd, int is_plai
         close(fd);
         return NULL;
     }
-    endpoint->poll.data = endpoint;
-    endpoint->connection = connection;
+    endpoint->poll.data = connection;
     endpoint->on_event = on_event;
     endpoint->fd = fd;
-    endpoint->is_plain = is_plain;
+    endpoint->is_plain = is_plain != 0;
     if (is_plain)
         reset_when_closed(fd, 1);
     return endpoint;
 }
 
 void
+endpoint_give(struct endpoint *endpoint, struct connection *connection)
+{
+    endpoint->poll.data = connection;
+}
+
+void
 endpoint_watch(struct endpoint *endpoint, int events)
 {
-    if (events == endpoint->watched)
+    if (endpoint == NULL || events == endpoint->watched)
         return;
-    endpoint->watched = events;
+    endpoint->watched = (uint8_t)events;
     if (events == 0)
         uv_poll_stop(&endpoint->poll);
     else
@@ -92,7 +98,9 @@ endpoint_detach(struct endpoint *endpoint)
 {
     int fd = endpoint->fd;
 
-    endpoint->connection = NULL;
+    if (endpoint->is_plain)
+        reset_when_closed(fd, 0);
+    endpoint->poll.data = NULL;
     uv_close((uv_handle_t *)&endpoint->poll, free_endpoint);
     return fd;
 }
@@ -102,7 +110,7 @@ endpoint_close(struct endpoint *endpoint, int reset)
 {
     if (endpoint == NULL)
         return;
-    endpoint->connection = NULL;
+    endpoint->poll.data = NULL;
     uv_close((uv_handle_t *)&endpoint->poll, free_endpoint);
     if (endpoint->is_plain && !reset)
         reset_when_closed(endpoint->fd, 0);

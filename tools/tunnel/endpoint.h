@@ -6,6 +6,7 @@
 #ifndef DUET_TUNNEL_ENDPOINT_H
 #define DUET_TUNNEL_ENDPOINT_H
 
+#include <stdint.h>
 #include <uv.h>
 
 struct connection;
@@ -16,12 +17,11 @@ enum { ENDPOINT_ERROR = 256 };
 typedef void endpoint_event(struct connection *connection, int is_plain, int events);
 
 struct endpoint {
-    uv_poll_t poll;
-    struct connection *connection; /* NULL once it is closed */
+    uv_poll_t poll; /* its data: the connection; NULL once it is closed */
     endpoint_event *on_event;
-    int fd; /* owned */
-    int watched;
-    int is_plain;
+    int fd;          /* owned */
+    uint8_t watched; /* set of UV_READABLE and so on */
+    uint8_t is_plain;
 };
 
 /** Put a descriptor on the loop, unwatched. A plain one is reset by whatever closes it, the death
@@ -34,7 +34,10 @@ struct endpoint *endpoint_new(uv_loop_t *loop, struct connection *connection, in
  * keep-alive where the other end is another machine (is_far 1). */
 void endpoint_prepare(int fd, int is_far);
 
-/** Watch for a set of UV_READABLE, UV_WRITABLE and so on; 0: for nothing. */
+/** Give it to another connection. */
+void endpoint_give(struct endpoint *endpoint, struct connection *connection);
+
+/** Watch for a set of UV_READABLE, UV_WRITABLE and so on; 0: for nothing. NULL is fine. */
 void endpoint_watch(struct endpoint *endpoint, int events);
 
 /** Take it off the loop. Returns its descriptor, the caller's now. */

@@ -3,8 +3,8 @@
  * that does not answer is remembered as failed (failures.h), so that it is tried last, before a
  * connection has met it; one that answers again is forgotten there.
  *
- * An attempt is begun, looked at after a moment, and given up at the end of its interval. Changes
- * are logged, not each check.
+ * An attempt tries all addresses of a name, each a moment after the one before or at once when that
+ * has failed, and is given up at the end of its interval. Changes are logged, not each check.
  */
 #include "connection.h"
 
@@ -19,7 +19,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { LOOK_MS = 500 }; /* after the begin of an attempt, where its interval is longer */
+/** One address of a target. */
+struct candidate {
+    struct sockaddr_storage at;
+    socklen_t size;
+    int fd; /* being connected; -1: none */
+};
 
 /** The check of one target. */
 struct check {
@@ -28,8 +33,10 @@ struct check {
     uv_timer_t timer;
     struct lookup *lookup;
     uint64_t begun_ms;
-    int fd; /* being connected; -1: none */
-    int is_down;
+    struct candidate candidates[DIAL_ADDRESSES_MOST];
+    unsigned count, tried; /* candidates of this attempt, and how many of them were begun */
+    const char *why;       /* the last one that failed did */
+    int is_down, is_up;    /* neither before the first answer */
     LIST_ENTRY(check) entry;
 };
 
@@ -39,15 +46,34 @@ check_address(const struct check *check)
     return check->tunnel->settings->targets.at[check->target];
 }
 
+static void
+candidate_close(struct candidate *candidate)
+{
+    if (candidate->fd >= 0)
+        close(candidate->fd);
+    candidate->fd = -1;
+}
+
+/** How many candidates are being connected. */
+static unsigned
+count_dialled(const struct check *check)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < check->tried; i++)
+        count += check->candidates[i].fd >= 0;
+    return count;
+}
+
 /** The attempt under way is over. */
 static void
 attempt_end(struct check *check)
 {
     lookup_cancel(check->lookup);
     check->lookup = NULL;
-    if (check->fd >= 0)
-        close(check->fd);
-    check->fd = -1;
+    for (unsigned i = 0; i < check->tried; i++)
+        candidate_close(&check->candidates[i]);
+    check->count = check->tried = 0;
 }
 
 /** What an attempt came to; why: NULL: the target answers. */
@@ -69,23 +95,66 @@ attempt_judge(struct check *check, const char *why)
                     why);
     else if (!is_down && check->is_down)
         record_note(RECORD_INFO, "%s: target %s answers again", name, printable(address));
+    if (check->is_up == is_down)
+        check->tunnel->counters->targets_up += is_down ? (uint64_t)-1 : 1;
+    check->is_up = !is_down;
     check->is_down = is_down;
 }
 
-static void
-attempt_dial(struct check *check, const struct sockaddr *where, socklen_t size)
+/** Begin one address. Returns 0: it answers; EINPROGRESS; another number: it failed, see why. */
+static int
+candidate_begin(struct check *check, struct candidate *candidate)
 {
-    struct sockaddr_storage at = {0};
     int error;
 
-    memcpy(&at, where, size < sizeof at ? size : sizeof at);
-    if (!network_is_loopback(&at) && !check->tunnel->settings->unsafe_target) {
-        attempt_judge(check, "it is beyond this machine, and --unsafe-target is not given");
-        return;
+    if (!network_is_loopback(&candidate->at) && !check->tunnel->settings->unsafe_target) {
+        check->why = "it is beyond this machine, and --unsafe-target is not given";
+        return EPERM;
     }
-    check->fd = dial_begin(where, size, &error);
-    if (error != EINPROGRESS)
-        attempt_judge(check, error != 0 ? strerror(error) : NULL);
+    candidate->fd = dial_begin((const struct sockaddr *)&candidate->at, candidate->size, &error);
+    if (error == 0 || error == EINPROGRESS)
+        return error;
+    candidate_close(candidate);
+    check->why = strerror(error);
+    return error;
+}
+
+/** Begin the next address that does not fail at once; without one under way the attempt is over. */
+static void
+attempt_next(struct check *check)
+{
+    while (check->tried < check->count) {
+        int error = candidate_begin(check, &check->candidates[check->tried++]);
+        if (error == 0)
+            attempt_judge(check, NULL);
+        if (error == 0 || error == EINPROGRESS)
+            return;
+    }
+    if (count_dialled(check) == 0)
+        attempt_judge(check, check->why);
+}
+
+static void
+add_candidate(struct check *check, const struct sockaddr *at, socklen_t size)
+{
+    struct candidate *candidate = &check->candidates[check->count];
+
+    if (size > sizeof candidate->at)
+        return;
+    *candidate = (struct candidate){.size = size, .fd = -1};
+    memcpy(&candidate->at, at, size);
+    check->count++;
+}
+
+static void
+attempt_dial(struct check *check, const struct addrinfo *list)
+{
+    const struct addrinfo *order[DIAL_ADDRESSES_MOST];
+    unsigned count = dial_order(order, list);
+
+    for (unsigned i = 0; i < count; i++)
+        add_candidate(check, order[i]->ai_addr, order[i]->ai_addrlen);
+    attempt_next(check);
 }
 
 static void
@@ -95,7 +164,7 @@ attempt_resolved(void *context, const struct addrinfo *list, const char *why)
 
     check->lookup = NULL;
     if (list != NULL)
-        attempt_dial(check, list->ai_addr, list->ai_addrlen);
+        attempt_dial(check, list);
     else
         attempt_judge(check, why);
 }
@@ -110,36 +179,70 @@ attempt_begin(struct check *check)
     struct address where;
 
     check->begun_ms = uv_now(&service->loop);
+    check->why = "it has no address";
     if (address_parse(&where, check_address(check), 0) != EXIT_DONE)
         return; /* settings_check() has looked at it */
     if (where.kind == ADDRESS_UNIX) {
-        attempt_dial(check, (const struct sockaddr *)&where.un, where.un_size);
+        add_candidate(check, (const struct sockaddr *)&where.un, where.un_size);
+        attempt_next(check);
     } else if (getaddrinfo(where.host, where.port, &digits, &list) == 0) {
-        attempt_dial(check, list->ai_addr, list->ai_addrlen);
+        attempt_dial(check, list);
         freeaddrinfo(list);
     } else {
-        const struct lookup_name name = {check->tunnel, where.host, where.port};
+        const struct lookup_name name = {check->tunnel, where.host, where.port, SOCK_STREAM};
         (void)lookup_start(&check->lookup, service->resolver, &name, attempt_resolved, check);
     }
 }
 
-/** Has the attempt under way come to something? */
+/** Has an address answered? Those that have failed are closed. */
+static int
+attempt_has_answer(struct check *check)
+{
+    for (unsigned i = 0; i < check->tried; i++) {
+        struct candidate *candidate = &check->candidates[i];
+        struct sockaddr_storage at;
+        socklen_t size = sizeof at;
+        if (candidate->fd < 0)
+            continue;
+        if (getpeername(candidate->fd, (struct sockaddr *)&at, &size) == 0)
+            return 1;
+        int error = dial_error(candidate->fd);
+        if (error == 0)
+            continue;
+        check->why = strerror(error);
+        candidate_close(candidate);
+    }
+    return 0;
+}
+
+/** Has the attempt under way come to something? Otherwise the next address is begun. */
 static void
 attempt_look(struct check *check, int is_over)
 {
-    struct sockaddr_storage at;
-    socklen_t size = sizeof at;
-
-    if (check->fd >= 0 && getpeername(check->fd, (struct sockaddr *)&at, &size) == 0) {
+    if (attempt_has_answer(check))
         attempt_judge(check, NULL);
-        return;
-    }
-    int error = check->fd >= 0 ? dial_error(check->fd) : 0;
-    if (error != 0)
-        attempt_judge(check, strerror(error));
+    else if (is_over && check->lookup != NULL)
+        attempt_judge(check, "its name is not resolved in time");
     else if (is_over)
-        attempt_judge(check, check->lookup != NULL ? "its name is not resolved in time"
-                                                   : "it does not answer");
+        attempt_judge(check, count_dialled(check) > 0 ? "it does not answer" : check->why);
+    else if (check->lookup == NULL)
+        attempt_next(check);
+}
+
+static int
+attempt_is_under_way(const struct check *check)
+{
+    return check->lookup != NULL || check->count > 0;
+}
+
+/** Milliseconds until an attempt that is under way is looked at, of those that are left. */
+static uint64_t
+look_ms(const struct check *check, uint64_t left_ms)
+{
+    uint64_t untried = check->count - check->tried;
+    uint64_t share = left_ms / (untried + 1);
+
+    return share < DIAL_NEXT_MS ? share : DIAL_NEXT_MS;
 }
 
 static void
@@ -150,15 +253,16 @@ check_tick(uv_timer_t *timer)
     uint64_t now = uv_now(timer->loop);
     uint64_t end = check->begun_ms + interval;
 
-    if (check->fd >= 0 || check->lookup != NULL)
+    if (attempt_is_under_way(check))
         attempt_look(check, now >= end);
     if (now >= end) {
         attempt_begin(check);
         end = now + interval;
-        if (check->fd >= 0 && interval > LOOK_MS)
-            end = now + LOOK_MS;
     }
-    uv_timer_start(&check->timer, check_tick, end > now ? end - now : 1, 0);
+    uint64_t left = end > now ? end - now : 1;
+    if (attempt_is_under_way(check))
+        left = look_ms(check, left);
+    uv_timer_start(&check->timer, check_tick, left > 0 ? left : 1, 0);
 }
 
 static void
@@ -170,6 +274,8 @@ check_closed(uv_handle_t *handle)
 void
 health_stop(struct tunnel *tunnel)
 {
+    if (!LIST_EMPTY(&tunnel->checks)) /* else the row may be another's of the same name */
+        tunnel->counters->targets_up = 0;
     while (!LIST_EMPTY(&tunnel->checks)) {
         struct check *check = LIST_FIRST(&tunnel->checks);
         LIST_REMOVE(check, entry);
@@ -189,7 +295,6 @@ health_renew(struct tunnel *tunnel)
             return -1;
         check->tunnel = tunnel;
         check->target = i;
-        check->fd = -1;
         uv_timer_init(&tunnel->service->loop, &check->timer);
         check->timer.data = check;
         uv_timer_start(&check->timer, check_tick, 1, 0);

@@ -9,8 +9,11 @@
 #include "connection.h"
 
 #include "gate.h"
+#include "keys.h"
 #include "log.h"
+#include "socks.h"
 #include "source_admit.h"
+#include "udp.h"
 
 #include <unistd.h>
 
@@ -20,9 +23,8 @@ is_client(const struct connection *c)
     return c->settings->side == TUNNEL_CLIENT;
 }
 
-/** The peer of a plain connection: dial it, or take one that waits. */
-static void
-reach_peer(struct connection *c)
+void
+lifecycle_reach_peer(struct connection *c)
 {
     if (c->settings->await.count > 0)
         reverse_queue(c);
@@ -35,12 +37,14 @@ reach_peer(struct connection *c)
 static void
 header_done(struct connection *c)
 {
-    if (!c->took_peer && c->settings->dial_on == DIAL_ON_DATA &&
-        c->state == CONNECTION_PROXY_HEADER) {
+    if (!c->took_peer && c->settings->socks) {
+        socks_open(c);
+    } else if (!c->took_peer && c->settings->dial_on == DIAL_ON_DATA &&
+               c->state == CONNECTION_PROXY_HEADER) {
         connection_enter(c, CONNECTION_PROXY_LOCAL, c->settings->idle_ms);
     } else if (!c->took_peer) {
         endpoint_watch(c->plain, 0); /* what follows waits until the peer is reached */
-        reach_peer(c);
+        lifecycle_reach_peer(c);
     } else {
         half_open_handshake(c);
     }
@@ -96,6 +100,31 @@ header_event(struct connection *c)
     }
 }
 
+/* ---- A SOCKS5 request: first where programs ask for their targets ---- */
+
+/** Read what has come of it. May end the connection. */
+static void
+request_event(struct connection *c)
+{
+    const char *why = "";
+
+    switch (socks_opening_read(c->socks, c->plain->fd, &why)) {
+    case SOCKS_WHOLE:
+        endpoint_watch(c->plain, 0); /* what follows waits until the target is reached */
+        lifecycle_reach_peer(c);
+        break;
+    case SOCKS_BAD:
+        connection_end(c, END_REFUSED, why);
+        break;
+    case SOCKS_GONE:
+        c->is_recorded = 1; /* health checks are not logged */
+        connection_end(c, END_REFUSED, "");
+        break;
+    default:
+        break;
+    }
+}
+
 /* ---- Accept ---- */
 
 static int
@@ -109,8 +138,12 @@ accept_plain(struct connection *c, int fd)
         connection_end(c, END_REFUSED, "max-connections is reached");
         return 0;
     }
+    if (c->header == NULL && c->settings->socks) {
+        socks_open(c);
+        return 0;
+    }
     if (c->header == NULL && c->settings->dial_on == DIAL_ON_CONNECT) {
-        reach_peer(c);
+        lifecycle_reach_peer(c);
         return 0;
     }
     if (c->header == NULL)
@@ -133,7 +166,7 @@ accept_peer(struct connection *c, int fd)
 }
 
 int
-lifecycle_accept(const struct port *port, int fd, const struct sockaddr_storage *from)
+lifecycle_accept(const struct port *port, int fd, const struct sockaddr *from)
 {
     enum connection_kind kind = port->is_plain ? CONNECTION_PLAIN_CAME : CONNECTION_PEER_CAME;
     struct connection *c = connection_new(port->tunnel, kind, from);
@@ -163,9 +196,11 @@ lifecycle_authenticated(struct connection *c)
     connection_not_half_open(c);
     tunnel->counters->handshakes++;
     if (is_client(c)) {
+        if (why == NULL && !source_admitted(c->settings, &c->from.any))
+            why = SOURCE_NOT_ADMITTED;
         c->is_pooled = 1;
         tunnel->pooled_count++;
-        reverse_wait(c);
+        reverse_wait(c, why);
         return;
     }
     connection_enter(c, CONNECTION_RESOLVING, NO_TIMER);
@@ -174,13 +209,16 @@ lifecycle_authenticated(struct connection *c)
         connection_end(c, END_REFUSED, why);
     if (c->state == CONNECTION_ENDED)
         return;
-    if (!source_admitted(c->settings, &c->from)) {
+    if (!source_admitted(c->settings, &c->from.any)) {
         connection_end(c, END_REFUSED, SOURCE_NOT_ADMITTED);
     } else if (tunnel->open_count > c->settings->most_connections) {
         limit_reached(tunnel, LIMIT_CONNECTIONS);
         connection_end(c, END_REFUSED, "max-connections is reached");
+    } else if (secret_limit_take(c) != 0) {
+        limit_reached(tunnel, LIMIT_SECRET);
+        connection_end(c, END_REFUSED, "its secret has max-from-secret connections already");
     } else {
-        connect_start(c);
+        socks_serve(c);
     }
 }
 
@@ -199,7 +237,7 @@ peer_handshake(struct connection *c)
         if (c->is_pooled)
             pool_wait(c);
         else
-            relay_start(c);
+            socks_begin(c);
     } else if (result == DUET_E_UNTRUSTED) {
         connection_record(c, END_REFUSED, channel_error(c->channel));
         connect_leave(c);
@@ -213,7 +251,7 @@ void
 lifecycle_dialled(struct connection *c)
 {
     if (c->dials_plain)
-        relay_start(c);
+        socks_connected(c);
     else if (c->settings->route.kind != ROUTE_DIRECT)
         through_start(c);
     else
@@ -225,37 +263,33 @@ lifecycle_reached(struct connection *c)
 {
     int result = connection_make_channel(c);
     if (result != DUET_OK) {
-        connection_end(c, END_REFUSED, duet_explain(result)->sentence);
+        connection_end(c, END_REFUSED, keys_no_channel(result));
         return;
     }
     /* Drawn now: the close must not show when the handshake failed. */
-    c->silence_ms = uv_now(&c->service->loop) + (uint64_t)c->settings->handshake_ms +
-                    gate_draw_linger(c->settings->linger_least_ms, c->settings->linger_most_ms);
+    c->dial->silence_ms =
+        uv_now(&c->service->loop) + (uint64_t)c->settings->handshake_ms +
+        gate_draw_linger(c->settings->linger_least_ms, c->settings->linger_most_ms);
     connection_enter(c, CONNECTION_PEER_HANDSHAKE, c->settings->handshake_ms);
     peer_handshake(c);
 }
 
 /* ---- Events and timers, by state ---- */
 
-/** Of a connection that waits to be used, or whose peer is asked to begin. */
+/** Of a connection that waits to be used, or for an answer of its peer or of a proxy. */
 static void
 waiting_event(struct connection *c, int is_plain)
 {
     if (is_plain)
         endpoint_watch(c->plain, 0);
+    else if (c->state == CONNECTION_ROUTING)
+        through_event(c);
+    else if (c->state == CONNECTION_ASKING || c->state == CONNECTION_ASKED)
+        socks_event(c);
     else if (c->pool != NULL)
         pool_event(c);
     else
         reverse_event(c);
-}
-
-static void
-routing_event(struct connection *c, int is_plain)
-{
-    if (is_plain)
-        endpoint_watch(c->plain, 0);
-    else
-        through_event(c);
 }
 
 static void
@@ -277,6 +311,9 @@ lifecycle_event(struct connection *c, int is_plain, int events)
     case CONNECTION_PROXY_LOCAL:
         header_event(c);
         break;
+    case CONNECTION_SOCKS:
+        request_event(c);
+        break;
     case CONNECTION_ACCEPTED:
     case CONNECTION_HANDSHAKE:
         half_open_handshake(c);
@@ -293,10 +330,10 @@ lifecycle_event(struct connection *c, int is_plain, int events)
         break;
     case CONNECTION_WAITING:
     case CONNECTION_STARTING:
-        waiting_event(c, is_plain);
-        break;
     case CONNECTION_ROUTING:
-        routing_event(c, is_plain);
+    case CONNECTION_ASKING:
+    case CONNECTION_ASKED:
+        waiting_event(c, is_plain);
         break;
     case CONNECTION_PEER_HANDSHAKE:
         peer_handshake(c);
@@ -328,6 +365,9 @@ lifecycle_timer(struct connection *c)
         else
             header_refused(c, "no PROXY header came in time; configure the proxy to send one");
         break;
+    case CONNECTION_SOCKS:
+        connection_end(c, END_REFUSED, "its SOCKS request did not come in time");
+        break;
     case CONNECTION_ACCEPTED:
     case CONNECTION_HANDSHAKE:
     case CONNECTION_UNAUTHENTICATED:
@@ -348,6 +388,10 @@ lifecycle_timer(struct connection *c)
         break;
     case CONNECTION_PEER_HANDSHAKE:
         connect_next(c, "the peer stayed silent: " SILENCE_CAUSES);
+        break;
+    case CONNECTION_ASKING:
+    case CONNECTION_ASKED:
+        socks_timeout(c);
         break;
     case CONNECTION_UNCONFIRMED:
         timers_unconfirmed(c);
@@ -393,7 +437,7 @@ reload_client(struct connection *c)
         return;
     }
     connection_adopt(c, 1);
-    if (c->state <= CONNECTION_PROXY_LOCAL)
+    if (c->state <= CONNECTION_SOCKS)
         return;
     connection_unlist(c);
     connection_free_dial(c);
@@ -402,11 +446,11 @@ reload_client(struct connection *c)
     endpoint_close(c->duet, 0);
     c->duet = NULL;
     c->target = NULL;
-    reach_peer(c);
+    lifecycle_reach_peer(c);
 }
 
-/** A peer that waits at a client for a use: its tunnel, its secret and its identity must be there
- * still. */
+/** A peer that waits at a client for a use, or has not asked for its target: its tunnel, its secret
+ * and its identity must be there still. */
 static void
 reload_waiting(struct connection *c)
 {
@@ -427,7 +471,10 @@ reload_open(struct connection *c)
 void
 lifecycle_reload(struct connection *c)
 {
-    if (c->is_pooled && c->took_peer && c->state == CONNECTION_WAITING)
+    if (udp_flow_withdraw(c))
+        return;
+    if ((c->is_pooled && c->took_peer && c->state == CONNECTION_WAITING) ||
+        c->state == CONNECTION_ASKED)
         reload_waiting(c);
     else if (c->is_pooled && !c->took_peer)
         pool_reload(c);

@@ -18,11 +18,15 @@ log_limit(const struct tunnel *tunnel, enum limit_kind kind, unsigned more)
     const struct tunnel_settings *t = tunnel->settings;
     const unsigned most[] = {[LIMIT_CONNECTIONS] = t->most_connections,
                              [LIMIT_SOURCE] = t->most_from_source,
-                             [LIMIT_HALF_OPEN] = t->most_half_open};
+                             [LIMIT_HALF_OPEN] = t->most_half_open,
+                             [LIMIT_SECRET] = t->most_from_secret,
+                             [LIMIT_TRIALS] = t->trial_rate};
     static const char *const means[] = {
         [LIMIT_CONNECTIONS] = "further connections wait or are refused until one ends",
         [LIMIT_SOURCE] = "further connections from the same source are refused until one ends",
-        [LIMIT_HALF_OPEN] = "further connections wait until one has authenticated or is older"};
+        [LIMIT_HALF_OPEN] = "further connections wait until one has authenticated or is older",
+        [LIMIT_SECRET] = "further connections with the same secret are refused until one ends",
+        [LIMIT_TRIALS] = "further peers wait until their secret can be looked for"};
 
     if (more > 0)
         record_note(RECORD_WARNING,

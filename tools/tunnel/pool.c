@@ -11,6 +11,7 @@
 
 #include "log.h"
 #include "os/os.h"
+#include "socks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -164,7 +165,7 @@ pool_look(const struct pool *pool)
 static void
 pool_dial(struct pool *pool)
 {
-    const struct sockaddr_storage nowhere = {.ss_family = AF_UNSPEC};
+    const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
     struct service *service = pool->tunnel->service;
     struct connection *c =
         service->descriptors + CONNECTION_DESCRIPTORS <= service->descriptors_most
@@ -305,7 +306,8 @@ static void
 pool_start(struct connection *c)
 {
     struct tunnel *tunnel = c->tunnel;
-    socklen_t size = sizeof c->from;
+    struct sockaddr_storage from = {0};
+    socklen_t size = sizeof from;
 
     pool_use(c);
     connection_adopt(c, 0);
@@ -315,16 +317,17 @@ pool_start(struct connection *c)
     c->dials_plain = 1;
     c->target = NULL;
     c->pinged = 0;
-    if (getpeername(c->duet->fd, (struct sockaddr *)&c->from, &size) != 0 ||
-        source_limit_take(&tunnel->sources, &c->from, 0) != 0)
-        c->from.ss_family = AF_UNSPEC;
+    if (getpeername(c->duet->fd, (struct sockaddr *)&from, &size) != 0 ||
+        source_limit_take(&tunnel->sources, (const struct sockaddr *)&from, 0) != 0)
+        from.ss_family = AF_UNSPEC;
+    source_address_set(&c->from, (const struct sockaddr *)&from);
     connection_enter(c, CONNECTION_RESOLVING, NO_TIMER);
     if (tunnel->open_count > c->settings->most_connections)
         connection_end(c, END_REFUSED, "max-connections is reached");
     else if (reverse_send_byte(c) != DUET_OK)
         connection_end(c, END_CUT, "the peer went away before it was answered");
     else
-        connect_start(c);
+        socks_serve(c);
 }
 
 void

@@ -236,12 +236,12 @@ network_text_holds(const char *text, const uint8_t address[NETWORK_ADDRESS])
 }
 
 int
-proxy_trusted(const struct strlist *trusted, const struct sockaddr_storage *peer)
+proxy_trusted(const struct strlist *trusted, const struct sockaddr *peer)
 {
     uint8_t address[NETWORK_ADDRESS];
 
     if (network_address(address, peer) != 0)
-        return peer->ss_family == AF_UNIX;
+        return peer->sa_family == AF_UNIX;
     if (trusted->count == 0)
         return network_text_holds("127.0.0.0/8", address) || network_text_holds("::1", address);
     for (size_t i = 0; i < trusted->count; i++)

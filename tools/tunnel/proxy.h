@@ -57,6 +57,6 @@ size_t proxy_write_v1(uint8_t out[PROXY_MOST], const struct proxy *proxy);
 
 /** May this peer send a header? trusted: networks as ADDRESS or ADDRESS/BITS; an empty list is
  * loopback's. Unix sockets are always trusted. Returns 1 or 0. */
-int proxy_trusted(const struct strlist *trusted, const struct sockaddr_storage *peer);
+int proxy_trusted(const struct strlist *trusted, const struct sockaddr *peer);
 
 #endif

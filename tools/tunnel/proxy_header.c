@@ -12,10 +12,11 @@
 #include <sys/socket.h>
 
 struct proxy_header {
-    struct sockaddr_storage via, destination; /* the proxy; where its client had connected to */
-    int known;                                /* 1: these are filled in */
-    size_t size;                              /* of these so far: */
-    uint8_t bytes[];                          /* until the header is read */
+    union source_address via;                    /* the proxy */
+    struct sockaddr_storage source, destination; /* its client, and where that had connected to */
+    int known;                                   /* 1: these are filled in */
+    size_t size;                                 /* of these so far: */
+    uint8_t bytes[];                             /* until the header is read */
 };
 
 struct proxy_header *
@@ -48,19 +49,21 @@ take_source(struct connection *c, const struct proxy *proxy, const char **why)
 {
     struct source_limit *sources = connection_sources(c);
     unsigned most = c->is_undecided ? 0 : c->settings->most_from_source;
-    int full = source_limit_take(sources, &proxy->source, most) != 0;
+    const struct sockaddr *source = (const struct sockaddr *)&proxy->source;
+    int full = source_limit_take(sources, source, most) != 0;
 
     *why = PROXY_SOURCE_FULL;
-    if (full && source_limit_take(sources, &proxy->source, 0) != 0) {
+    if (full && source_limit_take(sources, source, 0) != 0) {
         *why = "no memory to count its source";
         return PROXY_HEADER_LIMIT;
     }
-    source_limit_give(sources, &c->from);
+    source_limit_give(sources, &c->from.any);
     c->header->via = c->from;
+    c->header->source = proxy->source;
     c->header->destination = proxy->destination;
     c->header->known = 1;
-    c->from = proxy->source;
-    if (!c->is_undecided && !source_admitted(c->settings, &c->from)) {
+    source_address_set(&c->from, source);
+    if (!c->is_undecided && !source_admitted(c->settings, source)) {
         *why = SOURCE_NOT_ADMITTED;
         return PROXY_HEADER_REFUSED;
     }
@@ -110,24 +113,39 @@ proxy_header_read(struct connection *c, const char **why)
     return proxy.known ? take_source(c, &proxy, why) : proxy_header_look(c);
 }
 
-const struct sockaddr_storage *
+const struct sockaddr *
 proxy_header_via(const struct connection *c)
 {
-    return c->header != NULL && c->header->known ? &c->header->via : NULL;
+    return c->header != NULL && c->header->known ? &c->header->via.any : NULL;
+}
+
+/** The addresses of a connection whose header none was read of: its socket's. */
+static void
+take_own_addresses(struct proxy *proxy, const struct connection *c)
+{
+    socklen_t size = sizeof proxy->source;
+    int fd = connection_accepted(c)->fd;
+
+    memcpy(&proxy->source, &c->from, sizeof c->from);
+    if (c->from.any.sa_family == AF_UNIX) /* with its path */
+        (void)getpeername(fd, (struct sockaddr *)&proxy->source, &size);
+    size = sizeof proxy->destination;
+    if (getsockname(fd, (struct sockaddr *)&proxy->destination, &size) != 0)
+        proxy->destination.ss_family = AF_UNSPEC;
 }
 
 size_t
 proxy_header_make(uint8_t out[PROXY_MOST], const struct connection *c)
 {
-    struct proxy proxy = {.known = 1, .source = c->from};
-    socklen_t size = sizeof proxy.destination;
+    struct proxy proxy = {.known = 1};
     duet_info info;
 
-    if (proxy_header_via(c) != NULL)
+    if (proxy_header_via(c) != NULL) {
+        proxy.source = c->header->source;
         proxy.destination = c->header->destination;
-    else if (getsockname(connection_accepted(c)->fd, (struct sockaddr *)&proxy.destination,
-                         &size) != 0)
-        proxy.destination.ss_family = AF_UNSPEC;
+    } else {
+        take_own_addresses(&proxy, c);
+    }
     duet_session_info(duet_channel_session(c->channel), &info);
     if (c->settings->side == TUNNEL_SERVER) {
         proxy.secret_id = info.secret_id;

@@ -36,7 +36,7 @@ enum proxy_header_result proxy_header_read(struct connection *connection, const 
 enum proxy_header_result proxy_header_look(struct connection *connection);
 
 /** The proxy that named a connection's source; NULL: none did. */
-const struct sockaddr_storage *proxy_header_via(const struct connection *connection);
+const struct sockaddr *proxy_header_via(const struct connection *connection);
 
 /** Make the header of an open connection. Returns its size. */
 size_t proxy_header_make(uint8_t out[PROXY_MOST], const struct connection *connection);

@@ -103,9 +103,11 @@ racer_close(struct connection *c, struct racer *racer)
     c->service->descriptors--;
 }
 
+/** error: as errno; why: the same in words. */
 static void
-racer_failed(struct connection *c, struct racer *racer, const char *why)
+racer_failed(struct connection *c, struct racer *racer, int error, const char *why)
 {
+    c->dial->error = error;
     c->tunnel->counters->dial_failures++;
     racer_close(c, racer);
     racer->state = RACER_FAILED;
@@ -148,6 +150,35 @@ race_event(struct connection *c, int is_plain, int events)
     c->dial->on_connect(c);
 }
 
+/** Why a server may not connect to an address; NULL: it may. A name's addresses are looked at here,
+ * once it is resolved, so that a name cannot lead where it may not. */
+static const char *
+find_rule_against(const struct connection *c, const struct racer *racer)
+{
+    uint8_t address[NETWORK_ADDRESS];
+
+    if (c->socks != NULL)
+        return network_address(address, (const struct sockaddr *)&racer->at) == 0 &&
+                       socks_address_allowed(c->settings, c->socks, address)
+                   ? NULL
+                   : "it has an address that allow-target does not allow";
+    return network_is_loopback(&racer->at) || c->settings->unsafe_target
+               ? NULL
+               : "it is beyond this machine, and --unsafe-target is not given";
+}
+
+/** How an address is dialled: by the settings, which are of the dial between the ends. */
+static struct dial_way
+choose_way(const struct connection *c)
+{
+    const struct tunnel_settings *settings = c->settings;
+
+    if (c->dials_plain)
+        return (struct dial_way){.udp = settings_is_udp(settings)};
+    return (struct dial_way){.source = settings->bind,
+                             .mptcp = settings->mptcp && settings->route.kind == ROUTE_DIRECT};
+}
+
 /** Begin an address. */
 static enum race_result
 racer_begin(struct connection *c, struct racer *racer)
@@ -156,12 +187,13 @@ racer_begin(struct connection *c, struct racer *racer)
     int is_far = !network_is_loopback(&racer->at);
     int error;
 
-    if (is_plain && is_far && !c->settings->unsafe_target) {
-        racer_failed(c, racer, "it is beyond this machine, and --unsafe-target is not given");
+    const char *forbidden = is_plain ? find_rule_against(c, racer) : NULL;
+    if (forbidden != NULL) {
+        racer_failed(c, racer, EACCES, forbidden);
         return RACE_FAILED;
     }
-    int fd = dial_begin_from(c->settings->bind, (const struct sockaddr *)&racer->at, racer->size,
-                             &error);
+    const struct dial_way way = choose_way(c);
+    int fd = dial_begin_by(&way, (const struct sockaddr *)&racer->at, racer->size, &error);
     if (fd >= 0) {
         endpoint_prepare(fd, is_far);
         racer->endpoint = endpoint_new(&c->service->loop, c, fd, is_plain, race_event);
@@ -173,7 +205,7 @@ racer_begin(struct connection *c, struct racer *racer)
     if (error == 0)
         return racer_won(c, racer);
     if (error != EINPROGRESS) {
-        racer_failed(c, racer, strerror(error));
+        racer_failed(c, racer, error, strerror(error));
         return RACE_FAILED;
     }
     endpoint_watch(racer->endpoint, UV_WRITABLE);
@@ -221,7 +253,7 @@ race_look(struct connection *c)
         int error = dial_error(fd.fd);
         if (error == 0)
             return racer_won(c, racer);
-        racer_failed(c, racer, strerror(error));
+        racer_failed(c, racer, error, strerror(error));
         failed++;
     }
     return failed > 0 ? race_step(c) : RACE_WAITS;
@@ -243,7 +275,7 @@ race_give_up(struct connection *c)
 {
     for (unsigned i = 0; i < c->dial->racer_count; i++)
         if (c->dial->racers[i].state != RACER_FAILED)
-            racer_failed(c, &c->dial->racers[i], "it does not answer");
+            racer_failed(c, &c->dial->racers[i], ETIMEDOUT, "it does not answer");
 }
 
 void

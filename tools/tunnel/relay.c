@@ -14,6 +14,8 @@
 
 #include "dial.h"
 #include "log.h"
+#include "relay_send.h"
+#include "udp.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -33,6 +35,7 @@ relay_configure(struct settings *settings)
         /* A client may send right after its READY: its peer has authenticated by then. */
         if (duet_config_set(config, DUET_SET_FRAME_SIZE, RELAY_FRAME) != DUET_OK ||
             duet_config_set(config, DUET_SET_MAX_PAYLOAD, RELAY_FRAME) != DUET_OK ||
+            duet_config_set(config, DUET_SET_READ_AHEAD, 1) != DUET_OK ||
             duet_config_set(config, DUET_SET_SPEAK_FIRST, (uint64_t)first) != DUET_OK)
             return log_error(EXIT_FAILED, "%s: the channel's limits could not be set",
                              settings->tunnels[i].name);
@@ -58,8 +61,10 @@ peer_event(struct connection *c, int events)
         c->can |= CAN_READ_DUET;
     if (events & UV_WRITABLE)
         c->can |= CAN_WRITE_DUET;
-    if ((events & UV_READABLE) && c->in.ended)
-        c->peer_gone = 1; /* after a peer's CLOSE only the end of its process can come */
+    if (!(events & UV_READABLE) || !c->in.ended || c->peer_gone)
+        return;
+    c->peer_gone = 1; /* after a peer's CLOSE only the end of its process can come */
+    c->heard_ms = uv_now(&c->service->loop);
 }
 
 void
@@ -77,7 +82,8 @@ relay_event(struct connection *c, int is_plain, int events)
 static int
 relay_wants_plain(const struct connection *c)
 {
-    return c->out.buffer == NULL && !c->out.ended && !c->flushing && !c->plain_lost && !c->starved;
+    return c->out.buffer == NULL && !c->out.ended && !c->flushing && !c->plain_lost &&
+           !c->starved && !c->peer_gone;
 }
 
 static void
@@ -140,16 +146,6 @@ relay_read_plain(struct connection *c)
         relay_lose_plain(c, "was cut");
 }
 
-/** Take the result of a sending call. After DUET_OK the channel may hold unsent bytes. */
-static void
-relay_note_result(struct connection *c, int result)
-{
-    c->flushing = result == DUET_AGAIN ||
-                  (result == DUET_OK && duet_channel_state(c->channel) & DUET_WANT_WRITE);
-    if (result != DUET_OK && result != DUET_AGAIN)
-        c->result = (int8_t)result;
-}
-
 static void
 relay_take_sent(struct connection *c, const duet_job *job)
 {
@@ -163,27 +159,6 @@ relay_take_sent(struct connection *c, const duet_job *job)
         c->moved_ms = uv_now(&c->service->loop);
     if (out->at == out->size)
         buffers_return(&c->service->buffers, &out->buffer);
-}
-
-/** May the channel take more to send? */
-static int
-relay_may_send(const struct connection *c)
-{
-    return c->result == DUET_OK && (!c->flushing || (c->can & CAN_WRITE_DUET));
-}
-
-/** Flush what is pending, or emit CLOSE at the end of the plain side's stream. */
-static void
-relay_finish_sending(struct connection *c)
-{
-    if (!relay_may_send(c) || c->out.buffer != NULL || c->plain_lost)
-        return;
-    if (c->out.ended && !c->out.end_passed) {
-        relay_note_result(c, duet_channel_close(c->channel, 0));
-        c->out.end_passed = 1;
-    } else if (c->flushing || duet_channel_state(c->channel) & DUET_WANT_WRITE) {
-        relay_note_result(c, duet_channel_flush(c->channel, 0));
-    }
 }
 
 static void
@@ -207,7 +182,8 @@ relay_send_group(struct connection **group, size_t count)
     for (size_t i = 0; i < n; i++)
         relay_take_sent(of[i], &jobs[i]);
     for (size_t i = 0; i < count; i++) {
-        relay_finish_sending(group[i]);
+        if (group[i]->out.buffer == NULL && !group[i]->plain_lost)
+            relay_finish_sending(group[i]);
         group[i]->can &= (uint8_t)~CAN_WRITE_DUET;
     }
 }
@@ -233,8 +209,8 @@ relay_take_received(struct connection *c, const duet_job *job)
         in->ended = 1;
     else if (job->recv_result != DUET_OK && job->recv_result != DUET_AGAIN)
         c->result = (int8_t)job->recv_result;
-    /* After DUET_OK the channel may hold data that no event will announce: read again. */
-    if (job->recv_result != DUET_OK)
+    /* What is in the kernel the loop reports again; what the channel holds it does not. */
+    if (!(duet_channel_state(c->channel) & DUET_STATE_HAS_DATA))
         c->can &= (uint8_t)~CAN_READ_DUET;
     if (job->got == 0)
         buffers_return(&c->service->buffers, &in->buffer);
@@ -298,40 +274,6 @@ relay_receive_group(struct connection **group, size_t count)
 /* ---- After a turn ---- */
 
 static int
-relay_is_violation(int result)
-{
-    return result != DUET_E_TRUNCATED && result != DUET_E_IO && result != DUET_E_FORKED &&
-           result != DUET_E_MEMORY;
-}
-
-/** A client does not know whether its server's target or the network failed: say where to look. */
-static const char *
-relay_with_advice(struct connection *c, const char *why)
-{
-    struct service *service = c->service;
-
-    if (c->settings->side != TUNNEL_CLIENT || c->result == DUET_E_MEMORY)
-        return why;
-    snprintf(service->reason, sizeof service->reason,
-             "%s; the server's log says why, unless the line broke", why);
-    return service->reason;
-}
-
-/** The channel failed. What was verified before has been offered to the plain side. */
-static void
-relay_end_failed(struct connection *c)
-{
-    const char *why = channel_error(c->channel);
-
-    if (*why == 0)
-        why = duet_explain(c->result)->sentence;
-    if (relay_is_violation(c->result))
-        violation_start(c, why);
-    else
-        connection_end(c, END_CUT, relay_with_advice(c, why));
-}
-
-static int
 relay_plain_events(const struct connection *c)
 {
     int events =
@@ -372,6 +314,41 @@ relay_find_error(struct connection *c)
     }
 }
 
+/** What the plain side has for a peer that is gone: 1: its end, 0: nothing yet, -1: more. */
+static int
+relay_peek_plain(const struct connection *c)
+{
+    uint8_t byte;
+    ssize_t n = recv(c->plain->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    if (n == 0)
+        return 1;
+    return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ? 0 : -1;
+}
+
+/** The peer has closed in order, and then its process ended: nothing reaches it any more. It misses
+ * nothing if it had taken all that was sent and the plain side soon ends without more. */
+static void
+relay_settle_alone(struct connection *c)
+{
+    int is_lost =
+        c->out.buffer != NULL || c->flushing || c->out.ended || dial_error(c->duet->fd) != 0;
+    int plain = is_lost ? -1 : relay_peek_plain(c);
+
+    if (plain < 0) {
+        connection_end(c, END_CUT, "the peer went away before this side had closed");
+    } else if (plain > 0 && c->in.end_passed) {
+        connection_end(c, END_DONE, "both sides closed");
+    } else {
+        endpoint_watch(c->duet, 0);
+        endpoint_watch(c->plain,
+                       (plain > 0 ? 0 : UV_READABLE) | (c->in.buffer != NULL ? UV_WRITABLE : 0));
+        if (c->state == CONNECTION_UNCONFIRMED)
+            timers_confirm(c);
+        timers_alone(c);
+    }
+}
+
 /** Watch what the connection waits for, or end it. */
 static void
 relay_settle(struct connection *c)
@@ -379,13 +356,13 @@ relay_settle(struct connection *c)
     if (c->plain_error)
         relay_find_error(c);
     if (c->result != DUET_OK) {
-        relay_end_failed(c);
+        violation_judge(c);
     } else if (c->plain_lost) {
         connection_end(c, END_CUT, c->service->reason);
     } else if (c->out.end_passed && c->in.end_passed && !c->flushing) {
         connection_end(c, END_DONE, "both sides closed");
     } else if (c->peer_gone) {
-        connection_end(c, END_CUT, "the peer went away before this side had closed");
+        relay_settle_alone(c);
     } else {
         if (c->state == CONNECTION_UNCONFIRMED)
             timers_confirm(c);
@@ -398,18 +375,34 @@ relay_settle(struct connection *c)
 
 /* ---- The loop's hook ---- */
 
-/** Take the next few that are ready. */
+/** Take the next few that are ready; one that carries datagrams comes alone. */
 static size_t
 relay_take_group(struct service *service, struct connection **group)
 {
+    struct connection *c = TAILQ_FIRST(&service->ready);
     size_t count = 0;
 
-    while (count < GROUP && !TAILQ_EMPTY(&service->ready)) {
-        struct connection *c = TAILQ_FIRST(&service->ready);
+    while (count < GROUP && c != NULL && (count == 0 || c->udp == NULL)) {
         connection_unready(c);
         group[count++] = c;
+        if (c->udp != NULL)
+            break;
+        c = TAILQ_FIRST(&service->ready);
     }
     return count;
+}
+
+static void
+relay_serve_group(struct connection **group, size_t count)
+{
+    if (count == 1 && group[0]->udp != NULL) {
+        udp_relay_serve(group[0]);
+        return;
+    }
+    relay_send_group(group, count);
+    relay_receive_group(group, count);
+    for (size_t i = 0; i < count; i++)
+        relay_settle(group[i]);
 }
 
 void
@@ -423,10 +416,7 @@ relay_run(uv_check_t *check)
     for (size_t served = 0; served < most && service->ready_count > 0;) {
         size_t count = relay_take_group(service, group);
         served += count;
-        relay_send_group(group, count);
-        relay_receive_group(group, count);
-        for (size_t i = 0; i < count; i++)
-            relay_settle(group[i]);
+        relay_serve_group(group, count);
     }
     if (TAILQ_EMPTY(&service->ready))
         uv_idle_stop(&service->more_work);
@@ -452,7 +442,9 @@ relay_start(struct connection *c)
     /* A client's first bytes may have come long ago, a peer's with the end of its handshake. */
     c->can = CAN_READ_PLAIN | CAN_READ_DUET;
     timers_start(c);
-    if ((c->settings->proxy & PROXY_OUT) && relay_send_header(c) != 0)
+    if (settings_is_udp(c->settings) && udp_relay_start(c) != 0)
+        connection_end(c, END_REFUSED, "no memory for its datagrams");
+    else if ((c->settings->proxy & PROXY_OUT) && relay_send_header(c) != 0)
         connection_end(c, END_REFUSED, "no memory for its PROXY header");
     else
         connection_make_ready(c);

@@ -31,7 +31,7 @@ prepare_reload(struct service *service, struct settings *settings, struct genera
         code = tunnels_make(service, *generation);
     if (code != EXIT_DONE) {
         free(*generation);
-        sockets_keep(&service->sockets, service->generation->settings);
+        sockets_return(&service->sockets, service->generation->settings);
     }
     return code;
 }
@@ -51,6 +51,7 @@ take_over(struct service *service, struct generation *fresh)
         lifecycle_reload(c);
     }
     accept_resume(service); /* limits may be wider */
+    admin_renew(&service->admin, &service->view);
     sockets_keep(&service->sockets, fresh->settings);
     generation_release(old);
     record_start(fresh->settings->log_format, fresh->settings->log_target);
@@ -65,6 +66,8 @@ reload_service(struct service *service)
 
     if (service->view.draining)
         return log_error(EXIT_FAILED, "not reloaded: the service is ending");
+    if (service->upgrade.pid != 0)
+        return log_error(EXIT_FAILED, "not reloaded: an upgrade is under way");
     systemd_notify("RELOADING=1");
     int code = settings_reload(&settings, service->generation->settings);
     if (code == EXIT_DONE)

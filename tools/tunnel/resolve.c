@@ -34,6 +34,7 @@ struct question {
     struct resolver *resolver;
     const void *owner; /* compared only */
     char host[256], port[32];
+    int type;
     LIST_HEAD(, lookup) waiting;
     struct question *next;
     int is_running; /* 1: a thread has it */
@@ -77,7 +78,7 @@ ask_resolver(void *context)
 {
     struct question *q = context;
     struct resolver *r = q->resolver;
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    const struct addrinfo hints = {.ai_socktype = q->type};
     struct addrinfo *list = NULL;
     int result = getaddrinfo(q->host, q->port, &hints, &list);
     int error = errno;
@@ -224,7 +225,7 @@ find_question(struct resolver *r, const struct lookup_name *name)
 {
     for (struct question *q = r->questions; q != NULL; q = q->next)
         if ((q->is_running || q->owner == name->owner) && strcmp(q->host, name->host) == 0 &&
-            strcmp(q->port, name->port) == 0)
+            strcmp(q->port, name->port) == 0 && q->type == name->type)
             return q;
     return NULL;
 }
@@ -240,6 +241,7 @@ add_question(struct resolver *r, const struct lookup_name *name)
     q->owner = name->owner;
     snprintf(q->host, sizeof q->host, "%s", name->host);
     snprintf(q->port, sizeof q->port, "%s", name->port);
+    q->type = name->type;
     LIST_INIT(&q->waiting);
     if (has_room(r, name->owner) && start_thread(q) != 0) {
         free(q);

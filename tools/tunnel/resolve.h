@@ -30,6 +30,7 @@ void resolver_close(struct resolver *resolver);
 struct lookup_name {
     const void *owner;
     const char *host, *port;
+    int type; /* SOCK_STREAM or SOCK_DGRAM: a service's name may be known for one alone */
 };
 
 /** Begin to resolve. Returns 0, or -1: no memory. *lookup is valid until it has called done. */

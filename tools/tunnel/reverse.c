@@ -9,6 +9,8 @@
  */
 #include "connection.h"
 
+#include "socks.h"
+
 enum {
     ANSWER_MS = 500, /* and four times what its handshake took */
     WAITING_MOST = 10000,
@@ -106,11 +108,13 @@ waiting_event(struct connection *c)
 }
 
 void
-reverse_wait(struct connection *c)
+reverse_wait(struct connection *c, const char *refusal)
 {
     connection_enter(c, CONNECTION_WAITING, c->settings->handshake_ms);
     c->setup_ms = uv_now(&c->service->loop) - c->since_ms + 1;
-    if (c->tunnel->pooled_count > WAITING_MOST)
+    if (refusal != NULL)
+        connection_end(c, END_REFUSED, refusal);
+    else if (c->tunnel->pooled_count > WAITING_MOST)
         connection_end(c, END_REFUSED, "too many peers wait already");
     else
         waiting_event(c);
@@ -123,10 +127,9 @@ static void
 take_over(struct connection *c, struct connection *peer)
 {
     c->duet = peer->duet;
-    c->duet->connection = c;
+    endpoint_give(c->duet, c);
     c->channel = peer->channel;
     c->target = NULL;
-    c->silence_ms = peer->setup_ms;
     generation_release(c->keys);
     c->keys = peer->keys;
     c->keys->holders++;
@@ -135,11 +138,11 @@ take_over(struct connection *c, struct connection *peer)
     connection_end(peer, END_DONE, "");
 }
 
-/** Ask the peer that was taken to begin. */
+/** Ask the peer that was taken to begin. setup_ms: what its handshake took. */
 static void
-reverse_start(struct connection *c)
+reverse_start(struct connection *c, uint64_t setup_ms)
 {
-    int answer_ms = ANSWER_MS + 4 * (int)(c->silence_ms < 5000 ? c->silence_ms : 5000);
+    int answer_ms = ANSWER_MS + 4 * (int)(setup_ms < 5000 ? setup_ms : 5000);
 
     connection_enter(c, CONNECTION_STARTING, answer_ms);
     if (reverse_send_byte(c) != DUET_OK)
@@ -157,9 +160,10 @@ reverse_match(struct tunnel *tunnel)
             connection_end(peer, END_REFUSED, "a reload withdrew its secret or its identity");
             continue;
         }
+        uint64_t setup_ms = peer->setup_ms;
         connection_unlist(c);
         take_over(c, peer);
-        reverse_start(c);
+        reverse_start(c, setup_ms);
     }
 }
 
@@ -202,7 +206,7 @@ starting_event(struct connection *c)
     int result = reverse_recv_byte(c);
 
     if (result == DUET_OK)
-        relay_start(c);
+        socks_begin(c);
     else if (result == DUET_AGAIN)
         reverse_watch(c);
     else

@@ -9,11 +9,23 @@
 #include "log.h"
 #include "os/os.h"
 #include "systemd.h"
+#include "udp.h"
 
 #include <string.h>
 #include <unistd.h>
 
 /* ---- What the admin parts ask for ---- */
+
+/** What a flow of UDP has carried; NULL: it is a connection. */
+static const struct session_datagrams *
+count_datagrams(const struct connection *c, struct session_datagrams *out)
+{
+    if (c->udp == NULL)
+        return NULL;
+    *out = (struct session_datagrams){c->udp->received, c->udp->sent, c->udp->dropped,
+                                      c->udp->out.count};
+    return out;
+}
 
 static void
 service_each_session(void *context, session_printer *print, void *out)
@@ -26,11 +38,12 @@ service_each_session(void *context, session_printer *print, void *out)
         duet_info info = {0};
         if (c->channel != NULL)
             duet_session_info(duet_channel_session(c->channel), &info);
+        struct session_datagrams datagrams;
         int is_from_nowhere = c->pool != NULL; /* it is dialled, for nobody yet */
         const struct session_row row = {.id = c->id,
                                         .tunnel = c->settings->name,
                                         .state = connection_state_name(c),
-                                        .from = is_from_nowhere ? NULL : &c->from,
+                                        .from = is_from_nowhere ? NULL : &c->from.any,
                                         .target = c->target,
                                         .secret_id = info.ready ? info.secret_id : NULL,
                                         .peer_key = info.has_peer_key ? info.peer_key : NULL,
@@ -39,7 +52,8 @@ service_each_session(void *context, session_printer *print, void *out)
                                         .bytes_in = c->in.bytes,
                                         .bytes_out = c->out.bytes,
                                         .age_ms = now - c->since_ms,
-                                        .idle_ms = now - c->moved_ms};
+                                        .idle_ms = now - c->moved_ms,
+                                        .datagrams = count_datagrams(c, &datagrams)};
         print(&row, out);
     }
 }
@@ -61,7 +75,7 @@ service_each_bound(void *context, const struct tunnel_settings *tunnel, bound_pr
             socklen_t size = sizeof at;
             int is_ip = getsockname(entry->listener.fds[j], (struct sockaddr *)&at, &size) == 0 &&
                         at.ss_family != AF_UNIX;
-            print(is_ip ? record_address(room, &at) : entry->address, out);
+            print(is_ip ? record_address(room, (const struct sockaddr *)&at) : entry->address, out);
         }
     }
 }
@@ -76,7 +90,7 @@ is_meant(const struct connection *c, const struct kill_request *kill)
     if (kill->by == KILL_ID)
         return c->id == kill->id;
     if (kill->by == KILL_TUNNEL)
-        return strcmp(c->settings->name, kill->value) == 0;
+        return !c->is_undecided && strcmp(c->settings->name, kill->value) == 0;
     if (c->channel != NULL)
         duet_session_info(duet_channel_session(c->channel), &info);
     if (kill->by == KILL_SECRET) {
@@ -168,16 +182,20 @@ service_on_unused(struct connection *c, const char *reason)
                     reason);
 }
 
-/** The service ends: nobody will use what waits. */
+/** The service ends: nobody will use what waits, and flows of datagrams would go on. One that
+ * another process has taken over from keeps the flows that have a socket of their own. */
 static void
 end_unused(struct service *service)
 {
+    int keeps_own = service->has_left && !service->is_stopping;
     struct connection *c, *next;
 
     for (c = TAILQ_FIRST(&service->connections); c != NULL; c = next) {
         next = TAILQ_NEXT(c, entry);
         if (c->is_pooled)
             connection_end(c, END_DONE, "");
+        else if (c->plain == NULL || !keeps_own)
+            udp_flow_drain(c);
     }
 }
 
@@ -203,6 +221,7 @@ service_drain(struct service *service)
 
     if (service->view.draining)
         return;
+    handover_cancel(service, "the service is ending");
     TAILQ_FOREACH (tunnel, &service->tunnels, entry) {
         accept_last(tunnel);
         half_open_drain(tunnel);
@@ -210,10 +229,83 @@ service_drain(struct service *service)
     service->view.draining = 1;
     systemd_notify("STOPPING=1");
     tunnels_close_ports(service);
+    admin_drain(&service->admin);
     sockets_close(&service->sockets, service->view.workers == 1);
     end_unused(service);
     uv_timer_start(&service->limit, drain_is_over, (uint64_t)service->view.settings->drain_ms, 0);
     finish_if_drained(service);
+}
+
+/* ---- Another process takes over ---- */
+
+enum { LEAVE_MS = 10000 };
+
+/** The process that took over has had time to dial its own, and a client's flows of datagrams to
+ * get their replies: end what serves nobody, and what would keep a listening socket open. */
+static void
+leave_is_over(uv_timer_t *timer)
+{
+    struct service *service = timer->data;
+
+    tunnels_close_ports(service);
+    sockets_close(&service->sockets, 0);
+    end_unused(service);
+}
+
+/** A client's peers that wait dial again at once, and reach the process that took over. */
+static void
+end_waiting_peers(struct service *service)
+{
+    struct tunnel *tunnel;
+
+    TAILQ_FOREACH (tunnel, &service->tunnels, entry)
+        while (!TAILQ_EMPTY(&tunnel->waiting))
+            connection_end(TAILQ_FIRST(&tunnel->waiting), END_DONE, "");
+}
+
+/** Another process serves now, with the same sockets: go on with what is open, half-open too, for
+ * as long as that goes on: an upgrade costs no connection. */
+static void
+service_leave(struct service *service)
+{
+    if (service->view.draining)
+        return;
+    service->view.draining = 1;
+    service->has_left = 1;
+    admin_leave(&service->admin);
+    int is_waited = tunnels_leave_ports(service);
+    if (!is_waited && !udp_flows_hold_socket(service))
+        sockets_close(&service->sockets, 0);
+    end_waiting_peers(service);
+    uv_timer_start(&service->upgrade_timer, leave_is_over, LEAVE_MS, 0);
+    finish_if_drained(service);
+}
+
+/** SIGTERM after that, which systemd sends to all processes: as at the first one otherwise. */
+static void
+stop_leaving(struct service *service)
+{
+    struct tunnel *tunnel;
+
+    service->is_stopping = 1;
+    TAILQ_FOREACH (tunnel, &service->tunnels, entry)
+        half_open_drain(tunnel);
+    uv_timer_start(&service->limit, drain_is_over, (uint64_t)service->view.settings->drain_ms, 0);
+    leave_is_over(&service->upgrade_timer);
+    finish_if_drained(service);
+}
+
+/** A worker's supervisor says when another service has taken over. */
+static void
+on_upgrade(uv_signal_t *signal, int number)
+{
+    struct service *service = signal->data;
+
+    (void)number;
+    if (service->view.supervisor == 0)
+        handover_start(service, service_leave);
+    else if (service_counters(service)->has_left)
+        service_leave(service);
 }
 
 /* ---- The loop ---- */
@@ -232,7 +324,9 @@ on_terminate(uv_signal_t *signal, int number)
     struct service *service = signal->data;
 
     (void)number;
-    if (service->view.draining)
+    if (service->has_left && !service->is_stopping)
+        stop_leaving(service);
+    else if (service->view.draining)
         end_all(service, "the service was asked to end now");
     else
         service_drain(service);
@@ -260,17 +354,22 @@ start_handles(struct service *service)
     uv_idle_init(loop, &service->more_work);
     uv_timer_init(loop, &service->retry);
     uv_timer_init(loop, &service->starving);
+    uv_timer_init(loop, &service->trials);
     uv_timer_init(loop, &service->limit);
     uv_signal_init(loop, &service->hangup);
     uv_signal_init(loop, &service->terminate);
     uv_signal_init(loop, &service->interrupt);
+    uv_signal_init(loop, &service->upgrade_signal);
+    uv_timer_init(loop, &service->upgrade_timer);
     service->after_poll.data = service->retry.data = service->starving.data = service;
-    service->limit.data = service->hangup.data = service;
+    service->trials.data = service->limit.data = service->hangup.data = service;
     service->terminate.data = service->interrupt.data = service;
+    service->upgrade_signal.data = service->upgrade_timer.data = service;
     uv_check_start(&service->after_poll, relay_run);
     uv_signal_start(&service->hangup, on_hangup, SIGHUP);
     uv_signal_start(&service->terminate, on_terminate, SIGTERM);
     uv_signal_start(&service->interrupt, on_terminate, SIGINT);
+    uv_signal_start(&service->upgrade_signal, on_upgrade, SIGUSR2);
     if (service->mask != NULL)
         sigprocmask(SIG_SETMASK, service->mask, NULL);
     if (service->leash > 0 && uv_poll_init(loop, &service->leash_poll, service->leash) == 0) {
@@ -294,6 +393,7 @@ prepare_service(struct service *service)
     service->hooks = &hooks;
     service->view.loop = &service->loop;
     service->view.service = service;
+    service->view.sockets = &service->sockets;
     service->view.each_session = service_each_session;
     service->view.kill = service_kill;
     service->view.each_bound = service_each_bound;
@@ -304,7 +404,22 @@ prepare_service(struct service *service)
     TAILQ_INIT(&service->lingering);
     service->descriptors_most = accept_descriptor_limit();
     *service_counters(service) =
-        (struct process_counters){.pid = (uint64_t)getpid(), .started_unix_ms = duet__os_unix_ms()};
+        (struct process_counters){.pid = (uint64_t)getpid(),
+                                  .started_unix_ms = duet__os_unix_ms(),
+                                  .has_left = service_counters(service)->has_left};
+}
+
+/** All is ready to serve in the place of the process before, if there is one. */
+static int
+service_take_over(struct service *service)
+{
+    int code = takeover_finish(service->takeover);
+
+    if (code == EXIT_DONE) {
+        sockets_own(&service->sockets, service->view.settings);
+        sockets_keep(&service->sockets, service->view.settings);
+    }
+    return code;
 }
 
 int
@@ -317,6 +432,8 @@ service_serve(struct service *service)
     int code = tunnels_make(service, service->generation);
     if (code == EXIT_DONE && service->resolver == NULL)
         code = log_error(EXIT_LIMIT, "no memory for a resolver");
+    if (code == EXIT_DONE && service->takeover != NULL)
+        code = service_take_over(service);
     if (code == EXIT_DONE)
         code = tunnels_renew(service);
     if (code == EXIT_DONE)

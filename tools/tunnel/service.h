@@ -6,6 +6,10 @@
 
 #include "settings.h"
 
+/** Before the settings are read: a process that takes another's place asks nobody for a passphrase,
+ * and is nobody's child. Returns an exit code. */
+int service_prepare(void);
+
 /** Serve until SIGTERM or SIGINT, with as many processes as the settings say. Owns the settings.
  * Returns an exit code. */
 int service_run(struct settings *settings);

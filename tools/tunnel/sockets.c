@@ -7,9 +7,11 @@
 #include "endpoint.h"
 #include "log.h"
 #include "network.h"
+#include "socket_clash.h"
 #include "socket_rights.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,6 +38,11 @@ check_exposure(const struct listener *listener, const struct tunnel_settings *tu
             getsockname(listener->fds[i], (struct sockaddr *)&at, &size) != 0 ||
             network_is_loopback(&at))
             continue;
+        if (tunnel->is_http)
+            return log_error(EXIT_USAGE,
+                             "http: %s can be reached from other machines, which can read the "
+                             "metrics; listen on 127.0.0.1, or use --unsafe-http if you mean that",
+                             printable(address));
         return log_error(
             EXIT_USAGE,
             "%s: %s can be reached from other machines, and anyone who reaches it can use the "
@@ -59,6 +66,8 @@ sockets_for(const struct sockets *sockets, const struct tunnel_settings *tunnel,
 static int
 is_shareable(const char *address)
 {
+    if (address_is_udp(address))
+        return is_shareable(strchr(address, ':') + 1);
     return strncmp(address, "unix:", 5) != 0 && strncmp(address, "fd:", 3) != 0 &&
            strncmp(address, "systemd:", 8) != 0;
 }
@@ -83,6 +92,9 @@ set_rights(const struct socket_rights *rights, const struct listener *listener, 
 {
     if (listener->path[0] == 0 || socket_rights_set(rights, listener->path) == 0)
         return EXIT_DONE;
+    if (errno == ENOENT)
+        return log_error(EXIT_CONNECT, "%s: its file was removed; restart the service to make it",
+                         printable(address));
     return log_error(EXIT_CONNECT,
                      "%s: its owner or mode could not be set: %s; only root may give a socket to "
                      "others, and groups are those of this user",
@@ -111,7 +123,8 @@ open_new_listener(struct listener *listener, const struct tunnel_settings *tunne
     if (list_held(&fds, &held, held_by) != 0)
         return log_error(EXIT_LIMIT, "no memory");
     mode_t before = socket_rights_mask(&rights);
-    int code = listener_open(listener, address, mode, &held);
+    int code = listener_open_any(
+        listener, address, (struct listen_how){mode, settings_is_mptcp(tunnel, address)}, &held);
     (void)umask(before);
     free(fds);
     if (code == EXIT_DONE)
@@ -158,11 +171,31 @@ close_entry(struct socket_entry *entry, int owner)
     free(entry->address);
 }
 
+/** A Unix socket's file that was removed, as by what cleans /tmp, takes the socket with it: give up
+ * the entry's name, so that another is made. Returns 1 when it is so. */
+static int
+give_up_removed(struct socket_entry *entry)
+{
+    struct stat status;
+
+    if (entry->lent || entry->listener.path[0] == 0 || lstat(entry->listener.path, &status) == 0 ||
+        errno != ENOENT)
+        return 0;
+    log_warning("%s: its file was removed, and is made anew", printable(entry->address));
+    entry->listener.path[0] = 0;
+    entry->address[0] = 0;
+    return 1;
+}
+
 /** Open one address, unless the set has it. */
 static int
 add_entry(struct sockets *sockets, const struct tunnel_settings *tunnel, const char *address,
           enum listen_mode mode, const struct sockets *first)
 {
+    for (size_t i = 0; i < sockets->count; i++)
+        if (strcmp(sockets->entries[i].address, address) == 0 &&
+            give_up_removed(&sockets->entries[i]))
+            break;
     const struct listener *had = find_listener(sockets, address);
     if (had != NULL) {
         const struct socket_rights rights = rights_of(tunnel);
@@ -187,10 +220,10 @@ sockets_open(struct sockets *sockets, const struct settings *settings, enum list
              const struct sockets *first)
 {
     size_t before = sockets->count;
-    int code = EXIT_DONE;
+    int code = mode != LISTEN_JOIN ? socket_clash_find(settings) : EXIT_DONE;
 
-    for (size_t i = 0; i < settings->tunnel_count && code == EXIT_DONE; i++) {
-        const struct tunnel_settings *tunnel = &settings->tunnels[i];
+    for (size_t i = 0; i < settings_listener_count(settings) && code == EXIT_DONE; i++) {
+        const struct tunnel_settings *tunnel = settings_listener(settings, i);
         for (size_t j = 0; j < settings_address_count(tunnel) && code == EXIT_DONE; j++)
             code = add_entry(sockets, tunnel, settings_address(tunnel, j), mode, first);
     }
@@ -199,14 +232,35 @@ sockets_open(struct sockets *sockets, const struct settings *settings, enum list
     return code;
 }
 
-/** The tunnel that listens on an address; NULL: none does. */
+int
+sockets_take(struct sockets *sockets, const char *address, const int *fds, unsigned count)
+{
+    struct socket_entry *more =
+        realloc(sockets->entries, (sockets->count + 1) * sizeof *sockets->entries);
+    char *copy = strdup(address);
+
+    if (more != NULL)
+        sockets->entries = more;
+    if (more == NULL || copy == NULL) {
+        free(copy);
+        return log_error(EXIT_LIMIT, "no memory");
+    }
+    struct socket_entry *entry = &more[sockets->count++];
+    *entry = (struct socket_entry){.address = copy, .listener = {.count = count}};
+    memcpy(entry->listener.fds, fds, count * sizeof *fds);
+    return EXIT_DONE;
+}
+
+/** What listens on an address; NULL: nothing does. */
 static const struct tunnel_settings *
 find_tunnel_of(const struct settings *settings, const char *address)
 {
-    for (size_t i = 0; i < settings->tunnel_count; i++)
-        for (size_t j = 0; j < settings_address_count(&settings->tunnels[i]); j++)
-            if (strcmp(settings_address(&settings->tunnels[i], j), address) == 0)
-                return &settings->tunnels[i];
+    for (size_t i = 0; i < settings_listener_count(settings); i++) {
+        const struct tunnel_settings *tunnel = settings_listener(settings, i);
+        for (size_t j = 0; j < settings_address_count(tunnel); j++)
+            if (strcmp(settings_address(tunnel, j), address) == 0)
+                return tunnel;
+    }
     return NULL;
 }
 
@@ -216,13 +270,16 @@ has_port_of(const struct settings *settings, const char *address)
 {
     const char *port = strrchr(address, ':');
 
-    for (size_t i = 0; i < settings->tunnel_count; i++)
-        for (size_t j = 0; j < settings_address_count(&settings->tunnels[i]); j++) {
-            const char *other = settings_address(&settings->tunnels[i], j);
+    for (size_t i = 0; i < settings_listener_count(settings); i++) {
+        const struct tunnel_settings *tunnel = settings_listener(settings, i);
+        for (size_t j = 0; j < settings_address_count(tunnel); j++) {
+            const char *other = settings_address(tunnel, j);
             if (port != NULL && is_shareable(other) && strrchr(other, ':') != NULL &&
+                address_is_udp(other) == address_is_udp(address) &&
                 strcmp(strrchr(other, ':'), port) == 0)
                 return 1;
         }
+    }
     return 0;
 }
 
@@ -253,13 +310,32 @@ may_keep(const struct tunnel_settings *tunnel, const struct tunnel_settings *las
            (settings_may_be_exposed(tunnel, address) || !settings_may_be_exposed(last, address));
 }
 
+void
+sockets_own(struct sockets *sockets, const struct settings *settings)
+{
+    for (size_t i = 0; i < sockets->count; i++) {
+        struct socket_entry *entry = &sockets->entries[i];
+        const struct tunnel_settings *tunnel = find_tunnel_of(settings, entry->address);
+        struct address where;
+        if (entry->lent || entry->listener.path[0] != 0 || entry->listener.count == 0 ||
+            address_is_udp(entry->address) ||
+            address_parse(&where, entry->address, 1) != EXIT_DONE || where.kind != ADDRESS_UNIX)
+            continue;
+        snprintf(entry->listener.path, sizeof entry->listener.path, "%s", where.un.sun_path);
+        if (tunnel == NULL)
+            continue;
+        const struct socket_rights rights = rights_of(tunnel);
+        (void)set_rights(&rights, &entry->listener, entry->address); /* what failed is logged */
+    }
+}
+
 int
 sockets_check(const struct settings *settings, const struct settings *old)
 {
-    int code = EXIT_DONE;
+    int code = socket_clash_find(settings);
 
-    for (size_t i = 0; i < settings->tunnel_count && code == EXIT_DONE; i++) {
-        const struct tunnel_settings *tunnel = &settings->tunnels[i];
+    for (size_t i = 0; i < settings_listener_count(settings) && code == EXIT_DONE; i++) {
+        const struct tunnel_settings *tunnel = settings_listener(settings, i);
         for (size_t j = 0; j < settings_address_count(tunnel) && code == EXIT_DONE; j++) {
             const char *address = settings_address(tunnel, j);
             if (!may_keep(tunnel, find_tunnel_of(old, address), address))
@@ -269,18 +345,32 @@ sockets_check(const struct settings *settings, const struct settings *old)
     return code;
 }
 
-void
-sockets_keep(struct sockets *sockets, const struct settings *settings)
+/** Close those that the settings do not name; keeps_lost 1: but none whose name was given up. */
+static void
+keep_named(struct sockets *sockets, const struct settings *settings, int keeps_lost)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < sockets->count; i++) {
-        if (find_tunnel_of(settings, sockets->entries[i].address) != NULL)
+        const char *address = sockets->entries[i].address;
+        if (find_tunnel_of(settings, address) != NULL || (keeps_lost && *address == 0))
             sockets->entries[kept++] = sockets->entries[i];
         else
             close_entry(&sockets->entries[i], 1);
     }
     sockets->count = kept;
+}
+
+void
+sockets_keep(struct sockets *sockets, const struct settings *settings)
+{
+    keep_named(sockets, settings, 0);
+}
+
+void
+sockets_return(struct sockets *sockets, const struct settings *settings)
+{
+    keep_named(sockets, settings, 1);
 }
 
 void

@@ -31,12 +31,24 @@ struct sockets {
 int sockets_open(struct sockets *sockets, const struct settings *settings, enum listen_mode mode,
                  const struct sockets *first);
 
+/** Add sockets (owned) that the process before had at an address. Its files stay that process's
+ * until sockets_own(). Returns an exit code. */
+int sockets_take(struct sockets *sockets, const char *address, const int *fds, unsigned count);
+
+/** That process has left: the files of Unix sockets are this set's, to be removed at the end, and
+ * get the rights of the settings. */
+void sockets_own(struct sockets *sockets, const struct settings *settings);
+
 /** Could workers listen on what these settings name and the old ones do not, and keep the rest?
  * Returns an exit code. */
 int sockets_check(const struct settings *settings, const struct settings *old);
 
-/** Close those that the settings do not name. */
+/** Close those that the settings do not name, and those that a new one has taken the place of. */
 void sockets_keep(struct sockets *sockets, const struct settings *settings);
+
+/** Close what sockets_open() added for a configuration that is not taken over: these settings are
+ * still those in use. */
+void sockets_return(struct sockets *sockets, const struct settings *settings);
 
 /** The sockets of an address, on which this tunnel may listen; NULL: there are none, or it may not,
  * which is logged. */

@@ -7,6 +7,20 @@
 #include "network.h"
 #include "settings.h"
 
+#include <string.h>
+
+void
+source_address_set(union source_address *source, const struct sockaddr *from)
+{
+    memset(source, 0, sizeof *source);
+    if (from->sa_family == AF_INET)
+        memcpy(&source->in, from, sizeof source->in);
+    else if (from->sa_family == AF_INET6)
+        memcpy(&source->in6, from, sizeof source->in6);
+    else
+        source->any.sa_family = from->sa_family;
+}
+
 static int
 list_holds(const struct strlist *networks, const uint8_t address[NETWORK_ADDRESS])
 {
@@ -19,7 +33,7 @@ list_holds(const struct strlist *networks, const uint8_t address[NETWORK_ADDRESS
 }
 
 int
-source_admitted(const struct tunnel_settings *t, const struct sockaddr_storage *from)
+source_admitted(const struct tunnel_settings *t, const struct sockaddr *from)
 {
     uint8_t address[NETWORK_ADDRESS];
 

@@ -15,7 +15,7 @@ through_failed(struct connection *c, const char *why)
     snprintf(copy, sizeof copy, "%s", why); /* the dialogue's own text */
     route_free(c->dial->route);
     c->dial->route = NULL;
-    c->silence_ms = 0; /* a proxy that fails is closed at once */
+    c->dial->silence_ms = 0; /* a proxy that fails is closed at once */
     connect_next(c, copy);
 }
 

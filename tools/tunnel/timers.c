@@ -11,8 +11,13 @@
 
 #include "os/os.h"
 #include "os/socket.h"
+#include "udp.h"
 
-enum { SLEEP_LEAST_MS = 100 };
+enum {
+    SLEEP_LEAST_MS = 100,
+    ALONE_MS = 5000,
+    UDP_LATER_MS = 2000 /* a server's flow ends after its client's, which loses nothing then */
+};
 
 static void
 send_ping(struct connection *c)
@@ -82,6 +87,38 @@ is_over(uint64_t since, int ms, uint64_t now)
     return ms >= 0 && now >= since + (uint64_t)ms;
 }
 
+/** How long nothing may move; -1: for ever. */
+static int
+idle_most(const struct connection *c)
+{
+    if (c->udp == NULL)
+        return c->settings->idle_ms;
+    return c->settings->udp_ms + (c->settings->side == TUNNEL_SERVER ? UDP_LATER_MS : 0);
+}
+
+/** A flow has said that it ends: the peer has some time to say so too. May end the connection. */
+static void
+await_end(struct connection *c, uint64_t now)
+{
+    int wait = NO_TIMER;
+
+    wait_until(&wait, c->udp->ended_ms, c->settings->handshake_ms, now);
+    if (is_over(c->udp->ended_ms, c->settings->handshake_ms, now))
+        connection_end(c, END_DONE, c->udp->why);
+    else
+        connection_timer(c, wait);
+}
+
+/** Nothing has moved for too long. May end the connection. */
+static void
+idle_is_over(struct connection *c)
+{
+    if (c->udp == NULL)
+        connection_end(c, END_CUT, "no data moved within the idle timeout");
+    else
+        timers_end_flow(c, "no datagram came within udp-timeout");
+}
+
 /** Which of the times that a setting gives to an open connection is over; NULL: none. */
 static const char *
 time_over(const struct connection *c, uint64_t now)
@@ -101,15 +138,42 @@ time_over(const struct connection *c, uint64_t now)
 }
 
 void
+timers_alone(struct connection *c)
+{
+    int left = NO_TIMER;
+
+    wait_until(&left, c->heard_ms, ALONE_MS, uv_now(&c->service->loop));
+    connection_timer(c, left);
+}
+
+/** The moment is over, and the plain side has neither ended nor sent anything. */
+static void
+alone_is_over(struct connection *c)
+{
+    if (c->in.bytes == 0 && c->in.buffer == NULL)
+        connection_end(c, END_DONE, "the peer closed without having sent anything, as duet ping");
+    else
+        connection_end(c, END_CUT, "the peer went away before this side had closed");
+}
+
+void
 timers_open(struct connection *c)
 {
     const struct tunnel_settings *settings = c->settings;
     uint64_t now = uv_now(&c->service->loop);
-    int closing = c->in.ended || c->out.end_passed;
+    int closing = c->in.ended || c->out.end_passed, idle_ms = idle_most(c);
     int wait = NO_TIMER;
 
-    if (settings->idle_ms >= 0 && now >= c->moved_ms + (uint64_t)settings->idle_ms) {
-        connection_end(c, END_CUT, "no data moved within the idle timeout");
+    if (c->peer_gone) {
+        alone_is_over(c);
+        return;
+    }
+    if (c->udp != NULL && c->udp->ended_ms != 0) {
+        await_end(c, now);
+        return;
+    }
+    if (is_over(c->moved_ms, idle_ms, now)) {
+        idle_is_over(c);
         return;
     }
     const char *over = time_over(c, now);
@@ -124,12 +188,25 @@ timers_open(struct connection *c)
     if (settings->ping_ms >= 0 && !c->pinged && !closing &&
         now >= c->heard_ms + (uint64_t)settings->ping_ms)
         send_ping(c);
-    wait_until(&wait, c->moved_ms, settings->idle_ms, now);
+    wait_until(&wait, c->moved_ms, idle_ms, now);
     wait_until(&wait, is_half_closed(c) ? c->moved_ms : now, settings->half_close_ms, now);
     wait_until(&wait, is_stalled(c) ? c->written_ms : now, settings->stall_ms, now);
     wait_until(&wait, c->since_ms, settings->age_ms, now);
     wait_until(&wait, c->pinged || closing ? now : c->heard_ms, settings->ping_ms, now);
     connection_timer(c, wait);
+}
+
+void
+timers_end_flow(struct connection *c, const char *why)
+{
+    if (c->udp->ended_ms != 0)
+        return;
+    c->udp->ended_ms = uv_now(&c->service->loop);
+    c->udp->why = why;
+    c->out.ended = 1;
+    udp_flow_unlist(c);
+    connection_timer(c, c->settings->handshake_ms);
+    connection_make_ready(c);
 }
 
 void

@@ -6,6 +6,7 @@
 
 #include "address.h"
 #include "log.h"
+#include "os/datagram.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,13 +33,32 @@ free_port(uv_handle_t *handle)
 }
 
 static void
+close_port(struct port *port)
+{
+    LIST_REMOVE(port, entry);
+    port->tunnel = NULL;
+    uv_close((uv_handle_t *)&port->poll, free_port);
+}
+
+static void
 close_ports(struct tunnel *tunnel)
 {
-    while (!LIST_EMPTY(&tunnel->ports)) {
-        struct port *port = LIST_FIRST(&tunnel->ports);
-        LIST_REMOVE(port, entry);
-        port->tunnel = NULL;
-        uv_close((uv_handle_t *)&port->poll, free_port);
+    if (!LIST_EMPTY(&tunnel->ports)) /* else the row may be another's of the same name */
+        tunnel->counters->listening = 0;
+    while (!LIST_EMPTY(&tunnel->ports))
+        close_port(LIST_FIRST(&tunnel->ports));
+}
+
+/** Close the ports at which plain connections come in. */
+static void
+close_plain_ports(struct tunnel *tunnel)
+{
+    struct port *next;
+
+    for (struct port *port = LIST_FIRST(&tunnel->ports); port != NULL; port = next) {
+        next = LIST_NEXT(port, entry);
+        if (port->is_plain)
+            close_port(port);
     }
 }
 
@@ -55,6 +75,9 @@ add_port(struct tunnel *tunnel, int fd, int is_plain)
     port->tunnel = tunnel;
     port->fd = fd;
     port->is_plain = is_plain;
+    port->is_udp = is_plain && settings_is_udp(tunnel->settings);
+    if (port->is_udp)
+        duet__os_datagram_prepare(fd);
     LIST_INSERT_HEAD(&tunnel->ports, port, entry);
     return EXIT_DONE;
 }
@@ -75,13 +98,13 @@ log_listening(const struct tunnel *tunnel, const char *address, const struct lis
         struct sockaddr_storage at = {0};
         socklen_t size = sizeof at;
         if (getsockname(listener->fds[i], (struct sockaddr *)&at, &size) == 0)
-            record_note(RECORD_INFO, "%s: listening on %s", tunnel->settings->name,
-                        record_address(room, &at));
+            record_note(RECORD_INFO, "%s: listening on %s%s", tunnel->settings->name,
+                        address_is_udp(address) ? "udp:" : "",
+                        record_address(room, (const struct sockaddr *)&at));
     }
 }
 
-/** The tunnel that accepts what comes at a tunnel's addresses: itself, or the first that shares
- * them. */
+/** The tunnel that accepts a tunnel's peers: itself, or the first that shares their addresses. */
 static const struct tunnel_settings *
 find_acceptor(const struct tunnel *tunnel)
 {
@@ -90,32 +113,43 @@ find_acceptor(const struct tunnel *tunnel)
     return &settings->tunnels[settings_first_sharing(settings, tunnel->settings)];
 }
 
+/** Log where another tunnel takes its peers. */
+static void
+log_shared(const struct tunnel *tunnel, const char *address, const struct tunnel_settings *acceptor)
+{
+    if (tunnel->service->view.worker == 0)
+        record_note(RECORD_INFO, "%s: listening on %s, with %s", tunnel->settings->name,
+                    printable(address), acceptor->name);
+}
+
 /** Accept on the sockets of all of a tunnel's addresses. */
 static int
 add_ports(struct tunnel *tunnel)
 {
     const struct tunnel_settings *settings = tunnel->settings;
+    const struct tunnel_settings *acceptor = find_acceptor(tunnel);
 
+    tunnel->counters->listening = 0;
     if (health_renew(tunnel) != 0)
         return log_error(EXIT_LIMIT, "%s: no memory", settings->name);
     if (settings->dial.count > 0)
         return pools_renew(tunnel) == 0 ? EXIT_DONE
                                         : log_error(EXIT_LIMIT, "%s: no memory", settings->name);
-    if (find_acceptor(tunnel) != settings) {
-        if (tunnel->service->view.worker == 0)
-            record_note(RECORD_INFO, "%s: listening on %s, with %s", settings->name,
-                        printable(settings->listen.at[0]), find_acceptor(tunnel)->name);
-        return EXIT_DONE;
-    }
     for (size_t i = 0; i < settings_address_count(settings); i++) {
         const char *address = settings_address(settings, i);
-        int is_plain = settings->side == TUNNEL_CLIENT && i < settings->listen.count;
+        int is_plain = i < settings_first_for_peers(settings);
+        if (!is_plain && acceptor != settings) {
+            log_shared(tunnel, address, acceptor);
+            tunnel->counters->listening++;
+            continue;
+        }
         const struct listener *listener = sockets_for(&tunnel->service->sockets, settings, address);
         if (listener == NULL)
             continue; /* why was logged */
         for (unsigned j = 0; j < listener->count; j++)
             if (add_port(tunnel, listener->fds[j], is_plain) != EXIT_DONE)
                 return EXIT_LIMIT;
+        tunnel->counters->listening++;
         log_listening(tunnel, address, listener);
     }
     accept_watch(tunnel);
@@ -206,6 +240,7 @@ release_tunnel(struct tunnel *tunnel)
     free_counters(tunnel->service, tunnel->counters);
     generation_release(tunnel->generation);
     source_limit_free(&tunnel->sources);
+    tally_free(&tunnel->secrets);
     source_limit_free(&tunnel->undecided);
     free(tunnel);
 }
@@ -282,6 +317,25 @@ tunnels_close_ports(struct service *service)
         pools_stop(tunnel);
         health_stop(tunnel);
     }
+}
+
+int
+tunnels_leave_ports(struct service *service)
+{
+    struct tunnel *tunnel;
+    int is_waited = 0;
+
+    TAILQ_FOREACH (tunnel, &service->tunnels, entry)
+        is_waited |= !TAILQ_EMPTY(&tunnel->queued);
+    TAILQ_FOREACH (tunnel, &service->tunnels, entry) {
+        if (is_waited && tunnel->settings->side == TUNNEL_CLIENT)
+            close_plain_ports(tunnel); /* its port for peers may be another's too */
+        else
+            close_ports(tunnel);
+        pools_stop(tunnel);
+        health_stop(tunnel);
+    }
+    return is_waited;
 }
 
 void

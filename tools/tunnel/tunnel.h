@@ -17,6 +17,9 @@
 #include "settings.h"
 #include "sockets.h"
 #include "source_limit.h"
+#include "takeover.h"
+#include "trial_budget.h"
+#include "upgrade.h"
 #include "view.h"
 
 #include <duet/duet.h>
@@ -39,6 +42,7 @@ struct port {
     uv_poll_t poll;
     struct tunnel *tunnel; /* NULL once it is closed */
     int is_plain;          /* 1: what comes in is plain, not a peer */
+    int is_udp;            /* 1: it is a socket of UDP */
     int fd;                /* owned by the service's sockets */
     LIST_ENTRY(port) entry;
 };
@@ -68,15 +72,19 @@ struct tunnel {
     struct connections queued;       /* plain connections for which none waits */
     struct counters *counters;
     struct source_limit sources;
+    void *flows;          /* of a client of UDP: a tree, see udp_flow.c */
+    struct tally secrets; /* of open connections of a server's peers */
     struct limit_log limits[LIMITS];
     struct source_limit undecided; /* of connections that may be another's; see shared.c */
     uint32_t drain_ms;             /* how long unauthenticated peers are listened to: drawn once */
     struct connections half_open;  /* the oldest first */
+    struct trial_budget trials;    /* of their secrets */
+    int trials_wait;               /* 1: some of them wait for that */
     unsigned half_open_count, open_count;
     unsigned pooled_count; /* connections of the pools, or that wait */
     int paused;            /* 1: it accepts nothing for now */
     int retired;           /* 1: no longer configured */
-    int is_shared;         /* 1: others listen where it does */
+    int is_shared;         /* 1: others' peers come in where its own do */
     TAILQ_ENTRY(tunnel) entry;
 };
 
@@ -88,8 +96,9 @@ struct service {
     uv_idle_t more_work; /* runs while the loop must not sleep */
     uv_timer_t retry;    /* accepting, after a lack of something */
     uv_timer_t starving; /* buffers, after a lack of memory */
+    uv_timer_t trials;   /* half-open connections that wait for their trials */
     uv_timer_t limit;    /* of draining */
-    uv_signal_t hangup, terminate, interrupt;
+    uv_signal_t hangup, terminate, interrupt, upgrade_signal;
     struct admin admin;
     const struct connection_hooks *hooks;
     struct generation *generation;
@@ -98,11 +107,20 @@ struct service {
     struct resolver *resolver;
     struct failures failures; /* of targets and their addresses */
     duet_replay *replay;
+    unsigned replay_size;      /* its entries */
+    int replay_fd;             /* behind which it is; -1: it is behind none */
+    struct takeover *takeover; /* what the process before handed over */
+    struct upgrade upgrade;    /* to the process that takes over; a supervisor has its own */
+    void (*left)(struct service *service); /* once that one serves */
+    uv_poll_t *upgrade_poll;               /* NULL: none is under way */
+    uint64_t upgrade_go_ms;                /* when it serves at the latest; 0: it is not ready */
+    uv_timer_t upgrade_timer;        /* of its time; then of what this process still has to end */
     struct worker_counters *counted; /* of all workers */
     const sigset_t *mask;            /* of signals, once handlers are there; NULL: as it is */
     int leash; /* a pipe that ends when the supervisor's process does; 0: there is none */
     uv_poll_t leash_poll;
     struct buffers buffers;
+    size_t udp_bytes;               /* in the queues of datagrams */
     struct connections connections; /* all */
     struct connections ready;       /* those with work to do once the loop has polled */
     unsigned ready_count;
@@ -113,6 +131,8 @@ struct service {
     uint64_t logged_pause_ms;               /* when a lack was last logged; 0: never */
     struct gate_log gate_log;
     int ended;
+    int has_left;     /* 1: another process has taken over */
+    int is_stopping;  /* 1: SIGTERM came after that */
     char reason[128]; /* room for a connection's last reason */
 };
 
@@ -136,6 +156,11 @@ int tunnels_renew(struct service *service);
 /** Accept nothing more, on any tunnel. */
 void tunnels_close_ports(struct service *service);
 
+/** Another process has taken over: accept nothing more, except peers of tunnels where plain
+ * connections wait for one. Returns 1 when there are such, and tunnels_close_ports() is to
+ * follow. */
+int tunnels_leave_ports(struct service *service);
+
 /** Release a tunnel that is retired and has no connection left. */
 void tunnel_release_unused(struct tunnel *tunnel);
 
@@ -149,6 +174,15 @@ int health_renew(struct tunnel *tunnel);
 
 /** Check no more. */
 void health_stop(struct tunnel *tunnel);
+
+/* ---- handover.c: the upgrade of a process without workers ---- */
+
+/** Begin, where nothing is in the way; what is gets logged. left() follows once the new process
+ * serves. */
+void handover_start(struct service *service, void (*left)(struct service *service));
+
+/** Give it up, if one is under way. */
+void handover_cancel(struct service *service, const char *why);
 
 /* ---- pool.c: a server that dials ---- */
 

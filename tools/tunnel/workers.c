@@ -37,8 +37,11 @@ struct supervisor {
     int leash[2]; /* a pipe whose writing end is the supervisor's alone */
     sigset_t signals, before;
     uint64_t watchdog_ms; /* how often systemd is notified; 0: never */
+    struct upgrade upgrade;
     int ending;
 };
+
+enum { LOOK_MS = 50 }; /* while an upgrade is under way */
 
 /* ---- A worker ---- */
 
@@ -59,9 +62,12 @@ worker_main(struct supervisor *s, unsigned number)
     struct service *service = s->service;
 
     close(s->leash[1]);
+    if (s->upgrade.pid != 0)
+        close(s->upgrade.answer);
     close_other_sockets(s, number);
     unsetenv("NOTIFY_SOCKET"); /* the supervisor speaks for all */
     service->mask = &s->before;
+    service->takeover = NULL; /* the supervisor has finished it */
     service->view.worker = number;
     service->view.supervisor = s->pid;
     service->leash = s->leash[0];
@@ -101,7 +107,7 @@ reset_counters(const struct settings *settings, struct worker_counters *counted)
     for (size_t row = 0; row < TUNNEL_ROWS; row++) {
         struct counters *c = &counted->tunnels[row];
         size_t i = 0;
-        c->open = c->half_open = c->waiting = 0;
+        c->open = c->half_open = c->waiting = c->listening = c->targets_up = 0;
         while (i < settings->tunnel_count && strcmp(settings->tunnels[i].name, c->name) != 0)
             i++;
         if (i == settings->tunnel_count)
@@ -139,12 +145,10 @@ static void
 reap_workers(struct supervisor *s)
 {
     int status;
-    pid_t pid;
 
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        for (unsigned i = 0; i < s->service->view.workers; i++)
-            if (s->workers[i].pid == pid)
-                worker_died(s, i, status);
+    for (unsigned i = 0; i < s->service->view.workers; i++)
+        if (s->workers[i].pid > 0 && waitpid(s->workers[i].pid, &status, WNOHANG) > 0)
+            worker_died(s, i, status);
 }
 
 /** Send a signal to all workers. Returns how many run. */
@@ -176,6 +180,8 @@ start_due(struct supervisor *s, unsigned *number)
         if (worker->due_ms != 0 && (next == 0 || worker->due_ms < next))
             next = worker->due_ms;
     }
+    if (s->upgrade.pid != 0 && (next == 0 || next > now + LOOK_MS))
+        next = now + LOOK_MS;
     if (s->watchdog_ms != 0 && (next == 0 || next > now + s->watchdog_ms))
         next = now + s->watchdog_ms;
     if (next != 0) {
@@ -194,6 +200,10 @@ supervisor_reload(struct supervisor *s)
     struct service *service = s->service;
     struct settings *settings = NULL;
 
+    if (s->upgrade.pid != 0) {
+        record_note(RECORD_ERROR, "not reloaded: an upgrade is under way");
+        return;
+    }
     systemd_notify("RELOADING=1");
     int code = settings_reload(&settings, service->view.settings);
     if (code == EXIT_DONE)
@@ -214,6 +224,36 @@ supervisor_reload(struct supervisor *s)
     systemd_notify("READY=1");
 }
 
+/** Start a supervisor that is to take over. */
+static void
+supervisor_upgrade(struct supervisor *s)
+{
+    const struct service *service = s->service;
+    const struct sockets *sets[WORKERS_MOST];
+    const struct upgrade_parts parts = {sets, service->view.workers, service->replay_fd,
+                                        service->replay_size};
+
+    for (unsigned i = 0; i < service->view.workers; i++)
+        sets[i] = &s->workers[i].sockets;
+    if (s->ending)
+        record_note(RECORD_ERROR, "not upgraded: this service is ending");
+    else
+        (void)upgrade_start(&s->upgrade, &parts);
+}
+
+/** The other supervisor is ready: the workers go on with what is open, and are not replaced. */
+static void
+supervisor_leave(struct supervisor *s)
+{
+    s->ending = 1;
+    for (unsigned i = 0; i < s->service->view.workers; i++)
+        s->service->counted[i].process.has_left = 1;
+    signal_workers(s, SIGUSR2);
+    for (unsigned i = s->service->view.workers; i-- > 0;)
+        sockets_close(&s->workers[i].sockets, 0);
+    upgrade_go(&s->upgrade);
+}
+
 static void
 supervisor_signal(struct supervisor *s, int number)
 {
@@ -221,7 +261,10 @@ supervisor_signal(struct supervisor *s, int number)
         reap_workers(s);
     if (number == SIGHUP && !s->ending)
         supervisor_reload(s);
+    if (number == SIGUSR2)
+        supervisor_upgrade(s);
     if (number == SIGTERM || number == SIGINT) {
+        upgrade_cancel(&s->upgrade, "the service is ending");
         s->ending = 1;
         systemd_notify("STOPPING=1");
         signal_workers(s, SIGTERM);
@@ -239,23 +282,44 @@ supervise(struct supervisor *s, unsigned *number)
             return 1;
         if (sigwait(&s->signals, &signal) == 0)
             supervisor_signal(s, signal);
+        if (s->upgrade.pid != 0 && upgrade_look(&s->upgrade) == UPGRADE_IS_READY)
+            supervisor_leave(s);
         if (s->watchdog_ms != 0)
             systemd_notify("WATCHDOG=1");
     }
     return 0;
 }
 
+/** All is ready to serve in the place of the service before, if there is one. */
+static int
+supervisor_take_over(struct supervisor *s)
+{
+    const struct settings *settings = s->service->view.settings;
+    int code = takeover_finish(s->service->takeover);
+
+    if (code != EXIT_DONE || !s->service->view.takes_over)
+        return code;
+    for (unsigned i = 0; i < s->service->view.workers; i++) {
+        sockets_own(&s->workers[i].sockets, settings);
+        sockets_keep(&s->workers[i].sockets, settings);
+    }
+    return EXIT_DONE;
+}
+
 /** Open all sockets, give up root, and block the signals that are waited for. */
 static int
 prepare_supervisor(struct supervisor *s)
 {
-    static const int numbers[] = {SIGCHLD, SIGHUP, SIGTERM, SIGINT, SIGALRM};
+    static const int numbers[] = {SIGCHLD, SIGHUP, SIGTERM, SIGINT, SIGALRM, SIGUSR2};
+    struct takeover *takeover = s->service->takeover;
     const struct settings *settings = s->service->view.settings;
     unsigned workers = s->service->view.workers;
     int code = EXIT_DONE;
 
     for (unsigned i = 0; i < workers && code == EXIT_DONE; i++) {
         s->workers[i].due_ms = 1;
+        s->workers[i].sockets = takeover->sets[i];
+        takeover->sets[i] = (struct sockets){0};
         code = sockets_open(&s->workers[i].sockets, settings, LISTEN_FIRST,
                             i > 0 ? &s->workers[0].sockets : NULL);
     }
@@ -263,14 +327,15 @@ prepare_supervisor(struct supervisor *s)
     if (code == EXIT_DONE)
         code = user_become(settings->user);
     if (code == EXIT_DONE)
-        code = admin_check(settings, workers);
+        code = admin_check(settings, workers, s->service->view.takes_over);
     if (code == EXIT_DONE && duet__os_pipe(s->leash, DUET__OS_WAITS) != 0)
         code = log_error(EXIT_LIMIT, "pipe: %s", errno_text());
     sigemptyset(&s->signals);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         sigaddset(&s->signals, numbers[i]);
     sigprocmask(SIG_BLOCK, &s->signals, &s->before);
-    return code;
+    signal(SIGUSR2, SIG_DFL); /* an ignored one might not be waited for */
+    return code == EXIT_DONE ? supervisor_take_over(s) : code;
 }
 
 int

@@ -5,6 +5,7 @@
 #include "admin.h"
 
 #include "control.h"
+#include "http.h"
 #include "log.h"
 #include "metrics.h"
 #include "systemd.h"
@@ -44,7 +45,7 @@ start_control(struct admin *admin, struct admin_view *view)
 }
 
 int
-admin_check(const struct settings *settings, unsigned workers)
+admin_check(const struct settings *settings, unsigned workers, int takes_over)
 {
     char path[PATH_MOST];
     int code = EXIT_DONE;
@@ -53,9 +54,9 @@ admin_check(const struct settings *settings, unsigned workers)
         return EXIT_DONE;
     for (unsigned i = 0; i < workers && code == EXIT_DONE; i++) {
         control_path(path, settings->control, i, workers);
-        code = control_check(path);
+        code = control_check(path, takes_over);
     }
-    if (code != EXIT_DONE)
+    if (code != EXIT_DONE || takes_over)
         return code;
     /* A service with another number of workers may have left others: duet ctl would ask there. */
     if (workers > 1)
@@ -80,9 +81,49 @@ admin_start(struct admin *admin, struct admin_view *view)
         uv_timer_start(&admin->watchdog, notify_watchdog, 0, watchdog_ms);
     if (settings->control != NULL)
         code = start_control(admin, view);
+    view->takes_over = 0; /* from now on a socket there that is served is not replaced */
     if (code == EXIT_DONE && settings->metrics_file != NULL && view->worker == 0)
         code = metrics_start(&admin->metrics, view, settings->metrics_file, settings->metrics_ms);
+    if (code == EXIT_DONE)
+        code = http_renew(&admin->http, view);
     return code;
+}
+
+/** Make the control socket anew if its file was removed. */
+static void
+renew_control(struct admin *admin, struct admin_view *view)
+{
+    if (view->settings->control == NULL)
+        return;
+    if (admin->control != NULL && !control_is_removed(admin->control))
+        return;
+    if (admin->control != NULL)
+        log_warning("control socket %s: its file was removed, and is made anew",
+                    printable(view->settings->control));
+    control_close(admin->control);
+    if (start_control(admin, view) != EXIT_DONE)
+        log_warning("duet ctl cannot reach the service; a reload tries again");
+}
+
+void
+admin_renew(struct admin *admin, struct admin_view *view)
+{
+    (void)http_renew(&admin->http, view);
+    renew_control(admin, view);
+}
+
+void
+admin_drain(struct admin *admin)
+{
+    http_drain(admin->http);
+}
+
+void
+admin_leave(struct admin *admin)
+{
+    http_drain(admin->http);
+    metrics_leave(admin->metrics);
+    admin->metrics = NULL;
 }
 
 void
@@ -90,6 +131,8 @@ admin_stop(struct admin *admin)
 {
     control_close(admin->control);
     metrics_stop(admin->metrics);
+    http_stop(admin->http);
+    admin->http = NULL;
     admin->control = NULL;
     admin->metrics = NULL;
 }

@@ -138,20 +138,24 @@ put_tunnel(FILE *out, const struct admin_view *view, const struct tunnel_setting
 {
     const struct counters *c = counters_of(view, t);
 
-    put_json(
-        out,
-        json_pack(
-            "{ss, ss, so, so, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, so, so}",
-            "tunnel", t->name, "side", t->side == TUNNEL_CLIENT ? "client" : "server", "listen",
-            json_words(&t->listen), "target", json_words(&t->targets), "open", (json_int_t)c->open,
-            "half_open", (json_int_t)c->half_open, "waiting", (json_int_t)c->waiting, "accepted",
-            (json_int_t)c->accepted, "handshakes", (json_int_t)c->handshakes, "finished",
-            (json_int_t)c->finished, "failed", (json_int_t)c->failed, "refused",
-            (json_int_t)c->refused, "unreached", (json_int_t)c->unreached, "strangers",
-            (json_int_t)c->unauthenticated, "dial_failures", (json_int_t)c->dial_failures,
-            "bytes_in", (json_int_t)c->bytes_in, "bytes_out", (json_int_t)c->bytes_out, "octets_in",
-            (json_int_t)c->bytes_in, "octets_out", (json_int_t)c->bytes_out, "limited",
-            json_limits(c, t), "bound", json_bound(view, t)));
+    put_json(out,
+             json_pack("{ss, ss, so, so, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, sI, "
+                       "sI, sI, sI, sI, sI, so, so, so}",
+                       "tunnel", t->name, "side", t->side == TUNNEL_CLIENT ? "client" : "server",
+                       "listen", json_words(&t->listen), "target", json_words(&t->targets), "open",
+                       (json_int_t)c->open, "half_open", (json_int_t)c->half_open, "waiting",
+                       (json_int_t)c->waiting, "accepted", (json_int_t)c->accepted, "handshakes",
+                       (json_int_t)c->handshakes, "finished", (json_int_t)c->finished, "failed",
+                       (json_int_t)c->failed, "refused", (json_int_t)c->refused, "unreached",
+                       (json_int_t)c->unreached, "strangers", (json_int_t)c->unauthenticated,
+                       "dial_failures", (json_int_t)c->dial_failures, "bytes_in",
+                       (json_int_t)c->bytes_in, "bytes_out", (json_int_t)c->bytes_out, "octets_in",
+                       (json_int_t)c->bytes_in, "octets_out", (json_int_t)c->bytes_out,
+                       "datagrams_in", (json_int_t)c->datagrams_in, "datagrams_out",
+                       (json_int_t)c->datagrams_out, "datagrams_dropped",
+                       (json_int_t)c->datagrams_dropped, "datagrams_refused",
+                       (json_int_t)c->datagrams_refused, "limited", json_limits(c, t), "bound",
+                       json_bound(view, t), "allow_target", json_words(&t->allow_targets)));
 }
 
 static struct outcome
@@ -202,6 +206,18 @@ answer_metrics(FILE *out, struct admin_view *view, const struct kill_request *ki
 
 /* ---- Sessions ---- */
 
+/** Add what a flow of UDP has carried. */
+static void
+add_datagrams(json_t *row, const struct session_datagrams *d)
+{
+    if (row == NULL || d == NULL)
+        return;
+    (void)json_object_set_new(row, "datagrams_in", json_integer((json_int_t)d->in));
+    (void)json_object_set_new(row, "datagrams_out", json_integer((json_int_t)d->out));
+    (void)json_object_set_new(row, "datagrams_dropped", json_integer((json_int_t)d->dropped));
+    (void)json_object_set_new(row, "datagrams_queued", json_integer((json_int_t)d->queued));
+}
+
 static void
 put_session(const struct session_row *s, void *out)
 {
@@ -216,15 +232,16 @@ put_session(const struct session_row *s, void *out)
         duet_key_text(key, s->peer_key);
         key_text = key;
     }
-    put_json(out,
-             json_pack("{sI, ss, ss, so, so, so, so, sb, sI, sI, sI, sI, sI, sf, sf}", "id",
-                       (json_int_t)s->id, "tunnel", s->tunnel, "state", s->state, "from",
-                       json_text(record_address(from, s->from)), "target", json_text(s->target),
-                       "secret", json_text(secret_text), "identity", json_text(key_text), "hybrid",
-                       s->is_hybrid, "refreshes", (json_int_t)s->refreshes, "bytes_in",
-                       (json_int_t)s->bytes_in, "bytes_out", (json_int_t)s->bytes_out, "octets_in",
-                       (json_int_t)s->bytes_in, "octets_out", (json_int_t)s->bytes_out, "age",
-                       (double)s->age_ms / 1000, "idle", (double)s->idle_ms / 1000));
+    json_t *row = json_pack(
+        "{sI, ss, ss, so, so, so, so, sb, sI, sI, sI, sI, sI, sf, sf}", "id", (json_int_t)s->id,
+        "tunnel", s->tunnel, "state", s->state, "from", json_text(record_address(from, s->from)),
+        "target", json_text(s->target), "secret", json_text(secret_text), "identity",
+        json_text(key_text), "hybrid", s->is_hybrid, "refreshes", (json_int_t)s->refreshes,
+        "bytes_in", (json_int_t)s->bytes_in, "bytes_out", (json_int_t)s->bytes_out, "octets_in",
+        (json_int_t)s->bytes_in, "octets_out", (json_int_t)s->bytes_out, "age",
+        (double)s->age_ms / 1000, "idle", (double)s->idle_ms / 1000);
+    add_datagrams(row, s->datagrams);
+    put_json(out, row);
 }
 
 static struct outcome
@@ -285,6 +302,18 @@ answer_reload(FILE *out, struct admin_view *view, const struct kill_request *kil
 }
 
 static struct outcome
+answer_upgrade(FILE *out, struct admin_view *view, const struct kill_request *kill)
+{
+    (void)out;
+    (void)kill;
+    if (view->draining)
+        return (struct outcome){EXIT_FAILED, "this process is ending"};
+    if (signal_service(view, SIGUSR2) == 0)
+        return done; /* it is begun; the log says how it ended */
+    return (struct outcome){EXIT_FAILED, "the supervisor is gone"};
+}
+
+static struct outcome
 answer_drain(FILE *out, struct admin_view *view, const struct kill_request *kill)
 {
     (void)out;
@@ -298,10 +327,10 @@ answer_drain(FILE *out, struct admin_view *view, const struct kill_request *kill
 
 static struct outcome (*const answers[REQUESTS])(FILE *, struct admin_view *,
                                                  const struct kill_request *) = {
-    [REQUEST_STATUS] = answer_status, [REQUEST_SESSIONS] = answer_sessions,
-    [REQUEST_RELOAD] = answer_reload, [REQUEST_DRAIN] = answer_drain,
-    [REQUEST_KILL] = answer_kill,     [REQUEST_METRICS] = answer_metrics,
-    [REQUEST_HEALTH] = answer_health};
+    [REQUEST_STATUS] = answer_status,   [REQUEST_SESSIONS] = answer_sessions,
+    [REQUEST_RELOAD] = answer_reload,   [REQUEST_DRAIN] = answer_drain,
+    [REQUEST_UPGRADE] = answer_upgrade, [REQUEST_KILL] = answer_kill,
+    [REQUEST_METRICS] = answer_metrics, [REQUEST_HEALTH] = answer_health};
 
 char *
 answer(struct admin_view *view, const char *line, size_t line_size, size_t *size)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -33,6 +34,31 @@ connect_control(const char *path)
     int error = errno;
     close(fd);
     errno = error;
+    return -1;
+}
+
+/** Is the socket served by root or this user, or in a folder where nobody else could put one? Root
+ * may ask other users' services. Returns 0, or -1 with EPERM. */
+static int
+check_server(int fd, const char *path)
+{
+    char folder[REQUEST_PATH];
+    struct stat status;
+    uid_t user;
+
+    request_folder(folder, path);
+    if (stat(folder, &status) == 0 && (status.st_mode & 022) == 0)
+        return 0;
+    if (duet__os_peer_user(fd, &user) == 0) {
+        if (user == 0 || user == geteuid())
+            return 0;
+        if (geteuid() == 0) {
+            log_warning("%s: user %lu serves it, in a folder where others may write",
+                        printable(path), (unsigned long)user);
+            return 0;
+        }
+    }
+    errno = EPERM;
     return -1;
 }
 
@@ -105,7 +131,8 @@ ask_process(struct reply *reply, const char *path, const char *line)
     *reply = (struct reply){.text = NULL};
     if (fd < 0)
         return -1;
-    int bad = send(fd, line, size, 0) != (ssize_t)size || read_answer(fd, &reply->text) != 0;
+    int bad = check_server(fd, path) != 0 || send(fd, line, size, 0) != (ssize_t)size ||
+              read_answer(fd, &reply->text) != 0;
     int error = errno;
     close(fd);
     errno = bad ? error : EPROTO;
@@ -123,6 +150,8 @@ ask_error(void)
         return "no answer within 10 seconds";
     case EPROTO:
         return "what answers is not duet, or it ended meanwhile";
+    case EPERM:
+        return "another user serves it, in a folder where others may write";
     case ECONNREFUSED:
         return "no process serves it now";
     default:

@@ -13,7 +13,6 @@
 #include "os/socket.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,9 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+/* The end of the name that a socket has until it takes another's place. */
+#define NEXT ".next"
 
 enum {
     CLIENTS_MOST = 16,
@@ -33,6 +35,8 @@ struct control {
     struct admin_view *view;
     struct sockaddr_un un;
     uid_t owner;               /* who started this process */
+    dev_t device;              /* of the socket's file, with its number there: another process's */
+    ino_t file;                /* socket may take its place */
     unsigned clients, handles; /* open ones; released with the last */
     struct client *list;
 };
@@ -195,26 +199,32 @@ socket_error(const char *path, int code, const char *why)
     return log_error(code, "control socket %s: %s", printable(path), why);
 }
 
-/** Check that only the owner can write in the folder of the path. Returns an exit code. */
+/** Check who may write in the folder of the path. Where root made it so for this process's user, as
+ * a kubelet does, it is used: nobody else can connect, and duet ctl refuses what another user
+ * serves there. Returns an exit code. */
 static int
 check_folder(const char *path)
 {
-    char copy[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    char folder[REQUEST_PATH];
     struct stat status;
 
-    snprintf(copy, sizeof copy, "%s", path);
-    const char *folder = dirname(copy);
+    request_folder(folder, path);
     if (stat(folder, &status) != 0)
         return log_error(EXIT_LOCAL,
                          "control socket %s: folder %s: %s; make it, or let systemd "
                          "(RuntimeDirectory=)",
                          printable(path), printable(folder), errno_text());
-    if ((status.st_mode & 022) != 0 || (status.st_uid != 0 && status.st_uid != geteuid()))
-        return log_error(EXIT_POLICY,
-                         "control socket %s: others may write in %s; use a folder where only its "
-                         "owner may write (chmod go-w)",
-                         printable(path), printable(folder));
-    return EXIT_DONE;
+    if ((status.st_mode & 022) == 0 && (status.st_uid == 0 || status.st_uid == geteuid()))
+        return EXIT_DONE;
+    if (status.st_uid == 0 && geteuid() != 0) {
+        log_warning("control socket %s: others may write in %s, and could remove the socket",
+                    printable(path), printable(folder));
+        return EXIT_DONE;
+    }
+    return log_error(EXIT_POLICY,
+                     "control socket %s: others may write in %s; use a folder where only its "
+                     "owner may write (chmod go-w)",
+                     printable(path), printable(folder));
 }
 
 /** 1 when no process serves a socket. */
@@ -264,15 +274,26 @@ bind_socket(const struct sockaddr_un *un)
     return -1;
 }
 
-/** Bind a socket at a path where that is safe. Returns an exit code; *fd: -1 unless EXIT_DONE. */
+/** Write a path as an address, with more at its end. Returns an exit code. */
 static int
-bind_safely(int *fd, struct sockaddr_un *un, const char *path)
+write_address(struct sockaddr_un *un, const char *path, const char *more)
 {
     *un = (struct sockaddr_un){.sun_family = AF_UNIX};
-    *fd = -1;
-    if (strlen(path) >= sizeof un->sun_path)
+    size_t size = strlen(path);
+    if (size + strlen(more) >= sizeof un->sun_path)
         return socket_error(path, EXIT_USAGE, "the path is too long");
-    memcpy(un->sun_path, path, strlen(path) + 1);
+    memcpy(un->sun_path, path, size);
+    memcpy(un->sun_path + size, more, strlen(more) + 1);
+    return EXIT_DONE;
+}
+
+/** Bind a socket at a path where that is safe. Returns an exit code; *fd: -1 unless EXIT_DONE. */
+static int
+bind_safely(int *fd, struct sockaddr_un *un, const char *path, const char *more)
+{
+    *fd = -1;
+    if (write_address(un, path, more) != EXIT_DONE)
+        return EXIT_USAGE;
     int code = check_folder(path);
     if (code == EXIT_DONE)
         code = make_way(un);
@@ -283,15 +304,15 @@ bind_safely(int *fd, struct sockaddr_un *un, const char *path)
 }
 
 int
-control_check(const char *path)
+control_check(const char *path, int takes_over)
 {
     struct sockaddr_un un;
-    int fd, code = bind_safely(&fd, &un, path);
+    int fd, code = bind_safely(&fd, &un, path, takes_over ? NEXT : "");
 
     if (code != EXIT_DONE)
         return code;
     close(fd);
-    unlink(path);
+    unlink(un.sun_path);
     return EXIT_DONE;
 }
 
@@ -307,6 +328,29 @@ control_remove_dead(const char *path)
         unlink(path);
 }
 
+/** Bind the socket; one that takes another's place is bound beside it first, so that somebody can
+ * be asked at any time. Returns an exit code; *fd: -1 unless EXIT_DONE. */
+static int
+bind_control(struct control *control, int *fd, const char *path, int takes_over)
+{
+    struct stat status;
+    int code = bind_safely(fd, &control->un, path, takes_over ? NEXT : "");
+
+    if (code == EXIT_DONE && lstat(control->un.sun_path, &status) == 0) {
+        control->device = status.st_dev;
+        control->file = status.st_ino;
+    }
+    if (code != EXIT_DONE || !takes_over)
+        return code;
+    if (listen(*fd, BACKLOG) == 0 && rename(control->un.sun_path, path) == 0)
+        return write_address(&control->un, path, "");
+    code = socket_error(path, EXIT_LOCAL, errno_text());
+    unlink(control->un.sun_path);
+    close(*fd);
+    *fd = -1;
+    return code;
+}
+
 int
 control_open(struct control **control, const char *path, struct admin_view *view)
 {
@@ -316,7 +360,7 @@ control_open(struct control **control, const char *path, struct admin_view *view
     *control = NULL;
     if (made == NULL)
         return log_error(EXIT_LIMIT, "no memory");
-    int code = bind_safely(&fd, &made->un, path);
+    int code = bind_control(made, &fd, path, view->takes_over);
     if (code != EXIT_DONE) {
         free(made);
         return code;
@@ -340,6 +384,14 @@ control_open(struct control **control, const char *path, struct admin_view *view
     return EXIT_DONE;
 }
 
+int
+control_is_removed(const struct control *control)
+{
+    struct stat status;
+
+    return lstat(control->un.sun_path, &status) != 0 && errno == ENOENT;
+}
+
 static void
 control_closed(uv_handle_t *handle)
 {
@@ -349,9 +401,13 @@ control_closed(uv_handle_t *handle)
 void
 control_close(struct control *control)
 {
+    struct stat status;
+
     if (control == NULL)
         return;
-    unlink(control->un.sun_path);
+    if (lstat(control->un.sun_path, &status) == 0 && status.st_dev == control->device &&
+        status.st_ino == control->file)
+        unlink(control->un.sun_path);
     while (control->list != NULL)
         close_client(control->list);
     uv_close((uv_handle_t *)&control->pipe, control_closed);

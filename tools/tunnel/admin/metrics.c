@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PATH_MOST = 4096 };
@@ -51,7 +52,19 @@ static const struct metric of_tunnels[] = {
     {"duet_limit_reached_total", NULL, NULL, ",limit=\"max-from-source\"",
      ROW(limit_reached[LIMIT_SOURCE])},
     {"duet_limit_reached_total", NULL, NULL, ",limit=\"max-half-open\"",
-     ROW(limit_reached[LIMIT_HALF_OPEN])}};
+     ROW(limit_reached[LIMIT_HALF_OPEN])},
+    {"duet_limit_reached_total", NULL, NULL, ",limit=\"max-from-secret\"",
+     ROW(limit_reached[LIMIT_SECRET])},
+    {"duet_limit_reached_total", NULL, NULL, ",limit=\"trial-rate\"",
+     ROW(limit_reached[LIMIT_TRIALS])},
+    {"duet_datagrams_total", "counter", "Datagrams of UDP on the plain side.", ",direction=\"in\"",
+     ROW(datagrams_in)},
+    {"duet_datagrams_total", NULL, NULL, ",direction=\"out\"", ROW(datagrams_out)},
+    {"duet_datagrams_dropped_total", "counter",
+     "Datagrams dropped by a full queue, a limit or a socket that took none.", "",
+     ROW(datagrams_dropped)},
+    {"duet_datagrams_refused_total", "counter",
+     "How often ICMP told that a target's port of UDP is closed.", "", ROW(datagrams_refused)}};
 
 static const struct metric of_processes[] = {
     {"duet_reloads_total", "counter", "Configurations loaded by a reload.", "", OWN(reloads)},
@@ -80,42 +93,57 @@ put_head(FILE *out, const struct metric *metric)
                 metric->kind);
 }
 
-/** Is this the first row of its name? */
-static int
-is_first(const struct admin_view *view, unsigned worker, size_t row)
-{
-    const char *name = view->counted[worker].tunnels[row].name;
+/** A row in which a worker counts for a tunnel. */
+struct row {
+    const struct counters *counters;
+    size_t first; /* among all rows: the first one of its name, which has the sum */
+    uint64_t sum; /* of one metric */
+};
 
-    for (unsigned w = 0; w <= worker; w++)
-        for (size_t r = 0; r < TUNNEL_ROWS && !(w == worker && r == row); r++)
-            if (strcmp(view->counted[w].tunnels[r].name, name) == 0)
-                return 0;
-    return 1;
+/** The first of some rows that has a name; count: there is none. likely: where it may be. */
+static size_t
+find_row(const struct row *rows, size_t count, const char *name, size_t likely)
+{
+    if (likely < count && strcmp(rows[likely].counters->name, name) == 0)
+        return rows[likely].first;
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].first == i && strcmp(rows[i].counters->name, name) == 0)
+            return i;
+    return count;
 }
 
-static uint64_t
-sum_of(const struct admin_view *view, const char *name, size_t at)
+/** List the rows that are in use. Workers count for a tunnel in the same row, unless reloads came
+ * between, so that few names are searched for. Returns how many there are. */
+static size_t
+list_rows(struct row *rows, const struct admin_view *view)
 {
-    uint64_t sum = 0;
+    size_t before[TUNNEL_ROWS] = {0}, count = 0;
 
     for (unsigned w = 0; w < view->workers; w++)
-        for (size_t r = 0; r < TUNNEL_ROWS; r++)
-            if (strcmp(view->counted[w].tunnels[r].name, name) == 0)
-                sum += number_at(&view->counted[w].tunnels[r], at);
-    return sum;
+        for (size_t r = 0; r < TUNNEL_ROWS; r++) {
+            const struct counters *counters = &view->counted[w].tunnels[r];
+            if (counters->name[0] == 0)
+                continue;
+            size_t first = find_row(rows, count, counters->name, w > 0 ? before[r] : SIZE_MAX);
+            rows[count] = (struct row){counters, first, 0};
+            before[r] = count++;
+        }
+    return count;
 }
 
 static void
-put_tunnels(FILE *out, const struct metric *metric, const struct admin_view *view)
+put_tunnels(FILE *out, const struct metric *metric, struct row *rows, size_t count)
 {
     put_head(out, metric);
-    for (unsigned w = 0; w < view->workers; w++)
-        for (size_t r = 0; r < TUNNEL_ROWS; r++) {
-            const char *name = view->counted[w].tunnels[r].name;
-            if (name[0] != 0 && is_first(view, w, r))
-                fprintf(out, "%s{tunnel=\"%s\"%s} %llu\n", metric->name, name, metric->label,
-                        (unsigned long long)sum_of(view, name, metric->at));
-        }
+    for (size_t i = 0; i < count; i++) {
+        if (rows[i].first == i)
+            rows[i].sum = 0;
+        rows[rows[i].first].sum += number_at(rows[i].counters, metric->at);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (rows[i].first == i)
+            fprintf(out, "%s{tunnel=\"%s\"%s} %llu\n", metric->name, rows[i].counters->name,
+                    metric->label, (unsigned long long)rows[i].sum);
 }
 
 static void
@@ -140,10 +168,16 @@ put_processes(FILE *out, const struct admin_view *view)
 void
 metrics_put(FILE *out, const struct admin_view *view)
 {
+    struct row *rows = calloc((size_t)view->workers * TUNNEL_ROWS, sizeof *rows);
+    size_t count = rows != NULL ? list_rows(rows, view) : 0;
+
     fprintf(out, "# HELP duet_build_info The program.\n# TYPE duet_build_info gauge\n"
                  "duet_build_info{version=\"" DUET_VERSION "\"} 1\n");
+    if (rows == NULL)
+        fprintf(out, "# no memory for the tunnels\n");
     for (size_t i = 0; i < sizeof of_tunnels / sizeof of_tunnels[0]; i++)
-        put_tunnels(out, &of_tunnels[i], view);
+        put_tunnels(out, &of_tunnels[i], rows, count);
+    free(rows);
     put_processes(out, view);
 }
 
@@ -170,7 +204,12 @@ int
 metrics_write(const char *path, const struct admin_view *view)
 {
     char other[PATH_MOST];
+    struct stat status;
 
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
+        errno = EEXIST; /* a device or a pipe: rename() would replace it */
+        return -1;
+    }
     int n = snprintf(other, sizeof other, "%s.new", path);
     if (n < 0 || (size_t)n >= sizeof other) {
         errno = ENAMETOOLONG;
@@ -197,10 +236,11 @@ on_refresh_timer(uv_timer_t *timer)
 {
     struct metrics *metrics = timer->data;
     int bad = metrics_write(metrics->path, metrics->view) != 0;
+    const char *what = bad && errno == EEXIST ? "something else than a file is there" : NULL;
 
     if (bad && !metrics->failing)
         log_warning("metrics file %s: %s; it is tried again", printable(metrics->path),
-                    errno_text());
+                    what != NULL ? what : errno_text());
     metrics->failing = bad;
 }
 
@@ -236,10 +276,16 @@ free_metrics(uv_handle_t *handle)
 }
 
 void
+metrics_leave(struct metrics *metrics)
+{
+    if (metrics != NULL)
+        uv_close((uv_handle_t *)&metrics->timer, free_metrics);
+}
+
+void
 metrics_stop(struct metrics *metrics)
 {
-    if (metrics == NULL)
-        return;
-    on_refresh_timer(&metrics->timer);
-    uv_close((uv_handle_t *)&metrics->timer, free_metrics);
+    if (metrics != NULL)
+        on_refresh_timer(&metrics->timer);
+    metrics_leave(metrics);
 }

@@ -12,7 +12,7 @@
 void metrics_put(FILE *out, const struct admin_view *view);
 
 /** Write it into a file, as a whole or not at all: under another name first. Returns 0, or -1 with
- * errno. */
+ * errno; EEXIST: something else than a file is there. */
 int metrics_write(const char *path, const struct admin_view *view);
 
 struct metrics;
@@ -24,5 +24,8 @@ int metrics_start(struct metrics **metrics, struct admin_view *view, const char 
 
 /** Write a last time, and stop; the loop releases it. NULL is fine. */
 void metrics_stop(struct metrics *metrics);
+
+/** The same without writing: the file is another process's now. */
+void metrics_leave(struct metrics *metrics);
 
 #endif

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -74,15 +75,17 @@ printable_field(char *room, size_t cap, const char *text)
 }
 
 const char *
-record_address(char room[RECORD_ADDRESS], const struct sockaddr_storage *address)
+record_address(char room[RECORD_ADDRESS], const struct sockaddr *address)
 {
     char host[128], port[16];
 
     if (address == NULL)
         return NULL;
-    if ((address->ss_family != AF_INET && address->ss_family != AF_INET6) ||
-        getnameinfo((const struct sockaddr *)address, sizeof *address, host, sizeof host, port,
-                    sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+    socklen_t size =
+        address->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+    if ((address->sa_family != AF_INET && address->sa_family != AF_INET6) ||
+        getnameinfo(address, size, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
         return "unix";
     snprintf(room, RECORD_ADDRESS, strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s", host, port);
     return room;

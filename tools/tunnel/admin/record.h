@@ -32,8 +32,8 @@ enum record_outcome {
 struct record {
     const char *tunnel;
     uint64_t id;
-    const struct sockaddr_storage *from; /* where it came from */
-    const struct sockaddr_storage *via;  /* the proxy that named that source */
+    const struct sockaddr *from; /* where it came from */
+    const struct sockaddr *via;  /* the proxy that named that source */
     const char *target;
     const uint8_t *secret_id; /* DUET_SECRET_ID_SIZE bytes */
     const uint8_t *peer_key;  /* DUET_KEY_SIZE bytes */
@@ -61,7 +61,7 @@ void record_note(enum record_level level, const char *format, ...)
 
 /** Format an address as 192.0.2.1:99, [2001:db8::1]:99 or unix. NULL stays NULL. Returns the text.
  */
-const char *record_address(char room[RECORD_ADDRESS], const struct sockaddr_storage *address);
+const char *record_address(char room[RECORD_ADDRESS], const struct sockaddr *address);
 
 /** Make the line of a connection, or of a note when record is NULL, without its end. unix_ms: its
  * time; 0: without one. Returns its size, under RECORD_LINE. */

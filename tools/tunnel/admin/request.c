@@ -93,3 +93,17 @@ request_which(char out[REQUEST_MOST + 1], const struct kill_request *kill)
     else
         snprintf(out, REQUEST_MOST + 1, "%s%.*s", words[kill->by], REQUEST_MOST - 16, kill->value);
 }
+
+void
+request_folder(char out[REQUEST_PATH], const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t size = slash != NULL ? (size_t)(slash - path) : 0;
+
+    if (slash == NULL)
+        snprintf(out, REQUEST_PATH, ".");
+    else if (size == 0)
+        snprintf(out, REQUEST_PATH, "/");
+    else
+        snprintf(out, REQUEST_PATH, "%.*s", (int)size, path);
+}

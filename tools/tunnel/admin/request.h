@@ -15,13 +15,14 @@ enum { REQUEST_MOST = 64 }; /* bytes of a line */
     X(STATUS, "status", "", 0)                                                                     \
     X(SESSIONS, "sessions", "", 0)                                                                 \
     X(RELOAD, "reload", "", 1)                                                                     \
+    X(UPGRADE, "upgrade", "", 1)                                                                   \
     X(DRAIN, "drain", "", 1)                                                                       \
     X(KILL, "kill", "WHICH", 0)                                                                    \
     X(METRICS, "metrics", "", 1)                                                                   \
     X(HEALTH, "health", "", 0)
 
 /** The same for a reader. */
-#define REQUEST_USAGE "status|sessions|reload|drain|kill WHICH|metrics|health"
+#define REQUEST_USAGE "status|sessions|reload|upgrade|drain|kill WHICH|metrics|health"
 
 #define REQUEST_ENUM(name, word, argument, for_one) REQUEST_##name,
 enum request_kind { REQUEST_ROWS(REQUEST_ENUM) REQUESTS };
@@ -53,5 +54,10 @@ void request_which(char out[REQUEST_MOST + 1], const struct kill_request *kill);
 
 /** Read a line without its end, size bytes. Returns 0; -1 with a reason. */
 int request_parse(struct request *request, const char *line, size_t size, const char **why);
+
+enum { REQUEST_PATH = 112 }; /* bytes: more than a socket's path can have */
+
+/** Write the folder of a control socket's path. */
+void request_folder(char out[REQUEST_PATH], const char *path);
 
 #endif

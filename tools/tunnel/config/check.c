@@ -21,8 +21,7 @@ static void
 check_there(const struct settings *settings, const struct tunnel_settings *t, struct faults *faults)
 {
     char place[512];
-    const char *at = settings_place(place, settings, t),
-               *dashes = settings->file != NULL ? "" : "--";
+    const char *at = settings_place(place, t), *dashes = settings->file != NULL ? "" : "--";
 
     if (t->side == TUNNEL_NONE && !settings_refused(t, "side"))
         settings_fault(faults,
@@ -35,7 +34,8 @@ check_there(const struct settings *settings, const struct tunnel_settings *t, st
                        "%stunnel %s: no %slisten; give the address where it accepts connections",
                        at, t->name, dashes);
     if (t->targets.count == 0 && t->await.count == 0 && t->exec == NULL &&
-        !settings_refused(t, "target") && !settings_refused(t, "await"))
+        t->allow_targets.count == 0 && !settings_refused(t, "target") &&
+        !settings_refused(t, "await") && !settings_refused(t, "allow-target"))
         settings_fault(faults,
                        "%stunnel %s: no %starget; give the address to which it forwards them", at,
                        t->name, dashes);
@@ -51,8 +51,7 @@ check_together(const struct settings *settings, const struct tunnel_settings *t,
                struct faults *faults)
 {
     char place[512];
-    const char *at = settings_place(place, settings, t),
-               *dashes = settings->file != NULL ? "" : "--";
+    const char *at = settings_place(place, t), *dashes = settings->file != NULL ? "" : "--";
 
     if (t->side != TUNNEL_NONE && settings_role(t) == DUET_TOP && t->files.keys.count > 1)
         settings_fault(faults,
@@ -65,6 +64,11 @@ check_together(const struct settings *settings, const struct tunnel_settings *t,
                        "%stunnel %s: %sproxy-from without %sproxy-protocol in or both; "
                        "nobody's headers would be read",
                        at, t->name, dashes, dashes);
+    if (t->most_from_secret > 0 && (t->side == TUNNEL_CLIENT || t->dial.count > 0))
+        settings_fault(faults,
+                       "%stunnel %s: %smax-from-secret is for a server that listens; only there "
+                       "peers of several secrets come in",
+                       at, t->name, dashes);
     if (t->unsafe_listen && t->side == TUNNEL_SERVER)
         settings_fault(faults,
                        "%stunnel %s: %sunsafe-listen is for a client, whose listening side "
@@ -84,8 +88,7 @@ check_rights(const struct settings *settings, const struct tunnel_settings *t,
 {
     char place[512], room[256];
     struct socket_rights rights;
-    const char *at = settings_place(place, settings, t),
-               *dashes = settings->file != NULL ? "" : "--",
+    const char *at = settings_place(place, t), *dashes = settings->file != NULL ? "" : "--",
                *fault = socket_rights_find(&rights, t, room);
     int is_unix = 0;
 
@@ -110,7 +113,7 @@ is_far(const char *target)
     struct addrinfo *list;
     struct address address;
 
-    if (address_fault(target, 0) != NULL || address_parse(&address, target, 0) != EXIT_DONE ||
+    if (address_fault(target, 0) != NULL || address_parse_any(&address, target, 0) != EXIT_DONE ||
         address.kind != ADDRESS_TCP || getaddrinfo(address.host, NULL, &hints, &list) != 0)
         return 0;
     memcpy(&at, list->ai_addr, list->ai_addrlen);
@@ -132,11 +135,12 @@ check_targets(const struct settings *settings, const struct tunnel_settings *t,
             settings_fault(faults,
                            "%stunnel %s: the target %s is on another machine, and what goes there "
                            "is not encrypted; use %sunsafe-target if you mean that",
-                           settings_place(place, settings, t), t->name,
-                           printable_word(t->targets.at[i]), settings->file != NULL ? "" : "--");
+                           settings_place(place, t), t->name, printable_word(t->targets.at[i]),
+                           settings->file != NULL ? "" : "--");
 }
 
-/** Does a tunnel want an address twice, or one that another has? Servers can share theirs. */
+/** Does a tunnel want an address twice, or one that another has? Peers of tunnels of one side can
+ * come in at the same. */
 static void
 check_listen(const struct settings *settings, size_t which, size_t word, struct faults *faults)
 {
@@ -151,12 +155,13 @@ check_listen(const struct settings *settings, size_t which, size_t word, struct 
                 return;
             if (strcmp(settings_address(other, j), address) != 0)
                 continue;
-            if (i == which || t->side != TUNNEL_SERVER || other->side != TUNNEL_SERVER)
+            if (i == which || t->side != other->side || word < settings_first_for_peers(t) ||
+                j < settings_first_for_peers(other))
                 settings_fault(faults, "%stunnel %s: listens on %s, as %s does; choose another",
-                               settings_place(place, settings, t), t->name, printable_word(address),
+                               settings_place(place, t), t->name, printable_word(address),
                                other->name);
-            else if (word == 0 || !settings_share(t, other))
-                settings_check_sharing(settings, other, t, faults);
+            else if (word == settings_first_for_peers(t) || !settings_share(t, other))
+                settings_check_sharing(other, t, faults);
             return;
         }
     }
@@ -177,8 +182,7 @@ check_way(const struct settings *settings, const struct tunnel_settings *t, stru
 {
     const struct strlist *peers = t->side == TUNNEL_SERVER ? &t->dial : &t->targets;
     char place[512];
-    const char *at = settings_place(place, settings, t),
-               *dashes = settings->file != NULL ? "" : "--";
+    const char *at = settings_place(place, t), *dashes = settings->file != NULL ? "" : "--";
 
     if (t->exec != NULL && (t->side == TUNNEL_SERVER || t->targets.count > 0 ||
                             t->await.count > 0 || t->proxy_url != NULL))
@@ -190,6 +194,11 @@ check_way(const struct settings *settings, const struct tunnel_settings *t, stru
         settings_fault(faults,
                        "%stunnel %s: %shealth-interval is for a server; a client's targets see a "
                        "check as a peer that does not authenticate",
+                       at, t->name, dashes);
+    if (t->bind != NULL && (t->side == TUNNEL_SERVER ? t->dial.count == 0 : t->await.count > 0))
+        settings_fault(faults,
+                       "%stunnel %s: %sbind is for an end that dials the other, and this one "
+                       "waits for it",
                        at, t->name, dashes);
     if (t->proxy_url == NULL)
         return;
@@ -206,14 +215,43 @@ check_way(const struct settings *settings, const struct tunnel_settings *t, stru
                            at, t->name, printable_word(peers->at[i]));
 }
 
+/** The settings of a tunnel whose clients ask for their targets. */
+static void
+check_socks(const struct settings *settings, const struct tunnel_settings *t, struct faults *faults)
+{
+    char place[512];
+    const char *at = settings_place(place, t), *dashes = settings->file != NULL ? "" : "--";
+
+    if (t->socks && t->side == TUNNEL_SERVER)
+        settings_fault(faults,
+                       "%stunnel %s: %ssocks is for a client; its server has %sallow-target", at,
+                       t->name, dashes, dashes);
+    if (t->allow_targets.count > 0 && t->side == TUNNEL_CLIENT)
+        settings_fault(faults,
+                       "%stunnel %s: %sallow-target is for a server; its clients have %ssocks", at,
+                       t->name, dashes, dashes);
+    if (t->allow_targets.count > 0 && t->targets.count > 0)
+        settings_fault(faults,
+                       "%stunnel %s: %sallow-target and %starget; a server has a target, or lets "
+                       "its clients ask for one, and a second tunnel can do the other",
+                       at, t->name, dashes, dashes);
+    if (t->allow_targets.count > 0 && t->health_ms >= 0)
+        settings_fault(faults, "%stunnel %s: %shealth-interval is for %starget", at, t->name,
+                       dashes, dashes);
+    if ((t->socks || t->allow_targets.count > 0) && (t->proxy & PROXY_OUT))
+        settings_fault(faults,
+                       "%stunnel %s: %sproxy-protocol out is for one target that expects headers, "
+                       "not for those that clients ask for",
+                       at, t->name, dashes);
+}
+
 /** The settings of a tunnel whose server dials. */
 static void
 check_reverse(const struct settings *settings, const struct tunnel_settings *t,
               struct faults *faults)
 {
     char place[512];
-    const char *at = settings_place(place, settings, t),
-               *dashes = settings->file != NULL ? "" : "--";
+    const char *at = settings_place(place, t), *dashes = settings->file != NULL ? "" : "--";
 
     if (t->dial.count > 0 && t->side == TUNNEL_CLIENT)
         settings_fault(faults,
@@ -248,9 +286,77 @@ check_reverse(const struct settings *settings, const struct tunnel_settings *t,
                        at, t->name, dashes);
 }
 
+/** HTTP for monitoring has addresses of its own. */
+static void
+check_http(const struct settings *settings, struct faults *faults)
+{
+    const struct strlist *own = &settings->http.listen;
+
+    for (size_t i = 0; i < own->count; i++)
+        for (size_t j = 0; j < settings->tunnel_count; j++) {
+            const struct tunnel_settings *t = &settings->tunnels[j];
+            for (size_t k = 0; k < settings_address_count(t); k++)
+                if (strcmp(settings_address(t, k), own->at[i]) == 0)
+                    settings_fault(faults, "%s%s: the tunnel %s listens there; choose another",
+                                   settings->file != NULL ? "http " : "--http ",
+                                   printable_word(own->at[i]), t->name);
+        }
+}
+
+/** Report the addresses of a list that are, or are not, of UDP. */
+static void
+check_kind(const struct tunnel_settings *t, const struct strlist *list, int wanted,
+           const char *rule, struct faults *faults)
+{
+    char place[512];
+
+    for (size_t i = 0; i < list->count; i++)
+        if (address_is_udp(list->at[i]) != wanted)
+            settings_fault(faults, "%stunnel %s: %s: %s", settings_place(place, t), t->name,
+                           printable_word(list->at[i]), rule);
+}
+
+/** The settings of a tunnel of UDP, and those that it cannot have. */
+static void
+check_udp(const struct tunnel_settings *t, struct faults *faults)
+{
+    static const char is_tcp[] = "the ends of a tunnel reach each other over TCP; udp: is for the "
+                                 "listen of a client and the target of a server";
+    int is_client = t->side == TUNNEL_CLIENT, is_udp = settings_is_udp(t);
+    char place[512];
+    const char *at = settings_place(place, t), *dashes = t->file != NULL ? "" : "--";
+
+    if (t->side == TUNNEL_NONE)
+        return;
+    check_kind(t, is_client ? &t->targets : &t->listen, 0, is_tcp, faults);
+    check_kind(t, &t->dial, 0, is_tcp, faults);
+    check_kind(t, &t->await, 0, is_tcp, faults);
+    check_kind(t, is_client ? &t->listen : &t->targets, is_udp,
+               "a tunnel carries connections or datagrams; give each a tunnel of its own", faults);
+    if (is_udp && t->proxy != 0)
+        settings_fault(faults,
+                       "%stunnel %s: %sproxy-protocol is for connections, and this tunnel is one "
+                       "of UDP",
+                       at, t->name, dashes);
+    if (is_udp && t->socks)
+        settings_fault(faults,
+                       "%stunnel %s: %ssocks is for connections, and this tunnel is one of UDP", at,
+                       t->name, dashes);
+    if (is_udp && t->health_ms >= 0)
+        settings_fault(faults,
+                       "%stunnel %s: %shealth-interval is for targets that are connected to; a "
+                       "service of UDP does not show that it is there",
+                       at, t->name, dashes);
+    if (t->udp_replies > 0 && !(is_udp && is_client))
+        settings_fault(faults,
+                       "%stunnel %s: %sudp-replies is for a client that listens on udp:", at,
+                       t->name, dashes);
+}
+
 void
 settings_check(const struct settings *settings, struct faults *faults)
 {
+    check_http(settings, faults);
     for (size_t i = 0; i < settings->tunnel_count; i++) {
         const struct tunnel_settings *t = &settings->tunnels[i];
         check_there(settings, t, faults);
@@ -259,6 +365,8 @@ settings_check(const struct settings *settings, struct faults *faults)
         check_rights(settings, t, faults);
         check_reverse(settings, t, faults);
         check_way(settings, t, faults);
+        check_socks(settings, t, faults);
+        check_udp(t, faults);
         for (size_t j = 0; j < settings_address_count(t); j++)
             check_listen(settings, i, j, faults);
     }
@@ -328,9 +436,11 @@ same_rules(const struct tunnel_settings *a, const struct tunnel_settings *b)
            same_profile(a->facts.profile, b->facts.profile);
 }
 
-static int
-has_secret(const struct key_facts *facts, const uint8_t id[DUET_SECRET_ID_SIZE])
+int
+settings_has_secret(const struct tunnel_settings *tunnel, const uint8_t id[DUET_SECRET_ID_SIZE])
 {
+    const struct key_facts *facts = &tunnel->facts;
+
     for (size_t i = 0; i < facts->secret_count; i++)
         /* public: ids are what logs show */
         if (memcmp(facts->secrets[i], id, DUET_SECRET_ID_SIZE) == 0)
@@ -346,7 +456,7 @@ settings_admit(const struct tunnel_settings *now, const struct tunnel_settings *
         return 0;
     if ((int)info->pattern < 0)
         return 1; /* no HELLO has opened yet */
-    if (!has_secret(&now->facts, info->secret_id))
+    if (!settings_has_secret(now, info->secret_id))
         return 0;
     if (now->files.peers == NULL)
         return 1;

@@ -31,9 +31,10 @@ read_tunnel_keys(const struct settings *settings, struct tunnel_settings *t)
 
     if (t->side == TUNNEL_NONE || t->files.keys.count == 0)
         return EXIT_DONE; /* reported already */
-    snprintf(whole, sizeof whole, "%stunnel %s: ", settings_place(place, settings, t), t->name);
+    snprintf(whole, sizeof whole, "%stunnel %s: ", settings_place(place, t), t->name);
     log_place = settings->file != NULL ? whole : NULL;
     int code = keys_config(&t->config, &t->facts, &t->files, settings_role(t));
+    t->secret_count = t->facts.secret_count;
     int next = route_load(&t->route, t->proxy_url, t->proxy_auth);
     code = code == EXIT_DONE ? next : code;
     if (t->exec != NULL && t->targets.count == 0 && strlist_add(&t->targets, "exec") != 0)
@@ -55,8 +56,8 @@ check_user(const struct settings *settings)
         why = "this user has no group here; write USER:GROUP, such as 1000:1000";
     if (why == NULL)
         return EXIT_DONE;
-    if (settings->file != NULL)
-        snprintf(place, sizeof place, "%s:%u: ", printable(settings->file), settings->user_line);
+    if (settings->user_file != NULL)
+        snprintf(place, sizeof place, "%s:%u: ", settings->user_file, settings->user_line);
     return log_error(EXIT_USAGE, "%suser %s: %s; name one that this machine has", place,
                      printable_word(settings->user), why);
 }
@@ -102,10 +103,10 @@ settings_load(struct settings **settings, const char *file)
     struct text text;
 
     *settings = NULL;
-    int code = text_read(&text, file, EXIT_USAGE);
+    int code = text_read(&text, file, TEXT_TRUSTED, EXIT_USAGE);
     if (code != EXIT_DONE)
         return code;
-    int result = settings_parse(&made, file, text.at, text.size, &faults);
+    int result = settings_read(&made, file, text, &faults);
     text_free(&text);
     return finish_load(settings, made, result);
 }

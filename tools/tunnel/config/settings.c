@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static char http_name[] = "http";
+
 struct settings *
 settings_new(void)
 {
@@ -20,6 +22,9 @@ settings_new(void)
     if (settings == NULL)
         return NULL;
     memset(settings, 0, sizeof *settings);
+    settings->http.name = http_name;
+    settings->http.side = TUNNEL_CLIENT; /* what comes there is plain */
+    settings->http.is_http = 1;
     option_defaults(IN_PROCESS, settings);
     settings->tunnels = calloc(TUNNELS_MOST, sizeof *settings->tunnels);
     if (settings->tunnels == NULL) {
@@ -64,6 +69,7 @@ settings_free(struct settings *settings)
         free_tunnel(&settings->tunnels[i]);
     free(settings->tunnels);
     free(settings->file);
+    strlist_free(&settings->files);
     option_free(IN_PROCESS, settings);
     free(settings);
 }
@@ -107,11 +113,10 @@ settings_fault(struct faults *faults, const char *format, ...)
 }
 
 const char *
-settings_place(char room[512], const struct settings *settings,
-               const struct tunnel_settings *tunnel)
+settings_place(char room[512], const struct tunnel_settings *tunnel)
 {
     room[0] = 0;
-    if (settings->file != NULL)
-        snprintf(room, 512, "%s:%u: ", printable(settings->file), tunnel->line);
+    if (tunnel->file != NULL)
+        snprintf(room, 512, "%s:%u: ", tunnel->file, tunnel->line);
     return room;
 }

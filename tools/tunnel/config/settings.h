@@ -8,6 +8,7 @@
 #ifndef DUET_TUNNEL_SETTINGS_H
 #define DUET_TUNNEL_SETTINGS_H
 
+#include "address.h"
 #include "keys.h"
 #include "option_table.h"
 #include "proxy_route.h"
@@ -54,6 +55,7 @@ enum proxy_version { PROXY_VERSION_2, PROXY_VERSION_1 };
 /** One tunnel. */
 struct tunnel_settings {
     char *name;            /* "client" or "server" where options made it */
+    const char *file;      /* where its section is, made printable; NULL: options made it */
     unsigned line;         /* of its section; 0: options made it */
     unsigned side;         /* enum tunnel_side */
     struct strlist listen; /* addresses, one at least */
@@ -61,6 +63,8 @@ struct tunnel_settings {
     char *socket_owner, *socket_group; /* names or numbers; NULL: who starts the service */
     struct strlist targets;            /* addresses, tried in order, one at least */
     unsigned balance;                  /* enum balance */
+    unsigned socks;                    /* 1: a client's plain side speaks SOCKS5 */
+    struct strlist allow_targets;      /* what a server's clients may ask for; see target_rule.h */
     int health_ms;                     /* how often a server's targets are checked; -1: never */
     struct strlist dial;               /* a server that is reversed: where it dials */
     struct strlist await;              /* a client that is reversed: where such servers come in */
@@ -73,25 +77,32 @@ struct tunnel_settings {
     duet_config *config;               /* owned; NULL until the keys are read */
     int connect_ms;                    /* to dial a target, resolving included */
     int handshake_ms;
-    int idle_ms;       /* a connection on which nothing moves ends; -1: never */
-    int half_close_ms; /* idle time of a connection that one side has closed; -1: for ever */
-    int stall_ms;      /* how long a plain side may take nothing; -1: for ever */
-    int age_ms;        /* the longest life of a connection; -1: for ever */
-    unsigned dial_on;  /* enum dial_on, of a client */
-    unsigned withdraw; /* enum withdraw */
-    char *bind;        /* address or interface to dial from; NULL: the system's choice */
+    int idle_ms;          /* a connection on which nothing moves ends; -1: never */
+    int half_close_ms;    /* idle time of a connection that one side has closed; -1: for ever */
+    int stall_ms;         /* how long a plain side may take nothing; -1: for ever */
+    int age_ms;           /* the longest life of a connection; -1: for ever */
+    int udp_ms;           /* a flow of datagrams on which nothing moves ends */
+    unsigned udp_replies; /* after so many for each datagram its flow ends; 0: never */
+    unsigned dial_on;     /* enum dial_on, of a client */
+    unsigned withdraw;    /* enum withdraw */
+    unsigned mptcp;       /* 1: Multipath TCP between the ends */
+    char *bind;           /* address or interface to dial from; NULL: the system's choice */
     struct strlist allow, deny; /* networks of sources; an empty list of allowed ones: all */
     int ping_ms;                /* silence after which the peer is asked; -1: never */
     uint32_t drain_least_ms, drain_most_ms; /* how long unauthenticated peers are read in silence */
     uint32_t linger_least_ms, linger_most_ms; /* the same after a violation */
     unsigned most_connections;                /* at a time, in one process */
     unsigned most_from_source;                /* of these from one source; 0: no limit of its own */
+    unsigned most_from_secret;                /* and with one secret; 0: the same */
     unsigned most_half_open;                  /* not authenticated yet, beside those above */
+    unsigned trial_rate;                      /* trials of secrets in a second; 0: no limit */
+    size_t secret_count;                      /* that config tries on a first header */
     unsigned proxy;                           /* set of enum proxy_use */
     unsigned proxy_version;                   /* enum proxy_version */
     struct strlist trusted; /* ADDRESS or ADDRESS/BITS whose PROXY headers are believed */
     unsigned unsafe_listen; /* 1: a client may listen beyond loopback */
     unsigned unsafe_target; /* 1: a server may dial beyond loopback */
+    unsigned is_http;       /* 1: no tunnel, but where HTTP for monitoring listens */
     unsigned char refused[OPTIONS_MOST]; /* by row: 1 where a value was bad, and is reported */
 };
 
@@ -100,20 +111,46 @@ enum log_target { LOG_STDERR, LOG_SYSTEM };
 
 /** One configuration: what concerns the whole process, and its tunnels. */
 struct settings {
-    char *file;                      /* where it came from; NULL: options */
-    unsigned replay_size;            /* nonces in the replay cache */
-    unsigned workers;                /* processes; 1: no supervisor */
-    char *user;                      /* NULL: stay who we are */
-    unsigned user_line;              /* of the file; 0: options made it */
+    char *file;            /* where it came from; NULL: options */
+    struct strlist files;  /* that one and all it includes, made printable */
+    unsigned replay_size;  /* nonces in the replay cache */
+    unsigned workers;      /* processes; 1: no supervisor */
+    char *user;            /* NULL: stay who we are */
+    const char *user_file; /* where it is, of files; NULL: options made it */
+    unsigned user_line;
     char *control;                   /* path of the control socket; NULL: none */
     unsigned log_format;             /* enum log_format */
     unsigned log_target;             /* enum log_target */
     char *metrics_file;              /* NULL: none */
     int metrics_ms;                  /* how often it is written */
+    struct tunnel_settings http;     /* of HTTP for monitoring: listen, unsafe_listen */
     int drain_ms;                    /* what open connections are given at SIGTERM */
     struct tunnel_settings *tunnels; /* owned */
     size_t tunnel_count;
 };
+
+/** Whatever listens: the tunnels, and HTTP for monitoring. */
+static inline size_t
+settings_listener_count(const struct settings *settings)
+{
+    return settings->tunnel_count + 1;
+}
+
+static inline const struct tunnel_settings *
+settings_listener(const struct settings *settings, size_t number)
+{
+    return number < settings->tunnel_count ? &settings->tunnels[number] : &settings->http;
+}
+
+/** Does a tunnel carry datagrams? By its plain side, as the other is TCP always. */
+static inline int
+settings_is_udp(const struct tunnel_settings *tunnel)
+{
+    const struct strlist *plain =
+        tunnel->side == TUNNEL_CLIENT ? &tunnel->listen : &tunnel->targets;
+
+    return plain->count > 0 && address_is_udp(plain->at[0]);
+}
 
 /** The addresses that a tunnel listens on, those of its peers among them. */
 static inline size_t
@@ -130,6 +167,20 @@ settings_address(const struct tunnel_settings *tunnel, size_t number)
     return number < plain ? tunnel->listen.at[number] : tunnel->await.at[number - plain];
 }
 
+/** Where its peers come in. */
+static inline const struct strlist *
+settings_peer_addresses(const struct tunnel_settings *tunnel)
+{
+    return tunnel->side == TUNNEL_CLIENT ? &tunnel->await : &tunnel->listen;
+}
+
+/** The number of the first address of its peers. */
+static inline size_t
+settings_first_for_peers(const struct tunnel_settings *tunnel)
+{
+    return tunnel->side == TUNNEL_CLIENT ? tunnel->listen.count : 0;
+}
+
 /** May the address be reached from other machines? A client's listening side is plain: anyone who
  * can reach it can use the tunnel (see --unsafe-listen). */
 static inline int
@@ -140,6 +191,18 @@ settings_may_be_exposed(const struct tunnel_settings *tunnel, const char *addres
     while (i < tunnel->listen.count && strcmp(tunnel->listen.at[i], address) != 0)
         i++;
     return i == tunnel->listen.count || tunnel->side != TUNNEL_CLIENT || tunnel->unsafe_listen;
+}
+
+/** Is this address one where peers come in, by Multipath TCP? */
+static inline int
+settings_is_mptcp(const struct tunnel_settings *tunnel, const char *address)
+{
+    if (!tunnel->mptcp)
+        return 0;
+    for (size_t i = 0; tunnel->side == TUNNEL_CLIENT && i < tunnel->listen.count; i++)
+        if (strcmp(tunnel->listen.at[i], address) == 0)
+            return 0; /* its plain side */
+    return 1;
 }
 
 /** Which role this end's handshake has: the end that dials is TOP. */
@@ -158,11 +221,16 @@ struct faults {
     unsigned count; /* reported so far */
 };
 
-/** Read a file's text, but no key file: memory in, memory out. file: its name, for the faults, of
- * which every one is reported, and for the folder where relative paths begin. Returns 0, or -1;
- * settings_free() in any case. */
+/** Read a file's text, but no other file: memory in, memory out; an `include` is refused. file: its
+ * name, for the faults, of which every one is reported, and for the folder where relative paths
+ * begin. Returns 0, or -1; settings_free() in any case. */
 int settings_parse(struct settings **settings, const char *file, const char *text, size_t size,
                    struct faults *faults);
+
+/** The same, with the files that it includes. One that cannot be read is printed, and counts as a
+ * fault. */
+int settings_read(struct settings **settings, const char *file, struct text text,
+                  struct faults *faults);
 
 /** Read a file and its keys; every fault is printed. Returns an exit code; *settings is NULL unless
  * it is EXIT_DONE. */
@@ -178,19 +246,24 @@ int settings_reload(struct settings **settings, const struct settings *old);
 /** The name of a peer; NULL: it has none, or key is NULL. */
 const char *settings_peer_name(const struct tunnel_settings *tunnel, const uint8_t *key);
 
+/** 1 when a secret of this id is among a tunnel's. */
+int settings_has_secret(const struct tunnel_settings *tunnel,
+                        const uint8_t id[DUET_SECRET_ID_SIZE]);
+
 /** May a peer that opened under `then`, or has begun to, still be let in under `now`, settings of
  * the same tunnel? What is not known of it yet does not count against it. */
 int settings_admit(const struct tunnel_settings *now, const struct tunnel_settings *then,
                    const duet_info *info);
 
-/** Do two tunnels of a configuration listen on the same addresses? A tunnel shares with itself. */
+/** Do the peers of two tunnels of a configuration come in at the same addresses? A tunnel shares
+ * with itself. */
 int settings_share(const struct tunnel_settings *a, const struct tunnel_settings *b);
 
-/** Does a tunnel share its addresses with others? Its config is for the peers of all then. */
+/** Does a tunnel share its peers' addresses with others? Its config is for all their peers then. */
 int settings_is_shared(const struct settings *settings, const struct tunnel_settings *tunnel);
 
-/** The number of the first tunnel that listens where this one does (it may be of another
- * configuration); settings->tunnel_count: none does. That one accepts for all. */
+/** The number of the first tunnel whose peers come in where this one's do (it may be of another
+ * configuration); settings->tunnel_count: there is none. That one accepts for all. */
 size_t settings_first_sharing(const struct settings *settings,
                               const struct tunnel_settings *tunnel);
 
@@ -220,11 +293,10 @@ void settings_refuse(const struct option *option, struct tunnel_settings *tunnel
 int settings_refused(const struct tunnel_settings *tunnel, const char *name);
 
 /** Where a tunnel is described: "FILE:LINE: ", or "" for options. Returns room. */
-const char *settings_place(char room[512], const struct settings *settings,
-                           const struct tunnel_settings *tunnel);
+const char *settings_place(char room[512], const struct tunnel_settings *tunnel);
 
 /** Report what must be the same in two tunnels that share an address. */
-void settings_check_sharing(const struct settings *settings, const struct tunnel_settings *first,
+void settings_check_sharing(const struct tunnel_settings *first,
                             const struct tunnel_settings *tunnel, struct faults *faults);
 
 /** The keys are read: let those that accept for others have the keys of all. Returns an exit code.

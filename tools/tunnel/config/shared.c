@@ -1,6 +1,7 @@
 /*
- * Server tunnels that share their addresses: which of them a peer means is known by its secret, or
- * by its identity where they have a secret in common.
+ * Tunnels that share the addresses at which their peers come in, servers' `listen` or clients'
+ * `await`: which of them a peer means is known by its secret, or by its identity where they have a
+ * secret in common.
  *
  * The first of them in the file listens. Its configuration holds the secrets and trusts the peers
  * of all; tunnel.c finds the tunnel of a peer that has authenticated.
@@ -16,10 +17,10 @@
 /* ---- Which share ---- */
 
 static int
-listens_on(const struct tunnel_settings *t, const char *address)
+has_address(const struct strlist *list, const char *address)
 {
-    for (size_t i = 0; i < t->listen.count; i++)
-        if (strcmp(t->listen.at[i], address) == 0)
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->at[i], address) == 0)
             return 1;
     return 0;
 }
@@ -27,10 +28,12 @@ listens_on(const struct tunnel_settings *t, const char *address)
 int
 settings_share(const struct tunnel_settings *a, const struct tunnel_settings *b)
 {
+    const struct strlist *addresses = settings_peer_addresses(a);
+
     if (a == b)
         return 1;
-    return a->side == TUNNEL_SERVER && b->side == TUNNEL_SERVER && a->listen.count > 0 &&
-           listens_on(b, a->listen.at[0]);
+    return a->side == b->side && addresses->count > 0 &&
+           has_address(settings_peer_addresses(b), addresses->at[0]);
 }
 
 size_t
@@ -79,34 +82,36 @@ find_difference(const struct tunnel_settings *a, const struct tunnel_settings *b
         return "hybrid";
     if (!same_text(a->files.profile, b->files.profile))
         return "profile";
-    if ((a->proxy & PROXY_IN) != (b->proxy & PROXY_IN))
+    if (a->side == TUNNEL_SERVER && (a->proxy & PROXY_IN) != (b->proxy & PROXY_IN))
         return "the part \"in\" of proxy-protocol";
     return NULL;
 }
 
-/** Do both listen on the same addresses? */
+/** Do the peers of both come in at the same addresses? */
 static int
 same_addresses(const struct tunnel_settings *a, const struct tunnel_settings *b)
 {
-    for (size_t i = 0; i < a->listen.count; i++)
-        if (!listens_on(b, a->listen.at[i]))
+    const struct strlist *one = settings_peer_addresses(a), *other = settings_peer_addresses(b);
+
+    for (size_t i = 0; i < one->count; i++)
+        if (!has_address(other, one->at[i]))
             return 0;
-    return a->listen.count == b->listen.count;
+    return one->count == other->count;
 }
 
 void
-settings_check_sharing(const struct settings *settings, const struct tunnel_settings *first,
-                       const struct tunnel_settings *t, struct faults *faults)
+settings_check_sharing(const struct tunnel_settings *first, const struct tunnel_settings *t,
+                       struct faults *faults)
 {
     const char *difference = find_difference(first, t);
     char place[512];
-    const char *at = settings_place(place, settings, t);
+    const char *at = settings_place(place, t);
 
     if (!same_addresses(first, t))
         settings_fault(faults,
-                       "%stunnel %s: shares an address with %s; then both must listen on the same "
-                       "addresses",
-                       at, t->name, first->name);
+                       "%stunnel %s: shares an address with %s; then both must have the same "
+                       "addresses in %s",
+                       at, t->name, first->name, t->side == TUNNEL_CLIENT ? "await" : "listen");
     else if (difference != NULL)
         settings_fault(faults,
                        "%stunnel %s: shares its addresses with %s; then %s must be the same for "
@@ -145,8 +150,7 @@ common_peer(const duet_key *a, const duet_key *b)
 
 /** Could a peer mean both? Returns an exit code. */
 static int
-check_distinct(const struct settings *settings, const struct tunnel_settings *a,
-               const struct tunnel_settings *b)
+check_distinct(const struct tunnel_settings *a, const struct tunnel_settings *b)
 {
     char place[512];
 
@@ -157,7 +161,7 @@ check_distinct(const struct settings *settings, const struct tunnel_settings *a,
                          "%stunnel %s: shares its addresses with %s and has a key in common with "
                          "it, so that nothing shows which of them a peer means; give each a key of "
                          "its own, or peers of its own",
-                         settings_place(place, settings, b), b->name, a->name);
+                         settings_place(place, b), b->name, a->name);
     const char *peer = common_peer(a->facts.peers, b->facts.peers);
     if (peer == NULL)
         return EXIT_DONE;
@@ -165,7 +169,7 @@ check_distinct(const struct settings *settings, const struct tunnel_settings *a,
                      "%stunnel %s: shares its addresses with %s, and has a key and the peer %s in "
                      "common with it, so that nothing shows which of them that peer means; give "
                      "each a key of its own",
-                     settings_place(place, settings, b), b->name, a->name, printable(peer));
+                     settings_place(place, b), b->name, a->name, printable(peer));
 }
 
 /* ---- One configuration for all of them ---- */
@@ -232,10 +236,12 @@ static int
 merge_keys(const struct settings *settings, struct tunnel_settings *first)
 {
     struct key_files files = first->files;
+    struct key_facts facts = {0};
     duet_config *config = NULL;
     int code = EXIT_DONE;
 
     files.peers = NULL;
+    files.quiet = 1;
     memset(&files.keys, 0, sizeof files.keys);
     for (size_t i = 0; i < settings->tunnel_count; i++)
         for (size_t j = 0; settings_share(first, &settings->tunnels[i]) &&
@@ -244,7 +250,9 @@ merge_keys(const struct settings *settings, struct tunnel_settings *first)
             if (strlist_add(&files.keys, settings->tunnels[i].files.keys.at[j]) != 0)
                 code = log_error(EXIT_LIMIT, "no memory");
     if (code == EXIT_DONE)
-        code = keys_config(&config, NULL, &files, DUET_BOTTOM);
+        code = keys_config(&config, &facts, &files, DUET_BOTTOM);
+    size_t secrets = facts.secret_count;
+    key_facts_free(&facts);
     if (code == EXIT_DONE)
         code = merge_peers(config, settings, first);
     strlist_free(&files.keys);
@@ -254,6 +262,7 @@ merge_keys(const struct settings *settings, struct tunnel_settings *first)
     }
     duet_config_free(first->config);
     first->config = config;
+    first->secret_count = secrets;
     return EXIT_DONE;
 }
 
@@ -265,7 +274,7 @@ settings_merge_shared(struct settings *settings)
     for (size_t i = 0; i < settings->tunnel_count; i++)
         for (size_t j = 0; j < i; j++)
             if (settings_share(&settings->tunnels[i], &settings->tunnels[j])) {
-                int next = check_distinct(settings, &settings->tunnels[j], &settings->tunnels[i]);
+                int next = check_distinct(&settings->tunnels[j], &settings->tunnels[i]);
                 code = code != EXIT_DONE ? code : next;
             }
     for (size_t i = 0; i < settings->tunnel_count && code == EXIT_DONE; i++)
