@@ -153,6 +153,16 @@ says "flight of a HELLO: as the dialect says" out
 says "first writes: 2, filled to 500 to 600 bytes" out
 cp peers open.peers && chmod 666 open.peers
 expect 2 "open.peers: everybody can write it" duet pipe -k secret.key -i my.id --peers open.peers 127.0.0.1:1
+cp peers group.peers && chmod 664 group.peers
+expect 2 "group.peers: its group can write it (mode 664)" duet pipe -k secret.key -i my.id --peers group.peers 127.0.0.1:1
+cp profile group.profile && chmod 620 group.profile
+expect 2 "group.profile: its group can write it (mode 620)" duet pipe -k secret.key --profile group.profile 127.0.0.1:1
+printf '[Tunnel a]\nside = client\nlisten = 127.0.0.1:1\ntarget = h:1\nkey = secret.key\n' >group.conf
+expect 0 "" duet run -c group.conf --check
+chmod 660 group.conf
+expect 2 "group.conf: its group can write it (mode 660)" duet run -c group.conf --check
+chmod 606 group.conf
+expect 2 "group.conf: everybody can write it (mode 606)" duet run -c group.conf --check
 expect 2 "bad.peers:2: PublicKey" duet pipe -k secret.key -i my.id --peers bad.peers 127.0.0.1:1
 expect 2 "No such file" duet pipe -k secret.key -i my.id --peers missing 127.0.0.1:1
 expect 2 "is a profile; give it with --profile" duet pipe -k secret.key -i my.id --peers profile 127.0.0.1:1
@@ -164,4 +174,43 @@ expect 2 "is a folder" duet pipe -k secret.key --profile folder 127.0.0.1:1
 expect 2 "is a peers file; give it with --peers" duet pipe -k secret.key --profile peers 127.0.0.1:1
 expect 2 "needs -i" duet pipe -k secret.key --pattern identity 127.0.0.1:1
 expect 2 "must be secret, ephemeral or identity" duet pipe -k secret.key --pattern 7 127.0.0.1:1
+
+# ---- A folder in which everybody may put another file ----
+mkdir shared && cp secret.key peers profile shared/ && cp my.id shared/me && cp group.conf shared/conf
+chmod 600 shared/*
+chmod 757 shared
+folder="everybody can write in its folder"
+expect 8 "shared/secret.key: $folder" duet pipe -k shared/secret.key 127.0.0.1:1
+expect 8 "shared/secret.key: $folder" duet key show shared/secret.key
+expect 8 "shared/me: $folder" duet pipe -k secret.key -i shared/me 127.0.0.1:1
+expect 2 "shared/peers: $folder" duet pipe -k secret.key -i my.id --peers shared/peers 127.0.0.1:1
+expect 2 "shared/profile: $folder" duet pipe -k secret.key --profile shared/profile 127.0.0.1:1
+expect 2 "shared/conf: $folder" duet run -c shared/conf --check
+expect 8 "secret.key: $folder" sh -c 'cd shared && exec timeout 300 "$0" pipe -k secret.key 127.0.0.1:1' "$DUET"
+chmod 1777 shared # as /tmp: others cannot move what is there
+expect 3 "" duet pipe -k shared/secret.key 127.0.0.1:1
+
+# ---- What root gives to the group of this process, as a kubelet does ----
+as_user() {
+    setpriv --reuid 65532 --regid 65532 --clear-groups "$DUET" "$@"
+}
+chmod 711 .
+if [ "$(id -u)" -eq 0 ] && as_user version >/dev/null 2>&1; then
+    mkdir -m 3777 volume && mkdir -m 755 volume/..2027 && ln -s ..2027 volume/..data && ln -s ..data/key volume/key
+    cp secret.key volume/..2027/key
+    chgrp 65532 volume/..2027/key && chmod 440 volume/..2027/key
+    expect 3 "" as_user pipe -k volume/key 127.0.0.1:1
+    chmod 640 volume/..2027/key
+    expect 3 "" as_user pipe -k volume/key 127.0.0.1:1
+    for mode in 444 644 460; do
+        chmod $mode volume/..2027/key
+        expect 8 "volume/key: others can read or write it (mode $mode); .* chmod 640 it" as_user pipe -k volume/key 127.0.0.1:1
+    done
+    expect 3 "" env CREDENTIALS_DIRECTORY="$work/volume" setpriv --reuid 65532 --regid 65532 --clear-groups \
+        "$DUET" pipe -k "$work/volume/key" 127.0.0.1:1
+    chmod 440 volume/..2027/key # root reads it whoever else may
+    expect 8 "chmod 600 it" duet pipe -k volume/key 127.0.0.1:1
+else
+    without "keys that root gives to a group" "needs root"
+fi
 done_testing

@@ -152,7 +152,7 @@ cat >silent.py <<'END'
 import socket, sys
 s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 print("listening on", sys.argv[1], file=sys.stderr, flush=True)
-for answer in (None, b"", b"HTTP/1.1 400 Bad Request\r\n\r\n" + bytes(2000)):
+for answer in (None, None, b"", b"HTTP/1.1 400 Bad Request\r\n\r\n" + bytes(2000)):
     c, _ = s.accept()
     while answer is None and c.recv(65536):
         pass  # until it has given up
@@ -162,6 +162,9 @@ END
 start silent "$PYTHON" silent.py $port
 listening silent
 expect 4 "stayed silent" duet pipe -k k --handshake-timeout 0.3 127.0.0.1:$port
+# One that connects as BOTTOM reports after that time too, and closes when a listener would.
+expect 4 "stayed silent for 0.3 s" duet pipe -k k --bottom --handshake-timeout 0.3 \
+    --drain-timeout 1-1 127.0.0.1:$port
 expect 4 "closed before it proved" duet pipe -k k 127.0.0.1:$port
 expect 4 "that the secret does not open" duet pipe -k k 127.0.0.1:$port
 ended silent 0

@@ -19,15 +19,30 @@ faulty() {
     at=$(sed -n 's/^listening on //p' "$1.err")
 }
 
-# finds CODE FINDING COMMAND...: the probe exits with CODE, and reports FINDING as JSON.
+# is_busy: a processor that is ours alone would do this in two thirds of the time.
+is_busy() {
+    "$PYTHON" -c 'import sys, time
+begin, used = time.monotonic(), time.process_time()
+while time.process_time() - used < 0.5:
+    pass
+sys.exit(0 if time.monotonic() - begin > 0.75 else 1)'
+}
+
+# finds CODE FINDING COMMAND...: the probe exits with CODE, and reports FINDING as JSON. Other load
+# can hide a planted time from it, each time that it tries.
 finds() {
-    code=$1 finding=$2
+    code=$1 finding=$2 busy=0
     shift 2
     for _ in 1 2 3 4 5 6; do
         probe --json "$@" >out 2>err
         got=$?
         [ $got -ne "$code" ] || break
+        ! is_busy || busy=$((busy + 1))
     done
+    if [ $busy -ge 3 ] && [ $got -ne "$code" ]; then
+        without "the finding '$finding'" "this machine is busy with something else"
+        return 1
+    fi
     [ $got -eq "$code" ] || bad "exit $got, not $code: probe $* ($(cat err) $(cat out))"
     "$PYTHON" -c 'import json, sys
 report = json.load(open("out"))
@@ -53,10 +68,11 @@ finds 14 replay --tries 4 --capture flight 127.0.0.1:$at
 faulty reset reset
 finds 15 reset --tries 4 127.0.0.1:$at
 faulty offset offset
-finds 16 tells 127.0.0.1:$at
-says "offset, first flight: from [45][0-9] bytes" out
+finds 16 tells 127.0.0.1:$at &&
+    says "offset, first flight: from [45][0-9] bytes" out
 faulty constant constant
-finds 17 constant --tries 1 --parallel 60 127.0.0.1:$at
+# Few at a time: what one connection waits for another's accept counts as its time.
+finds 17 constant --tries 1 --parallel 8 127.0.0.1:$at
 faulty gone gone
 probe --tries 4 --parallel 10 127.0.0.1:$at >out 2>err && bad "a listener that died is called clean"
 says 'tries were not made: the other end went away' out
@@ -74,8 +90,8 @@ done
 if "$PYTHON" -c 'import cryptography' 2>/dev/null; then
     faulty flips flips k
     # The second implementation is slow: only so many handshakes at a time.
-    finds 16 tells -k k --parallel 40 127.0.0.1:$at
-    says "live: CHECKSUM" out
+    finds 16 tells -k k --parallel 40 127.0.0.1:$at &&
+        says "live: CHECKSUM" out
     faulty live-constant live-constant k
     finds 17 constant -k k --tries 2 --parallel 40 127.0.0.1:$at
 else

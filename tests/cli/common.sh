@@ -81,7 +81,7 @@ start() {
     name=$1
     shift
     started=$((started + 1))
-    rm -f "$name.err" "$name.pid" "$name.code.$started"
+    rm -f "$name.out" "$name.err" "$name.pid" "$name.code.$started"
     ln -sf "$name.code.$started" "$name.code"
     (
         timeout 300 "$@" >"$name.out" 2>"$name.err" <"${stdin:-/dev/null}" &

@@ -84,7 +84,13 @@ async def unproven(reader, writer):
                 writer.answered = True
                 writer.write(random.randbytes(300))
             return False
-    await drop_until(reader, begin + (1 if FAULT == "constant" else SILENCE), stop)
+    if FAULT == "constant":
+        # To the millisecond, on a machine whose timers are coarse as well.
+        await drop_until(reader, begin + 0.97)
+        while loop.time() < begin + 1:
+            await asyncio.sleep(0)
+    else:
+        await drop_until(reader, begin + SILENCE, stop)
     if FAULT == "reset":
         reset(writer)
         writer.close()
@@ -93,14 +99,14 @@ async def unproven(reader, writer):
 
 
 async def live(reader, writer):
-    """One that authenticates its peers: after a wrong CHECKSUM it closes sooner (flips), or always
-    after the same time (live-constant)."""
+    """One that authenticates its peers: after a wrong CHECKSUM it closes sooner (flips), by RST
+    (live-reset) or not without a byte (live-speaks), or always after the same time (live-constant)."""
     from duet import BOTTOM, Session, Violation
 
     text = open(FILE, encoding="utf-8").read()
     secret = base64.b64decode("".join(re.search(r"Secret = (.*)", text, re.S).group(1).split()))
     session, loop = Session(BOTTOM, secret, max_payload=65536), asyncio.get_running_loop()
-    end = loop.time() + SILENCE
+    end, at_fault = loop.time() + SILENCE, None
     try:
         while left := max(0, end - loop.time()) if not session.ready else 60:
             part = await asyncio.wait_for(reader.read(65536), left)
@@ -112,11 +118,18 @@ async def live(reader, writer):
     except (Violation, TimeoutError, ConnectionError) as error:
         if session.ready:
             drawn = random.uniform(LEAST, MOST)
-            if FAULT == "flips" and str(error) == "checksum":
-                drawn = LEAST / 6
+            if str(error) == "checksum":
+                drawn = LEAST / 6 if FAULT == "flips" else drawn
+                at_fault = FAULT
             end = loop.time() + (1.2 if FAULT == "live-constant" else drawn)
+    if at_fault == "live-speaks":
+        writer.write(b"?")
     await drop_until(reader, end)
-    await close_orderly(reader, writer)
+    if at_fault == "live-reset":
+        reset(writer)
+        writer.close()
+    else:
+        await close_orderly(reader, writer)
 
 
 async def record(reader, writer):
@@ -165,7 +178,7 @@ async def main():
     if FAULT.startswith("client"):
         await client(int(FILE))
         return
-    take = {"flips": live, "live-constant": live, "record": record}.get(FAULT, unproven)
+    take = {"flips": live, "record": record}.get(FAULT, live if FAULT.startswith("live") else unproven)
     server = await asyncio.start_server(take, "127.0.0.1", 0, backlog=1000)
     print("listening on", server.sockets[0].getsockname()[1], file=sys.stderr, flush=True)
     await server.serve_forever()

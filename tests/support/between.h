@@ -1,7 +1,7 @@
 /*
  * assert_between(): a number lies between two others, both included.
  *
- * cmocka's assert_in_range() does the same, but is deprecated since cmocka 2, whose names for it
+ * cmocka's assert_in_range does the same, but is deprecated since cmocka 2, whose names for it
  * cmocka 1 does not have.
  */
 #ifndef TESTS_SUPPORT_BETWEEN_H

@@ -28,3 +28,11 @@ next_port() {
             2>/dev/null || return 0
     done
 }
+
+# fresh_port NAME...: each variable is an address of its own.
+fresh_port() {
+    for fresh; do
+        next_port
+        eval "$fresh=127.0.0.1:$port"
+    done
+}

@@ -13,15 +13,15 @@ import base64
 import os
 import random
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path += [os.path.join(HERE, "../support"), os.path.join(HERE, "../interop")]
+sys.path += [os.path.join(HERE, "../support"), os.path.join(HERE, "../interop"), HERE]
 sys.dont_write_bytecode = True
+from judge import BENT, bend, check_tests, judge_times, summary  # noqa: E402
 from ports import next_port  # noqa: E402
 
 try:
@@ -35,18 +35,6 @@ LEAST, MOST = 0.3, 2.8  # far apart beside the delays of a busy machine
 HANDSHAKE = 1.0 if "answers" in END else 29.0  # seconds; a busy machine takes its time
 AT_ONCE = 20  # the second implementation is slow: more would delay its own clock
 PAYLOAD = 3000  # bit 10 is not set: 1 KiB more is one bit
-LATE = 60  # seconds that a busy machine may add to a single close
-
-# Bytes of the header, and what is flipped in them; CHECKSUM is the XOR of LENGTH, CODE and SEQ.
-BENT = {
-    "CODE": {7: 2, 15: 2},
-    "SEQ": {11: 1, 15: 1},
-    "CHECKSUM": {15: 1},
-    "payload": {1000: 1},
-    "MAC": {-1: 1},
-    "LENGTH, 1 KiB": {2: 4, 14: 4},
-    "LENGTH, 512 KiB": {1: 8, 13: 8},
-}
 ANSWERS = {"nothing": 0, "16 bytes": 16, "47 bytes": 47, "48 bytes": 48, "200 bytes": 200,
            "70000 bytes": 70000}
 
@@ -54,13 +42,11 @@ ANSWERS = {"nothing": 0, "16 bytes": 16, "47 bytes": 47, "48 bytes": 48, "200 by
 def bent_frames(session, kind):
     session.out = b""
     session.send(0, os.urandom(PAYLOAD))
-    frame = bytearray(session.out)
-    for at, bits in BENT[kind].items():
-        frame[at] ^= bits
+    frame = bend(session.out, kind)
     session.out = b""
     session.send(0, os.urandom(PAYLOAD))
     more, session.out = session.out, b""
-    return bytes(frame) + more
+    return frame + more
 
 
 async def until_end(reader):
@@ -86,33 +72,6 @@ async def violate(session, reader, writer, kind):
         session.receive(part)
     writer.write(session.out + bent_frames(session, kind))
     return await until_end(reader)
-
-
-def faults(times, least, most):
-    """What tells the kinds, or shows a constant: Mann and Whitney's test of each against the rest."""
-    found = []
-    ranked = sorted((t, kind) for kind, all_ in times.items() for t in all_)
-    n = len(ranked)
-    if statistics.stdev(t for t, _ in ranked) < 0.7 * (most - least) / 12 ** 0.5:
-        found.append("all: closes after a constant")
-    for kind, mine in times.items():
-        m = len(mine)
-        ranks = sum(i + 1 for i, (_, k) in enumerate(ranked) if k == kind)
-        z = (ranks - m * (n + 1) / 2) / (m * (n - m) * (n + 1) / 12) ** 0.5
-        if abs(z) > 5:
-            found.append(f"{kind}: its closes are told from the others (z = {z:.1f})")
-        if min(mine) < least - 0.3 or max(mine) > most + LATE:
-            found.append(f"{kind}: closes between {min(mine):.3f} and {max(mine):.3f} s")
-    return found
-
-
-def check_test():
-    """The test itself must find a constant, and a kind that ends sooner."""
-    fair = {kind: [random.uniform(LEAST, MOST) for _ in range(200)] for kind in BENT}
-    sooner = dict(fair, SEQ=[random.uniform(LEAST, LEAST + 0.2 * (MOST - LEAST)) for _ in range(200)])
-    constant = {kind: [random.gauss(1.5, 0.2) for _ in range(200)] for kind in BENT}
-    if faults(fair, LEAST, MOST) or not faults(sooner, LEAST, MOST) or not faults(constant, LEAST, MOST):
-        sys.exit("violations: the test does not tell what it must")
 
 
 class Run:
@@ -215,17 +174,16 @@ class Run:
 
 
 def main():
-    check_test()
+    check_tests()
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([DUET, "keygen", "-q", "-o", f"{folder}/k"], check=True, stdout=subprocess.DEVNULL)
         run = Run(folder)
         asyncio.run({"server": run.at_server, "client": run.at_client, "answers": run.at_client}
                     .get(END, run.at_pipe)())
     added = HANDSHAKE if "answers" in END else 0
-    for kind, times in sorted(run.times.items()):
-        print(f"{kind:16} {len(times):4} closes after {statistics.fmean(times):.3f} s "
-              f"(deviation {statistics.stdev(times):.3f}, {min(times):.3f} to {max(times):.3f})")
-    found = faults(run.times, LEAST + added, MOST + added)
+    for line in summary(run.times):
+        print(line)
+    found = judge_times(run.times, LEAST + added, MOST + added)
     if run.ends != {"FIN"}:
         found.append(f"ended by {sorted(run.ends)}")
     if set(run.times) != set(run.kinds):
