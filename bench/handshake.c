@@ -7,9 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const ratios[] = {"libssl/duet",        "libssl/duet-identity",
-                                     "libssl/duet-secret", "libssl-psk/duet",
-                                     "gnutls/duet",        NULL};
+static const char *const ratios[] = {"libssl/duet",
+                                     "libssl/duet-identity",
+                                     "libssl/duet-secret",
+                                     "libssl-psk/duet",
+                                     "gnutls/duet",
+                                     "libssl-hybrid/duet-hybrid",
+                                     "libssl-hybrid/duet-identity-hybrid",
+                                     "libssl-psk-hybrid/duet-hybrid",
+                                     "duet-hybrid/duet",
+                                     NULL};
 
 struct work {
     const struct peer *peer;

@@ -39,6 +39,15 @@ static const struct peer *const handshake_peers[] = {
     NULL,
 };
 
+/* Beside the others, where libcrypto has ML-KEM-768. */
+static const struct peer *const hybrid_peers[] = {
+    &peer_duet_hybrid,
+    &peer_duet_identity_hybrid,
+    &peer_libssl_hybrid,
+    &peer_libssl_psk_hybrid,
+    NULL,
+};
+
 static const struct peer *const memory_peers[] = {
     &peer_duet,   &peer_duet_identity, &peer_duet_channel,
     &peer_libssl, &peer_libssl_lean,   &peer_libssl_psk,
@@ -57,7 +66,13 @@ run_frame(const struct bench *bench)
 static int
 run_handshake(const struct bench *bench)
 {
-    return bench_handshake(bench, handshake_peers);
+    const struct peer *peers[BENCH_CONTENDERS_MOST + 1] = {NULL};
+    size_t count = 0;
+    for (; handshake_peers[count] != NULL; count++)
+        peers[count] = handshake_peers[count];
+    for (size_t i = 0; duet_has_hybrid() && hybrid_peers[i] != NULL; i++)
+        peers[count++] = hybrid_peers[i];
+    return bench_handshake(bench, peers);
 }
 
 static int

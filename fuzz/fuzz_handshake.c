@@ -30,7 +30,8 @@ prepare(struct duet__handshake *handshake, enum duet_role role, const struct due
     memset(key, 1 + (int)role, sizeof key);
     memcpy(identities[role].private_key, key, sizeof key);
     need(duet__x25519_public(identities[role].public_key, key) == DUET_OK);
-    memset(handshake, 0, sizeof *handshake);
+    duet__handshake_wipe(handshake);
+    need(duet__handshake_make_room(handshake) == DUET_OK);
     memset(handshake->noise.e, 3 + (int)role, sizeof handshake->noise.e);
     handshake->role = role;
     handshake->psk = &psk;

@@ -26,7 +26,8 @@ check_tunnel(const struct tunnel_settings *t)
 {
     need(t->name[0] != 0 && strlen(t->name) <= TUNNEL_NAME_MOST);
     need(t->side == TUNNEL_CLIENT || t->side == TUNNEL_SERVER);
-    need(t->listen.count > 0 && t->targets.count > 0 && t->files.keys.count > 0);
+    need(t->listen.count > 0 && t->files.keys.count > 0);
+    need(t->targets.count + t->allow_targets.count > 0);
     need(t->connect_ms > 0 && t->handshake_ms > 0 && t->handshake_ms < 30000);
     need(t->idle_ms == -1 || t->idle_ms > 0);
     need(t->ping_ms == -1 || t->ping_ms > 0);

@@ -36,7 +36,7 @@ open_end(const struct carrier *carrier, int fd, int far)
     struct end *end = calloc(1, sizeof *end);
     if (end == NULL)
         return NULL;
-    end->config = bench_duet_new_config(DUET_PATTERN_EPHEMERAL);
+    end->config = bench_duet_new_config(&bench_duet_ephemeral);
     end->replay = duet_replay_new(1);
     if (end->config != NULL && end->replay != NULL &&
         duet_config_set(end->config, DUET_SET_FRAME_SIZE, *frame) == DUET_OK &&

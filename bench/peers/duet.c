@@ -1,7 +1,7 @@
 /*
- * duet's sessions as a peer: a pair over memory, for each handshake pattern.
+ * duet's sessions as a peer: a pair over memory, for each handshake pattern, with and without ML-KEM.
  *
- * Configurations are made once for each pattern and kept, as a program keeps its own.
+ * Configurations are made once for each of these and kept, as a program keeps its own.
  */
 #include "bench/peers/duet.h"
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATTERNS = 3, FLIGHT_MOST = 4096, SECRET = 1024 };
+enum { PATTERNS = 3, HYBRIDS = 2, FLIGHT_MOST = 4096, SECRET = 1024 };
 
 /** Make a key and add it; bytes NULL: drawn. */
 static int
@@ -26,26 +26,29 @@ add_key(duet_config *config, enum duet_kind kind, const uint8_t *bytes, size_t s
 }
 
 duet_config *
-bench_duet_new_config(enum duet_pattern pattern)
+bench_duet_new_config(const struct bench_duet_variety *variety)
 {
+    enum duet_hybrid hybrid = variety->hybrid ? DUET_HYBRID_REQUIRE : DUET_HYBRID_OFF;
     uint8_t secret[SECRET];
     memset(secret, 0x5a, sizeof secret); /* no real secret */
     duet_config *config = duet_config_new();
     if (config != NULL && add_key(config, DUET_KIND_SECRET, secret, sizeof secret) == 0 &&
-        (pattern != DUET_PATTERN_IDENTITY || add_key(config, DUET_KIND_IDENTITY, NULL, 0) == 0) &&
-        duet_config_set(config, DUET_SET_PATTERNS, 1u << pattern) == DUET_OK)
+        (variety->pattern != DUET_PATTERN_IDENTITY ||
+         add_key(config, DUET_KIND_IDENTITY, NULL, 0) == 0) &&
+        duet_config_set(config, DUET_SET_PATTERNS, 1u << variety->pattern) == DUET_OK &&
+        duet_config_set(config, DUET_SET_HYBRID, hybrid) == DUET_OK)
         return config;
     duet_config_free(config);
     return NULL;
 }
 
 duet_config *
-bench_duet_config(enum duet_pattern pattern, enum duet_role role)
+bench_duet_config(const struct bench_duet_variety *variety, enum duet_role role)
 {
-    static duet_config *configs[PATTERNS][BENCH_DUET_ENDS];
-    duet_config **config = &configs[pattern][role];
+    static duet_config *configs[PATTERNS][HYBRIDS][BENCH_DUET_ENDS];
+    duet_config **config = &configs[variety->pattern][variety->hybrid][role];
     if (*config == NULL)
-        *config = bench_duet_new_config(pattern);
+        *config = bench_duet_new_config(variety);
     return *config;
 }
 
@@ -103,12 +106,11 @@ close_pair(void *context)
 static void *
 open_pair(const struct peer *peer, struct peer_wire *wire)
 {
-    const enum duet_pattern *pattern = peer->variety;
     struct bench_duet_pair *pair = calloc(1, sizeof *pair);
     if (pair == NULL)
         return NULL;
     for (int role = DUET_TOP; role <= DUET_BOTTOM; role++) {
-        duet_config *config = bench_duet_config(*pattern, (enum duet_role)role);
+        duet_config *config = bench_duet_config(peer->variety, (enum duet_role)role);
         uint8_t random[DUET_RANDOM_SIZE];
         if (config == NULL || duet__os_random(random, sizeof random) != 0 ||
             duet_session_new(&pair->end[role], config, (enum duet_role)role, random, 0) != DUET_OK)
@@ -167,16 +169,20 @@ drop_far(void *context)
     pair->wire = NULL;
 }
 
-static const enum duet_pattern ephemeral = DUET_PATTERN_EPHEMERAL;
-static const enum duet_pattern identity = DUET_PATTERN_IDENTITY;
-static const enum duet_pattern secret_alone = DUET_PATTERN_SECRET;
+const struct bench_duet_variety bench_duet_ephemeral = {DUET_PATTERN_EPHEMERAL, 0};
+static const struct bench_duet_variety identity = {DUET_PATTERN_IDENTITY, 0};
+static const struct bench_duet_variety secret_alone = {DUET_PATTERN_SECRET, 0};
+static const struct bench_duet_variety hybrid = {DUET_PATTERN_EPHEMERAL, 1};
+static const struct bench_duet_variety identity_hybrid = {DUET_PATTERN_IDENTITY, 1};
 
-#define PEER(named, pattern)                                                                       \
+#define PEER(named, which)                                                                         \
     {                                                                                              \
-        .name = (named), .variety = &(pattern), .open = open_pair, .carry = carry,                 \
+        .name = (named), .variety = &(which), .open = open_pair, .carry = carry,                   \
         .drop_far = drop_far, .close = close_pair                                                  \
     }
 
-const struct peer peer_duet = PEER("duet", ephemeral);
+const struct peer peer_duet = PEER("duet", bench_duet_ephemeral);
 const struct peer peer_duet_identity = PEER("duet-identity", identity);
 const struct peer peer_duet_secret = PEER("duet-secret", secret_alone);
+const struct peer peer_duet_hybrid = PEER("duet-hybrid", hybrid);
+const struct peer peer_duet_identity_hybrid = PEER("duet-identity-hybrid", identity_hybrid);

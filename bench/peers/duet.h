@@ -16,11 +16,19 @@ struct bench_duet_pair {
 /** Where a pair's frames go, PEER_MESSAGE_MOST bytes of payload at most. NULL: no memory. */
 uint8_t *bench_duet_wire(struct bench_duet_pair *pair);
 
+/** What a session's handshake uses. */
+struct bench_duet_variety {
+    enum duet_pattern pattern;
+    int hybrid; /* 1: ML-KEM-768 too, always */
+};
+
+extern const struct bench_duet_variety bench_duet_ephemeral;
+
 /** A configuration with one secret, the same in each, and an identity where the pattern wants
  * one. NULL: failed. */
-duet_config *bench_duet_new_config(enum duet_pattern pattern);
+duet_config *bench_duet_new_config(const struct bench_duet_variety *variety);
 
-/** The configuration of an end that uses this pattern alone, made once. NULL: failed. */
-duet_config *bench_duet_config(enum duet_pattern pattern, enum duet_role role);
+/** The configuration of an end of this variety, made once. NULL: failed. */
+duet_config *bench_duet_config(const struct bench_duet_variety *variety, enum duet_role role);
 
 #endif

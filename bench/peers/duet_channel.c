@@ -81,7 +81,7 @@ static int
 open_end(struct pair *pair, enum duet_role role)
 {
     struct end *end = &pair->end[role];
-    duet_config *config = bench_duet_config(DUET_PATTERN_EPHEMERAL, role);
+    duet_config *config = bench_duet_config(&bench_duet_ephemeral, role);
     /* Only BOTTOM has a replay cache: if both shared one, the peer would look like an echo. */
     duet_replay *replay = role == DUET_BOTTOM ? replay_memory() : NULL;
     duet_stream stream = {

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ENDS = 2, VARIETIES = 4 }; /* end 0 is the client, the near one */
+enum { ENDS = 2, VARIETIES = 6 }; /* end 0 is the client, the near one */
 
 struct pair {
     SSL *end[ENDS];
@@ -21,6 +21,9 @@ const struct bench_libssl bench_libssl_aes256 = {.suite = "TLS_AES_256_GCM_SHA38
 static const struct bench_libssl chacha20 = {.suite = "TLS_CHACHA20_POLY1305_SHA256"};
 static const struct bench_libssl psk = {.suite = "TLS_AES_256_GCM_SHA384", .psk = 1};
 static const struct bench_libssl lean = {.suite = "TLS_AES_256_GCM_SHA384", .lean = 1};
+static const struct bench_libssl hybrid = {.suite = "TLS_AES_256_GCM_SHA384", .hybrid = 1};
+static const struct bench_libssl psk_hybrid = {
+    .suite = "TLS_AES_256_GCM_SHA384", .psk = 1, .hybrid = 1};
 
 /* ---- Contexts ---- */
 
@@ -85,7 +88,8 @@ new_context(const struct bench_libssl *variety)
         SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
     if (SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) &&
         SSL_CTX_set_num_tickets(context, 0) && SSL_CTX_set_ciphersuites(context, variety->suite) &&
-        SSL_CTX_set1_groups_list(context, "X25519") && (variety->psk || set_certificate(context)))
+        SSL_CTX_set1_groups_list(context, variety->hybrid ? "X25519MLKEM768" : "X25519") &&
+        (variety->psk || set_certificate(context)))
         return context;
     SSL_CTX_free(context);
     return NULL;
@@ -216,3 +220,5 @@ const struct peer peer_libssl = PEER("libssl", bench_libssl_aes256);
 const struct peer peer_libssl_chacha20 = PEER("libssl-chacha20", chacha20);
 const struct peer peer_libssl_psk = PEER("libssl-psk", psk);
 const struct peer peer_libssl_lean = PEER("libssl-lean", lean);
+const struct peer peer_libssl_hybrid = PEER("libssl-hybrid", hybrid);
+const struct peer peer_libssl_psk_hybrid = PEER("libssl-psk-hybrid", psk_hybrid);

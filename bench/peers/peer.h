@@ -49,6 +49,9 @@ peer_flight(struct peer_wire *wire, size_t bytes)
 /* duet's sessions: X25519 under the shared secret; with identities; the secret alone. */
 extern const struct peer peer_duet, peer_duet_identity, peer_duet_secret;
 
+/* The first two with ML-KEM-768 beside X25519, for a libcrypto that has it. */
+extern const struct peer peer_duet_hybrid, peer_duet_identity_hybrid;
+
 /* Two of duet's sessions at once, a message in each. */
 extern const struct peer peer_duet_two;
 
@@ -58,6 +61,9 @@ extern const struct peer peer_duet_channel;
 /* OpenSSL, TLS 1.3: P-256 certificates on both sides, or a pre-shared key with X25519. */
 extern const struct peer peer_libssl, peer_libssl_chacha20, peer_libssl_psk;
 extern const struct peer peer_libssl_lean; /* as peer_libssl, with idle buffers released */
+
+/* The same with X25519MLKEM768 in place of X25519. */
+extern const struct peer peer_libssl_hybrid, peer_libssl_psk_hybrid;
 
 /* GnuTLS, TLS 1.3, AES-256-GCM, P-256 certificates on both sides. */
 extern const struct peer peer_gnutls;

@@ -104,6 +104,10 @@ main(void)
         for (int i = 0; i < 2; i++)
             results[i] = duet_channel_handshake(ends[i], 0);
     require(results[0] == DUET_OK && results[1] == DUET_OK, "the handshake failed");
+    /* A frame before the one that is recorded: READY came with a PAD frame. */
+    require(duet_channel_send(ends[0], "first\n", 6, &n, -1) == DUET_OK &&
+                duet_channel_recv(ends[1], text, sizeof text, &n, 6, -1) == DUET_OK,
+            "the first frame did not come");
 
     recording = 1;
     require(duet_channel_send(ends[0], "frame\n", 6, &n, -1) == DUET_OK && n == 6,

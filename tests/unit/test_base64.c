@@ -1,7 +1,7 @@
 /*
- * Base64: what libcrypto writes, and nothing else is read (src/secret/base64.h).
+ * Base64: what libcrypto writes, and nothing else is read (src/base/base64.h).
  */
-#include "secret/base64.h"
+#include "base/base64.h"
 
 #include <openssl/evp.h>
 #include <setjmp.h>
