@@ -2,7 +2,8 @@
  * X25519 (RFC 7748) by libcrypto's EVP_PKEY, raw keys in and out.
  *
  * Callers bring a private key with its public one: without it libcrypto computes the public key for
- * each exchange, which costs as much as the exchange.
+ * each exchange. That takes longer than an exchange, so a public key is made as RFC 7748 §6.1 defines
+ * it, by an exchange with the base point.
  */
 #include "crypto/x25519.h"
 
@@ -25,11 +26,12 @@ static struct duet__pool peers;
 
 static EVP_PKEY *any; /* never changed: contexts made from it need not look the curve up */
 
+static const uint8_t base_point[KEY] = {9}; /* RFC 7748 §4.1 */
+
 /** A new object, holding the base point. */
 static EVP_PKEY *
 new_public_key(void)
 {
-    static const uint8_t base_point[KEY] = {9};
     return EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, base_point, sizeof base_point);
 }
 
@@ -46,40 +48,26 @@ duet__x25519_init(void)
     return ok ? DUET_OK : DUET_E_CRYPTO;
 }
 
-/** A private key of libcrypto's from raw bytes; public_key NULL: it is computed. NULL on failure.
- */
+/** A private key of libcrypto's from raw bytes, or NULL. */
 static EVP_PKEY *
-import_private_key(const uint8_t *private_key, const uint8_t *public_key)
+import_private_key(const struct duet__x25519_pair *pair)
 {
     uint8_t bytes[2][KEY];
-    OSSL_PARAM params[3];
-    size_t count = 1;
     EVP_PKEY *key = NULL;
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, any, NULL);
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, bytes[0], KEY),
+        OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, bytes[1], KEY),
+        OSSL_PARAM_END,
+    };
 
-    memcpy(bytes[0], private_key, KEY);
-    params[0] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, bytes[0], KEY);
-    if (public_key != NULL) {
-        memcpy(bytes[1], public_key, KEY);
-        params[count++] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, bytes[1], KEY);
-    }
-    params[count] = OSSL_PARAM_construct_end();
+    memcpy(bytes[0], pair->private_key, KEY);
+    memcpy(bytes[1], pair->public_key, KEY);
     if (context != NULL && EVP_PKEY_fromdata_init(context) == 1)
         (void)EVP_PKEY_fromdata(context, &key, EVP_PKEY_KEYPAIR, params);
     EVP_PKEY_CTX_free(context);
     duet_wipe(bytes, sizeof bytes);
     return key;
-}
-
-int
-duet__x25519_public(uint8_t out[KEY], const uint8_t private_key[KEY])
-{
-    size_t size = KEY;
-    EVP_PKEY *key = import_private_key(private_key, NULL);
-    int ok = key != NULL && EVP_PKEY_get_raw_public_key(key, out, &size) == 1 && size == KEY;
-    EVP_PKEY_free(key);
-    DUET__PUBLIC(out, KEY);
-    return ok ? DUET_OK : DUET_E_CRYPTO;
 }
 
 int
@@ -102,7 +90,7 @@ duet__x25519(uint8_t out[KEY], const struct duet__x25519_pair *mine, const uint8
     static const uint8_t zeros[KEY];
     size_t size = KEY;
     int result = DUET_E_CRYPTO;
-    EVP_PKEY *ours = import_private_key(mine->private_key, mine->public_key);
+    EVP_PKEY *ours = import_private_key(mine);
     EVP_PKEY *theirs = duet__pool_take(&peers);
     EVP_PKEY_CTX *context = ours != NULL ? EVP_PKEY_CTX_new_from_pkey(NULL, ours, NULL) : NULL;
 
@@ -133,4 +121,14 @@ out:
         EVP_PKEY_free(theirs);
     EVP_PKEY_free(ours);
     return result;
+}
+
+int
+duet__x25519_public(uint8_t out[KEY], const uint8_t private_key[KEY])
+{
+    /* The exchange does not look at its own public key, so any will do for it. */
+    const struct duet__x25519_pair pair = {private_key, base_point};
+    int result = duet__x25519(out, &pair, base_point);
+    DUET__PUBLIC(out, KEY);
+    return result == DUET_OK ? DUET_OK : DUET_E_CRYPTO;
 }
