@@ -31,8 +31,8 @@ duet__copy_secret(uint8_t *out, const uint8_t *in, size_t size)
 }
 
 /** Zeroize 8 KiB of the stack below the caller: where compilers and libcrypto, in functions that
- * have returned, may have left copies of secrets. Called once a handshake, a refresh, or the
- * making, reading or setting of a key is done. */
+ * have returned, may have left copies of secrets. Called once a handshake, a refresh, a session, or
+ * the making, reading or setting of a key is done. */
 void duet__wipe_stack(void);
 
 #endif

@@ -2,8 +2,8 @@
  * X25519 (RFC 7748) by libcrypto's EVP_PKEY, raw keys in and out.
  *
  * Callers bring a private key with its public one: without it libcrypto computes the public key for
- * each exchange. That takes longer than an exchange, so a public key is made as RFC 7748 §6.1 defines
- * it, by an exchange with the base point.
+ * each exchange. That takes longer than an exchange, so a public key is made as RFC 7748 §6.1
+ * defines it, by an exchange with the base point.
  */
 #include "crypto/x25519.h"
 

@@ -152,6 +152,7 @@ duet__session_wipe(struct duet_session *s)
     duet__session_drop_large(s);
     duet_wipe(s->exporter, sizeof s->exporter);
     duet_wipe(s->held, sizeof s->held);
+    duet__wipe_stack(); /* text and chains of the last frames */
 }
 
 /* ---- Failing ---- */

@@ -282,6 +282,22 @@ key_files(void **state)
     stage_end();
 }
 
+static duet_session *ended;
+
+static void
+begin_session(void)
+{
+    static const uint8_t salt[16] = {1}, bytes[DUET_SECRET_DEFAULT] = {2};
+    duet_config *config = duet_config_new();
+    duet_key *secret;
+
+    assert_int_equal(duet_key_new(&secret, DUET_KIND_SECRET, bytes, sizeof bytes, 0), DUET_OK);
+    assert_int_equal(duet_config_add(config, secret), DUET_OK);
+    assert_int_equal(duet_session_new_preset(&ended, config, DUET_TOP, salt, sizeof salt), DUET_OK);
+    duet_key_free(secret);
+    duet_config_free(config);
+}
+
 /** A function that returns with a copy of a secret in its frame, as a compiler may leave one. */
 __attribute__((noinline)) static void
 leave_copy(const uint8_t *bytes)
@@ -292,8 +308,16 @@ leave_copy(const uint8_t *bytes)
         copy[i] = bytes[i];
 }
 
+/** A function that wipes the stack when it is done: the library's own, or the end of a session. */
 static void
-leave_and_wipe(int wipes)
+end_session(void)
+{
+    duet_session_free(ended);
+    ended = NULL;
+}
+
+static void
+leave_and(void (*wipe)(void))
 {
     uint8_t bytes[DUET_SECRET_DEFAULT];
 
@@ -301,20 +325,26 @@ leave_and_wipe(int wipes)
     scan_add("left", bytes, sizeof bytes);
     leave_copy(bytes);
     duet_wipe(bytes, sizeof bytes);
-    if (wipes)
-        duet__wipe_stack();
+    if (wipe != NULL)
+        wipe();
 }
 
 static void
 leave(void)
 {
-    leave_and_wipe(0);
+    leave_and(NULL);
 }
 
 static void
 leave_then_wipe(void)
 {
-    leave_and_wipe(1);
+    leave_and(duet__wipe_stack);
+}
+
+static void
+leave_then_end_session(void)
+{
+    leave_and(end_session);
 }
 
 static void
@@ -326,6 +356,11 @@ dead_frames(void **state)
     assert_there("left");
     stage_clear();
     stage_run(leave_then_wipe);
+    assert_gone(NULL);
+    stage_end();
+    stage_begin();
+    begin_session();
+    stage_run(leave_then_end_session);
     assert_gone(NULL);
     stage_end();
 }
