@@ -26,6 +26,28 @@ enum {
     GROUPS_MOST = 1024
 };
 
+/** The user that root becomes next; 0: none. */
+static struct {
+    uid_t user;
+    const gid_t *groups;
+    size_t count;
+} next;
+
+void
+duet__os_rights_next(uid_t user, const gid_t *groups, size_t count)
+{
+    next.user = user;
+    next.groups = groups;
+    next.count = count;
+}
+
+/** Does root judge files for another user? */
+static int
+is_for_next(void)
+{
+    return next.user != 0 && geteuid() == 0;
+}
+
 int
 duet__os_is_credential(const char *path)
 {
@@ -77,19 +99,25 @@ is_trusted_owner(unsigned long owner)
 
     if (owner == 0 || owner == (unsigned long)geteuid() || duet__os_owner_hidden(owner))
         return 1;
+    if (is_for_next() && owner == (unsigned long)next.user)
+        return 1;
     return sudo != NULL && owner == strtoul(sudo, NULL, 10);
 }
 
+/** May this process read by a group, or will it when it is no longer root? */
 static int
 is_own_group(unsigned long group)
 {
     gid_t groups[GROUPS_MOST];
-    int count = getgroups(GROUPS_MOST, groups);
+    int count = geteuid() != 0 ? getgroups(GROUPS_MOST, groups) : 0;
 
-    if (group == (unsigned long)getegid())
+    if (geteuid() != 0 && group == (unsigned long)getegid())
         return 1;
     for (int i = 0; i < count; i++)
         if (group == (unsigned long)groups[i])
+            return 1;
+    for (size_t i = 0; is_for_next() && i < next.count; i++)
+        if (group == (unsigned long)next.groups[i])
             return 1;
     return 0;
 }
@@ -101,14 +129,14 @@ is_private(const struct duet__os_rights *rights)
 {
     unsigned others = rights->mode & OTHERS_READ_OR_WRITE;
 
-    return others == 0 || (others == GROUP_READ && rights->owner == 0 && geteuid() != 0 &&
-                           is_own_group(rights->group));
+    return others == 0 ||
+           (others == GROUP_READ && rights->owner == 0 && is_own_group(rights->group));
 }
 
 int
 duet__os_rights_fault(const struct duet__os_rights *rights, int private, char *reason, size_t cap)
 {
-    int root_s = rights->owner == 0 && geteuid() != 0;
+    int root_s = rights->owner == 0 && (geteuid() != 0 || is_for_next());
 
     if (rights->credential)
         return 0;
@@ -119,7 +147,8 @@ duet__os_rights_fault(const struct duet__os_rights *rights, int private, char *r
                  rights->owner);
     else if (private && !is_private(rights))
         snprintf(reason, cap, "others can read or write it (mode %03o); %s", rights->mode,
-                 root_s ? "give it to this user and chmod 600 it, or to its group and chmod 640 it"
+                 root_s ? "give it to the user that runs duet and chmod 600 it, or to its group "
+                          "and chmod 640 it"
                         : "chmod 600 it");
     else if (!private && (rights->mode & OTHERS_WRITE) != 0)
         snprintf(reason, cap, "%s can write it (mode %03o); chmod 644 it",

@@ -5,6 +5,7 @@
 
 #include "log.h"
 #include "os/os.h"
+#include "os/rights.h"
 #include "values.h"
 
 #include <errno.h>
@@ -15,6 +16,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { GROUPS_MOST = 1024 };
 
 static const char *
 reason_or(const char *why)
@@ -76,6 +79,21 @@ user_find(struct user_ids *ids, const char *text)
         return why;
     ids->has_group = 1;
     return user_find_group(&ids->group, colon + 1);
+}
+
+void
+user_expect(const struct user_ids *ids)
+{
+    static gid_t groups[GROUPS_MOST];
+    int count = GROUPS_MOST;
+
+    if (geteuid() != 0 || ids->user == 0)
+        return;
+    if (ids->name[0] == 0 || getgrouplist(ids->name, ids->group, groups, &count) < 0) {
+        groups[0] = ids->group;
+        count = 1;
+    }
+    duet__os_rights_next(ids->user, groups, (size_t)count);
 }
 
 /** Take the groups of a user. Returns 0, or -1 with errno. */

@@ -21,6 +21,10 @@ const char *user_find(struct user_ids *ids, const char *text);
 /** Find a group by name or number. Returns NULL, or what is wrong with it. */
 const char *user_find_group(gid_t *group, const char *text);
 
+/** Root reads the files of a service that becomes this user: take what the user can read by itself
+ * at a reload. Another process, and a user that is not found, changes nothing. */
+void user_expect(const struct user_ids *ids);
+
 /** Become a user with its groups, or USER:GROUP with that one. NULL: stay. Returns an exit code. */
 int user_become(const char *text);
 

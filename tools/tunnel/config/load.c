@@ -45,17 +45,22 @@ read_tunnel_keys(const struct settings *settings, struct tunnel_settings *t)
     return code;
 }
 
+/** Look the user up, and have its files taken. Returns an exit code. */
 static int
 check_user(const struct settings *settings)
 {
     char place[512] = "";
     struct user_ids ids;
-    const char *why = settings->user != NULL ? user_find(&ids, settings->user) : NULL;
 
-    if (why == NULL && settings->user != NULL && !ids.has_group)
-        why = "this user has no group here; write USER:GROUP, such as 1000:1000";
-    if (why == NULL)
+    if (settings->user == NULL)
         return EXIT_DONE;
+    const char *why = user_find(&ids, settings->user);
+    if (why == NULL && !ids.has_group)
+        why = "this user has no group here; write USER:GROUP, such as 1000:1000";
+    if (why == NULL) {
+        user_expect(&ids);
+        return EXIT_DONE;
+    }
     if (settings->user_file != NULL)
         snprintf(place, sizeof place, "%s:%u: ", settings->user_file, settings->user_line);
     return log_error(EXIT_USAGE, "%suser %s: %s; name one that this machine has", place,
@@ -67,7 +72,7 @@ check_user(const struct settings *settings)
 static int
 read_outside(struct settings *settings)
 {
-    int first = EXIT_DONE;
+    int user = check_user(settings), first = EXIT_DONE;
 
     for (size_t i = 0; i < settings->tunnel_count; i++) {
         int code = read_tunnel_keys(settings, &settings->tunnels[i]);
@@ -75,8 +80,7 @@ read_outside(struct settings *settings)
     }
     if (first == EXIT_DONE)
         first = settings_merge_shared(settings);
-    int code = check_user(settings);
-    return first == EXIT_DONE ? code : first;
+    return first == EXIT_DONE ? user : first;
 }
 
 /** What the reading came to. Returns an exit code, and the set only with EXIT_DONE. */
