@@ -45,6 +45,9 @@ static void pass2(struct lane lane[LANES], size_t groups);
 /** Zeroize what these leave in registers that the compiler does not use. */
 static inline void wipe_registers(void);
 
+/** A lane is done: zeroize its hash's state where the passes have put that into memory. */
+static inline void wipe_lane(struct lane *lane);
+
 /* ---- SHA-256 (FIPS 180-4) ---- */
 
 static inline struct state
@@ -197,6 +200,7 @@ seal(const struct duet__run *run)
     pass(&lane, run->groups);
     wipe_registers();
     chain_of(run->chain, lane.state);
+    wipe_lane(&lane);
     return 0;
 }
 
@@ -208,8 +212,10 @@ seal2(const struct duet__run run[LANES])
 
     pass_both(lane, groups);
     wipe_registers();
-    chain_of(run[0].chain, lane[0].state);
-    chain_of(run[1].chain, lane[1].state);
+    for (unsigned l = 0; l < LANES; l++) {
+        chain_of(run[l].chain, lane[l].state);
+        wipe_lane(&lane[l]);
+    }
     return 0;
 }
 
@@ -225,6 +231,7 @@ open(const struct duet__run *run)
     wipe_registers();
     hash_group(&lane.state, lane.text);
     chain_of(run->chain, lane.state);
+    wipe_lane(&lane);
     return 0;
 }
 
@@ -243,6 +250,7 @@ open2(const struct duet__run run[LANES])
     for (unsigned l = 0; l < LANES; l++) {
         hash_group(&lane[l].state, lane[l].text);
         chain_of(run[l].chain, lane[l].state);
+        wipe_lane(&lane[l]);
     }
     return 0;
 }

@@ -280,11 +280,11 @@ add_chain(const char *name, const uint32_t words[8])
     scan_add(name, halves, DUET__DIGEST);
 }
 
-/** What a pass works out on its way: the chains before the last group, and its keystream. */
+/** What a pass works out: the chains before the last group and after it, and its keystream. */
 static void
 expect_of_pass(void)
 {
-    uint32_t before[2][8];
+    uint32_t before[2][8], after[8];
     uint8_t at[WIRE_BLOCK], stream[WIRE_GROUP];
 
     memcpy(before, chains, sizeof before);
@@ -294,32 +294,69 @@ expect_of_pass(void)
         add_chain("first", chains[i]);
         kernel->compress(before[i], text[i], GROUPS - 1);
         add_chain("before", before[i]);
+        memcpy(after, before[i], sizeof after);
+        kernel->compress(after, text[i] + (size_t)(GROUPS - 1) * WIRE_GROUP, 1);
+        add_chain("after", after);
     }
     assert_int_equal(kernel->keystream(&pass_key, at, stream), 0);
     scan_add("keystream", stream, sizeof stream);
 }
 
+static struct duet__run
+run_of(int lane)
+{
+    const struct duet__run run = {&pass_key, block, chains[lane], text[lane], text[lane], GROUPS};
+
+    return run;
+}
+
 static void
 seal_one(void)
 {
-    const struct duet__run run = {&pass_key, block, chains[0], text[0], text[0], GROUPS};
+    const struct duet__run run = run_of(0);
 
     assert_int_equal(kernel->seal(&run), 0);
 }
 
 static void
+open_one(void)
+{
+    const struct duet__run run = run_of(0);
+
+    assert_int_equal(kernel->open(&run), 0);
+}
+
+static void
 seal_two(void)
 {
-    const struct duet__run runs[2] = {{&pass_key, block, chains[0], text[0], text[0], GROUPS},
-                                      {&pass_key, block, chains[1], text[1], text[1], GROUPS}};
+    const struct duet__run runs[2] = {run_of(0), run_of(1)};
 
     assert_int_equal(kernel->seal2(runs), 0);
+}
+
+static void
+open_two(void)
+{
+    const struct duet__run runs[2] = {run_of(0), run_of(1)};
+
+    assert_int_equal(kernel->open2(runs), 0);
+}
+
+/** Seal the texts, so that they can be opened; the chains stay. */
+static void
+seal_texts(void)
+{
+    uint32_t begin[2][8];
+
+    memcpy(begin, chains, sizeof begin);
+    seal_two();
+    memcpy(chains, begin, sizeof chains);
 }
 
 /** What the passes in assembler keep in memory is wiped at once; what a compiler made of the others
  * may be left on the stack, until the session wipes that. */
 static void
-try_pass(void (*pass)(void))
+try_pass(void (*pass)(void), int opens)
 {
     const int in_assembler =
         strcmp(kernel->name, "x86_ni") == 0 || strcmp(kernel->name, "x86_vaes_avx2") == 0;
@@ -337,6 +374,8 @@ try_pass(void (*pass)(void))
             stage_random(text[i] + k, WIRE_KEY); /* longer ones would be alike */
     }
     stage_run(expect_of_pass);
+    if (opens)
+        stage_run(seal_texts);
     stage_clear();
     stage_run(pass);
     duet_wipe(chains, sizeof chains);
@@ -344,6 +383,7 @@ try_pass(void (*pass)(void))
         stage_run(duet__wipe_stack);
     assert_gone("before");
     assert_gone("first");
+    assert_gone("after");
     assert_gone("keystream");
     duet_wipe(&pass_key, sizeof pass_key);
     stage_end();
@@ -354,8 +394,10 @@ passes(void **state)
 {
     (void)state;
     for (size_t i = 0; (kernel = duet__kernel_at(i)) != NULL; i++) {
-        try_pass(seal_one);
-        try_pass(seal_two);
+        try_pass(seal_one, 0);
+        try_pass(open_one, 1);
+        try_pass(seal_two, 0);
+        try_pass(open_two, 1);
     }
 }
 
