@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PIECE_LEAST = DUET__BATCH_SIZE / 2 }; /* bytes of a batch that a piece is given */
+
 /** A batch that is being filled. */
 struct batch {
     size_t used;    /* bytes */
@@ -33,38 +35,52 @@ duet__send_payload(const duet_channel *channel, const struct duet__tx *job)
     return duet__min(job->size - job->sent, frame_most(channel));
 }
 
-/** Seal frames, as many as fit into the batch: each of a stream's or message's next bytes, or, of a
- * batch of messages, one whole message. */
+/** A frame of a job's. */
+struct frame {
+    uint32_t code;
+    const uint8_t *data;
+    size_t size, count; /* bytes of payload; what the job has sent with it, in its own unit */
+};
+
+/** What the job's next frame is: of a stream's or message's next bytes, or, of a batch of messages,
+ * one whole message. Returns DUET_OK; DUET_E_MISUSE or DUET_E_LENGTH: it cannot be sent. */
+static int
+next_frame(const duet_channel *channel, const struct duet__tx *job, struct frame *frame)
+{
+    size_t most = frame_most(channel), n = duet__min(job->size - job->sent, most);
+
+    if (job->kind == DUET__TX_BATCH) {
+        const duet_message *message = &job->messages[job->sent];
+        *frame = (struct frame){message->code, message->data, message->size, 1};
+        if (frame->code == 0 || frame->code > DUET_CODE_APP_MAX)
+            return DUET_E_MISUSE;
+        return frame->size > most ? DUET_E_LENGTH : DUET_OK;
+    }
+    int last = job->kind == DUET__TX_STREAM || job->sent + n == job->size;
+    const uint8_t *data = n > 0 && job->data != NULL ? job->data + job->sent : NULL;
+    *frame = (struct frame){last ? job->code : DUET_CODE_MORE, data, n, n};
+    return DUET_OK;
+}
+
+/** Seal frames, as many as fit into the batch. */
 static int
 seal_frames(duet_channel *channel, struct duet__tx *job, struct batch *batch)
 {
-    size_t most = frame_most(channel);
-
     while (job->due) {
-        size_t n = duet__min(job->size - job->sent, most), count = n;
-        const uint8_t *data = n > 0 && job->data != NULL ? job->data + job->sent : NULL;
-        int last = job->kind == DUET__TX_STREAM || job->sent + n == job->size;
-        uint32_t code = last ? job->code : DUET_CODE_MORE;
-        if (job->kind == DUET__TX_BATCH) {
-            const duet_message *message = &job->messages[job->sent];
-            code = message->code;
-            data = message->data;
-            n = message->size;
-            count = 1;
-            if (code == 0 || code > DUET_CODE_APP_MAX)
-                return DUET_E_MISUSE;
-            if (n > most)
-                return DUET_E_LENGTH;
-        }
-        if (DUET__BATCH_SIZE - batch->used < n + DUET_FRAME_OVERHEAD)
+        struct frame frame;
+        int result = next_frame(channel, job, &frame);
+        if (result != DUET_OK)
+            return result;
+        if (DUET__BATCH_SIZE - batch->used < frame.size + DUET_FRAME_OVERHEAD)
             return DUET_OK;
-        int result = duet_session_send(channel->session, batch->bytes + batch->used, code, data, n);
+        result = duet_session_send(channel->session, batch->bytes + batch->used, frame.code,
+                                   frame.data, frame.size);
         if (result != DUET_OK)
             return duet__channel_check(channel, result);
-        batch->used += n + DUET_FRAME_OVERHEAD;
-        job->sent += count;
+        batch->used += frame.size + DUET_FRAME_OVERHEAD;
+        job->sent += frame.count;
         job->due = job->sent < job->size;
-        channel->send_phase = code == DUET_CODE_MORE ? DUET__SEND_MESSAGE : DUET__SEND_IDLE;
+        channel->send_phase = frame.code == DUET_CODE_MORE ? DUET__SEND_MESSAGE : DUET__SEND_IDLE;
         channel->tx_code = job->code;
     }
     return DUET_OK;
@@ -79,7 +95,7 @@ seal_piece(duet_channel *channel, struct duet__tx *job, struct batch *batch)
     size_t put = 0;
 
     /* Library frames took most of the batch: the piece goes into the next one. */
-    if (!job->due || batch->used > DUET__BATCH_SIZE / 2)
+    if (!job->due || batch->used > DUET__BATCH_SIZE - PIECE_LEAST)
         return DUET_OK;
     if (channel->send_phase != DUET__SEND_FRAME) {
         int begun = duet_session_send_begin(session, at, job->code, (uint32_t)job->size);
@@ -154,6 +170,19 @@ duet__send_fill(duet_channel *channel, uint8_t *batch, size_t *used)
     return duet__channel_check(channel, result == DUET_E_ROOM ? DUET_OK : result);
 }
 
+/** Bytes that the job's next frame, or piece of one, takes of a batch; 0: there is none. */
+static size_t
+next_size(const duet_channel *channel, const struct duet__tx *job)
+{
+    struct frame frame;
+
+    if (job == NULL || !job->due)
+        return 0;
+    if (job->kind == DUET__TX_FRAME)
+        return PIECE_LEAST;
+    return next_frame(channel, job, &frame) == DUET_OK ? frame.size + DUET_FRAME_OVERHEAD : 0;
+}
+
 /** Seal one batch, pending library frames first, and write it. */
 static int
 send_batch(duet_channel *channel, struct duet__tx *job)
@@ -168,14 +197,16 @@ send_batch(duet_channel *channel, struct duet__tx *job)
     duet__refresh_if_due(channel);
     if (channel->send_phase != DUET__SEND_FRAME && !duet__session_quiet(session))
         sealed = duet__session_flush(session, batch.bytes, DUET__BATCH_SIZE, &batch.used,
-                                     job != NULL && job->due);
+                                     next_size(channel, job));
+    size_t flushed = batch.used;
     if (sealed != DUET_OK)
         sealed = duet__channel_check(channel, sealed);
     else if (job != NULL && job->kind == DUET__TX_FRAME)
         sealed = seal_piece(channel, job, &batch);
     else if (job != NULL)
         sealed = seal_frames(channel, job, &batch);
-    if (job != NULL && !flight && channel->result == DUET_OK)
+    /* Where none of the job's frames followed, the flush has filled the write. */
+    if (batch.used > flushed && !flight && channel->result == DUET_OK)
         (void)duet__send_fill(channel, batch.bytes, &batch.used);
     if (batch.used > 0 && channel->result == DUET_OK)
         written = duet__send_write(channel, batch.bytes, batch.used,

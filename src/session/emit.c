@@ -217,7 +217,7 @@ emit_pending(struct duet_session *s, struct duet__writer *to, const size_t *fill
 }
 
 int
-duet__session_flush(duet_session *s, uint8_t *out, size_t cap, size_t *put, int more)
+duet__session_flush(duet_session *s, uint8_t *out, size_t cap, size_t *put, size_t next)
 {
     struct duet__writer to = duet__writer(out, cap);
 
@@ -238,8 +238,8 @@ duet__session_flush(duet_session *s, uint8_t *out, size_t cap, size_t *put, int 
     }
     if (cap < size)
         return DUET_E_ROOM;
-    size_t fill = size - unfilled_size(s);
-    int fills = may_fill(s) && !more;
+    size_t unfilled = unfilled_size(s), fill = size - unfilled;
+    int fills = may_fill(s) && (next == 0 || next > cap - unfilled);
     int result = emit_handshake(s, &to);
     if (result == DUET_OK)
         result = emit_pending(s, &to, fills ? &fill : NULL);

@@ -54,7 +54,7 @@ has_lone(const struct duet_session *s)
 static size_t
 write_size(const struct duet_session *s, size_t used)
 {
-    uint8_t text[sizeof s->first_draw + 1], digest[WIRE_DIGEST];
+    uint8_t text[sizeof s->first_draw + sizeof s->fills], digest[WIRE_DIGEST];
     struct duet__range range = {(uint32_t)used + LONE.least, (uint32_t)used + LONE.most};
 
     if (s->first_left > 0)
@@ -62,7 +62,7 @@ write_size(const struct duet_session *s, size_t used)
     else if (!has_lone(s))
         return 0;
     duet__store64(text, s->first_draw);
-    text[sizeof s->first_draw] = s->fills;
+    duet__store32(text + sizeof s->first_draw, s->fills);
     duet__sha256(digest, text, sizeof text);
     return duet__range_draw(range, duet__load64(digest));
 }

@@ -180,6 +180,7 @@ struct duet_session {
     uint8_t receipt[2][DUET_RECEIPT_SIZE];
     uint64_t first_draw;              /* random: the sizes of the first writes (§6) */
     uint16_t first_least, first_most; /* bytes of each */
+    uint32_t fills;                   /* writes that were counted: each draws a size of its own */
     uint8_t exporter[WIRE_DIGEST];    /* X */
     uint8_t peer_key[DUET_KEY_SIZE];
     uint8_t ping[DUET_PING_SIZE]; /* ours: pending, or sent and unanswered */
@@ -194,7 +195,6 @@ struct duet_session {
     uint8_t refresh_phase;        /* enum duet__refresh_phase */
     uint8_t pending;              /* set of enum duet__pending */
     uint8_t first_left;           /* writes that are still filled */
-    uint8_t fills;                /* writes that were counted: each draws a size of its own */
     unsigned preset : 1;          /* never changes */
     unsigned raw : 1;          /* never changes: keys of the application's, which do not rotate */
     unsigned hybrid : 1;       /* ML-KEM was agreed on; set with S */
@@ -385,9 +385,9 @@ int duet__session_fill(struct duet_session *s, struct duet__writer *to, size_t l
 /** Bytes that duet_session_flush() would write. */
 size_t duet__pending_size(const struct duet_session *s);
 
-/** As duet_session_flush(). more 1: the application's frames follow in the same write, which is
- * filled after them. */
-int duet__session_flush(duet_session *s, uint8_t *out, size_t cap, size_t *put, int more);
+/** As duet_session_flush(). next: bytes of the application's frame that follows in the same write,
+ * which is then filled after it, if there is room for it; 0: none does. */
+int duet__session_flush(duet_session *s, uint8_t *out, size_t cap, size_t *put, size_t next);
 
 /** Seal a frame of the library's, with n bytes of payload in place. Returns DUET_OK,
  * DUET_E_CRYPTO. */

@@ -2,7 +2,7 @@
  * The first writes of channels with a dialect, as the wire carries them: each is filled, in every
  * pattern and by every sending call, what is carried stays whole, and the cost is bounded
  * (docs/protocol.md §6 "first"). Without a dialect no write is a READY, REFRESH or CLOSE alone, in
- * any pattern (§4).
+ * any pattern, also where what was to follow did not (§4).
  */
 #include "channel/ends.h"
 #include "support/between.h"
@@ -271,11 +271,108 @@ lone_writes(void **state)
     }
 }
 
+/** Two ends of pattern 1 with this size of frames. */
+static void
+open_pair(duet_channel *channels[2], struct stream_end ends[2], uint64_t frame_size, int dialect)
+{
+    duet_config *config = config_of(DUET_PATTERN_EPHEMERAL);
+    duet_replay *replay = duet_replay_new(8);
+
+    assert_int_equal(duet_config_set(config, DUET_SET_FRAME_SIZE, frame_size), DUET_OK);
+    assert_int_equal(duet_config_set(config, DUET_SET_DIALECT, (uint64_t)dialect), DUET_OK);
+    open_both(channels, (duet_config *[]){config, config}, replay, ends);
+    duet_config_free(config);
+    duet_replay_free(replay);
+}
+
+static void
+free_pair(duet_channel *channels[2])
+{
+    duet_channel_free(channels[0]);
+    duet_channel_free(channels[1]);
+}
+
+/** ROTATE and REFRESH are due, and the next frame has no room beside them, or cannot be sent. */
+static void
+lone_before_others(void **state)
+{
+    static const uint8_t data[65536];
+    const duet_message wrong = {.data = data, .size = 1, .code = 0};
+    struct stream_end ends[2];
+    duet_channel *channels[2];
+    size_t sent;
+
+    (void)state;
+    open_pair(channels, ends, sizeof data, 0);
+    for (int i = 0; i < 2; i++) {
+        size_t lone = DUET_FRAME_OVERHEAD + refresh_size(channels[0], 0), writes = wires[0].count;
+        assert_int_equal(duet_session_rekey(duet_channel_session(channels[0])), DUET_OK);
+        if (i == 0)
+            assert_int_equal(duet_channel_refresh(channels[0]), DUET_OK);
+        if (i == 0) {
+            assert_int_equal(duet_channel_send(channels[0], data, sizeof data, &sent, 0), DUET_OK);
+            assert_int_equal(wires[0].writes[writes + 1], sizeof data + DUET_FRAME_OVERHEAD);
+            wires[0].count--;
+            (void)check_lone(DUET_TOP, writes + 1, lone);
+        } else {
+            assert_int_equal(duet_channel_send_messages(channels[0], &wrong, 1, &sent, 0),
+                             DUET_E_MISUSE);
+            (void)check_lone(DUET_TOP, writes + 1, 0);
+        }
+    }
+    free_pair(channels);
+}
+
+/** A write that is filled is counted once, also where the application sends nothing with it. */
+static void
+counted_once(void **state)
+{
+    struct stream_end ends[2];
+    duet_channel *channels[2];
+    size_t sent;
+
+    (void)state;
+    open_pair(channels, ends, 16384, 1);
+    duet_session *session = duet_channel_session(channels[0]);
+    int left = session->first_left;
+    assert_true(left > 1);
+    assert_int_equal(duet_session_rekey(session), DUET_OK);
+    assert_int_equal(duet_channel_send(channels[0], "", 0, &sent, 0), DUET_OK);
+    assert_int_equal(session->first_left, left - 1);
+    free_pair(channels);
+}
+
+/** The sizes do not come again, however many there were. */
+static void
+drawn_anew(void **state)
+{
+    enum { TIMES = 600, PERIOD = 256 };
+    static size_t sizes[TIMES];
+    struct stream_end ends[2];
+    duet_channel *channels[2];
+    size_t same = 0;
+
+    (void)state;
+    open_pair(channels, ends, 16384, 0);
+    for (size_t i = 0; i < TIMES; i++) {
+        memset(&wires[0], 0, sizeof wires[0]);
+        assert_int_equal(duet_session_rekey(duet_channel_session(channels[0])), DUET_OK);
+        assert_int_equal(duet_channel_flush(channels[0], 0), DUET_OK);
+        sizes[i] = wires[0].writes[0];
+        same += i >= PERIOD && sizes[i] == sizes[i - PERIOD];
+    }
+    assert_true(same < 20); /* chance: 0.3 */
+    free_pair(channels);
+}
+
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(first_writes),
-                                       cmocka_unit_test(lone_writes)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(first_writes),       cmocka_unit_test(lone_writes),
+        cmocka_unit_test(lone_before_others), cmocka_unit_test(counted_once),
+        cmocka_unit_test(drawn_anew),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
