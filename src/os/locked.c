@@ -60,6 +60,12 @@ duet__os_locked_new(size_t size)
 }
 
 void
+duet__os_locked_again(void *pages, size_t size)
+{
+    (void)mlock(pages, whole_pages(size));
+}
+
+void
 duet__os_locked_free(void *pages, size_t size)
 {
     if (pages == NULL)

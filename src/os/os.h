@@ -182,6 +182,9 @@ int duet__os_no_dumps(void);
  * no core dump, both where the system allows it. NULL without memory. */
 void *duet__os_locked_new(size_t size);
 
+/** Lock it in the child of a fork, which inherits no lock. size: as it was made. */
+void duet__os_locked_again(void *pages, size_t size);
+
 /** Wipe and free it; NULL: nothing. size: as it was made. */
 void duet__os_locked_free(void *pages, size_t size);
 

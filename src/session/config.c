@@ -62,6 +62,7 @@ duet_config_new(void)
     if (config == NULL)
         return NULL;
     atomic_init(&config->users, 1);
+    atomic_init(&config->process, duet__os_process());
     duet__profile_init(&config->profile);
     config->max_payload = MAX_PAYLOAD;
     config->frame_size = FRAME_SIZE;
@@ -94,10 +95,27 @@ config_writable(const struct duet_config *config)
     return pointer.writable;
 }
 
+/** In the child of a fork: lock all of it again. */
+static void
+lock_again(struct duet_config *config, uint32_t process)
+{
+    atomic_store_explicit(&config->process, process, memory_order_relaxed);
+    duet__os_locked_again(config, sizeof *config);
+    for (size_t i = 0; i < config->count; i++)
+        duet__os_locked_again(config->psks[i].secret, config->psks[i].size);
+    if (config->psks != NULL)
+        duet__os_locked_again(config->psks, config->count * sizeof *config->psks);
+}
+
 void
 duet__config_retain(const struct duet_config *config)
 {
-    atomic_fetch_add_explicit(&config_writable(config)->users, 1, memory_order_relaxed);
+    struct duet_config *used = config_writable(config);
+    uint32_t locked = atomic_load_explicit(&used->process, memory_order_relaxed);
+
+    atomic_fetch_add_explicit(&used->users, 1, memory_order_relaxed);
+    if (locked != 0 && locked != duet__os_process())
+        lock_again(used, duet__os_process());
 }
 
 void

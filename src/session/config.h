@@ -15,9 +15,10 @@
 #include <stdatomic.h>
 
 struct duet_config {
-    _Atomic size_t users;   /* the application, until duet_config_free(), and each session */
-    _Atomic int frozen;     /* 1: a session was made from it */
-    struct duet__psk *psks; /* owned, in the order in which they were added */
+    _Atomic size_t users;     /* the application, until duet_config_free(), and each session */
+    _Atomic int frozen;       /* 1: a session was made from it */
+    _Atomic uint32_t process; /* that has locked it in memory; 0: none has to */
+    struct duet__psk *psks;   /* owned, in the order in which they were added */
     size_t count;
     struct duet__identity identity;
     int has_identity;
