@@ -23,7 +23,13 @@ _duet_take() {
 # _duet_operands: how the operands of a subcommand are called.
 _duet_operands() {
     case $1 in
-    key) [ "$COMP_CWORD" -gt 2 ] && echo FILE || echo 'show|' ;;
+    key)
+        if [ "$COMP_CWORD" -gt 2 ]; then
+            echo FILE
+        else
+            "$command" key --help | sed -n 's/\[[^]]*\]//g; s/FILE//g; s/ //g; s/^Usage:duetkey//p'
+        fi
+        ;;
     ctl) "$command" ctl --help | sed -n 's/ WHICH//; s/^Usage: duet ctl //p' ;;
     send) echo FILE ;;
     esac

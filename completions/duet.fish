@@ -24,7 +24,8 @@ function __duet_operands --argument-names command subcommand words current
     switch $subcommand
         case key
             if test $words -eq 2
-                echo show
+                $command key --help | string replace --all --regex '\[[^]]*\]|FILE| ' '' |
+                    string replace --filter 'Usage:duetkey' '' | string split '|'
             else
                 __duet_take FILE $current
             end

@@ -86,7 +86,7 @@ for shell in bash zsh fish; do
     done
     offered "duet pipe --pattern " secret ephemeral identity
     offered "duet server --proxy-protocol " none in out both
-    offered "duet key " show
+    offered "duet key " show passphrase rotate
     # shellcheck disable=SC2046
     offered "duet ctl " $(duet ctl --help | sed -n 's/ WHICH//; s/|/ /g; s/^Usage: duet ctl //p')
 done
