@@ -150,7 +150,8 @@ read_value(struct duet__ini *ini, struct duet__text line, duet_where *where)
         ini->name = trim(line.at, equals);
     if (!is_ini_name(ini->name)) {
         ini->name.size = 0;
-        return duet__ini_refuse(ini, where, "neither [Section] nor Name = value");
+        return duet__ini_refuse(ini, where,
+                                "neither [Section] nor Name = value; a name is letters and dashes");
     }
     ini->text = trim(equals + 1, end);
     ini->value = trim(equals + 1, find_comment(equals + 1, end));

@@ -66,7 +66,7 @@ if [ -n "${NAMES:-}" ]; then # a name is judged when it is resolved; fake_names.
         soon "outcome unreached: .*$text" server.err
         down
     done <<END
-192.0.2.1 beyond this machine, and --unsafe-target is not given
+192.0.2.1 beyond this machine, and unsafe-target is not given
 127.0.0.1 Connection refused
 END
 else

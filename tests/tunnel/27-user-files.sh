@@ -37,6 +37,9 @@ rights "$user:$group" 600
 serves
 rights "0:$group" 640
 serves
+mkdir -m 755 folder # of root
+expect 9 'control socket folder/ctl: .*; its folder must belong to the user that runs duet' \
+    duet server -q -k k --listen "127.0.0.1:$port" --target 127.0.0.1:9 --user nobody --control folder/ctl
 rights "0:4321" 640
 refused 'mode 640); give it to the user that runs duet and chmod 600 it, or to its group' --user nobody
 rights "0:$group" 660

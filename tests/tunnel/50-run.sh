@@ -63,6 +63,10 @@ expect 8 'x.conf:3: tunnel a: none.key: No such file' duet run -c x.conf --check
 expect 2 'y.conf:2: user nobody-at-all: there is no such user' sh -c \
     'sed -e s/none/a/ -e "s/workers.*/user = nobody-at-all/" x.conf >y.conf
     timeout 9 "$DUET" run -c y.conf --check'
+duet keygen --identity -o b.id --peer b >a.peers
+expect 2 'y.conf:3: tunnel a: peers needs identity = FILE' sh -c \
+    'sed -e s/none/a/ -e "s/identity.*/peers = a.peers/" x.conf >y.conf
+    timeout 9 "$DUET" run -c y.conf --check'
 
 # ---- A path begins at the file's folder, and nothing is listened on for --check ----
 mkdir -p there/keys here

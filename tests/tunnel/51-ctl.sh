@@ -201,7 +201,7 @@ for workers in 1 3; do
     wait_until reloads "$workers" || bad "not every worker has read it: $(cat server.err)"
     cp exposed.conf server.conf
     expect 2 'the old configuration stays' ctl reload
-    soon "listen on 127.0.0.1, or use --unsafe-listen" server.err
+    soon "listen on 127.0.0.1, or use unsafe-listen" server.err
     echo 'unsafe-listen = yes' >>server.conf
     down
     start server "$DUET" run -v -c server.conf # the supervisor does

@@ -237,6 +237,8 @@ test_values(void **state)
                {"unsafe-target = true", "unsafe-target: true: must be yes or no"},
                {"proxy-from = here", "proxy-from: here: must be an address, or a network"},
                {"listen = 80", "listen: 80: no port after a colon; write host:port"},
+               {"target = \"127.0.0.1:80\"", "80\": it is written without quotes"},
+               {"local_addr = a:1", "x.conf:6: neither [Section] nor Name = value; a name is"},
                {"listen = ::1:80", "listen: ::1:80: an IPv6 address is written in brackets"},
                {"listen = a:70000", "listen: a:70000: no such port"},
                {"listen = unix:", "listen: unix:: the path is empty"},

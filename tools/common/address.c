@@ -29,6 +29,8 @@ read_tcp(struct address *out, const char *address, int passive)
     const char *host = address;
     uint64_t number;
 
+    if (address[0] == '"' || address[0] == '\'')
+        return "it is written without quotes: host:port";
     if (strchr(address, '/') != NULL)
         return "no address; it is host:port without scheme or path, or unix:/path";
     if (colon == NULL || colon[1] == 0)

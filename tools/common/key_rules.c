@@ -13,6 +13,20 @@
 const char *const pattern_names[] = {DUET_PATTERNS(PATTERN_NAME) NULL};
 const char *const hybrid_names[] = {"off", "offer", "require", NULL};
 
+/** What is before the name of a setting: a place is known where a file has it. */
+static const char *
+dashes(void)
+{
+    return log_place != NULL ? "" : "--";
+}
+
+/** How an end's identity is given. */
+static const char *
+identity_setting(void)
+{
+    return log_place != NULL ? "identity = FILE" : "-i FILE";
+}
+
 /** The accepted patterns. The table of options has checked the name. */
 static int
 set_pattern(duet_config *config, const struct key_files *files)
@@ -20,16 +34,19 @@ set_pattern(duet_config *config, const struct key_files *files)
     unsigned pattern = 0;
 
     if (files->peers != NULL && files->identity == NULL)
-        return log_error(EXIT_USAGE, "--peers needs -i FILE: an end that asks for the peer's "
-                                     "identity must have one too");
+        return log_error(EXIT_USAGE,
+                         "%speers needs %s: an end that asks for the peer's identity must have one "
+                         "too",
+                         dashes(), identity_setting());
     if (files->pattern == NULL)
         return EXIT_DONE;
     while (pattern_names[pattern] != NULL && strcmp(files->pattern, pattern_names[pattern]) != 0)
         pattern++;
     if (pattern == DUET_PATTERN_IDENTITY && files->identity == NULL)
-        return log_error(EXIT_USAGE, "--pattern identity needs -i FILE");
+        return log_error(EXIT_USAGE, "%spattern identity needs %s", dashes(), identity_setting());
     if (pattern != DUET_PATTERN_IDENTITY && files->peers != NULL)
-        return log_error(EXIT_USAGE, "--pattern %s does not go with --peers", files->pattern);
+        return log_error(EXIT_USAGE, "%spattern %s does not go with %speers", dashes(),
+                         files->pattern, dashes());
     return duet_config_set(config, DUET_SET_PATTERNS, 1u << pattern) == DUET_OK
                ? EXIT_DONE
                : log_error(EXIT_FAILED, "--pattern %s: refused", files->pattern);
@@ -47,13 +64,15 @@ set_hybrid(duet_config *config, const struct key_files *files)
         hybrid++;
     if (hybrid == DUET_HYBRID_REQUIRE && !duet_has_hybrid())
         return log_error(EXIT_USAGE,
-                         "--hybrid require: this machine's libcrypto has no ML-KEM-768; "
-                         "it comes with OpenSSL 3.5");
+                         "%shybrid require: this machine's libcrypto has no ML-KEM-768; "
+                         "it comes with OpenSSL 3.5",
+                         dashes());
     if (hybrid == DUET_HYBRID_REQUIRE && files->pattern != NULL &&
         strcmp(files->pattern, pattern_names[DUET_PATTERN_SECRET]) == 0)
         return log_error(EXIT_USAGE,
-                         "--hybrid require does not go with --pattern secret, which has "
-                         "no key exchange");
+                         "%shybrid require does not go with %spattern secret, which has "
+                         "no key exchange",
+                         dashes(), dashes());
     return duet_config_set(config, DUET_SET_HYBRID, hybrid) == DUET_OK
                ? EXIT_DONE
                : log_error(EXIT_FAILED, "--hybrid %s: refused", files->hybrid);

@@ -108,7 +108,7 @@ candidate_begin(struct check *check, struct candidate *candidate)
     int error;
 
     if (!network_is_loopback(&candidate->at) && !check->tunnel->settings->unsafe_target) {
-        check->why = "it is beyond this machine, and --unsafe-target is not given";
+        check->why = "it is beyond this machine, and unsafe-target is not given";
         return EPERM;
     }
     candidate->fd = dial_begin((const struct sockaddr *)&candidate->at, candidate->size, &error);

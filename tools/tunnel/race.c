@@ -164,7 +164,7 @@ find_rule_against(const struct connection *c, const struct racer *racer)
                    : "it has an address that allow-target does not allow";
     return network_is_loopback(&racer->at) || c->settings->unsafe_target
                ? NULL
-               : "it is beyond this machine, and --unsafe-target is not given";
+               : "it is beyond this machine, and unsafe-target is not given";
 }
 
 /** How an address is dialled: by the settings, which are of the dial between the ends. */

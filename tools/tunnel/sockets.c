@@ -31,6 +31,8 @@ static int
 check_exposure(const struct listener *listener, const struct tunnel_settings *tunnel,
                const char *address)
 {
+    const char *dashes = settings_dashes(tunnel);
+
     for (unsigned i = 0; i < listener->count; i++) {
         struct sockaddr_storage at = {0};
         socklen_t size = sizeof at;
@@ -41,13 +43,13 @@ check_exposure(const struct listener *listener, const struct tunnel_settings *tu
         if (tunnel->is_http)
             return log_error(EXIT_USAGE,
                              "http: %s can be reached from other machines, which can read the "
-                             "metrics; listen on 127.0.0.1, or use --unsafe-http if you mean that",
-                             printable(address));
+                             "metrics; listen on 127.0.0.1, or use %sunsafe-http if you mean that",
+                             printable(address), dashes);
         return log_error(
             EXIT_USAGE,
             "%s: %s can be reached from other machines, and anyone who reaches it can use the "
-            "tunnel; listen on 127.0.0.1, or use --unsafe-listen if you mean that",
-            tunnel->name, printable(address));
+            "tunnel; listen on 127.0.0.1, or use %sunsafe-listen if you mean that",
+            tunnel->name, printable(address), dashes);
     }
     return EXIT_DONE;
 }

@@ -300,6 +300,11 @@ bind_safely(int *fd, struct sockaddr_un *un, const char *path, const char *more)
     if (code != EXIT_DONE)
         return code;
     *fd = bind_socket(un);
+    if (*fd < 0 && errno == EACCES)
+        return log_error(EXIT_LOCAL,
+                         "control socket %s: %s; its folder must belong to the user that runs duet "
+                         "(chown)",
+                         printable(path), errno_text());
     return *fd >= 0 ? EXIT_DONE : socket_error(path, EXIT_LOCAL, errno_text());
 }
 

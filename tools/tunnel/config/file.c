@@ -424,6 +424,7 @@ parse(struct settings **settings, const char *file, struct duet__text text, int 
     }
     if (open_source(&reader, file, text) != 0)
         goto out;
+    reader.settings->http.file = reader.source->name;
     read_all_files(&reader);
     if (duet_kind_of(text.at, text.size) != DUET_KIND_UNKNOWN)
         goto out;

@@ -174,6 +174,13 @@ settings_peer_addresses(const struct tunnel_settings *tunnel)
     return tunnel->side == TUNNEL_CLIENT ? &tunnel->await : &tunnel->listen;
 }
 
+/** What is before the name of a setting where this tunnel's are given. */
+static inline const char *
+settings_dashes(const struct tunnel_settings *tunnel)
+{
+    return tunnel->file != NULL ? "" : "--";
+}
+
 /** The number of the first address of its peers. */
 static inline size_t
 settings_first_for_peers(const struct tunnel_settings *tunnel)
