@@ -1,12 +1,22 @@
 #!/bin/sh
-# Names in a zone whose servers are dead: other names are resolved as ever, a target whose name is not
-# resolved leaves time for the next, and the service ends when asked to.
+# Names in a zone whose servers are dead: other names are resolved as ever, also beside those that programs
+# ask for, a target whose name is not resolved leaves time for the next, and the service ends when asked to.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 [ -n "${NAMES:-}" ] || {
     echo "skipped: no fake_names.c here"
     exit 77
 }
+refused_twice() {
+    [ "$(grep -c 'not reloaded' client.err)" -ge 2 ]
+}
+
+# has_asked COUNT: so many connections of the server look their targets up
+has_asked() {
+    [ "$(duet ctl --control server.control sessions --json | grep -c '"state": *"dialling"')" -ge "$1" ]
+}
+
+chmod 700 . # for a control socket
 target echo echo
 next_port
 wire=127.0.0.1:$port
@@ -51,6 +61,14 @@ printf '[Tunnel new]\nside = client\nlisten = dead.invalid:1\nkey = k\ntarget = 
 kill -HUP "$(pid client)"
 soon 'dead.invalid: the resolver did not answer within 1 s' client.err
 soon 'not reloaded' client.err
+# So does one that names many of them for one port, which are compared.
+cp right conf
+for number in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
+    printf '[Tunnel new%s]\nside = client\nlisten = dead%s.invalid:1\nkey = k\ntarget = %s\n' \
+        $number $number "$wire" >>conf
+done
+kill -HUP "$(pid client)"
+wait_until refused_twice || bad "a reload that names many dead ones holds up all: $(cat client.err)"
 cp right conf
 : >released
 ended held 0
@@ -58,4 +76,29 @@ peer both "$good" 1 || bad "a listener's dead name stops the tunnel: $(cat clien
 stop client
 stop server
 kill "$(pid many)"
+
+# ---- Programs ask a server for dead names, and one for a good one ----
+next_port
+wire=127.0.0.1:$port
+start server env LD_PRELOAD="$NAMES" NAMES_DEAD=dead NAMES_NAME=good.invalid NAMES_ADDRESS=127.0.0.1 \
+    ASAN_OPTIONS=verify_asan_link_order=0 "$DUET" server -v -k k --listen "$wire" --timeout 600 \
+    --control server.control --shutdown-timeout 1 --allow-target '*' --allow-target 127.0.0.0/8
+next_port
+plain=127.0.0.1:$port
+start client "$DUET" client -v -k k --listen "$plain" --target "$wire" --socks --timeout 600 --shutdown-timeout 1
+listening server
+listening client
+asked=''
+for number in 1 2 3 4 5 6; do
+    "$PYTHON" "$(dirname "$peer")/socks.py" ask "$plain" dead$number.invalid 1 >/dev/null 2>&1 &
+    asked="$asked $!"
+done
+wait_until has_asked 6 || bad "not all are asked: $(cat server.err)"
+timeout 60 "$PYTHON" "$(dirname "$peer")/socks.py" ask "$plain" good.invalid "${target#*:}" >out ||
+    bad "dead names that others ask for stop this one: $(cat server.err)"
+says '^0' out
+# shellcheck disable=SC2086
+kill $asked
+stop client
+stop server
 done_testing

@@ -8,6 +8,7 @@
 #include "log.h"
 #include "values.h"
 
+#include "os/os.h"
 #include "os/socket.h"
 #include "stream_socket.h"
 
@@ -35,10 +36,19 @@ name_timeout(void)
     return start_is_over ? RELOAD_NAME_MS : -1;
 }
 
-int
-listener_lookup(struct addrinfo **list, const struct address *where)
+uint64_t
+listener_names_end(void)
 {
-    return address_lookup(list, where, 1, name_timeout());
+    return start_is_over ? duet__os_now_ms() + RELOAD_NAME_MS : 0;
+}
+
+int
+listener_lookup(struct addrinfo **list, const struct address *where, uint64_t end_ms)
+{
+    uint64_t now = duet__os_now_ms();
+    int left = end_ms > now ? (int)(end_ms - now) : 0;
+
+    return address_lookup(list, where, 1, end_ms != 0 ? left : -1);
 }
 
 /** A socket's file that nobody listens on is a dead listener's: remove it. */

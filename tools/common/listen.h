@@ -7,6 +7,7 @@
 #include "address.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum { LISTENERS_MOST = 8 }; /* sockets of one address: one for each family, or as systemd says */
 
@@ -49,9 +50,12 @@ int listener_open_any(struct listener *listener, const char *address, struct lis
  * Returns an exit code. */
 int listener_join(struct listener *listener, const struct listener *other, const char *address);
 
-/** Find the addresses of a name to listen on: as long as it takes at the start, and for a second
- * afterwards. As address_lookup(). */
-int listener_lookup(struct addrinfo **list, const struct address *where);
+/** Until when names to listen on may be asked for: at the start as long as it takes (0), and
+ * afterwards for a second from now. */
+uint64_t listener_names_end(void);
+
+/** Find the addresses of a name to listen on, until then. As address_lookup(). */
+int listener_lookup(struct addrinfo **list, const struct address *where, uint64_t end_ms);
 
 /** The start is over. From now on the numbers of descriptors that were passed to this process may
  * belong to something else, so that no more of them are taken over. */

@@ -166,7 +166,9 @@ try_target(struct connection *c)
         result = race_prepare(c, list);
         freeaddrinfo(list);
     } else {
-        const struct lookup_name name = {c->tunnel, where.host, where.port, type};
+        int is_asked_for = c->socks != NULL && c->dials_plain;
+        unsigned most = is_asked_for ? LOOKUPS_OF_PROGRAMS : LOOKUPS_OF_TARGETS;
+        const struct lookup_name name = {c->tunnel, most, where.host, where.port, type};
         result = lookup_start(&c->dial->lookup, c->service->resolver, &name, target_resolved, c);
         if (result == 0)
             return RACE_WAITS;

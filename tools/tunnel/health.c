@@ -189,7 +189,8 @@ attempt_begin(struct check *check)
         attempt_dial(check, list);
         freeaddrinfo(list);
     } else {
-        const struct lookup_name name = {check->tunnel, where.host, where.port, SOCK_STREAM};
+        const struct lookup_name name = {check->tunnel, LOOKUPS_OF_TARGETS, where.host, where.port,
+                                         SOCK_STREAM};
         (void)lookup_start(&check->lookup, service->resolver, &name, attempt_resolved, check);
     }
 }

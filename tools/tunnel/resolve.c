@@ -16,10 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    THREADS_OF_OWNER = 4,     /* that an owner's questions keep busy at a time */
-    THREAD_STACK = 512 * 1024 /* bytes, enough for the resolver's modules */
-};
+enum { THREAD_STACK = 512 * 1024 }; /* bytes, enough for the resolver's modules */
 
 struct resolver {
     pthread_mutex_t lock;
@@ -33,6 +30,7 @@ struct resolver {
 struct question {
     struct resolver *resolver;
     const void *owner; /* compared only */
+    unsigned most;     /* threads of this owner */
     char host[256], port[32];
     int type;
     LIST_HEAD(, lookup) waiting;
@@ -127,15 +125,15 @@ start_thread(struct question *q)
 
 /* ---- Questions ---- */
 
-/** 1 when an owner may have one more thread. */
+/** 1 when an owner may have one more thread, with so many at most. */
 static int
-has_room(const struct resolver *r, const void *owner)
+has_room(const struct resolver *r, const void *owner, unsigned most)
 {
     unsigned running = 0;
 
     for (const struct question *q = r->questions; q != NULL; q = q->next)
         running += q->is_running && q->owner == owner;
-    return running < THREADS_OF_OWNER;
+    return running < most;
 }
 
 /** Take a question out of the list. */
@@ -191,7 +189,7 @@ start_queued(struct resolver *r)
 
     for (q = r->questions; q != NULL; q = next) {
         next = q->next;
-        if (q->is_running || !has_room(r, q->owner) || start_thread(q) == 0)
+        if (q->is_running || !has_room(r, q->owner, q->most) || start_thread(q) == 0)
             continue;
         q->result = EAI_MEMORY;
         q->is_running = 1; /* it is finish_question() that releases it */
@@ -239,11 +237,12 @@ add_question(struct resolver *r, const struct lookup_name *name)
         return NULL;
     q->resolver = r;
     q->owner = name->owner;
+    q->most = name->most;
     snprintf(q->host, sizeof q->host, "%s", name->host);
     snprintf(q->port, sizeof q->port, "%s", name->port);
     q->type = name->type;
     LIST_INIT(&q->waiting);
-    if (has_room(r, name->owner) && start_thread(q) != 0) {
+    if (has_room(r, name->owner, name->most) && start_thread(q) != 0) {
         free(q);
         return NULL;
     }

@@ -3,8 +3,9 @@
  * of its own while getaddrinfo() runs, which takes no deadline.
  *
  * Equal questions are asked once. An owner (a tunnel) has a few threads at most, so that names in a
- * zone whose servers are dead take none from other tunnels. The deadline is the asker's, who leaves
- * by lookup_cancel().
+ * zone whose servers are dead take none from other tunnels. It has more where programs choose the
+ * names: some may be dead beside others that are not. The deadline is the asker's, who leaves by
+ * lookup_cancel().
  */
 #ifndef DUET_TUNNEL_RESOLVE_H
 #define DUET_TUNNEL_RESOLVE_H
@@ -26,9 +27,16 @@ struct resolver *resolver_new(uv_loop_t *loop);
  */
 void resolver_close(struct resolver *resolver);
 
+/** Threads that an owner's questions keep busy at a time. */
+enum {
+    LOOKUPS_OF_TARGETS = 4, /* names of its settings */
+    LOOKUPS_OF_PROGRAMS = 64
+};
+
 /** What is asked, and for whom; host and port are copied. */
 struct lookup_name {
     const void *owner;
+    unsigned most; /* threads of this owner */
     const char *host, *port;
     int type; /* SOCK_STREAM or SOCK_DGRAM: a service's name may be known for one alone */
 };

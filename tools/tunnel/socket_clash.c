@@ -12,6 +12,7 @@
 #include "log.h"
 
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -20,6 +21,15 @@ struct place {
     const struct tunnel_settings *tunnel;
     const char *text;
     struct address address;
+    struct addrinfo *list; /* what the text leads to, once it was asked; NULL: nothing known */
+    int is_asked;
+};
+
+/** All places of a configuration on fixed ports. */
+struct places {
+    struct place *at;
+    size_t count;
+    uint64_t names_end_ms; /* of all their names together */
 };
 
 /** 1 when both are one host; they have one port. */
@@ -53,67 +63,82 @@ lists_meet(const struct addrinfo *one, const struct addrinfo *others)
     return 0;
 }
 
+/** The addresses of a place, which are asked for once: a name may take its time. */
+static const struct addrinfo *
+place_list(const struct places *places, struct place *place)
+{
+    if (!place->is_asked &&
+        listener_lookup(&place->list, &place->address, places->names_end_ms) != 0)
+        place->list = NULL;
+    place->is_asked = 1;
+    return place->list;
+}
+
 /** Compare two places. Returns an exit code; what cannot be resolved is no clash, and reported when
  * it is listened on. */
 static int
-compare_places(const struct place *a, const struct place *b)
+compare_places(const struct places *places, struct place *a, struct place *b)
 {
-    struct addrinfo *one = NULL, *other = NULL;
-    int code = EXIT_DONE;
-
-    if (strcmp(a->address.port, b->address.port) != 0 || a->address.is_udp != b->address.is_udp ||
-        strcmp(a->text, b->text) == 0)
+    if (a->tunnel == b->tunnel || strcmp(a->address.port, b->address.port) != 0 ||
+        a->address.is_udp != b->address.is_udp || strcmp(a->text, b->text) == 0 ||
+        !lists_meet(place_list(places, a), place_list(places, b)))
         return EXIT_DONE;
-    if (listener_lookup(&one, &a->address) == 0 && listener_lookup(&other, &b->address) == 0 &&
-        lists_meet(one, other))
-        code = log_error(EXIT_USAGE,
-                         "tunnel %s: %s is also where %s listens, as %s; choose another, or let "
-                         "tunnels that share an address write it the same way",
-                         b->tunnel->name, printable(b->text), a->tunnel->name, a->text);
-    if (one != NULL)
-        freeaddrinfo(one);
-    if (other != NULL)
-        freeaddrinfo(other);
-    return code;
+    return log_error(EXIT_USAGE,
+                     "tunnel %s: %s is also where %s listens, as %s; choose another, or let "
+                     "tunnels that share an address write it the same way",
+                     b->tunnel->name, printable(b->text), a->tunnel->name, a->text);
 }
 
 /** Where a tunnel listens on a fixed port. Returns 1; 0: another kind of address. */
 static int
 find_place(struct place *place, const struct tunnel_settings *tunnel, size_t word)
 {
-    place->tunnel = tunnel;
-    place->text = settings_address(tunnel, word);
+    *place = (struct place){.tunnel = tunnel, .text = settings_address(tunnel, word)};
     return address_fault(place->text, 1) == NULL && !address_has_port_0(place->text) &&
            address_parse_any(&place->address, place->text, 1) == EXIT_DONE &&
            place->address.kind == ADDRESS_TCP;
 }
 
-/** Compare a tunnel's addresses with those of the tunnels before it. */
+/** Find all of them. Returns 0, or -1: no memory. */
 static int
-compare_tunnel(const struct settings *settings, size_t which, size_t before)
+find_places(struct places *places, const struct settings *settings)
 {
-    struct place a, b;
-    int code = EXIT_DONE;
-    const struct tunnel_settings *one = settings_listener(settings, before);
-    const struct tunnel_settings *other = settings_listener(settings, which);
+    size_t most = 0;
 
-    for (size_t i = 0; i < settings_address_count(one) && code == EXIT_DONE; i++) {
-        if (!find_place(&a, one, i))
-            continue;
-        for (size_t j = 0; j < settings_address_count(other) && code == EXIT_DONE; j++)
-            if (find_place(&b, other, j))
-                code = compare_places(&a, &b);
+    for (size_t i = 0; i < settings_listener_count(settings); i++)
+        most += settings_address_count(settings_listener(settings, i));
+    *places = (struct places){.names_end_ms = listener_names_end()};
+    places->at = calloc(most + 1, sizeof *places->at);
+    if (places->at == NULL)
+        return -1;
+    for (size_t i = 0; i < settings_listener_count(settings); i++) {
+        const struct tunnel_settings *tunnel = settings_listener(settings, i);
+        for (size_t j = 0; j < settings_address_count(tunnel); j++)
+            places->count += (size_t)find_place(&places->at[places->count], tunnel, j);
     }
-    return code;
+    return 0;
+}
+
+static void
+free_places(struct places *places)
+{
+    for (size_t i = 0; i < places->count; i++)
+        if (places->at[i].list != NULL)
+            freeaddrinfo(places->at[i].list);
+    free(places->at);
 }
 
 int
 socket_clash_find(const struct settings *settings)
 {
+    struct places places;
     int code = EXIT_DONE;
 
-    for (size_t i = 1; i < settings_listener_count(settings) && code == EXIT_DONE; i++)
+    if (find_places(&places, settings) != 0)
+        return log_error(EXIT_LIMIT, "no memory");
+    for (size_t i = 1; i < places.count && code == EXIT_DONE; i++)
         for (size_t j = 0; j < i && code == EXIT_DONE; j++)
-            code = compare_tunnel(settings, i, j);
+            code = compare_places(&places, &places.at[j], &places.at[i]);
+    free_places(&places);
     return code;
 }

@@ -8,7 +8,8 @@
 #include "settings.h"
 
 /** Resolve the names where two tunnels listen on one port. Returns EXIT_DONE, or an exit code where
- * they meet. */
+ * they meet. A name is asked for once, and after the start all names together have the time of one,
+ * as open connections wait. */
 int socket_clash_find(const struct settings *settings);
 
 #endif
