@@ -88,6 +88,14 @@ listening one
 [ "$(meet)" = inside ] || bad "after the relay's return: $(cat server.err)"
 soon 'is reached again' server.err
 
+# connections that end as soon as they wait are dialled slowly, and are of use again afterwards
+lost() {
+    duet ctl --control one.control kill tunnel=client >/dev/null 2>&1
+    grep -q 'they are dialled more slowly' server.err
+}
+wait_until lost || bad "what ends at once is dialled on and on: $(tail -3 server.err)"
+[ "$(meet)" = inside ] || bad "after that: $(tail -3 server.err)"
+
 # a reload at either end disturbs nothing
 for name in one server; do
     kill -HUP "$(pid $name)"

@@ -27,7 +27,9 @@ enum {
     PAUSE_MOST_MS = 1000,
     PAUSE_LONG_MS = 10000, /* once it has failed for so long: */
     FAILS_LONG_MS = 600000,
-    SHRINK_MS = 10000
+    SHRINK_MS = 10000,
+    WAITS_LEAST_MS = 1000, /* a connection that ends sooner is of no use to anybody */
+    LOST_MOST = 2          /* times as many of those as are wanted: they are dialled slowly */
 };
 
 /* ---- Its life ---- */
@@ -233,6 +235,24 @@ pool_tick(uv_timer_t *timer)
         pool_after(pool, SHRINK_MS / 2);
 }
 
+/** Have another dialled for one that waited and was lost: at once, unless all end as soon as they
+ * wait. */
+static void
+pool_replace(struct pool *pool, const struct connection *c, const char *reason, uint64_t now)
+{
+    unsigned most = LOST_MOST * pool->wanted;
+
+    pool->lost = now < c->since_ms + WAITS_LEAST_MS ? pool->lost + 1 : 0;
+    if (pool->lost > most)
+        pool->next_ms = now + jitter(PAUSE_MOST_MS);
+    if (pool->lost == most + 1 && pool->tunnel != NULL)
+        record_note(RECORD_WARNING,
+                    "%s: %s: its connections end as soon as they wait, the last one because: %s; "
+                    "they are dialled more slowly",
+                    c->settings->name, printable(pool->address.at[0]), reason);
+    pool_after(pool, pool->lost > most ? pool->next_ms - now : 0);
+}
+
 void
 pool_lost(struct connection *c, const char *reason)
 {
@@ -245,7 +265,7 @@ pool_lost(struct connection *c, const char *reason)
         c->target = NULL; /* a pool of an earlier configuration may go with its last connection */
     if (was_waiting) {
         c->tunnel->counters->waiting--;
-        pool_after(pool, 0);
+        pool_replace(pool, c, reason, now);
     } else if (pool->tunnel != NULL) {
         if (pool->pause_ms == 0) {
             pool->failing_ms = now;
@@ -289,6 +309,7 @@ pool_use(struct connection *c)
     unsigned most = c->tunnel->settings->pool_most;
 
     c->pool = NULL;
+    pool->lost = 0;
     c->is_pooled = 0;
     c->tunnel->pooled_count--;
     c->tunnel->counters->waiting--;

@@ -56,6 +56,7 @@ struct pool {
     unsigned wanted;     /* how many should wait */
     unsigned pause_ms;   /* before the next attempt; 0: the last one succeeded */
     uint64_t next_ms;    /* when that may be */
+    unsigned lost;       /* connections in a row that ended as soon as they waited */
     uint64_t failing_ms; /* since when none succeeds */
     uint64_t used_ms;    /* when one was last used, or the number wanted last shrank */
     LIST_ENTRY(pool) entry;
