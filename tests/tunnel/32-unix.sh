@@ -1,6 +1,6 @@
 #!/bin/sh
 # Unix sockets: abstract names, paths that begin at the file's folder, mode and group of the file,
-# which is removed at the end; `duet ctl status` shows where a tunnel listens; users by number.
+# which is removed at the end; a target whose queue is full; `duet ctl status` shows where a tunnel listens; users by number.
 # shellcheck source=common.sh
 . "$(dirname "$0")/common.sh"
 chmod 700 .
@@ -8,6 +8,12 @@ target echo echo
 
 mode_of() {
     "$PYTHON" -c 'import os, sys; print("%o" % (os.stat(sys.argv[1]).st_mode & 0o777))' "$1"
+}
+
+# dialling: the server dials its target, or has failed at that
+dialling() {
+    grep -q 'outcome' server.err ||
+        duet ctl --control server.control sessions --json | grep -q '"state": *"dialling"'
 }
 
 # ---- Abstract names, at both ends (Linux) ----
@@ -32,6 +38,20 @@ duet ping -k k "unix:@$abstract-wire" >/dev/null || bad "ping of an abstract nam
 expect 3 'another program has this name' duet server -k k --listen "unix:@$abstract-wire" --target "$target"
 expect 2 'no name after the @' duet server -k k --listen unix:@ --target "$target"
 down
+
+# ---- A service that is busy: its queue is full, and a connection waits for room in it ----
+start busy "$PYTHON" "$(dirname "$peer")/services.py" full "$PWD/busy.sock" room
+listening busy
+server_options="--control server.control"
+up "unix:$PWD/busy.sock"
+server_options=''
+peer both "$plain" 1 >busy.both 2>&1 & asking=$!
+wait_until dialling || bad "the connection is not dialled: $(cat server.err)"
+sleep 0.5
+: >room
+wait $asking || bad "a full queue refuses what could wait: $(cat busy.both server.err)"
+down
+kill "$(pid busy)"
 
 # ---- Paths that begin at the file's folder, and whose the file is ----
 mkdir etc elsewhere

@@ -2,6 +2,7 @@
 are, and their clients."""
 
 import os
+import socket
 import sys
 import time
 
@@ -23,6 +24,27 @@ def named(address, name):
         s.close()
 
     serve(address, handle)
+
+
+def full(path, go):
+    """On a Unix socket whose queue is full until the file `go` exists: then it echoes."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(0)
+    waiting = socket.socket(socket.AF_UNIX)
+    waiting.connect(path)
+    print("listening on", path, file=sys.stderr, flush=True)
+    while not os.path.exists(go):
+        time.sleep(0.02)
+    waiting.close()
+    while True:
+        s, _ = listener.accept()
+        try:
+            while piece := s.recv(1 << 16):
+                s.sendall(piece)
+        except OSError:
+            pass
+        s.close()
 
 
 # ---- Clients ----

@@ -4,8 +4,9 @@
  *
  * Names are resolved for each connection, off the loop; their addresses are raced (race.c). A
  * client that reached none tries all of them again after a pause that grows and is random, as long
- * as its time allows; a server tries them once, as its peer waits. The time of a handshake is its
- * own: a peer that accepts and stays silent takes nothing from the next target.
+ * as its time allows; a server tries them once, as its peer waits, unless the last is a Unix socket
+ * whose queue is full, where TCP would have waited. The time of a handshake is its own: a peer that
+ * accepts and stays silent takes nothing from the next target.
  */
 #include "connection.h"
 
@@ -191,6 +192,13 @@ retry_pause(unsigned rounds)
     return (int)(most / 2 + number % (most / 2 + 1));
 }
 
+/** 1 when all targets may be tried again while there is time. */
+static int
+may_retry(const struct connection *c)
+{
+    return c->settings->side == TUNNEL_CLIENT || c->dial->error == EAGAIN;
+}
+
 static void
 all_failed(struct connection *c)
 {
@@ -198,7 +206,7 @@ all_failed(struct connection *c)
 
     if (c->socks != NULL && c->dials_plain)
         c->socks->reply = socks_reply_of(c->dial->error);
-    if (c->settings->side == TUNNEL_CLIENT && (uint64_t)pause < time_left(c, c->dial->last_ms))
+    if (may_retry(c) && (uint64_t)pause < time_left(c, c->dial->last_ms))
         connection_enter(c, CONNECTION_RETRY_PAUSE, pause);
     else
         connection_end(c, END_UNREACHED, c->dial->cause);

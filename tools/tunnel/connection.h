@@ -35,7 +35,7 @@
  *   QUEUED           c     c      -     -        connect timeout              reverse
  *   WAITING          c s   -      c s   c s      PING                         reverse, pool
  *   STARTING         c     c      c     c        time of an answer            reverse
- *   RETRY_PAUSE      c     c      -     -        until the next round         connect
+ *   RETRY_PAUSE      c s   c      s     s        until the next round         connect
  *   ROUTING          c s   c      c s   -        handshake timeout            through
  *   PEER_HANDSHAKE   c     c      c     c        handshake timeout            lifecycle
  *   ASKING           c     c      c     c        connect, handshake timeout   socks
