@@ -181,6 +181,33 @@ def stay(address, end):
         time.sleep(0.05)
 
 
+def told(address, end):
+    """Each source that asked is told a number, again and again, until the file exists."""
+    s, _ = open_socket(address, True)
+    s.settimeout(0.05)
+    sources, number = [], 0
+    while not os.path.exists(end):
+        try:
+            sources.append(s.recvfrom(MOST)[1])
+        except socket.timeout:
+            pass
+        number += 1
+        for source in sources:
+            s.sendto(b"%d" % number, source)
+
+
+def listen(address, seconds):
+    """One datagram, and then nothing but listening for this long: what comes must never stop."""
+    s, where = open_socket(address)
+    s.sendto(b"tell me", where)
+    s.recv(MOST)
+    print("heard", flush=True)
+    s.settimeout(float(seconds) / 2)
+    until = time.monotonic() + float(seconds)
+    while time.monotonic() < until:
+        s.recv(MOST)
+
+
 def across(address, go, answer):
     """One source asks, and again once the file exists; what it asked before may be answered then too."""
     s, where = open_socket(address)

@@ -160,6 +160,8 @@ finish_if_drained(struct service *service)
         service_finish(service);
 }
 
+static void leave_sockets(struct service *service);
+
 /** A connection has ended: others may be accepted. The last one ends a service that drains. */
 static void
 service_on_left(struct tunnel *tunnel)
@@ -168,6 +170,9 @@ service_on_left(struct tunnel *tunnel)
 
     tunnel_release_unused(tunnel);
     accept_resume(service);
+    if (service->has_left && service->sockets.count > 0 &&
+        !uv_is_active((const uv_handle_t *)&service->upgrade_timer))
+        leave_sockets(service);
     finish_if_drained(service);
 }
 
@@ -183,18 +188,18 @@ service_on_unused(struct connection *c, const char *reason)
 }
 
 /** The service ends: nobody will use what waits, and flows of datagrams would go on. One that
- * another process has taken over from keeps the flows that have a socket of their own. */
+ * another process has taken over from lets these end as they do otherwise. */
 static void
 end_unused(struct service *service)
 {
-    int keeps_own = service->has_left && !service->is_stopping;
+    int keeps_flows = service->has_left && !service->is_stopping;
     struct connection *c, *next;
 
     for (c = TAILQ_FIRST(&service->connections); c != NULL; c = next) {
         next = TAILQ_NEXT(c, entry);
         if (c->is_pooled)
             connection_end(c, END_DONE, "");
-        else if (c->plain == NULL || !keeps_own)
+        else if (!keeps_flows)
             udp_flow_drain(c);
     }
 }
@@ -240,16 +245,26 @@ service_drain(struct service *service)
 
 enum { LEAVE_MS = 10000 };
 
-/** The process that took over has had time to dial its own, and a client's flows of datagrams to
- * get their replies: end what serves nobody, and what would keep a listening socket open. */
+/** Close the listening sockets, but those by which a client's flows of datagrams send what is for
+ * their sources: the process that took over reads these. */
+static void
+leave_sockets(struct service *service)
+{
+    if (udp_flows_hold_socket(service))
+        sockets_keep_udp(&service->sockets);
+    else
+        sockets_close(&service->sockets, 0);
+}
+
+/** The process that took over has had time to dial its own: end what serves nobody. */
 static void
 leave_is_over(uv_timer_t *timer)
 {
     struct service *service = timer->data;
 
     tunnels_close_ports(service);
-    sockets_close(&service->sockets, 0);
     end_unused(service);
+    leave_sockets(service);
 }
 
 /** A client's peers that wait dial again at once, and reach the process that took over. */
@@ -274,10 +289,10 @@ service_leave(struct service *service)
     service->has_left = 1;
     admin_leave(&service->admin);
     int is_waited = tunnels_leave_ports(service);
-    if (!is_waited && !udp_flows_hold_socket(service))
-        sockets_close(&service->sockets, 0);
-    end_waiting_peers(service);
+    if (!is_waited)
+        leave_sockets(service);
     uv_timer_start(&service->upgrade_timer, leave_is_over, LEAVE_MS, 0);
+    end_waiting_peers(service);
     finish_if_drained(service);
 }
 

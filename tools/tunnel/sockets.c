@@ -376,6 +376,19 @@ sockets_return(struct sockets *sockets, const struct settings *settings)
 }
 
 void
+sockets_keep_udp(struct sockets *sockets)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < sockets->count; i++)
+        if (address_is_udp(sockets->entries[i].address))
+            sockets->entries[kept++] = sockets->entries[i];
+        else
+            close_entry(&sockets->entries[i], 0);
+    sockets->count = kept;
+}
+
+void
 sockets_leave(struct sockets *sockets, const struct sockets *borrower)
 {
     for (size_t i = 0; i < sockets->count; i++) {

@@ -55,6 +55,9 @@ void sockets_return(struct sockets *sockets, const struct settings *settings);
 const struct listener *sockets_for(const struct sockets *sockets,
                                    const struct tunnel_settings *tunnel, const char *address);
 
+/** Close all but those of UDP. */
+void sockets_keep_udp(struct sockets *sockets);
+
 /** Close those that another set does not share. */
 void sockets_leave(struct sockets *sockets, const struct sockets *borrower);
 
