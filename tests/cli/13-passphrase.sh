@@ -70,6 +70,23 @@ expect 2 "holds nothing secret" duet key passphrase peers
 expect 2 "is for duet key passphrase" duet key show --remove s
 [ "$(echo s.*)" = 's.*' ] || bad "something is left beside the key: $(echo s.*)"
 
+# ---- The owner stays, but root gives nothing away in a folder of another user's ----
+if [ "$(id -u)" = 0 ] && mkdir -p owned/theirs && cp s owned/s && chown 12345:12345 owned/s 2>/dev/null; then
+    SUDO_UID=12345 expect 0 "" duet key passphrase -q --passphrase-fd 0 owned/s <both
+    [ "$(stat -c %u:%g:%a owned/s)" = 12345:12345:600 ] || bad "the owner after a change: $(stat -c %u:%g:%a owned/s)"
+    cp -p owned/s owned/theirs/s
+    cp -p owned/s before
+    chown 12345:12345 owned/theirs
+    printf 'three\nfour\n' >later
+    SUDO_UID=12345 expect 9 "run this as the owner" duet key passphrase -q --passphrase-fd 0 owned/theirs/s <later
+    chown 0:0 owned/theirs
+    chmod 770 owned/theirs
+    SUDO_UID=12345 expect 9 "run this as the owner" duet key passphrase -q --passphrase-fd 0 owned/theirs/s <later
+    same before owned/theirs/s
+    [ "$(stat -c %u owned/theirs/s)" = 12345 ] || bad "the owner after a refused change"
+    [ "$(echo owned/theirs/*)" = owned/theirs/s ] || bad "something is left beside the key: $(echo owned/theirs/*)"
+fi
+
 # ---- A command does not get the descriptor ----
 duet pipe -k s --passphrase-fd 7 --timeout 5 --handshake-timeout 1 \
     --exec 'ls -l /proc/self/fd >&2' 7<one 2>seen >/dev/null </dev/null

@@ -82,35 +82,66 @@ read_key(duet_key **key, const char *path)
                      printable(path));
 }
 
-/** Put the names in a folder on disk. */
-static void
-sync_folder(const char *path)
+/** Open the folder where a file is; -1: it cannot be. */
+static int
+open_folder(const char *path)
 {
     char copy[PATH_MAX];
 
     snprintf(copy, sizeof copy, "%s", path);
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    (void)fsync(fd); /* a file system may have none */
-    close(fd);
+    return open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/** 1 when nobody but root and this user can put another file where one of this user's is. */
+static int
+is_folder_safe(int folder)
+{
+    struct stat status;
+
+    if (fstat(folder, &status) != 0 || (status.st_uid != 0 && status.st_uid != geteuid()))
+        return 0;
+    return (status.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (status.st_mode & S_ISVTX) != 0;
+}
+
+/** Give the new file the owner of the old one. In a folder of another user's that user could let
+ * its name lead to a file of root's meanwhile. Returns an exit code. */
+static int
+keep_owner(int folder, const char *path, const char *made)
+{
+    const char *slash = strrchr(made, '/'), *name = slash != NULL ? slash + 1 : made;
+    struct stat old, now;
+
+    if (lstat(path, &old) != 0 || fstatat(folder, name, &now, AT_SYMLINK_NOFOLLOW) != 0)
+        return log_error(EXIT_LOCAL, "%s: %s", printable(path), errno_text());
+    if (old.st_uid == now.st_uid && old.st_gid == now.st_gid)
+        return EXIT_DONE;
+    if (!is_folder_safe(folder))
+        return log_error(EXIT_LOCAL,
+                         "%s: cannot keep its owner, as others can write in its folder; run this "
+                         "as the owner",
+                         printable(path));
+    if (fchownat(folder, name, old.st_uid, old.st_gid, AT_SYMLINK_NOFOLLOW) != 0)
+        return log_error(EXIT_LOCAL, "%s: cannot keep its owner: %s; run this as the owner",
+                         printable(path), errno_text());
+    return EXIT_DONE;
 }
 
 /** Let the new file take the old one's place, owner included. Returns an exit code. */
 static int
 replace_file(const char *path, const char *made)
 {
-    struct stat old, now;
+    int folder = open_folder(path);
 
-    if (stat(path, &old) == 0 && stat(made, &now) == 0 &&
-        (old.st_uid != now.st_uid || old.st_gid != now.st_gid) &&
-        chown(made, old.st_uid, old.st_gid) != 0)
-        return log_error(EXIT_LOCAL, "%s: cannot keep its owner: %s; run this as the owner",
-                         printable(path), errno_text());
-    if (rename(made, path) != 0)
-        return log_error(EXIT_LOCAL, "%s: %s", printable(path), errno_text());
-    sync_folder(path);
-    return EXIT_DONE;
+    if (folder < 0)
+        return log_error(EXIT_LOCAL, "%s: its folder cannot be opened: %s", printable(path),
+                         errno_text());
+    int code = keep_owner(folder, path, made);
+    if (code == EXIT_DONE && rename(made, path) != 0)
+        code = log_error(EXIT_LOCAL, "%s: %s", printable(path), errno_text());
+    if (code == EXIT_DONE)
+        (void)fsync(folder); /* a file system may have none */
+    close(folder);
+    return code;
 }
 
 /* ---- Passphrases ---- */
