@@ -68,6 +68,27 @@ expect 2 'y.conf:3: tunnel a: peers needs identity = FILE' sh -c \
     'sed -e s/none/a/ -e "s/identity.*/peers = a.peers/" x.conf >y.conf
     timeout 9 "$DUET" run -c y.conf --check'
 
+# what a client's plain side would be open to shows before anything is listened on
+cat >open.conf <<'END'
+[Global]
+http = [::]:1
+[Tunnel a]
+side = client
+listen = :1
+listen = 127.0.0.1:2
+listen = localhost:3
+listen = unix:s
+target = localhost:1
+key = a.key
+END
+duet run -c open.conf --check >out 2>err
+[ $? -eq 2 ] || bad "an open plain side is not exit 2"
+says 'http: \[::\]:1 can be reached from other machines.*unsafe-http' err
+says 'open.conf:3: tunnel a: :1 can be reached from other machines.*unsafe-listen' err
+[ "$(wc -l <err)" -eq 2 ] || bad "not two addresses: $(cat err)"
+sed -i -e 's/^http/unsafe-http = yes\n&/' -e 's/^side/unsafe-listen = yes\n&/' open.conf
+expect 0 '' duet run -c open.conf --check
+
 # ---- A path begins at the file's folder, and nothing is listened on for --check ----
 mkdir -p there/keys here
 cp a.key there/keys/

@@ -50,10 +50,12 @@ run_file(struct options *o)
         return code;
     if (!o->check)
         return service_run(settings);
-    log_verbose("%s: %zu tunnel%s, no errors", printable(o->config), settings->tunnel_count,
-                settings->tunnel_count == 1 ? "" : "s");
+    code = settings_check_exposure(settings);
+    if (code == EXIT_DONE)
+        log_verbose("%s: %zu tunnel%s, no errors", printable(o->config), settings->tunnel_count,
+                    settings->tunnel_count == 1 ? "" : "s");
     settings_free(settings);
-    return EXIT_DONE;
+    return code;
 }
 
 const struct command cmd_client = {

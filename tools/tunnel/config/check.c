@@ -106,15 +106,19 @@ check_rights(const struct settings *settings, const struct tunnel_settings *t,
 
 /** A literal address beyond this machine; a name is judged when it has been resolved. */
 static int
-is_far(const char *target)
+is_far(const char *text, int passive)
 {
     struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
     struct sockaddr_storage at = {0};
     struct addrinfo *list;
     struct address address;
 
-    if (address_fault(target, 0) != NULL || address_parse_any(&address, target, 0) != EXIT_DONE ||
-        address.kind != ADDRESS_TCP || getaddrinfo(address.host, NULL, &hints, &list) != 0)
+    if (address_fault(text, passive) != NULL ||
+        address_parse_any(&address, text, passive) != EXIT_DONE || address.kind != ADDRESS_TCP)
+        return 0;
+    if (address.host[0] == 0)
+        return 1; /* any */
+    if (getaddrinfo(address.host, NULL, &hints, &list) != 0)
         return 0;
     memcpy(&at, list->ai_addr, list->ai_addrlen);
     freeaddrinfo(list);
@@ -131,7 +135,7 @@ check_targets(const struct settings *settings, const struct tunnel_settings *t,
     if (t->side != TUNNEL_SERVER || t->unsafe_target || settings_refused(t, "unsafe-target"))
         return;
     for (size_t i = 0; i < t->targets.count; i++)
-        if (is_far(t->targets.at[i]))
+        if (is_far(t->targets.at[i], 0))
             settings_fault(faults,
                            "%stunnel %s: the target %s is on another machine, and what goes there "
                            "is not encrypted; use %sunsafe-target if you mean that",
@@ -373,6 +377,34 @@ settings_check(const struct settings *settings, struct faults *faults)
     if (settings->control != NULL && strlen(settings->control) > CONTROL_MOST)
         settings_fault(faults, "%s: the control socket's path is longer than %d bytes",
                        printable_word(settings->control), CONTROL_MOST);
+}
+
+static int
+check_exposure(const struct tunnel_settings *t)
+{
+    char place[512];
+    int code = EXIT_DONE;
+
+    for (size_t i = 0; i < t->listen.count; i++)
+        if (!settings_may_be_exposed(t, t->listen.at[i]) && is_far(t->listen.at[i], 1))
+            code = log_error(EXIT_USAGE,
+                             "%s%s%s: %s can be reached from other machines; listen on 127.0.0.1, "
+                             "or use %s if you mean that",
+                             t->is_http ? "" : settings_place(place, t),
+                             t->is_http ? "" : "tunnel ", t->name, printable_word(t->listen.at[i]),
+                             t->is_http ? "unsafe-http" : "unsafe-listen");
+    return code;
+}
+
+int
+settings_check_exposure(const struct settings *settings)
+{
+    int code = check_exposure(&settings->http);
+
+    for (size_t i = 0; i < settings->tunnel_count; i++)
+        if (check_exposure(&settings->tunnels[i]) != EXIT_DONE)
+            code = EXIT_USAGE;
+    return code;
 }
 
 const char *

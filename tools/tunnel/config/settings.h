@@ -243,6 +243,10 @@ int settings_read(struct settings **settings, const char *file, struct text text
  * it is EXIT_DONE. */
 int settings_load(struct settings **settings, const char *file);
 
+/** Print which plain addresses of a file other machines would reach against its settings, as far as
+ * their text shows; the sockets show it all when they are opened. Returns an exit code. */
+int settings_check_exposure(const struct settings *settings);
+
 /** The one tunnel that the command line describes, and its keys. Returns as settings_load(). */
 int settings_from_options(struct settings **settings, enum tunnel_side side);
 
