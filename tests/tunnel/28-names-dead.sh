@@ -30,13 +30,16 @@ next_port
 second=127.0.0.1:$port
 {
     printf '[Global]\nshutdown-timeout = 1\n[Tunnel dead]\nside = client\nlisten = %s\nkey = k\ntimeout = 60\n' "$dead"
-    for number in 1 2 3 4 5 6 7 8 9 10 11 12; do
+    for number in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18; do
         echo "target = dead$number.invalid:1"
     done
     printf '[Tunnel good]\nside = client\nlisten = %s\nkey = k\ntarget = good.invalid:%s\n' \
         "$good" "${wire#*:}"
-    printf '[Tunnel second]\nside = client\nlisten = %s\nkey = k\ntimeout = 2\n' "$second"
-    printf 'target = dead.invalid:1\ntarget = good.invalid:%s\n' "${wire#*:}"
+    printf '[Tunnel second]\nside = client\nlisten = %s\nkey = k\ntimeout = 6\n' "$second"
+    for number in '' -2 -3 -4 -5; do
+        echo "target = dead$number.invalid:1"
+    done
+    echo "target = good.invalid:${wire#*:}"
 } >conf
 # Under the address sanitizer another library comes first, which is meant.
 start client env LD_PRELOAD="$NAMES" NAMES_DEAD=dead NAMES_NAME=good.invalid \

@@ -29,8 +29,8 @@ void resolver_close(struct resolver *resolver);
 
 /** Threads that an owner's questions keep busy at a time. */
 enum {
-    LOOKUPS_OF_TARGETS = 4, /* names of its settings */
-    LOOKUPS_OF_PROGRAMS = 64
+    LOOKUPS_OF_TARGETS = 16, /* names of its settings */
+    LOOKUPS_OF_PROGRAMS = 64 /* those that programs choose */
 };
 
 /** What is asked, and for whom; host and port are copied. */
