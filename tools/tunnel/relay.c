@@ -130,8 +130,8 @@ relay_read_plain(struct connection *c)
 
     if (!(c->can & CAN_READ_PLAIN) || !relay_wants_plain(c) || relay_lend(c, out) != 0)
         return;
-    ssize_t n = recv(c->plain->fd, out->buffer, RELAY_FRAME, MSG_DONTWAIT);
-    if (n < RELAY_FRAME)
+    ssize_t n = recv(c->plain->fd, out->buffer, RELAY_READ, MSG_DONTWAIT);
+    if (n < RELAY_READ)
         c->can &= (uint8_t)~CAN_READ_PLAIN; /* a short read: the socket is drained */
     if (n > 0) {
         out->size = (uint32_t)n;

@@ -8,6 +8,7 @@
 #include "user.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,6 @@ socket_rights_set(const struct socket_rights *rights, const char *path)
         if (lchown(path, rights->owner, rights->group) != 0)
             return -1;
     if (rights->has_mode && (status.st_mode & MODE_MOST) != rights->mode)
-        return chmod(path, rights->mode);
+        return fchmodat(AT_FDCWD, path, rights->mode, AT_SYMLINK_NOFOLLOW);
     return 0;
 }
