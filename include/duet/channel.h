@@ -25,8 +25,9 @@ extern "C" {
 /** One channel. */
 typedef struct duet_channel duet_channel;
 
-/** A stream of the caller's: TLS, a serial line, another library's connection. No function may call
- * the channel. */
+/** A stream of the caller's: TLS, a serial line, another library's connection. It must hold 2 KiB
+ * that the other end has not read yet: both ends may close at once, and each writes its CLOSE
+ * before it reads. No function may call the channel. */
 typedef struct duet_stream {
     void *context;
     /** Read 1 to size bytes without waiting. Returns DUET_OK; DUET_AGAIN; DUET_CLOSED at the end;
