@@ -48,7 +48,8 @@ for workers in 1 2; do
         mv program.new program
         upgrade server $round
         upgrade client $round
-        serves "$(cat server-new.pid)" || bad "the control socket is another's: $(cat status)"
+        # new workers may bind it a moment after the old ones have let it go
+        wait_until serves "$(cat server-new.pid)" || bad "the control socket is another's: $(cat status)"
         ctl reload || bad "a reload after upgrade $round"
     done
     unload
