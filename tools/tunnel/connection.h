@@ -448,14 +448,9 @@ void linger_end_all(struct service *service);
 /** What can be done at once on a side, as far as is known. */
 enum relay_can { CAN_READ_PLAIN = 1, CAN_READ_DUET = 2, CAN_WRITE_DUET = 4 };
 
-/** Bytes of payload. The largest frame that is sent and accepted: with its overhead half of Linux's
- * receive buffer, so that a partial frame can wait in the kernel. And what a connection reads for a
- * frame: with its overhead 45 segments of Ethernet, the most that Linux passes through TCP as one,
- * and one segment of loopback; a little more would take a second one each time. */
-enum {
-    RELAY_FRAME = 65536 - (int)DUET_FRAME_OVERHEAD,
-    RELAY_READ = 45 * 1448 - (int)DUET_FRAME_OVERHEAD
-};
+/** Bytes of the largest frame that is sent and accepted: with its overhead half of Linux's receive
+ * buffer, so that a partial frame can wait in the kernel. */
+enum { RELAY_FRAME = 65536 - (int)DUET_FRAME_OVERHEAD };
 
 /** Set the channel limits that the relay needs in a new configuration. Returns an exit code. */
 int relay_configure(struct settings *settings);

@@ -26,6 +26,10 @@ enum { GROUP = 4 };       /* connections served together */
 enum { TURN_LEAST = 8 };  /* served in a turn, some of them twice if fewer are ready */
 enum { STARVED_MS = 50 }; /* after a lack of memory */
 
+/* Bytes read for a frame: with its overhead 45 segments of Ethernet, the most that Linux passes
+ * through TCP as one, and one segment of loopback; more would take a second one each time. */
+enum { READ_MOST = 45 * 1448 - (int)DUET_FRAME_OVERHEAD };
+
 int
 relay_configure(struct settings *settings)
 {
@@ -130,8 +134,8 @@ relay_read_plain(struct connection *c)
 
     if (!(c->can & CAN_READ_PLAIN) || !relay_wants_plain(c) || relay_lend(c, out) != 0)
         return;
-    ssize_t n = recv(c->plain->fd, out->buffer, RELAY_READ, MSG_DONTWAIT);
-    if (n < RELAY_READ)
+    ssize_t n = recv(c->plain->fd, out->buffer, READ_MOST, MSG_DONTWAIT);
+    if (n < READ_MOST)
         c->can &= (uint8_t)~CAN_READ_PLAIN; /* a short read: the socket is drained */
     if (n > 0) {
         out->size = (uint32_t)n;
