@@ -222,10 +222,9 @@ seal2(const struct duet__run run[LANES])
 static int
 open(const struct duet__run *run)
 {
-    struct lane lane = lane_of(run, run->out);
-
     if (run->groups == 0)
         return 0;
+    struct lane lane = lane_of(run, run->out);
     cipher_group(&lane);
     pass(&lane, run->groups - 1);
     wipe_registers();
@@ -238,11 +237,10 @@ open(const struct duet__run *run)
 static int
 open2(const struct duet__run run[LANES])
 {
-    struct lane lane[LANES] = {lane_of(&run[0], run[0].out), lane_of(&run[1], run[1].out)};
-    const size_t groups[LANES] = {run[0].groups - 1, run[1].groups - 1};
-
     if (run[0].groups == 0 || run[1].groups == 0)
         return open(&run[0]) | open(&run[1]);
+    struct lane lane[LANES] = {lane_of(&run[0], run[0].out), lane_of(&run[1], run[1].out)};
+    const size_t groups[LANES] = {run[0].groups - 1, run[1].groups - 1};
     cipher_group(&lane[0]);
     cipher_group(&lane[1]);
     pass_both(lane, groups);
