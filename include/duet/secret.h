@@ -100,8 +100,9 @@ DUET_API DUET_CHECKED int duet_key_parse(duet_key **key, enum duet_kind kind, co
  *
  * - The path leads to a regular file, at a link's end too, of 1 byte to 1 MiB.
  * - It belongs to root or to this process's user; for root by sudo, also to the user who called it.
- * - A secret or an identity can be read and written by its owner alone (mode 600 or less). A file
- *   of root's may also be readable by a group of this process, which is not root's (mode 640).
+ * - A secret or an identity can be read and written by its owner alone (mode 600 or less). Where
+ *   this process does not run as root, one of root's may also be readable by a group of this
+ *   process (mode 640).
  *   Peers and a profile can be written by their owner alone.
  * - Not everybody may write in the folder of the path, where this process's user owns it, unless it
  *   is sticky or the file system is read-only.

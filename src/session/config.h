@@ -17,7 +17,7 @@
 struct duet_config {
     _Atomic size_t users;     /* the application, until duet_config_free(), and each session */
     _Atomic int frozen;       /* 1: a session was made from it */
-    _Atomic uint32_t process; /* that has locked it in memory; 0: none has to */
+    _Atomic uint32_t process; /* that has locked it in memory; 0: not known */
     struct duet__psk *psks;   /* owned, in the order in which they were added */
     size_t count;
     struct duet__identity identity;

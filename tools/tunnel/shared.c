@@ -8,7 +8,7 @@
  *
  * A peer with the secret of one and the identity of another has been answered when that shows, as
  * both are valid here. It learns no more than its own tunnels show it, and meets from then on the
- * same silence as a stranger; the log names both.
+ * same silence as an unauthenticated peer; the log names both.
  */
 #include "connection.h"
 

@@ -53,7 +53,7 @@ struct socks_request {
     enum { SOCKS_METHODS, SOCKS_REQUEST, SOCKS_READ } step; /* of the opening */
     int is_answered; /* 1: the one that asked has its answer, or none is to come */
     int is_served;   /* 1: the stream has begun */
-    unsigned reply;  /* enum socks_reply: what it is told if the connection ends now */
+    unsigned reply;  /* enum socks_reply: the answer if the connection ends now */
     int is_name;     /* 1: host is a name; 0: an address */
     char host[SOCKS_NAME_MOST + 1];
     unsigned port;
